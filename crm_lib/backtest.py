@@ -6,7 +6,7 @@
 __all__ = ['REFERENCE', 'rolling_origins', 'training_sets', 'forecast_origin', 'run_backtest', 'attach_labels', 'judge_origins',
            'compare_losses', 'choose_model', 'summarise', 'reliability_table']
 
-# %% ../nbs/lib/48_backtest.ipynb #4f2d1d84
+# %% ../nbs/lib/48_backtest.ipynb #0a2a8a19
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from .config import CrmError
 from .features import FeatureSettings
-from .fiscal import FiscalCalendar, as_days, horizon_end
+from .fiscal import FiscalCalendar, as_days
 from .metrics import bootstrap_difference, reliability, score_forecast
 from .models import BASELINES, make_model
 from .snapshots import entry_snapshots, follow_up, known_at, label_wins, month_ends

@@ -13,7 +13,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from .config import CrmError
 
-# %% ../nbs/lib/32_metrics.ipynb #3c7717c8
+# %% ../nbs/lib/32_metrics.ipynb #df249d89
 def score_forecast(
     is_won: np.ndarray,  # labels, 0 or 1, shape (n,)
     probability: np.ndarray,  # forecast, 0 to 1, shape (n,)
@@ -27,7 +27,7 @@ def score_forecast(
     return {"auc": roc_auc_score(is_won, probability) if 0 < base < 1 else float("nan"), "brier": brier,
             "log_loss": log_loss(is_won, np.clip(probability, 1e-6, 1 - 1e-6), labels=[0, 1]),
             "ece": expected_calibration_error(is_won, probability),
-            "accuracy": float(np.mean((probability > 0.5) == is_won)), "majority_accuracy": max(base, 1 - base),
+            "accuracy": float(np.mean((probability > 0.5) == is_won)), "majority_accuracy": float(max(np.mean(is_won == 1), np.mean(is_won == 0))),
             "brier_skill": 1 - brier / (base * (1 - base)) if 0 < base < 1 else float("nan")}
 
 # %% ../nbs/lib/32_metrics.ipynb #06f2dcb1

@@ -5,12 +5,11 @@
 # %% auto #0
 __all__ = ['horizon_column', 'WinModel', 'connect', 'model_input', 'flat_metrics', 'LoggedModel', 'log_model', 'load_registered']
 
-# %% ../nbs/lib/64_tracking.ipynb #1612ae43
+# %% ../nbs/lib/64_tracking.ipynb #2391fa81
 import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -25,14 +25,14 @@ FEATURES = {
     "agent_stuck_share": "agent leaves {:.0%} of deals lying",
 }
 
-# %% ../nbs/lib/24_features.ipynb #72a7f05a
+# %% ../nbs/lib/24_features.ipynb #2f927700
 LABELS = {
     "age_days": "days open",
-    "cohort_closing": "closings of its region's week",
+    "cohort_closing": "closings of region's week",
     "week_closing": "closings of its week",
-    "cohort_volume": "deals of its region's week",
+    "cohort_volume": "deals of region's week",
     "week_volume": "deals of its week",
-    "agent_stuck_share": "deals its agent leaves lying",
+    "agent_stuck_share": "deals left lying by agent",
 }
 
 # %% ../nbs/lib/24_features.ipynb #a072c67f

@@ -73,31 +73,16 @@ class _CellCoder(IncidenceModel):
             group = group // (self.bins + 2)
         return np.column_stack([cell // 3, cell % 3, *reversed(columns)])
 
-# %% ../nbs/lib/40_models.ipynb #f3cd834d
-class CloseHazardModel(_CellCoder):
-    """Landmark close hazard times P(won | closes), with an exchangeable learner."""
+# %% ../nbs/lib/40_models.ipynb #d9fee3bd
+class _KnownRates(_CellCoder):
+    """Keep the hazards of each group that was met."""
 
-    def __init__(self, learner: str = "xgboost", features: Sequence[str] = MODEL_FEATURES, calendar: FiscalCalendar = FiscalCalendar(),
-                 age_edges: tuple[int, ...] = AGE_EDGES, bins: int = 8, follow_up_days: int = 120, win_prior: float = 5.0, seed: int = 0,
-                 learner_settings: dict[str, Any] | None = None):
-        self.learner, self.features, self.calendar, self.age_edges = learner, features, calendar, age_edges
-        self.bins, self.follow_up_days, self.win_prior, self.seed, self.learner_settings = bins, follow_up_days, win_prior, seed, learner_settings
+    learner_: Any
+    oldest_bin_: int
 
     @cached_property
     def _known_rates(self) -> dict[int, np.ndarray]:
         return {}
-
-    def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> "CloseHazardModel":
-        """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
-        self.edges_ = {name: quantile_edges(X[name], self.bins) for name in self.features if name in X}
-        counts = count_exposure(X, y, self._groups(X), self.follow_up_days, self._grid)
-        cells = self._unpack(counts["group"].to_numpy(), counts["cell"].to_numpy())
-        self._known_rates.clear()
-        self.learner_ = make_learner(self.learner, seed=self.seed, **(self.learner_settings or {}))
-        self.learner_.fit(cells, counts["days"].to_numpy(), counts["closes"].to_numpy())
-        self.oldest_bin_ = int(cells[counts["closes"] > 0, 0].max())
-        self.win_table_ = WinTable(self.calendar, self.win_prior).fit(*closings(X, y))
-        return self
 
     def _rates(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the hazard of every grid cell for each distinct group, and the place of each row's group."""
@@ -112,6 +97,28 @@ class CloseHazardModel(_CellCoder):
         if len(known) > 50_000:
             known.clear()
         return rates, place
+
+# %% ../nbs/lib/40_models.ipynb #98b5d455
+class CloseHazardModel(_KnownRates):
+    """Landmark close hazard times P(won | closes), with an exchangeable learner."""
+
+    def __init__(self, learner: str = "xgboost", features: Sequence[str] = MODEL_FEATURES, calendar: FiscalCalendar = FiscalCalendar(),
+                 age_edges: tuple[int, ...] = AGE_EDGES, bins: int = 8, follow_up_days: int = 120, win_prior: float = 5.0, seed: int = 0,
+                 learner_settings: dict[str, Any] | None = None):
+        self.learner, self.features, self.calendar, self.age_edges = learner, features, calendar, age_edges
+        self.bins, self.follow_up_days, self.win_prior, self.seed, self.learner_settings = bins, follow_up_days, win_prior, seed, learner_settings
+
+    def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> "CloseHazardModel":
+        """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
+        self.edges_ = {name: quantile_edges(X[name], self.bins) for name in self.features if name in X}
+        counts = count_exposure(X, y, self._groups(X), self.follow_up_days, self._grid)
+        cells = self._unpack(counts["group"].to_numpy(), counts["cell"].to_numpy())
+        self._known_rates.clear()
+        self.learner_ = make_learner(self.learner, seed=self.seed, **(self.learner_settings or {}))
+        self.learner_.fit(cells, counts["days"].to_numpy(), counts["closes"].to_numpy())
+        self.oldest_bin_ = int(cells[counts["closes"] > 0, 0].max())
+        self.win_table_ = WinTable(self.calendar, self.win_prior).fit(*closings(X, y))
+        return self
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""

@@ -390,14 +390,14 @@ def _write_steps(ax: Axes, places: np.ndarray, right: list[float], base: float, 
         bold = "bold" if text.endswith("%") else "normal"
         ax.annotate(text, (where, place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8.5, fontweight=bold, color=INK)
 
-# %% ../nbs/lib/60_plots.ipynb #0f3bc287
+# %% ../nbs/lib/60_plots.ipynb #cacc4565
 def _probability_ticks(ax: Axes, upper: Any) -> None:
     low, high = ax.get_xlim()
     choices = np.array([0.001, 0.002, 0.005, 0.01, 0.02, *np.arange(0.05, 0.96, 0.05).round(2), 0.98, 0.99, 0.995, 0.998, 0.999])
     places = np.log(choices / (1 - choices))
     kept, last = [], -np.inf
     for place, share in zip(places, choices):
-        if low <= place <= high and place - last >= (high - low) * 0.09:
+        if low <= place <= high and place - last >= (high - low) * 0.15:
             kept.append((place, share))
             last = place
     upper.set_xticks([place for place, _ in kept], [percent_text(share, 0 if 0.01 <= share <= 0.99 else 1) for _, share in kept])

@@ -20,17 +20,19 @@ class CrmError(Exception):
 SECTIONS = ("source", "calendar", "ingest", "validate", "explore", "features",
             "backtest", "train", "explain", "publish")
 
-# %% ../nbs/lib/00_config.ipynb #621cf9bd
+# %% ../nbs/lib/00_config.ipynb #72f602e5
 def _load_yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CrmError(f"{path} is missing: run the command in the project's top folder, where params.yaml stands.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CrmError(f"{path} cannot be read ({error.strerror}): it must be a file that you may read.") from None
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CrmError(f"{path} cannot be read as YAML ({reason}): mend that place and run again.") from None
 
-# %% ../nbs/lib/00_config.ipynb #af3f3e2f
+# %% ../nbs/lib/00_config.ipynb #fe852c47
 def read_params(
     path: str | Path = "params.yaml",  # file of parameters
 ) -> dict[str, Any]:  # section -> key -> value
@@ -42,7 +44,7 @@ def read_params(
     if missing:
         raise CrmError(f"{path} lacks the section{'s' if len(missing) > 1 else ''} {', '.join(missing)}: add them as the README shows.")
     start = params["calendar"].get("fiscal_year_start")
-    if start not in range(1, 13) or isinstance(start, bool):
+    if type(start) is not int or start not in range(1, 13):
         raise CrmError(f"{path}, key calendar.fiscal_year_start: {start!r} is no month; give a number from 1 to 12.")
     return params
 

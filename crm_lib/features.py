@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['FEATURES', 'LABELS', 'FeatureSettings', 'closing_ratios', 'cohort_volumes', 'stuck_shares', 'build_features']
 
-# %% ../nbs/lib/24_features.ipynb #a9240578
+# %% ../nbs/lib/24_features.ipynb #0ffd58db
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from .config import CrmError
 from .exposure import AGE_EDGES, Grid
 from .fiscal import FiscalCalendar, as_days
 from .snapshots import is_open, take_snapshots
@@ -35,7 +36,7 @@ LABELS = {
     "agent_stuck_share": "deals left lying by agent",
 }
 
-# %% ../nbs/lib/24_features.ipynb #a072c67f
+# %% ../nbs/lib/24_features.ipynb #808f34df
 @dataclass(frozen=True)
 class FeatureSettings:
     """What the features depend on; every field stands in params.yaml."""
@@ -46,6 +47,10 @@ class FeatureSettings:
     cohort_days: int = 7  # length of a cohort's window of engagement, days
     stuck_quantile: float = 0.9  # a deal is stuck when older than this quantile of closing ages
     prior: float = 3.0  # closings' worth of shrinkage towards "as usual"
+
+    def __post_init__(self) -> None:
+        if self.prior <= 0 or not 0 < self.stuck_quantile < 1 or self.cohort_days < 1:
+            raise CrmError(f"features: prior {self.prior} must be above 0, stuck_quantile {self.stuck_quantile} between 0 and 1, cohort_days {self.cohort_days} at least 1.")
 
     @property
     def grid(self) -> Grid:
@@ -129,7 +134,7 @@ def stuck_shares(
     overall = stuck.sum() / max(old.sum(), 1)
     return (stuck + settings.prior * overall) / (old + settings.prior)
 
-# %% ../nbs/lib/24_features.ipynb #a64f6c7f
+# %% ../nbs/lib/24_features.ipynb #0ad86b4a
 def build_features(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: np.ndarray,  # as-of dates
@@ -139,6 +144,8 @@ def build_features(
     "Take snapshots and add every feature as its as-of date knew it."
     dates = np.unique(as_days(as_of))
     deals = deals.loc[as_days(deals["engage_date"]) <= dates[-1]].reset_index(drop=True)
+    if deals.empty:
+        return take_snapshots(deals, dates).assign(**{name: pd.Series(dtype=float) for name in FEATURES if name != "age_days"})
     engaged = as_days(deals["engage_date"])
     window = engaged.astype("int64") // settings.cohort_days
     place, everywhere = _codes(deals[settings.cohort_by]), np.zeros(len(deals), "int64")

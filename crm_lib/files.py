@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['replacing', 'write_text', 'write_parquet', 'write_csv', 'write_json', 'replace_folder', 'sha256']
 
-# %% ../nbs/lib/02_files.ipynb #05d42bed
+# %% ../nbs/lib/02_files.ipynb #09e940e6
+import datetime
 import hashlib
 import json
 import math
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .config import CrmError
@@ -69,21 +71,24 @@ def write_csv(
         frame.to_csv(part, index=False, date_format="%Y-%m-%d", lineterminator="\n")
     return Path(path)
 
-# %% ../nbs/lib/02_files.ipynb #859b3d45
+# %% ../nbs/lib/02_files.ipynb #27d476f8
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist() if value.dtype.kind != "M" else list(value))
+    if isinstance(value, (np.datetime64, datetime.date)) or value is pd.NaT:
+        value = pd.Timestamp(value)
+        return None if value is pd.NaT else value.date().isoformat()
+    if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
+    if value is pd.NA or isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, pd.Timestamp):
-        return value.date().isoformat()
     return value
 
-# %% ../nbs/lib/02_files.ipynb #123f3efe
+# %% ../nbs/lib/02_files.ipynb #268d9ad8
 def write_json(
     obj: Any,  # dictionaries, lists, numbers, text, timestamps
     path: str | Path,  # target file
@@ -95,10 +100,10 @@ def write_json(
             return {key: shorten(item) for key, item in value.items()}
         if isinstance(value, list):
             return [shorten(item) for item in value]
-        return round(value, digits) if isinstance(value, float) else value
+        return round(value, digits) + 0.0 if isinstance(value, float) else value
     return write_text(json.dumps(shorten(_plain(obj)), indent=2, sort_keys=True, allow_nan=False) + "\n", path)
 
-# %% ../nbs/lib/02_files.ipynb #dc9f8f19
+# %% ../nbs/lib/02_files.ipynb #7a87f280
 def replace_folder(
     source: str | Path,  # finished folder on the same file system
     target: str | Path,  # the folder it becomes
@@ -113,7 +118,7 @@ def replace_folder(
         if target.exists():
             os.replace(target, aside)
         os.replace(source, target)
-    except OSError:
+    except BaseException:
         if aside.exists() and not target.exists():
             os.replace(aside, target)
         raise

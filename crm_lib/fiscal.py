@@ -13,16 +13,17 @@ import pandas as pd
 
 from .config import CrmError
 
-# %% ../nbs/lib/06_fiscal.ipynb #26757507
+# %% ../nbs/lib/06_fiscal.ipynb #ddd8098c
 def as_days(
     dates: object,  # Series, array, list or one date
-) -> np.ndarray:  # datetime64[D], the shape of the input
+) -> np.ndarray:  # datetime64[D], one per date
     "Turn dates into numpy days."
     if isinstance(dates, (str, pd.Timestamp)) or np.ndim(dates) == 0:
-        return np.datetime64(pd.Timestamp(dates), "D")
+        day = pd.Timestamp(dates) if dates is not None else pd.NaT
+        return np.datetime64("NaT", "D") if day is pd.NaT else np.datetime64(day, "D")
     return np.asarray(pd.to_datetime(pd.Series(np.asarray(dates)))).astype("datetime64[D]")
 
-# %% ../nbs/lib/06_fiscal.ipynb #e029b6b8
+# %% ../nbs/lib/06_fiscal.ipynb #7f772a0f
 @dataclass(frozen=True)
 class FiscalCalendar:
     """Quarters of a fiscal year that begins in `start_month` (1-12)."""
@@ -30,13 +31,14 @@ class FiscalCalendar:
     start_month: int = 1
 
     def __post_init__(self) -> None:
-        if self.start_month not in range(1, 13):
+        if not isinstance(self.start_month, (int, np.integer)) or isinstance(self.start_month, bool) or self.start_month not in range(1, 13):
             raise CrmError(f"calendar.fiscal_year_start: {self.start_month!r} is no month; give a number from 1 to 12.")
 
     def month_of_quarter(self, dates: object) -> np.ndarray:
-        """Return 0, 1 or 2 for the first, second or third month of the quarter."""
-        months = as_days(dates).astype("datetime64[M]").astype(int)
-        return (months - (self.start_month - 1)) % 3
+        """Return 0, 1 or 2 for the first, second or third month of the quarter, -1 for a missing date."""
+        days = as_days(dates)
+        months = days.astype("datetime64[M]").astype(int)
+        return np.where(np.isnat(days), -1, (months - (self.start_month - 1)) % 3)
 
     def quarter_start(self, dates: object) -> np.ndarray:
         """Return the first day of the quarter that holds each date, as datetime64[D]."""
@@ -49,8 +51,9 @@ class FiscalCalendar:
         return (start + 3).astype("datetime64[D]") - np.timedelta64(1, "D")
 
     def day_of_quarter(self, dates: object) -> np.ndarray:
-        """Return the days since the quarter began, 0 for its first day."""
-        return (as_days(dates) - self.quarter_start(dates)).astype(int)
+        """Return the days since the quarter began, 0 for its first day, -1 for a missing date."""
+        since = as_days(dates) - self.quarter_start(dates)
+        return np.where(np.isnat(since), -1, since.astype(int))
 
 # %% ../nbs/lib/06_fiscal.ipynb #04ea98ad
 def horizon_end(

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['Builder', 'truncation_check', 'require_no_future']
 
-# %% ../nbs/lib/28_leakage.ipynb #a2a05b5a
+# %% ../nbs/lib/28_leakage.ipynb #139b6e75
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from .config import CrmError
@@ -17,14 +18,15 @@ from .snapshots import known_at
 # %% ../nbs/lib/28_leakage.ipynb #ccef6add
 Builder = Callable[[pd.DataFrame, Sequence[object]], pd.DataFrame]
 
-# %% ../nbs/lib/28_leakage.ipynb #721aef06
+# %% ../nbs/lib/28_leakage.ipynb #15978861
 def _changed(whole: pd.Series, cut: pd.Series) -> pd.Series:
     both_missing = whole.isna() & cut.isna()
     if pd.api.types.is_numeric_dtype(whole) and pd.api.types.is_numeric_dtype(cut):
-        return ~both_missing & ~((whole - cut).abs() <= 1e-9 * (1 + whole.abs()))
+        whole, cut = whole.astype(float), cut.astype(float)
+        return ~both_missing & ~((whole == cut) | ((whole - cut).abs() <= 1e-9 * (1 + whole.abs().replace(np.inf, 0))))
     return ~both_missing & (whole.astype(str) != cut.astype(str))
 
-# %% ../nbs/lib/28_leakage.ipynb #12795537
+# %% ../nbs/lib/28_leakage.ipynb #71e30e39
 def truncation_check(
     deals: pd.DataFrame,  # one row per opportunity
     dates: Sequence[object],  # as-of dates to try
@@ -38,7 +40,10 @@ def truncation_check(
         if not whole.index.equals(cut.index):
             rows.append((day, "(rows)", len(whole), len(whole.index.symmetric_difference(cut.index)), ""))
             cut = cut.reindex(whole.index)
-        for column in whole.columns:
+        for column in whole.columns.union(cut.columns, sort=False):
+            if column not in whole or column not in cut:
+                rows.append((day, column, len(whole), max(len(whole), 1), ""))
+                continue
             differs = _changed(whole[column], cut[column])
             example = differs[differs].index[0][1] if differs.any() else ""
             rows.append((day, column, len(whole), int(differs.sum()), example))

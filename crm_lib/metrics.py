@@ -13,15 +13,14 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from .config import CrmError
 
-# %% ../nbs/lib/32_metrics.ipynb #df249d89
+# %% ../nbs/lib/32_metrics.ipynb #2acd9d47
 def score_forecast(
     is_won: np.ndarray,  # labels, 0 or 1, shape (n,)
     probability: np.ndarray,  # forecast, 0 to 1, shape (n,)
 ) -> dict[str, float]:  # auc, brier, log_loss, ece, accuracy, majority_accuracy, brier_skill
     "Judge one set of probabilities."
     is_won, probability = np.asarray(is_won, float), np.asarray(probability, float)
-    if len(is_won) == 0 or np.isnan(is_won).any() or np.isnan(probability).any():
-        raise CrmError(f"{np.isnan(is_won).sum()} labels and {np.isnan(probability).sum()} probabilities of {len(is_won)} are missing: only rows with both can be judged.")
+    _check_forecast(is_won, probability)
     base = is_won.mean()
     brier = brier_score_loss(is_won, probability)
     return {"auc": roc_auc_score(is_won, probability) if 0 < base < 1 else float("nan"), "brier": brier,
@@ -29,6 +28,15 @@ def score_forecast(
             "ece": expected_calibration_error(is_won, probability),
             "accuracy": float(np.mean((probability > 0.5) == is_won)), "majority_accuracy": float(max(np.mean(is_won == 1), np.mean(is_won == 0))),
             "brier_skill": 1 - brier / (base * (1 - base)) if 0 < base < 1 else float("nan")}
+
+# %% ../nbs/lib/32_metrics.ipynb #0042801b
+def _check_forecast(is_won: np.ndarray, probability: np.ndarray) -> None:
+    if len(is_won) != len(probability) or len(is_won) == 0:
+        raise CrmError(f"{len(is_won)} labels came with {len(probability)} probabilities: each forecast needs exactly one label, and one row at least.")
+    if np.isnan(is_won).any() or np.isnan(probability).any():
+        raise CrmError(f"{np.isnan(is_won).sum()} labels and {np.isnan(probability).sum()} probabilities of {len(is_won)} are missing: only rows with both can be judged.")
+    if not np.isin(is_won, (0, 1)).all() or (probability < 0).any() or (probability > 1).any():
+        raise CrmError("Labels must be 0 or 1 and probabilities lie between 0 and 1: some do not.")
 
 # %% ../nbs/lib/32_metrics.ipynb #06f2dcb1
 def reliability(
@@ -58,7 +66,7 @@ def expected_calibration_error(
     table = reliability(is_won, probability, bins)
     return float(np.average((table["bin_mean"] - table["observed"]).abs(), weights=table["n"]))
 
-# %% ../nbs/lib/32_metrics.ipynb #6a7c8b9b
+# %% ../nbs/lib/32_metrics.ipynb #b5918b45
 def bootstrap_difference(
     loss: pd.DataFrame,  # losses per row, one column per forecast
     against: str,  # column that the others are compared with
@@ -69,6 +77,8 @@ def bootstrap_difference(
 ) -> pd.DataFrame:  # index: the other columns; mean, low, high (95 %) of loss - loss of `against`
     "Give the mean loss difference and its interval, drawing whole deals."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
+    if loss.isna().any(axis=None) or pd.isna(cluster).any() or not (weight > 0).all():
+        raise CrmError("Losses and deals must not be missing and weights must be above 0: compare forecasts on the rows that all of them have.")
     difference = loss.drop(columns=against).sub(loss[against], axis=0)
     codes, deals = pd.factorize(cluster)
     sums = difference.mul(weight, axis=0).groupby(codes).sum().sort_index().to_numpy()

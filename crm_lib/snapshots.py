@@ -84,13 +84,16 @@ def spaced_dates(
 # %% ../nbs/lib/20_snapshots.ipynb #d63f73fa
 EVENTS = {"engaging": 0, "won": 1, "lost": 2}
 
-# %% ../nbs/lib/20_snapshots.ipynb #b44af85e
+# %% ../nbs/lib/20_snapshots.ipynb #c785db19
 def follow_up(
     snapshots: pd.DataFrame,  # as_of and opportunity_id
     deals: pd.DataFrame,  # one row per opportunity
     known_until: object,  # last day that may be looked at
 ) -> pd.DataFrame:  # event (0 open, 1 won, 2 lost; int8) and duration (days; int64), aligned with the snapshots
     "Say how long each deal was followed after its snapshot and how that ended."
+    unknown = snapshots.loc[~snapshots["opportunity_id"].isin(deals["opportunity_id"]), "opportunity_id"]
+    if len(unknown):
+        raise CrmError(f"{len(unknown)} snapshots are of deals that the table lacks (e.g. {unknown.iloc[0]}): use the deals that the snapshots were taken from.")
     found = deals.set_index("opportunity_id")[["stage", "close_date"]].reindex(snapshots["opportunity_id"])
     last, close = as_days(known_until), as_days(found["close_date"])
     is_seen = close <= last

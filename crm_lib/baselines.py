@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['AlwaysNo', 'AgeCurve', 'PhaseTable']
 
-# %% ../nbs/lib/36_baselines.ipynb #a0a1d24e
+# %% ../nbs/lib/36_baselines.ipynb #193adafe
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from .exposure import AGE_EDGES, Grid, count_exposure, walk
-from .fiscal import FiscalCalendar, as_days
-from .incidence import IncidenceModel, WinTable, closings
+from .fiscal import FiscalCalendar
+from .incidence import IncidenceModel, WinTable, closings, shared_date
 
 # %% ../nbs/lib/36_baselines.ipynb #8cec0385
 class AlwaysNo(IncidenceModel):
@@ -54,7 +54,7 @@ class AgeCurve(IncidenceModel):
         age = np.minimum(age, len(closing) - 1)
         return closing[age], share[age]
 
-# %% ../nbs/lib/36_baselines.ipynb #20ee7c03
+# %% ../nbs/lib/36_baselines.ipynb #b2bef09c
 class PhaseTable(IncidenceModel):
     """Closing hazard by age bin x month of the fiscal quarter, times P(won | month)."""
 
@@ -72,7 +72,7 @@ class PhaseTable(IncidenceModel):
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Look the cells of the days to come up."""
         check_is_fitted(self, "hazard_")
-        as_of = as_days(X["as_of"].iloc[0])
+        as_of = shared_date(X)
         cells = walk(as_of, X["age_days"].to_numpy(), days, Grid(self.calendar, self.age_edges))
         ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")
         return self.hazard_[cells], np.broadcast_to(self.win_table_.predict_proba(ahead), cells.shape)

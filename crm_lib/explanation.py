@@ -5,15 +5,19 @@
 # %% auto #0
 __all__ = ['ScoreFunction', 'reference_deals', 'used_features', 'explain_scores', 'say_reason', 'strongest_reasons']
 
-# %% ../nbs/lib/52_explanation.ipynb #66f6a8f1
+# %% ../nbs/lib/52_explanation.ipynb #ac9830ee
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import shap
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import shap
 
 from .features import FEATURES
-from .incidence import IncidenceModel
+from .incidence import IncidenceModel, shared_date
 from .metrics import log_odds
 
 # %% ../nbs/lib/52_explanation.ipynb #bda357ea
@@ -48,7 +52,7 @@ def used_features(
     "List the features that can change a model's score."
     return ["age_days", *getattr(model, "features", ())]
 
-# %% ../nbs/lib/52_explanation.ipynb #2b4c5854
+# %% ../nbs/lib/52_explanation.ipynb #b0194aa4
 def explain_scores(
     model: IncidenceModel,  # fitted
     snapshots: pd.DataFrame,  # deals open at one as-of date, with features
@@ -59,7 +63,7 @@ def explain_scores(
     "Split each score (log-odds) into a base and one contribution per feature (exact Shapley values, Lundberg and Lee 2017)."
     columns = used_features(model)
     values, place = np.unique(snapshots[columns].to_numpy(float), axis=0, return_inverse=True)
-    score = ScoreFunction(model, snapshots["as_of"].iloc[0], horizon, columns)
+    score = ScoreFunction(model, pd.Timestamp(shared_date(snapshots)), horizon, columns)
     usual = (snapshots if usual is None else usual)[columns].to_numpy(float)
     reference = reference_deals(usual, score(usual), background)
     masker = shap.maskers.Independent(reference, max_samples=len(reference))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MODEL_FEATURES', 'BASELINES', 'quantile_edges', 'bin_values', 'CloseHazardModel', 'make_model']
 
-# %% ../nbs/lib/40_models.ipynb #8d66471a
+# %% ../nbs/lib/40_models.ipynb #49141ded
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .config import CrmError
 from .exposure import AGE_EDGES, Grid, count_exposure, walk
-from .fiscal import FiscalCalendar, as_days
-from .incidence import IncidenceModel, WinTable, closings
+from .fiscal import FiscalCalendar
+from .incidence import IncidenceModel, WinTable, closings, shared_date
 from .learners import make_learner
 
 # %% ../nbs/lib/40_models.ipynb #71b2566c
@@ -32,19 +32,19 @@ def quantile_edges(
         return []
     return np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])).tolist()
 
-# %% ../nbs/lib/40_models.ipynb #d90454e9
+# %% ../nbs/lib/40_models.ipynb #221ebc68
 def bin_values(
     values: pd.Series,  # one feature
     edges: Sequence[float],  # ascending inner edges
-) -> np.ndarray:  # 0 .. len(edges), and len(edges) + 1 for a missing value
+) -> np.ndarray:  # 0 .. len(edges); the middle one for a missing value
     "Sort a feature into its bins."
     values = np.asarray(values, float)
-    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(np.asarray(edges), values, side="right"))
+    return np.where(np.isnan(values), (len(edges) + 1) // 2, np.searchsorted(np.asarray(edges), values, side="right"))
 
 # %% ../nbs/lib/40_models.ipynb #9ecc1c40
 MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stuck_share")
 
-# %% ../nbs/lib/40_models.ipynb #0ef65ab7
+# %% ../nbs/lib/40_models.ipynb #68c3198d
 class _CellCoder(IncidenceModel):
     """Turn feature values into whole-number groups of bins, and groups with grid cells into a learner's input."""
 
@@ -63,14 +63,14 @@ class _CellCoder(IncidenceModel):
             raise CrmError(f"The snapshots lack the feature{'s' if len(missing) > 1 else ''} {', '.join(missing)}: build them with build_features first.")
         group = np.zeros(len(X), "int64")
         for name in self.features:
-            group = group * (self.bins + 2) + bin_values(X[name], self.edges_[name])
+            group = group * (self.bins + 1) + bin_values(X[name], self.edges_[name])
         return group
 
     def _unpack(self, group: np.ndarray, cell: np.ndarray) -> np.ndarray:
         columns = []
         for _ in self.features:
-            columns.append(group % (self.bins + 2))
-            group = group // (self.bins + 2)
+            columns.append(group % (self.bins + 1))
+            group = group // (self.bins + 1)
         return np.column_stack([cell // 3, cell % 3, *reversed(columns)])
 
 # %% ../nbs/lib/40_models.ipynb #d9fee3bd
@@ -98,7 +98,7 @@ class _KnownRates(_CellCoder):
             known.clear()
         return rates, place
 
-# %% ../nbs/lib/40_models.ipynb #98b5d455
+# %% ../nbs/lib/40_models.ipynb #44d53085
 class CloseHazardModel(_KnownRates):
     """Landmark close hazard times P(won | closes), with an exchangeable learner."""
 
@@ -123,7 +123,7 @@ class CloseHazardModel(_KnownRates):
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
         check_is_fitted(self, "learner_")
-        as_of = as_days(X["as_of"].iloc[0])
+        as_of = shared_date(X)
         cells = walk(as_of, X["age_days"].to_numpy(), days, self._grid)
         rates, place = self._rates(self._groups(X))
         ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'ARRAYS', 'model_state', 'restore_model', 'save_model', 'load_model']
 
-# %% ../nbs/lib/42_storage.ipynb #4781976f
+# %% ../nbs/lib/42_storage.ipynb #542d3458
 import hashlib
 import json
 import tempfile
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .config import CrmError
@@ -28,7 +29,7 @@ KINDS = {kind.__name__: kind for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseH
 # %% ../nbs/lib/42_storage.ipynb #820a1ade
 ARRAYS = {"AlwaysNo": (), "AgeCurve": ("won_", "lost_"), "PhaseTable": ("hazard_",), "CloseHazardModel": ()}
 
-# %% ../nbs/lib/42_storage.ipynb #715e78bc
+# %% ../nbs/lib/42_storage.ipynb #58af45d5
 def model_state(
     model: IncidenceModel,  # fitted
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # plain values, arrays
@@ -36,6 +37,8 @@ def model_state(
     kind = type(model).__name__
     if kind not in KINDS:
         raise CrmError(f"A model of kind {kind} cannot be stored: known are {', '.join(KINDS)}.")
+    if kind != "AlwaysNo":
+        check_is_fitted(model)
     settings = {name: value for name, value in model.get_params(deep=False).items() if name != "calendar"}
     values: dict[str, Any] = {"kind": kind, "settings": settings, "fiscal_year_start": model.calendar.start_month}
     arrays = {name: getattr(model, name) for name in ARRAYS[kind]}
@@ -71,7 +74,7 @@ def restore_model(
 def _own_hash(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-# %% ../nbs/lib/42_storage.ipynb #e3360836
+# %% ../nbs/lib/42_storage.ipynb #cc5a6d03
 def save_model(
     model: IncidenceModel,  # fitted
     folder: str | Path,  # folder to (re)write
@@ -79,34 +82,41 @@ def save_model(
 ) -> Path:  # the folder written
     "Store a fitted model, whole, as model.json and arrays.npz."
     values, arrays = model_state(model)
+    try:
+        content = json.loads(json.dumps({"model": values, "facts": facts or {}}))
+    except TypeError as error:
+        raise CrmError(f"The model's settings or facts hold what JSON cannot ({error}): give plain numbers, texts and lists.") from None
     Path(folder).parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".model.", dir=Path(folder).parent))
     part.chmod(0o755)
     np.savez(part / "arrays.npz", **arrays)
-    content = json.loads(json.dumps({"model": values, "facts": facts or {}, "arrays_sha256": sha256(part / "arrays.npz")}))
+    content["arrays_sha256"] = sha256(part / "arrays.npz")
     text = json.dumps(content | {"sha256": _own_hash(content)}, indent=2, sort_keys=True)
     (part / "model.json").write_text(text + "\n", encoding="utf-8")
     return replace_folder(part, folder)
 
-# %% ../nbs/lib/42_storage.ipynb #b0654170
+# %% ../nbs/lib/42_storage.ipynb #61fbc76b
 def _read_checked(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         stated, found = content.pop("sha256", None), sha256(folder / "arrays.npz")
-    except FileNotFoundError as error:
+    except OSError as error:
         raise CrmError(f"{error.filename} is missing: train a model first (dvc repro train).") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         raise CrmError(f"{folder / 'model.json'} is not the file that was written: train the model again.") from None
     if stated != _own_hash(content) or content["arrays_sha256"] != found:
         raise CrmError(f"The model in {folder} was changed after it was written (its hash differs): do not use it, train it again.")
     return content
 
-# %% ../nbs/lib/42_storage.ipynb #9def3e75
+# %% ../nbs/lib/42_storage.ipynb #8e813c1b
 def load_model(
     folder: str | Path,  # folder written by save_model
 ) -> tuple[IncidenceModel, dict[str, Any]]:  # the fitted model and the facts kept beside it
     "Load a stored model after checking that nobody changed it."
     content = _read_checked(Path(folder))
-    with np.load(Path(folder) / "arrays.npz", allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    try:
+        with np.load(Path(folder) / "arrays.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except ValueError:
+        raise CrmError(f"{Path(folder) / 'arrays.npz'} holds something other than plain numbers: do not use it, train the model again.") from None
     return restore_model(content["model"], arrays), content["facts"]

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['horizon_column', 'WinModel', 'connect', 'model_input', 'flat_metrics', 'LoggedModel', 'log_model', 'load_registered']
 
-# %% ../nbs/lib/64_tracking.ipynb #2391fa81
+# %% ../nbs/lib/64_tracking.ipynb #f1cddb8c
 import logging
 import os
+import re
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -20,8 +21,12 @@ from .config import CrmError, quiet_telemetry
 
 quiet_telemetry()
 
-import mlflow
-from mlflow.exceptions import MlflowException
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mlflow
+    import mlflow.pyfunc
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
 from .explanation import used_features
 from .incidence import IncidenceModel
@@ -56,21 +61,28 @@ from crm_lib.tracking import WinModel
 set_model(WinModel())
 """
 
-# %% ../nbs/lib/64_tracking.ipynb #ab20519d
+# %% ../nbs/lib/64_tracking.ipynb #7f7a6f1f
+def _without_secrets(text: str) -> str:
+    return re.sub(r"//[^/@\s]+@", "//", text)
+
+# %% ../nbs/lib/64_tracking.ipynb #90a8a429
 def connect(
     experiment: str,  # name of the experiment, made when new
-) -> str:  # the tracking address in use
+) -> str:  # the tracking address in use, without its password
     "Point MLflow at the tracking store and choose the experiment."
     address = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        mlflow.set_tracking_uri(address)
-        mlflow.set_experiment(experiment)
-    except MlflowException as error:
-        reason = str(error).splitlines()[0]
-        raise CrmError(f"The tracking store {address} does not answer ({reason}): check MLFLOW_TRACKING_URI, or unset it to use mlflow.db.") from None
-    return address
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mlflow.set_tracking_uri(address)
+            mlflow.set_experiment(experiment)
+    except (MlflowException, SQLAlchemyError, ImportError) as error:
+        said = _without_secrets(f"The tracking store {address} does not answer ({str(error).splitlines()[0]})")
+        raise CrmError(f"{said}: check MLFLOW_TRACKING_URI, or unset it to use mlflow.db.") from None
+    return _without_secrets(address)
 
 # %% ../nbs/lib/64_tracking.ipynb #69aa739a
 def model_input(
@@ -99,7 +111,7 @@ class LoggedModel:
     name: str
     version: int
 
-# %% ../nbs/lib/64_tracking.ipynb #da38a0b9
+# %% ../nbs/lib/64_tracking.ipynb #38ccd1c5
 def log_model(
     folder: str | Path,  # model stored by save_model; its facts name the horizons
     snapshots: pd.DataFrame,  # a few rows as example
@@ -113,7 +125,7 @@ def log_model(
     example = model_input(model, snapshots.head(5))
     answer = model.predict_win(example.assign(as_of=pd.to_datetime(example["as_of"])), facts["horizons"]).rename(columns=horizon_column)
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore")
         mlflow.log_params(params)
         mlflow.log_metrics(metrics)
         mlflow.set_tags(tags)
@@ -124,7 +136,7 @@ def log_model(
                                        registered_model_name=registered_model)
     return LoggedModel(run.info.run_id, registered_model, int(info.registered_model_version))
 
-# %% ../nbs/lib/64_tracking.ipynb #a1de9351
+# %% ../nbs/lib/64_tracking.ipynb #d5e0883d
 def load_registered(
     name: str,  # name in the registry
     version: int | str,  # version number
@@ -132,7 +144,7 @@ def load_registered(
     "Load a registered version."
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("ignore")
             return mlflow.pyfunc.load_model(f"models:/{name}/{version}")
     except MlflowException as error:
         raise CrmError(f"Version {version} of the model {name} cannot be loaded ({str(error).splitlines()[0]}): `mlflow ui` shows what is registered.") from None

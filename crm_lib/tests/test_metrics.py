@@ -84,7 +84,7 @@ def test_labels_of_one_kind_have_no_ranking_and_no_skill(label):
     assert np.isnan(found["auc"]) and np.isnan(found["brier_skill"]) and found["majority_accuracy"] == 1
     assert found["brier"] == pytest.approx(statistics.fmean((p - label) ** 2 for p in (0.1, 0.2, 0.3)))
 
-# %% ../../nbs/tests/test_metrics.ipynb #5f4e353c
+# %% ../../nbs/tests/test_metrics.ipynb #f0674c27
 def test_a_certain_forecast_that_fails_costs_much_but_not_infinitely():
     assert score_forecast([1, 0], [0.0, 0.0])["log_loss"] == pytest.approx(-math.log(1e-6) / 2, rel=1e-5)
 
@@ -92,7 +92,7 @@ def test_a_certain_forecast_that_fails_costs_much_but_not_infinitely():
 @pytest.mark.parametrize("is_won, probability, words", [
     ([1, np.nan], [0.5, 0.5], "1 labels and 0 probabilities of 2 are missing"),
     ([1, 0], [np.nan, np.nan], "0 labels and 2 probabilities of 2 are missing"),
-    ([], [], "of 0 are missing")])
+    ([], [], "0 labels came with 0 probabilities")])
 def test_missing_labels_or_probabilities_are_refused_and_counted(is_won, probability, words):
     with pytest.raises(CrmError, match=words):
         score_forecast(is_won, probability)

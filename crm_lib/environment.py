@@ -43,7 +43,7 @@ def write_startup(
         path.write_text(text, encoding="utf-8")
     return [line, lab]
 
-# %% ../nbs/lib/82_environment.ipynb #ad7e53a8
+# %% ../nbs/lib/82_environment.ipynb #bd68afb1
 class PrivateKernelManager(AsyncKernelManager):
     """Start kernels on sockets in a folder that belongs to the user alone."""
 
@@ -53,6 +53,10 @@ class PrivateKernelManager(AsyncKernelManager):
         self.connection_file = str(Path(self._folder) / "k.json")
         if len(self.connection_file) < 95:
             self.transport = "ipc"
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        """Return the command that starts the kernel, which keeps its log to itself: being stopped is no error."""
+        return super().format_kernel_cmd([*(extra_arguments or []), "--IPKernelApp.log_level=50"])
 
     def cleanup_connection_file(self) -> None:
         """Forget the kernel's address, sockets included."""

@@ -7,7 +7,8 @@ __all__ = ['test_the_line_switches_telemetry_off_and_names_the_parameters', 'tes
            'test_the_environments_programs_come_first_and_once',
            'test_the_startup_files_are_written_again_without_a_difference',
            'test_the_startup_file_is_one_line_that_python_runs',
-           'test_a_kernels_sockets_lie_in_a_folder_of_the_users_own', 'test_a_folder_too_deep_for_sockets_leaves_tcp']
+           'test_a_kernels_sockets_lie_in_a_folder_of_the_users_own', 'test_a_folder_too_deep_for_sockets_leaves_tcp',
+           'test_a_kernel_that_is_stopped_logs_nothing']
 
 # %% ../../nbs/tests/test_environment.ipynb #b3285c6b
 import json
@@ -71,3 +72,7 @@ def test_a_folder_too_deep_for_sockets_leaves_tcp(monkeypatch, tmp_path):
     manager = PrivateKernelManager(kernel_name="python3")
     assert manager.transport == "tcp"
     manager.cleanup_connection_file()
+
+# %% ../../nbs/tests/test_environment.ipynb #e051f425
+def test_a_kernel_that_is_stopped_logs_nothing():
+    assert PrivateKernelManager().format_kernel_cmd(["--quiet"])[-2:] == ["--quiet", "--IPKernelApp.log_level=50"]

@@ -36,10 +36,10 @@ LABELS = {
     "agent_stuck_share": "deals left lying by agent",
 }
 
-# %% ../nbs/lib/24_features.ipynb #808f34df
+# %% ../nbs/lib/24_features.ipynb #cb4cb305
 @dataclass(frozen=True)
 class FeatureSettings:
-    """What the features depend on; every field stands in params.yaml."""
+    """What the features depend on."""
 
     fiscal_year_start: int = 1  # month in which the fiscal year begins
     age_edges: tuple[int, ...] = AGE_EDGES  # upper ends of the age bins, days
@@ -49,7 +49,7 @@ class FeatureSettings:
     prior: float = 3.0  # closings' worth of shrinkage towards "as usual"
 
     def __post_init__(self) -> None:
-        if self.prior <= 0 or not 0 < self.stuck_quantile < 1 or self.cohort_days < 1:
+        if type(self.cohort_days) is not int or self.prior <= 0 or not 0 < self.stuck_quantile < 1 or self.cohort_days < 1:
             raise CrmError(f"features: prior {self.prior} must be above 0, stuck_quantile {self.stuck_quantile} between 0 and 1, cohort_days {self.cohort_days} at least 1.")
 
     @property
@@ -134,7 +134,7 @@ def stuck_shares(
     overall = stuck.sum() / max(old.sum(), 1)
     return (stuck + settings.prior * overall) / (old + settings.prior)
 
-# %% ../nbs/lib/24_features.ipynb #0ad86b4a
+# %% ../nbs/lib/24_features.ipynb #38a5594b
 def build_features(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: np.ndarray,  # as-of dates
@@ -144,6 +144,9 @@ def build_features(
     "Take snapshots and add every feature as its as-of date knew it."
     dates = np.unique(as_days(as_of))
     deals = deals.loc[as_days(deals["engage_date"]) <= dates[-1]].reset_index(drop=True)
+    missing = [name for name in (settings.cohort_by, "sales_agent") if name not in deals]
+    if missing:
+        raise CrmError(f"The deals lack the column {', '.join(missing)}: name another one in features.cohort_by of params.yaml.")
     if deals.empty:
         return take_snapshots(deals, dates).assign(**{name: pd.Series(dtype=float) for name in FEATURES if name != "age_days"})
     engaged = as_days(deals["engage_date"])

@@ -26,7 +26,8 @@ __all__ = ['SEEDS', 'DAY', 'DATES', 'START', 'STAGES', 'MONTHS', 'random_deals',
            'test_deals_never_engaged_and_deals_without_agent_or_office_do_no_harm',
            'test_cohorts_may_be_made_by_another_column',
            'test_a_later_export_puts_the_same_deals_into_the_same_cohorts',
-           'test_dates_before_all_deals_alone_give_no_rows', 'test_a_setting_that_gives_no_numbers_is_refused']
+           'test_dates_before_all_deals_alone_give_no_rows', 'test_a_setting_that_gives_no_numbers_is_refused',
+           'test_a_cohort_column_that_the_deals_lack_is_named']
 
 # %% ../../nbs/tests/test_features.ipynb #1c624f22
 import datetime
@@ -364,3 +365,8 @@ def test_dates_before_all_deals_alone_give_no_rows():
 def test_a_setting_that_gives_no_numbers_is_refused(setting):
     with pytest.raises(CrmError, match="features"):
         FeatureSettings(**setting)
+
+# %% ../../nbs/tests/test_features.ipynb #38bd8f9f
+def test_a_cohort_column_that_the_deals_lack_is_named():
+    with pytest.raises(CrmError, match="lack the column territory"):
+        build_features(random_deals(0), DATES, START, FeatureSettings(cohort_by="territory"))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AT_OPEN', 'AT_CLOSE', 'BACK_FILLED', 'TABLES', 'TABLE_KEYS', 'DEALS', 'DEAL_COLUMNS', 'OUTCOMES', 'BACKFILLED',
-           'DTYPES', 'EXTRA_PREFIX', 'OPEN_STAGES', 'CLOSED_STAGES', 'STAGES', 'COMMON_SECTORS', 'Column',
-           'data_dictionary', 'require_columns']
+           'DTYPES', 'EXTRA_PREFIX', 'FURTHER', 'DEAL_LEVEL', 'PIPELINE_KINDS', 'REWRITTEN', 'OPEN_STAGES',
+           'CLOSED_STAGES', 'STAGES', 'COMMON_SECTORS', 'Column', 'data_dictionary', 'require_columns']
 
 # %% ../nbs/lib/04_schema.ipynb #2e77ac38
 from collections.abc import Iterable
@@ -95,6 +95,16 @@ BACKFILLED = tuple(column.name for column in DEALS if column.known == BACK_FILLE
 DTYPES = {"text": "object", "date": "datetime64[ns]", "money": "float64", "number": "float64"}
 EXTRA_PREFIX = "x_"
 
+# %% ../nbs/lib/04_schema.ipynb #f8a34d7d
+FURTHER = (
+    Column("amount", "money", AT_OPEN, "size of the deal: its price while it is open, its value when it is won"),
+    Column("expected_close_date", "date", AT_CLOSE, "day on which the agent hopes to close; rewritten until the deal is closed"),
+    Column("reported_date", "date", AT_OPEN, "day of the report that the row was written for; a deal may have several"),
+)
+DEAL_LEVEL = tuple(column for column in DEALS if column.name not in {own.name for own in _PIPELINE} | {"stage"})
+PIPELINE_KINDS = {column.name: column.kind for column in (*_PIPELINE, *DEAL_LEVEL, *FURTHER)}
+REWRITTEN = ("x_expected_close_date",)
+
 # %% ../nbs/lib/04_schema.ipynb #b5fc6b19
 OPEN_STAGES = ("prospecting", "engaging")
 CLOSED_STAGES = ("won", "lost")
@@ -107,11 +117,11 @@ COMMON_SECTORS = (
     "medical", "pharmaceuticals", "retail", "services", "software", "technology", "telecommunications", "transportation", "utilities",
 )
 
-# %% ../nbs/lib/04_schema.ipynb #99fc4070
+# %% ../nbs/lib/04_schema.ipynb #397e56be
 def data_dictionary() -> pd.DataFrame:  # table, column, kind, known, meaning: one row per column
     "Describe every column of the raw tables and of deals."
     rows = [(table, column.name, column.kind, column.known, column.meaning)
-            for table, columns in {**TABLES, "deals": DEALS}.items() for column in columns]
+            for table, columns in {**TABLES, "further": FURTHER, "deals": DEALS}.items() for column in columns]
     return pd.DataFrame(rows, columns=["table", "column", "kind", "known", "meaning"])
 
 # %% ../nbs/lib/04_schema.ipynb #cfdcf4d1

@@ -13,13 +13,15 @@ __all__ = ['VALUES', 'TODAY', 'sold', 'test_the_value_is_the_price_times_the_rat
            'test_a_constant_hazard_closes_half_at_its_half_life', 'test_a_deal_that_hardly_ever_closes_has_no_middle',
            'test_a_move_of_the_log_odds_by_more_than_a_quarter_has_a_name',
            'test_a_deal_that_was_not_open_then_has_no_direction', 'test_chances_of_nothing_on_both_days_are_steady',
-           'test_the_step_that_counts_can_be_chosen', 'Daily', 'on', 'scored',
+           'test_the_step_that_counts_can_be_chosen', 'test_a_price_of_the_deals_own_goes_before_its_products',
+           'test_a_deal_without_product_or_price_is_worth_what_others_brought',
+           'test_without_a_won_deal_the_price_stands_and_nothing_is_invented', 'Daily', 'on', 'scored',
            'test_the_scores_are_the_chain_of_the_models_hazards',
            'test_the_columns_stand_in_the_order_of_the_contract_and_the_best_deal_first',
            'test_equal_scores_are_ordered_by_value_and_then_by_key',
            'test_the_expected_close_is_the_middle_of_the_closings_or_missing',
            'test_the_expected_value_is_the_chance_of_ever_being_won_times_the_value',
-           'test_a_product_without_a_value_has_no_expected_value',
+           'test_a_deal_without_a_value_has_no_expected_value',
            'test_grades_follow_the_quarters_end_and_the_thresholds_given', 'test_the_quarter_is_the_companys_own',
            'test_the_direction_compares_with_the_same_deal_at_the_earlier_date',
            'test_without_an_earlier_date_no_direction_is_known', 'test_a_model_that_says_no_still_gives_a_whole_table',
@@ -31,7 +33,7 @@ __all__ = ['VALUES', 'TODAY', 'sold', 'test_the_value_is_the_price_times_the_rat
            'test_a_missing_probability_has_no_grade', 'test_a_price_of_nothing_is_no_price',
            'test_every_start_of_a_formula_is_made_harmless']
 
-# %% ../../nbs/tests/test_scoring.ipynb #69fc618b
+# %% ../../nbs/tests/test_scoring.ipynb #fbb78c67
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,7 +42,7 @@ from ..baselines import AlwaysNo
 from ..config import CrmError
 from ..fiscal import FiscalCalendar
 from ..incidence import IncidenceModel
-from ..scoring import FLOOR, defuse_formulas, grade_scores, median_close_days, name_trend, score_deals, value_if_won, win_paths
+from ..scoring import FLOOR, deal_values, defuse_formulas, grade_scores, median_close_days, name_trend, score_deals, value_if_won, win_paths
 
 # %% ../../nbs/tests/test_scoring.ipynb #2d40fb7b
 def sold(*rows):
@@ -117,7 +119,25 @@ def test_chances_of_nothing_on_both_days_are_steady():
 def test_the_step_that_counts_can_be_chosen():
     assert name_trend(np.array([0.6]), np.array([0.5]), step=1.0).tolist() == ["steady"]
 
-# %% ../../nbs/tests/test_scoring.ipynb #cf48c7ea
+# %% ../../nbs/tests/test_scoring.ipynb #956116a3
+def test_a_price_of_the_deals_own_goes_before_its_products():
+    deals = sold(*[("P", 100.0, "won", 50.0)] * 5)
+    asked = pd.DataFrame({"opportunity_id": list("ab"), "product": "P", "list_price": [100.0, 300.0]})
+    assert deal_values(deals, asked).to_dict() == pytest.approx({"a": 50.0, "b": 150.0})
+
+
+def test_a_deal_without_product_or_price_is_worth_what_others_brought():
+    deals = sold(("P", 100.0, "won", 50.0), ("P", 100.0, "won", 70.0))
+    asked = pd.DataFrame({"opportunity_id": list("abc"), "product": [None, None, "P"], "list_price": [10.0, np.nan, np.nan]})
+    assert deal_values(deals, asked).to_dict() == pytest.approx({"a": 6.0, "b": 60.0, "c": 60.0})
+
+
+def test_without_a_won_deal_the_price_stands_and_nothing_is_invented():
+    asked = pd.DataFrame({"opportunity_id": list("ab"), "product": ["P", None], "list_price": [100.0, np.nan]})
+    values = deal_values(sold(("P", 100.0, "lost", 0.0)), asked)
+    assert values["a"] == 100.0 and np.isnan(values["b"])
+
+# %% ../../nbs/tests/test_scoring.ipynb #4c26d469
 class Daily(IncidenceModel):
     def __init__(self, calendar=FiscalCalendar()):
         self.calendar = calendar
@@ -130,14 +150,14 @@ def on(day, **daily):
     return pd.DataFrame({"as_of": pd.Timestamp(day), "opportunity_id": list(daily), "product": "P", "daily": list(daily.values())}, index=range(5, 5 + len(daily)))
 
 
-VALUES = pd.Series({"P": 200.0})
+VALUES = pd.Series({"slow": 200.0, "fast": 200.0, "dead": 200.0})
 TODAY = on("2024-03-21", slow=0.001, fast=0.2, dead=0.0)
 
 
 def scored(today=TODAY, earlier=TODAY.iloc[:0], horizons=(5, 30, "quarter_end"), **kwargs):
     return score_deals(kwargs.pop("model", Daily()), today, earlier, VALUES, horizons, **kwargs)
 
-# %% ../../nbs/tests/test_scoring.ipynb #e71b7bad
+# %% ../../nbs/tests/test_scoring.ipynb #b7a28ed3
 def test_the_scores_are_the_chain_of_the_models_hazards():
     scores = scored().set_index("opportunity_id")
     for column, days in {"p_won_5": 5, "p_won_30": 30, "p_won_quarter_end": 10, "p_won_ever": 365}.items():
@@ -154,10 +174,10 @@ def test_the_columns_stand_in_the_order_of_the_contract_and_the_best_deal_first(
 
 def test_equal_scores_are_ordered_by_value_and_then_by_key():
     today = on("2024-03-21", b=0.1, a=0.1, c=0.1).assign(product=["P", "P", "Q"])
-    scores = score_deals(Daily(), today, today.iloc[:0], pd.Series({"P": 1.0, "Q": 9.0}), ["quarter_end"])
+    scores = score_deals(Daily(), today, today.iloc[:0], pd.Series({"a": 1.0, "b": 1.0, "c": 9.0}), ["quarter_end"])
     assert scores["opportunity_id"].tolist() == ["c", "a", "b"]
 
-# %% ../../nbs/tests/test_scoring.ipynb #6486445e
+# %% ../../nbs/tests/test_scoring.ipynb #1265b621
 def test_the_expected_close_is_the_middle_of_the_closings_or_missing():
     scores = scored().set_index("opportunity_id")
     assert scores.loc["fast", "expected_close_date"] == pd.Timestamp("2024-03-25") and pd.isna(scores.loc["dead", "expected_close_date"])
@@ -169,9 +189,9 @@ def test_the_expected_value_is_the_chance_of_ever_being_won_times_the_value():
     assert np.allclose(scores["expected_value"], scores["p_won_ever"] * 200)
 
 
-def test_a_product_without_a_value_has_no_expected_value():
-    today = TODAY.assign(product=["P", "X", "P"])
-    assert scored(today).set_index("opportunity_id")["expected_value"].isna().to_dict() == {"slow": False, "fast": True, "dead": False}
+def test_a_deal_without_a_value_has_no_expected_value():
+    values = VALUES.drop("fast")
+    assert score_deals(Daily(), TODAY, TODAY.iloc[:0], values, ["quarter_end"]).set_index("opportunity_id")["expected_value"].isna().to_dict() == {"slow": False, "fast": True, "dead": False}
 
 
 def test_grades_follow_the_quarters_end_and_the_thresholds_given():

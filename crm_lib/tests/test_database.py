@@ -42,7 +42,7 @@ __all__ = ['EST', 'CELLS', 'WRITING', 'SAID', 'MADE', 'frames', 'fill', 'run', '
            'test_postgres_shows_one_moment', 'test_postgres_lists_what_there_is',
            'test_postgres_that_is_locked_is_given_up', 'test_postgres_bytes_and_lists_are_no_cells']
 
-# %% ../../nbs/tests/test_database.ipynb #f3481d0b
+# %% ../../nbs/tests/test_database.ipynb #6ebac10e
 import csv
 import datetime
 import errno
@@ -64,8 +64,9 @@ from sqlalchemy.exc import OperationalError
 from .. import database
 from ..config import CrmError
 from ..database import fetch_sql, resolve_url
+from ..imports import import_tables
 from ..simulate import World, simulate_crm
-from ..sources import import_tables, read_folder
+from ..sources import read_raw
 
 # %% ../../nbs/tests/test_database.ipynb #4b066dab
 @pytest.fixture(scope="module")
@@ -117,13 +118,13 @@ def refusal(url, folder, tables=None):
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
     return str(caught.value)
 
-# %% ../../nbs/tests/test_database.ipynb #18177323
+# %% ../../nbs/tests/test_database.ipynb #25d81293
 def test_the_tables_come_as_the_other_sources_give_them(crm, folder, frames, tmp_path):
     paths = fetch_sql(address(crm), folder)
     assert [path.name for path in paths] == [f"{name}.csv" for name in frames] and sorted(paths) == sorted(folder.iterdir())
     import_tables(frames, tmp_path / "data")
     assert {path.name: path.read_bytes() for path in paths} == {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
-    assert len(read_folder(folder)["sales_pipeline"]) == len(frames["sales_pipeline"])
+    assert {table.name: len(table.frame) for table in read_raw(folder)}["sales_pipeline"] == len(frames["sales_pipeline"])
 
 
 def test_names_fit_whatever_their_capitals_are(tmp_path, folder, frames):

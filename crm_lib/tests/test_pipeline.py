@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['pytestmark', 'HERE', 'ROOT', 'STAGES', 'TABLES', 'HOSTILE', 'hostile_tables', 'call', 'hashes', 'kill_during',
-           'project', 'test_every_stage_leaves_a_page_without_code_scripts_or_traces',
+           'copy_project', 'project', 'test_every_stage_leaves_a_page_without_code_scripts_or_traces',
            'test_every_page_asks_a_question_and_gives_its_finding', 'test_a_hostile_name_stays_text',
            'test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table',
            'test_scores_hold_the_columns_of_the_contract_for_every_open_deal',
@@ -32,7 +32,7 @@ import yaml
 from ..config import quiet_telemetry
 from ..metrics import log_odds
 from ..simulate import World, simulate_crm
-from ..sources import import_tables
+from ..imports import import_tables
 
 # %% ../../nbs/tests/test_pipeline.ipynb #eefbc15d
 pytestmark = pytest.mark.slow
@@ -73,10 +73,9 @@ def kill_during(folder, stage):
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-# %% ../../nbs/tests/test_pipeline.ipynb #08e9535e
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("line") / "project"
+# %% ../../nbs/tests/test_pipeline.ipynb #5067f26e
+def copy_project(folder, **sections):
+    "Copy what the pipeline needs, with a small backtest and whatever else is asked for."
     folder.mkdir()
     for name in ("nbs", "crm_lib", ".dvc/config", ".dvcignore", "dvc.yaml", "pipeline.yaml", "params.yaml", "settings.ini"):
         source, target = ROOT / name, folder / name
@@ -85,8 +84,16 @@ def project(tmp_path_factory):
     params = yaml.safe_load((folder / "params.yaml").read_text())
     params["backtest"] |= {"origins": 3, "bootstrap": 100, "models": ["logistic"], "horizons": [30, 60, 90, "quarter_end"]}
     params["explain"]["background"] = 4
+    for section, values in sections.items():
+        params[section] |= values
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     call(folder, "git", "init", "--quiet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = copy_project(tmp_path_factory.mktemp("line") / "project")
     import_tables(hostile_tables(), folder / "data")
     assert call(folder, "dvc", "add", "data").returncode == 0
     kill_during(folder, "backtest")

@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'check_folder', 'replace_data', 'import_tables', 'import_sample', 'import_files', 'import_kaggle',
            'import_sql', 'import_source', 'require_dvc', 'version_data']
 
-# %% ../nbs/lib/17_imports.ipynb #bfa4dc7f
+# %% ../nbs/lib/17_imports.ipynb #7ee53f72
 import os
 import shutil
 import subprocess
@@ -25,8 +25,9 @@ from .files import replace_folder, write_csv
 from .kaggle import fetch_kaggle
 from .mapping import map_tables
 from .schema import TABLES
-from .simulate import World, simulate_crm
+from .simulate import simulate_crm
 from .sources import OPTIONAL_TABLES, copy_files, read_raw
+from .world import SEED, make_world
 
 # %% ../nbs/lib/17_imports.ipynb #80d507bc
 def check_folder(
@@ -85,16 +86,15 @@ def import_tables(
         raise CrmError(f"There is no table called {', '.join(unknown)}: the tables are {', '.join([*TABLES, *OPTIONAL_TABLES])}.")
     return replace_data(lambda fresh: [write_csv(frame.apply(_as_text), fresh / f"{table}.csv") for table, frame in tables.items()], data, ingest)
 
-# %% ../nbs/lib/17_imports.ipynb #1e3aabd9
+# %% ../nbs/lib/17_imports.ipynb #9b34d9dc
 def import_sample(
     data: str | Path = "data",  # folder to (re)place
     ingest: Mapping[str, Any] | None = None,  # section `ingest` of params.yaml
     sample: Mapping[str, Any] | None = None,  # deals, seed and whatever else makes a world
 ) -> Path:  # the folder now in place
     "Import a simulated CRM; the same sample gives the same bytes."
-    sample = dict(sample or {})
-    seed = sample.pop("seed", 20240101)
-    return import_tables(simulate_crm(World(n_deals=sample.pop("deals", 6000)), seed=seed), data, ingest)
+    sample = sample or {}
+    return import_tables(simulate_crm(make_world(sample), seed=sample.get("seed", SEED)), data, ingest)
 
 
 def import_files(

@@ -108,7 +108,7 @@ def restore_data() -> None:
     else:
         _bring(f"The tables of the source `{source.get('kind')}` are", "import_source", source)
 
-# %% ../nbs/lib/88_cli.ipynb #8b66dcdd
+# %% ../nbs/lib/88_cli.ipynb #0b040ff7
 def _main_table(path: Path, name: str | None) -> Any:
     from crm_lib.names import plain_name
     from crm_lib.sources import read_raw
@@ -124,7 +124,7 @@ def _show_proposal(proposal: Any) -> None:
     from rich.table import Table
     table = Table("theirs", "ours", "why", "example", title=f"Headers of {proposal.preset}" if proposal.preset else None)
     for row in proposal.why.itertuples(index=False):
-        table.add_row(*[str(cell).replace("[", "\\[")[:60] for cell in row])
+        table.add_row(*[str(cell).replace("[", "\\[") for cell in row])
     console = Console()
     console.print(table)
     console.print("Stages: " + ", ".join(f"{word} = {stage}" for word, stage in proposal.stages.items()), markup=False, highlight=False)

@@ -77,7 +77,7 @@ def _read_column(values: pd.Series, kind: str, notation: str | None) -> tuple[pd
     is_bad = reading.is_bad | (reading.values < 0)
     return reading.values.mask(is_bad), is_bad, reading.how, reading.problem
 
-# %% ../nbs/lib/16_deals.ipynb #9993d795
+# %% ../nbs/lib/16_deals.ipynb #76218a6b
 def _parse_table(frame: pd.DataFrame, table: str, notation: Mapping[str, str]) -> tuple[pd.DataFrame, list[tuple], list[tuple]]:
     parsed, readings, findings = frame.copy(), [], []
     for column, kind in _kinds(table).items():
@@ -87,7 +87,7 @@ def _parse_table(frame: pd.DataFrame, table: str, notation: Mapping[str, str]) -
         parsed[column], is_bad, how, problem = _read_column(frame[column], kind, notation.get(column, notation.get(key)))
         readings.append((table, column, int(frame[column].notna().sum()), how))
         if problem:
-            findings.append((table, column, "can be read in one way only", int(frame[column].notna().sum()), "stops", _advise(kind, key), problem))
+            findings.append((table, column, "can be read in one way only", int(frame[column].notna().sum()), "stops", _advise(kind, key), problem.removesuffix(": set it in params.yaml")))
         elif is_bad.any():
             rule, advice = _WANTED[kind]
             findings.append((table, column, rule, int(is_bad.sum()), "stops", advice, show_rows(frame, is_bad, TABLE_KEYS[table], column)))

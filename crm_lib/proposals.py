@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['presets', 'find_preset', 'Proposal', 'propose_mapping', 'write_mapping']
 
-# %% ../nbs/lib/19_proposals.ipynb #5a2a2ab1
+# %% ../nbs/lib/19_proposals.ipynb #b3afd934
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from .config import CrmError
 from .deals import name_extra
@@ -148,14 +149,18 @@ def _late_columns(headers: Iterable[str]) -> dict[str, str]:
     reasons |= {word: "tells when the row was written" for word in _words()["columns"]["reported_date"]}
     return {header: reasons[plain_name(str(header))] for header in headers if plain_name(str(header)) in reasons}
 
-# %% ../nbs/lib/19_proposals.ipynb #3108246f
+# %% ../nbs/lib/19_proposals.ipynb #1919d5f8
+def _first(values: pd.Series) -> str:
+    text = str(next(iter(values.dropna()), ""))
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
 def _explain(frame: pd.DataFrame, found: Mapping[str, tuple[str | None, str]], late: Mapping[str, str]) -> pd.DataFrame:
-    rows = [(header or "(none)", key, why, "" if header is None else str(frame[header].dropna().head(1).squeeze() or "")) for key, (header, why) in found.items()]
+    rows = [(header or "(none)", key, why, "" if header is None else _first(frame[header])) for key, (header, why) in found.items()]
     used = {header for header, _ in found.values()}
     for header in [name for name in frame.columns if name not in used]:
-        extra, known = name_extra(str(header)), frame[header].dropna()
         why = f"left out of the features: {late[header]}" if header in late else "a further column of the CRM; it may become a feature"
-        rows.append((header, extra, why, str(known.iloc[0]) if len(known) else ""))
+        rows.append((header, name_extra(str(header)), why, _first(frame[header])))
     return pd.DataFrame(rows, columns=["theirs", "ours", "why", "example"])
 
 # %% ../nbs/lib/19_proposals.ipynb #540ba601
@@ -194,7 +199,14 @@ def propose_mapping(
     return Proposal(preset, {key: header for key, (header, _) in found.items()}, stages,
                     {name_extra(str(header)): reason for header, reason in late.items()}, _explain(frame, found, late))
 
-# %% ../nbs/lib/19_proposals.ipynb #52f35759
+# %% ../nbs/lib/19_proposals.ipynb #b5e21b31
+class _KeepsNull(RoundTripRepresenter):
+    """Write nothing as null, as it stood."""
+
+
+_KeepsNull.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
+
+
 def _flow(values: Mapping[str, Any]) -> CommentedMap:
     line = CommentedMap(values)
     line.fa.set_flow_style()
@@ -205,7 +217,7 @@ def _lines(proposal: Proposal, kind: str, path: str) -> list[tuple[str, str, Any
     lines = [("source", "kind", kind), ("source", "path", path), ("ingest", "columns", _flow(proposal.columns)), ("ingest", "stages", _flow(proposal.stages))]
     return lines + [("features", "leave_out", _flow(proposal.leave_out))]
 
-# %% ../nbs/lib/19_proposals.ipynb #6a66c376
+# %% ../nbs/lib/19_proposals.ipynb #6ac8df09
 def write_mapping(
     proposal: Proposal,  # from `propose_mapping`
     source: str | Path,  # the file or folder that it is about
@@ -213,7 +225,7 @@ def write_mapping(
 ) -> list[str]:  # keys written
     "Write a proposal into params.yaml, five lines of it."
     params, editor = Path(params), YAML()
-    editor.width, editor.preserve_quotes = 100_000, True
+    editor.width, editor.preserve_quotes, editor.Representer = 100_000, True, _KeepsNull
     try:
         content = editor.load(params.read_text(encoding="utf-8"))
         kind = "excel" if Path(source).suffix.casefold() in (".xlsx", ".xlsm") else "csv"

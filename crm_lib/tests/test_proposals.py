@@ -6,9 +6,9 @@
 __all__ = ['DAYS', 'EXPORTS', 'PLAIN', 'PARAMS', 'export', 'test_the_exports_of_the_big_crms_are_recognised',
            'test_columns_that_know_the_outcome_by_name_are_left_out',
            'test_a_day_of_closing_on_open_deals_is_a_hope_and_one_on_closed_deals_alone_is_not',
-           'test_everyday_words_of_other_languages_are_known', 'test_a_header_alone_is_not_enough',
-           'test_a_key_that_repeats_is_none_and_rows_are_numbered', 'test_a_report_per_deal_and_day_keeps_its_day',
-           'test_a_prospect_is_engaged_when_it_has_its_day',
+           'test_everyday_words_of_other_languages_are_known', 'test_an_example_is_short_enough_for_a_screen',
+           'test_a_header_alone_is_not_enough', 'test_a_key_that_repeats_is_none_and_rows_are_numbered',
+           'test_a_report_per_deal_and_day_keeps_its_day', 'test_a_prospect_is_engaged_when_it_has_its_day',
            'test_stages_that_say_neither_won_nor_lost_are_put_to_a_person', 'test_hundreds_of_words_are_no_stages',
            'test_without_a_stage_there_is_no_proposal', 'test_a_preset_may_be_named_and_must_exist',
            'test_five_lines_change_and_nothing_else', 'test_parameters_that_cannot_take_a_mapping_stay_as_they_were']
@@ -64,7 +64,7 @@ def test_a_day_of_closing_on_open_deals_is_a_hope_and_one_on_closed_deals_alone_
     closed = {**EXPORTS["salesforce"], "Close Date": ["2024-03-01", None, "2024-02-20"]}
     assert "expected_close_date" not in propose_mapping(export(**closed)).columns
 
-# %% ../../nbs/tests/test_proposals.ipynb #408cabec
+# %% ../../nbs/tests/test_proposals.ipynb #7031eef3
 PLAIN = {"ID": ["1", "2", "3"], "Vendedora": ["Ana", "Rui", "Ana"], "Fase": ["Ganho", "Proposta", "Perdido"], "Data de abertura": DAYS["from"],
          "Data de fechamento": ["01/03/2024", None, "20/02/2024"], "Valor": ["1.054,50", "20,00", "3,10"]}
 
@@ -74,6 +74,11 @@ def test_everyday_words_of_other_languages_are_known():
     assert proposal.preset is None and proposal.columns == {"stage": "Fase", "opportunity_id": "ID", "close_date": "Data de fechamento", "engage_date": "Data de abertura",
                                                             "sales_agent": "Vendedora", "amount": "Valor"}
     assert proposal.stages == {"Ganho": "won", "Proposta": "engaging", "Perdido": "lost"}
+
+
+def test_an_example_is_short_enough_for_a_screen():
+    why = propose_mapping(export(**PLAIN, Nota=["x" * 90, None, None], Vazio=[None] * 3)).why.set_index("theirs")
+    assert why.loc["Nota", "example"] == "x" * 39 + "…" and why.loc["Vazio", "example"] == "" and why.loc["Vazio", "ours"] == "x_vazio"
 
 
 def test_a_header_alone_is_not_enough():
@@ -127,7 +132,7 @@ def test_a_preset_may_be_named_and_must_exist():
         propose_mapping(export(**PLAIN), "sugar")
     assert find_preset([]) is None and len(presets()) == 4
 
-# %% ../../nbs/tests/test_proposals.ipynb #b3bf0c9a
+# %% ../../nbs/tests/test_proposals.ipynb #a8fbacc5
 PARAMS = """# head
 source:
   kind: sample                # where from
@@ -139,6 +144,7 @@ ingest:
 features:
   leave_out: {}
   every: 14                   # days
+  until: null                 # a day
 """
 
 
@@ -150,7 +156,7 @@ def test_five_lines_change_and_nothing_else(tmp_path):
     content = yaml.safe_load(params.read_text())
     assert content["source"] == {"kind": "excel", "path": "book.xlsx"} and content["ingest"] == {"columns": proposal.columns, "stages": proposal.stages}
     changed = set(params.read_text().splitlines()) - set(PARAMS.splitlines())
-    assert len(changed) == 5 and "# head" in params.read_text() and "  every: 14                   # days" in params.read_text()
+    assert len(changed) == 5 and "# head" in params.read_text() and "  until: null                 # a day" in params.read_text()
 
 
 def test_parameters_that_cannot_take_a_mapping_stay_as_they_were(tmp_path):

@@ -108,11 +108,11 @@ def restore_data() -> None:
     else:
         _bring(f"The tables of the source `{source.get('kind')}` are", "import_source", source)
 
-# %% ../nbs/lib/88_cli.ipynb #0b040ff7
+# %% ../nbs/lib/88_cli.ipynb #a6845e82
 def _main_table(path: Path, name: str | None) -> Any:
     from crm_lib.names import plain_name
     from crm_lib.sources import read_raw
-    tables = read_raw(path)
+    tables = read_raw(path, [name] if name else [])
     chosen = [table for table in tables if plain_name(table.name) == plain_name(name or "sales_pipeline")]
     if name and not chosen:
         raise CrmError(f"{path} has no table {name!r}; there is {', '.join(table.name for table in tables)}.")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RawTable', 'read_file']
 
-# %% ../nbs/lib/11_formats.ipynb #371f376a
+# %% ../nbs/lib/11_formats.ipynb #5c59ab42
 import codecs
 import csv
 import re
@@ -13,7 +13,7 @@ import threading
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -27,6 +27,7 @@ import openpyxl
 import pandas as pd
 
 from .config import CrmError
+from .names import plain_name
 
 # %% ../nbs/lib/11_formats.ipynb #1d238ed3
 @dataclass(frozen=True, eq=False)
@@ -419,15 +420,20 @@ def _read_sheet(sheet: object, path: Path) -> tuple[list[RawTable], list[str]]:
                         "open the workbook in Excel, save it once, and import it again.")
     return [] if frame is None else [RawTable(sheet.title, frame, where, "Excel workbook")], findings
 
-# %% ../nbs/lib/11_formats.ipynb #58ea06a1
-def _read_workbook(path: Path) -> list[RawTable]:
+# %% ../nbs/lib/11_formats.ipynb #adefe65a
+def _choose(sheets: list, names: Collection[str]) -> list:
+    wanted = {plain_name(name) for name in names}
+    return [sheet for sheet in sheets if plain_name(sheet.title) in wanted] or sheets
+
+
+def _read_workbook(path: Path, names: Collection[str] = ()) -> list[RawTable]:
     tables, findings = [], []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_archive(path)
             with _workbook(path) as workbook:
-                for sheet in workbook.worksheets:
+                for sheet in _choose(workbook.worksheets, names):
                     found, said = _read_sheet(sheet, path)
                     tables, findings = tables + found, findings + said
     except (CrmError, OSError):
@@ -442,12 +448,14 @@ def _read_workbook(path: Path) -> list[RawTable]:
         raise CrmError("\n".join(findings))
     return tables
 
-# %% ../nbs/lib/11_formats.ipynb #31a16657
-_READERS = {".csv": _read_text, ".tsv": _read_text, ".txt": _read_text, ".xlsx": _read_workbook, ".xlsm": _read_workbook}
+# %% ../nbs/lib/11_formats.ipynb #08aab577
+_READERS = {".csv": lambda path, _: _read_text(path), ".tsv": lambda path, _: _read_text(path), ".txt": lambda path, _: _read_text(path),
+            ".xlsx": _read_workbook, ".xlsm": _read_workbook}
 
 
 def read_file(
     path: str | Path,  # .csv, .tsv, .txt, .xlsx or .xlsm
+    names: Collection[str] = (),  # sheets to read where a workbook has one of them; the others may then be anything
 ) -> list[RawTable]:  # one table, or one per sheet that is not empty
     "Read a file as tables of text, or say everything that is wrong with it."
     path = Path(path)
@@ -456,6 +464,6 @@ def read_file(
     if path.suffix.lower() not in _READERS:
         raise CrmError(f"{path.name} is no file that can be read here: export or save the table as CSV (.csv) or as Excel workbook (.xlsx).")
     try:
-        return _READERS[path.suffix.lower()](path)
+        return _READERS[path.suffix.lower()](path, names)
     except OSError as error:
         raise CrmError(f"{path.name} cannot be read ({error.strerror or error}): it must be a file that you may read.") from None

@@ -40,16 +40,16 @@ def find_files(
         raise CrmError(f"{path} holds no table (a file ending in {', '.join(READABLE)}): put the export there.")
     return named or files
 
-# %% ../nbs/lib/12_sources.ipynb #539c8742
+# %% ../nbs/lib/12_sources.ipynb #01975e85
 def read_raw(
     path: str | Path,  # a folder, or one file
     names: Iterable[str] = (),  # further names of tables, such as those of ingest.tables
 ) -> list[RawTable]:  # tables as received, every cell as text and an empty one as None
     "Read the tables of a source, or say everything that is wrong with them."
-    tables, findings = [], []
+    tables, findings, names = [], [], list(names)
     for file in find_files(path, names):
         try:
-            tables += read_file(file)
+            tables += read_file(file, {*TABLES, *OPTIONAL_TABLES, *names})
         except CrmError as error:
             findings.append(str(error))
     if findings:

@@ -24,7 +24,7 @@ __all__ = ['CELLS', 'write', 'only', 'refusal', 'cells', 'test_every_cell_is_tex
            'test_a_cell_is_written_as_a_careful_crm_would', 'test_a_date_that_the_file_writes_as_iso_is_a_date',
            'test_rows_above_the_header_and_blank_ones_below_are_skipped_and_short_ones_filled',
            'test_a_header_may_be_a_number_or_a_date', 'test_a_wrong_size_in_the_file_cuts_nothing_off',
-           'test_all_findings_of_all_sheets_come_at_once',
+           'test_a_sheet_that_nobody_asked_for_may_be_anything', 'test_all_findings_of_all_sheets_come_at_once',
            'test_a_cell_with_an_excel_error_is_refused_and_a_text_like_one_is_not',
            'test_a_number_too_large_for_its_date_format_is_an_error_not_a_warning',
            'test_a_formula_gives_its_stored_value_and_none_is_a_finding',
@@ -337,7 +337,14 @@ def test_a_wrong_size_in_the_file_cuts_nothing_off(book):
     path = patch(book({"S": [["id", "a"], ["1", "x"], ["2", "y"]]}), b'<dimension ref="A1:B3"', b'<dimension ref="A1"')
     assert only(path).frame.shape == (2, 2)
 
-# %% ../../nbs/tests/test_formats.ipynb #3300494e
+# %% ../../nbs/tests/test_formats.ipynb #2f7ece29
+def test_a_sheet_that_nobody_asked_for_may_be_anything(book):
+    path = book({"Deals": [["a", "b"], ["1", "2"]], "Notes": [["to do"]]})
+    assert [table.name for table in read_file(path, ["deals", "accounts"])] == ["Deals"]
+    with pytest.raises(CrmError, match="sheet Notes"):
+        read_file(path, ["accounts"])
+
+
 def test_all_findings_of_all_sheets_come_at_once(book):
     path = book({"A": [[], ["x", "x"], [1, 2], [1, 2, 3]], "B": [["only"]], "C": [["a", None, "b"], [1, 2, 3]], "D": [["fine"], [1]]})
     lines = refusal(path).splitlines()

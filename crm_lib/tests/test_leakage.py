@@ -8,21 +8,23 @@ __all__ = ['DATES', 'PEEKING', 'HONEST', 'deals', 'looked_up', 'changed',
            'test_each_date_and_column_has_one_row_with_its_counts',
            'test_a_leak_at_one_date_only_is_found_at_that_date',
            'test_a_builder_that_picks_its_rows_by_the_outcome_is_caught',
-           'test_rows_that_only_the_whole_table_gives_are_caught', 'test_honest_builders_pass',
+           'test_rows_that_only_the_whole_table_gives_are_caught', 'counted',
+           'test_a_look_at_later_snapshots_is_caught_where_all_snapshots_are_given_and_one_at_earlier_ones_passes',
+           'test_a_day_without_snapshots_is_refused', 'test_honest_builders_pass',
            'test_the_projects_own_features_pass', 'test_no_date_tried_finds_nothing',
            'test_dates_may_be_given_in_any_form',
            'test_the_error_names_each_column_once_at_its_worst_date_and_says_what_to_do',
            'test_truth_values_are_compared', 'test_the_same_infinity_is_no_difference',
            'test_a_column_that_only_the_future_brings_is_caught', 'test_a_column_that_the_future_removes_is_caught']
 
-# %% ../../nbs/tests/test_leakage.ipynb #3903f0a3
+# %% ../../nbs/tests/test_leakage.ipynb #8483ca68
 import numpy as np
 import pandas as pd
 import pytest
 
 from ..config import CrmError
 from ..features import FEATURES, build_features
-from ..leakage import require_no_future, truncation_check
+from ..leakage import build_twice, compare_builds, require_no_future, truncation_check
 from ..snapshots import take_snapshots
 
 # %% ../../nbs/tests/test_leakage.ipynb #32dce53a
@@ -105,6 +107,23 @@ def test_rows_that_only_the_whole_table_gives_are_caught(deals):
         return take_snapshots(table[table["opportunity_id"].ne("a") if len(table) == 6 else table["opportunity_id"].isin(["b", "c"])], dates)
     checked = truncation_check(deals, DATES[:1], build)
     assert checked.loc[checked["column"] == "(rows)", "changed"].tolist() == [1] and "age_days" in changed(checked)
+
+# %% ../../nbs/tests/test_leakage.ipynb #7955a0b8
+def counted(table, dates):
+    frame = take_snapshots(table, dates)
+    by = frame.groupby("opportunity_id")["age_days"]
+    return frame.assign(so_far=by.cumcount(), later=by.transform("size"))
+
+
+def test_a_look_at_later_snapshots_is_caught_where_all_snapshots_are_given_and_one_at_earlier_ones_passes(deals):
+    snapshots = counted(deals, [*DATES, "2024-03-31"])
+    assert changed(compare_builds(build_twice(deals, DATES, counted, snapshots))) == ["later"]
+    assert changed(truncation_check(deals, DATES, counted)) == []
+
+
+def test_a_day_without_snapshots_is_refused(deals):
+    with pytest.raises(CrmError, match="2024-01-15 is no as-of date of the snapshots"):
+        build_twice(deals, ["2024-01-15"], counted, counted(deals, DATES))
 
 # %% ../../nbs/tests/test_leakage.ipynb #a1c9d14e
 HONEST = {

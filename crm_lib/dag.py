@@ -181,7 +181,19 @@ def _upstream_files(stage: Stage, stages: dict[str, Stage], reads: dict[str, set
         files += data.values() if None in keys or unknown else [data[key] for key in data if key in keys]
     return files
 
-# %% ../nbs/lib/84_dag.ipynb #6145afa0
+# %% ../nbs/lib/84_dag.ipynb #6758d954
+_OWN = "features.own"
+
+
+def _own_files(stage: Stage, root: Path) -> list[str]:
+    if _OWN not in stage.params.values():
+        return []
+    names = read_params(root / "params.yaml")["features"].get("own") or []
+    places = [str(name).rpartition(":")[0] for name in names if isinstance(names, list)]
+    paths = [place if place.endswith(".py") else f"{place.replace('.', '/')}{end}" for place in places for end in (".py", "/__init__.py")]
+    return sorted({path for path in paths if (root / path).is_file()})
+
+# %% ../nbs/lib/84_dag.ipynb #a83cbe50
 def _dependencies(stage: Stage, stages: dict[str, Stage], root: Path) -> list[str]:
     source = "\n".join(cell["source"] for cell in _cells(root / stage.notebook))
     exporter = str(stage.spec.get("nbconvert_exporter_name", ""))
@@ -189,7 +201,8 @@ def _dependencies(stage: Stage, stages: dict[str, Stage], root: Path) -> list[st
     modules = [Path(path).relative_to(root).as_posix() for path in find_modules(names, root / "crm_lib")]
     assets = ["crm_lib/assets"] if exporter.startswith("crm_lib.") and (root / "crm_lib" / "assets").is_dir() else []
     raw = [] if stage.upstream else ["data"]
-    return [*raw, stage.notebook, *assets, *modules, *_upstream_files(stage, stages, _reads(source, stage.notebook))]
+    own = [path for path in _own_files(stage, root) if path not in modules]
+    return [*raw, stage.notebook, *assets, *modules, *own, *_upstream_files(stage, stages, _reads(source, stage.notebook))]
 
 # %% ../nbs/lib/84_dag.ipynb #29eba967
 PLOTS = {"backtest_calibration.csv": {"template": "scatter", "x": "bin_mean", "y": "observed", "title": "Reliability of the chosen model, all horizons",
@@ -353,7 +366,7 @@ def _explain(stage: Stage, error: Exception) -> CrmError:
     root = list(_chain(error))[-1]
     return StageError(f"Stage {stage.name}: {type(root).__name__}: {' '.join(str(root).split()).rstrip('.')}.{left}")
 
-# %% ../nbs/lib/84_dag.ipynb #e01a3234
+# %% ../nbs/lib/84_dag.ipynb #0345b624
 def _find(name: str, stages: dict[str, Stage]) -> Stage:
     if name not in stages:
         raise CrmError(f"The pipeline has no stage {name}; its stages are {', '.join(stages)}.")
@@ -364,12 +377,21 @@ def _find(name: str, stages: dict[str, Stage]) -> Stage:
     return stages[name]
 
 
+def _require_plan(stage: Stage) -> None:
+    own, plan = _own_files(stage, Path()), Path("dvc.yaml")
+    if own and plan.is_file():
+        known = (yaml.safe_load(plan.read_text(encoding="utf-8")).get("stages") or {}).get(stage.name, {}).get("deps", [])
+        if missing := [path for path in own if path not in known]:
+            raise CrmError(f"params.yaml, key {_OWN}, names functions of {', '.join(missing)}, which dvc.yaml does not know yet: run `crm dag`, "
+                           f"so that an edit of the file reruns the stage {stage.name}.")
+
+
 def _put_in_place(stage: Stage) -> None:
     report = Path(stage.products["nb"])
     for name in (report.name, f".{report.name}.metadata"):
         os.replace(Path(ASIDE) / name, report.with_name(name))
 
-# %% ../nbs/lib/84_dag.ipynb #31e3e90a
+# %% ../nbs/lib/84_dag.ipynb #ac13c07e
 def run_stage(
     name: str,  # stage to run
     root: str | Path = ".",  # project's top folder
@@ -382,6 +404,7 @@ def run_stage(
         stages = read_pipeline()
         stage = _find(name, stages)
         values = check_parameters(stage)
+        _require_plan(stage)
         _sweep(stage)
         try:
             _build_dag(stage, stages, values)[name].build(force=True, catch_exceptions=False)

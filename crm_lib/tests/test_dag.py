@@ -11,6 +11,8 @@ __all__ = ['PIPELINE', 'PARAMETERS', 'INGEST', 'VALIDATE', 'FAILING', 'project',
            'test_imports_are_followed_and_nothing_else_is_taken', 'test_the_plan_names_what_a_stage_reads_and_leaves',
            'test_a_stage_depends_on_the_modules_behind_it_and_on_no_other',
            'test_the_exporter_and_its_assets_belong_to_the_report',
+           'test_files_of_own_features_are_inputs_of_the_stage_that_runs_them',
+           'test_a_stage_does_not_run_before_the_plan_knows_the_files_of_its_own_features',
            'test_only_the_products_that_a_notebook_names_are_inputs', 'test_a_gate_without_metrics_counts_as_a_whole',
            'test_a_product_that_no_stage_leaves_is_named', 'test_a_plan_that_fell_behind_is_an_error',
            'test_values_come_from_params_yaml', 'test_a_parameter_that_one_side_does_not_know_is_an_error',
@@ -175,6 +177,37 @@ def test_the_exporter_and_its_assets_belong_to_the_report(project):
     (project / "crm_lib" / "assets").mkdir()
     _change(project, 0, nbconvert_exporter_name="crm_lib.reports.ReportExporter")
     assert {"crm_lib/reports.py", "crm_lib/assets"} <= set(dvc_stages(project / "pipeline.yaml")["stages"]["ingest"]["deps"])
+
+# %% ../../nbs/tests/test_dag.ipynb #8dbd9a23
+def _with_own(project, own):
+    _change(project, 0, params={"own": "{{features.own}}"})
+    _write_notebook(project / "nbs" / "10_ingest.ipynb", INGEST.replace("words, top", "own"), parameters="upstream = None\nproduct = None\nown = []")
+    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "features": {"own": own}}
+    (project / "params.yaml").write_text(yaml.safe_dump(sections))
+    for path in ("mine.py", "mine/too.py", "mine/__init__.py", "crm_lib/deals.py"):
+        (project / path).parent.mkdir(exist_ok=True)
+        (project / path).write_text("def f(deals, snapshots): ...")
+
+
+@pytest.mark.parametrize("own, files", [
+    ([], []), (None, []), ("mine.py:f", []), (["mine.py:f", "mine.py:g"], ["mine.py"]), (["mine.too:f"], ["mine/too.py"]), (["mine:f"], ["mine.py", "mine/__init__.py"]),
+    (["absent.py:f", "absent.too:f", "nothing", 3], []),
+])
+def test_files_of_own_features_are_inputs_of_the_stage_that_runs_them(project, own, files):
+    _with_own(project, own)
+    stages = dvc_stages(project / "pipeline.yaml")["stages"]
+    assert [path for path in stages["ingest"]["deps"] if path.endswith(".py")] == files
+    assert not any(path.endswith(".py") for path in stages["validate"]["deps"])
+
+# %% ../../nbs/tests/test_dag.ipynb #b5dc8e5c
+def test_a_stage_does_not_run_before_the_plan_knows_the_files_of_its_own_features(project):
+    _with_own(project, ["mine.py:f"])
+    run_stage("ingest", project)
+    (project / "dvc.yaml").write_text("{}")
+    with pytest.raises(CrmError, match="names functions of mine.py, which dvc.yaml does not know yet: run `crm dag`"):
+        run_stage("ingest", project)
+    write_dvc_yaml(project / "pipeline.yaml")
+    assert run_stage("ingest", project) == Path("reports/ingest.html")
 
 # %% ../../nbs/tests/test_dag.ipynb #2d793bd0
 @pytest.mark.parametrize("code, inputs", [

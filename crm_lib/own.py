@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Own', 'load_functions', 'add_features', 'require_reasons', 'list_candidates', 'make_builder']
 
-# %% ../nbs/lib/26_own.ipynb #8afa7dce
+# %% ../nbs/lib/26_own.ipynb #5149a782
 import importlib
 import linecache
 import sys
@@ -20,7 +20,7 @@ import pandas as pd
 
 from .config import CrmError
 from .features import FEATURES
-from .schema import EXTRA_PREFIX
+from .schema import EXTRA_PREFIX, REWRITTEN
 from .snapshots import KNOWN_FROM_START
 
 # %% ../nbs/lib/26_own.ipynb #968d38a9
@@ -197,14 +197,14 @@ def require_reasons(
             raise CrmError(f"{key}, column {name}: {reason!r} is no reason; say in words why.")
     return dict(given or {})
 
-# %% ../nbs/lib/26_own.ipynb #e082730c
+# %% ../nbs/lib/26_own.ipynb #f94fa9d4
 def list_candidates(
     deals: pd.DataFrame,  # one row per opportunity, with the columns x_... of the CRM
     functions: dict[str, Own],  # own features
     leave_out: dict[str, str] | None = None,  # columns x_... and own features that are not carried -> reason
 ) -> list[str]:  # built features, columns of the CRM, own features
     "List the columns that a model could be given."
-    optional = [*[name for name in deals if name.startswith(EXTRA_PREFIX)], *functions]
+    optional = [*[name for name in deals if name.startswith(EXTRA_PREFIX) and name not in REWRITTEN], *functions]
     left_out = require_reasons(leave_out, optional, "features.leave_out")
     return [*FEATURES, *[name for name in optional if name not in left_out]]
 

@@ -15,6 +15,7 @@ __all__ = ['FIVE', 'RETURNED', 'deals', 'taken', 'write',
            'test_a_name_that_exists_is_refused_and_one_of_the_deals_alone_is_not',
            'test_a_function_sees_only_what_is_known_and_can_change_nothing',
            'test_candidates_are_built_features_columns_of_the_crm_and_own_ones_but_those_left_out',
+           'test_a_day_that_is_rewritten_until_the_close_is_never_a_candidate',
            'test_a_builder_carries_the_candidates_and_calls_no_function_that_is_left_out',
            'test_a_name_that_nobody_knows_and_a_missing_reason_are_sentences', 'test_no_names_need_no_reason']
 
@@ -198,11 +199,15 @@ def test_a_function_sees_only_what_is_known_and_can_change_nothing(deals, taken)
         return rows["age_days"]
     assert add_features(deals, taken.assign(agent_stuck_share=0.5), {"mine": greedy})["mine"].tolist() == [0] * 5
 
-# %% ../../nbs/tests/test_own.ipynb #0dfcdd17
+# %% ../../nbs/tests/test_own.ipynb #04739a47
 def test_candidates_are_built_features_columns_of_the_crm_and_own_ones_but_those_left_out(deals):
     own = {"mine": None, "other": None}
     assert list_candidates(deals, own) == [*FEATURES, "x_source", "mine", "other"]
     assert list_candidates(deals, own, {"x_source": "late", "other": "slow"}) == [*FEATURES, "mine"]
+
+
+def test_a_day_that_is_rewritten_until_the_close_is_never_a_candidate(deals):
+    assert "x_expected_close_date" not in list_candidates(deals.assign(x_expected_close_date=pd.Timestamp("2024-06-30")), {})
 
 
 def test_a_builder_carries_the_candidates_and_calls_no_function_that_is_left_out(deals):

@@ -5,18 +5,19 @@
 # %% auto #0
 __all__ = ['FEATURES', 'LABELS', 'FeatureSettings', 'closing_ratios', 'cohort_volumes', 'stuck_shares', 'build_features']
 
-# %% ../nbs/lib/24_features.ipynb #0ffd58db
+# %% ../nbs/lib/24_features.ipynb #77559f49
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from .config import CrmError
+from .dormancy import alive_probabilities
 from .exposure import AGE_EDGES, Grid
 from .fiscal import FiscalCalendar, as_days
 from .snapshots import is_open, take_snapshots
 
-# %% ../nbs/lib/24_features.ipynb #479ec3c2
+# %% ../nbs/lib/24_features.ipynb #5f50971a
 FEATURES = {
     "age_days": "open {:.0f} days",
     "cohort_closing": "region's week closes {:.1f} x usual",
@@ -24,9 +25,10 @@ FEATURES = {
     "cohort_volume": "region's week has {:.1f} x usual deals",
     "week_volume": "its week has {:.1f} x usual deals",
     "agent_stuck_share": "agent leaves {:.0%} of deals lying",
+    "alive_probability": "{:.0%} likely still alive",
 }
 
-# %% ../nbs/lib/24_features.ipynb #2f927700
+# %% ../nbs/lib/24_features.ipynb #e8a70d7a
 LABELS = {
     "age_days": "days open",
     "cohort_closing": "closings of region's week",
@@ -34,6 +36,7 @@ LABELS = {
     "cohort_volume": "deals of region's week",
     "week_volume": "deals of its week",
     "agent_stuck_share": "deals left lying by agent",
+    "alive_probability": "chance of being alive",
 }
 
 # %% ../nbs/lib/24_features.ipynb #cb4cb305
@@ -134,7 +137,7 @@ def stuck_shares(
     overall = stuck.sum() / max(old.sum(), 1)
     return (stuck + settings.prior * overall) / (old + settings.prior)
 
-# %% ../nbs/lib/24_features.ipynb #38a5594b
+# %% ../nbs/lib/24_features.ipynb #895cd862
 def build_features(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: np.ndarray,  # as-of dates
@@ -163,6 +166,7 @@ def build_features(
             "cohort_closing": cohort_ratio[cohort[rows], k], "week_closing": week_ratio[week[rows], k],
             "cohort_volume": cohort_volumes(engaged, place, day, settings.cohort_days)[rows],
             "week_volume": cohort_volumes(engaged, everywhere, day, settings.cohort_days)[rows],
-            "agent_stuck_share": stuck_shares(deals, agent, day, records_start, settings)[agent[rows]]}))
+            "agent_stuck_share": stuck_shares(deals, agent, day, records_start, settings)[agent[rows]],
+            "alive_probability": alive_probabilities(deals, agent, cohort, day, records_start, settings.grid, settings.prior)[rows]}))
     looked_up = pd.concat(parts, ignore_index=True)
     return take_snapshots(deals, dates).merge(looked_up, on=["as_of", "opportunity_id"], validate="one_to_one")

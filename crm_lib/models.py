@@ -41,8 +41,8 @@ def bin_values(
     values = np.asarray(values, float)
     return np.where(np.isnan(values), (len(edges) + 1) // 2, np.searchsorted(np.asarray(edges), values, side="right"))
 
-# %% ../nbs/lib/40_models.ipynb #9ecc1c40
-MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stuck_share")
+# %% ../nbs/lib/40_models.ipynb #f09691c5
+MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stuck_share", "alive_probability")
 
 # %% ../nbs/lib/40_models.ipynb #68c3198d
 class _CellCoder(IncidenceModel):

@@ -29,7 +29,7 @@ __all__ = ['SEEDS', 'DAY', 'DATES', 'START', 'STAGES', 'MONTHS', 'random_deals',
            'test_dates_before_all_deals_alone_give_no_rows', 'test_a_setting_that_gives_no_numbers_is_refused',
            'test_a_cohort_column_that_the_deals_lack_is_named']
 
-# %% ../../nbs/tests/test_features.ipynb #1c624f22
+# %% ../../nbs/tests/test_features.ipynb #553297f0
 import datetime
 import math
 from collections import Counter
@@ -41,6 +41,7 @@ import pytest
 
 from ..config import CrmError
 from ..deals import build_deals, records_start
+from ..dormancy import alive_probabilities
 from ..exposure import AGE_EDGES, Grid, count_exposure
 from ..features import FEATURES, LABELS, FeatureSettings, build_features, closing_ratios, cohort_volumes, stuck_shares
 from ..fiscal import FiscalCalendar, as_days
@@ -231,14 +232,14 @@ def same(found, wanted):
 def part(features, day):
     return features[features["as_of"] == pd.Timestamp(day)].reset_index(drop=True)
 
-# %% ../../nbs/tests/test_features.ipynb #a757aff2
+# %% ../../nbs/tests/test_features.ipynb #115a36f1
 def test_features_are_the_snapshots_with_a_finite_value_in_every_column(crm):
     deals, start = crm
     found, snapshots = build_features(deals, MONTHS, start), take_snapshots(deals, MONTHS)
     pd.testing.assert_frame_equal(found[list(snapshots)], snapshots)
     assert set(FEATURES) <= set(found) and len(found) > 200
     assert np.isfinite(found[list(FEATURES)].to_numpy()).all() and (found[list(FEATURES)] >= 0).all(axis=None)
-    assert found["agent_stuck_share"].max() <= 1 and found[list(FEATURES)].nunique().min() > 10
+    assert (found[["agent_stuck_share", "alive_probability"]] <= 1).all(axis=None) and found[list(FEATURES)].nunique().min() > 10
 
 
 def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
@@ -254,7 +255,8 @@ def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
         "week_closing": np.take(ratios_by_hand(engaged, codes["week"], MONTHS[1], as_days(start), settings), codes["week"]),
         "cohort_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"], MONTHS[1], 7),
         "week_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"] * 0, MONTHS[1], 7),
-        "agent_stuck_share": np.take(shares_by_hand(engaged, codes["agent"], MONTHS[1], as_days(start), settings), codes["agent"])})
+        "agent_stuck_share": np.take(shares_by_hand(engaged, codes["agent"], MONTHS[1], as_days(start), settings), codes["agent"]),
+        "alive_probability": alive_probabilities(engaged, codes["agent"], codes["cohort"], MONTHS[1], start, settings.grid, settings.prior)})
     wanted = wanted[is_open(engaged, MONTHS[1])].sort_values("opportunity_id", ignore_index=True)
     same(part(found, MONTHS[1])[list(wanted)], wanted)
 
@@ -283,7 +285,7 @@ def test_building_twice_gives_the_same_bits(crm):
     deals, start = crm
     pd.testing.assert_frame_equal(build_features(deals, MONTHS, start), build_features(deals, MONTHS, start), check_exact=True)
 
-# %% ../../nbs/tests/test_features.ipynb #4616b9af
+# %% ../../nbs/tests/test_features.ipynb #8268b4e9
 def other_future(deals, day, rng):
     "Keep what stood in the CRM at the end of the day and draw everything later anew."
     day, deals = pd.Timestamp(day), deals.copy()
@@ -317,7 +319,7 @@ def test_another_past_does_change_features(crm):
     other = other_future(deals, MONTHS[0], np.random.default_rng(0))
     first, second = (part(build_features(table, MONTHS, start), MONTHS[1]).set_index("opportunity_id") for table in (deals, other))
     both = first.index.intersection(second.index)
-    for name in ("cohort_closing", "week_closing", "week_volume", "agent_stuck_share"):
+    for name in ("cohort_closing", "week_closing", "week_volume", "agent_stuck_share", "alive_probability"):
         assert (first.loc[both, name] != second.loc[both, name]).any()
 
 # %% ../../nbs/tests/test_features.ipynb #857873fa

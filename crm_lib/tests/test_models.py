@@ -248,11 +248,11 @@ def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
     with pytest.raises(CrmError, match="'magic' is unknown"):
         make_model("magic").fit(X, y)
 
-# %% ../../nbs/tests/test_models.ipynb #b60e67c0
+# %% ../../nbs/tests/test_models.ipynb #10e34585
 @pytest.fixture(scope="module")
 def beside_truth():
     crm = simulate(World(n_deals=8000, misspelt=False), seed=2)
-    deals, _ = build_deals(crm.tables, {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"})
+    deals = build_deals(crm.tables, {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}).deals
     origin, first = np.datetime64("2025-02-28"), records_start(deals)
     snapshots = build_features(deals, spaced_dates(first, origin, 14), first)
     forecasts = forecast_origin(deals, snapshots, origin, first, ["age_curve", "logistic"], [30, "quarter_end"])

@@ -39,7 +39,7 @@ from ..own import list_candidates, make_builder
 from ..simulate import World, simulate_crm
 from ..snapshots import month_ends, spaced_dates, take_snapshots
 
-# %% ../../nbs/tests/test_audit.ipynb #8741fde4
+# %% ../../nbs/tests/test_audit.ipynb #b61b9976
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
 HERE = Path(globals().get("__file__", "here")).resolve()
 ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exists()), HERE.parent)
@@ -75,7 +75,7 @@ class Line:
 
 @pytest.fixture(scope="module")
 def line():
-    return Line(simulated())
+    return Line(simulated(n_deals=1200), every=400)
 
 # %% ../../nbs/tests/test_audit.ipynb #1f7d8422
 def days(deals):

@@ -6,16 +6,17 @@
 __all__ = ['test_deals_have_the_columns_of_the_contract_in_order', 'test_the_outcomes_are_stage_close_date_and_close_value',
            'test_the_account_and_all_that_describes_it_count_as_back_filled',
            'test_the_stages_are_open_or_closed_and_nothing_else',
-           'test_each_table_holds_its_key_and_names_no_column_twice', 'test_each_kind_has_a_dtype',
+           'test_each_table_holds_its_key_and_names_no_column_twice',
+           'test_a_wide_table_may_hold_every_column_of_deals_once', 'test_each_kind_has_a_dtype',
            'test_the_dictionary_describes_every_column_once', 'test_a_table_with_all_its_columns_comes_back_itself',
            'test_all_missing_columns_are_named_in_one_sentence']
 
-# %% ../../nbs/tests/test_schema.ipynb #3dfe25f5
+# %% ../../nbs/tests/test_schema.ipynb #18f005fb
 import pandas as pd
 import pytest
 
 from ..config import CrmError
-from ..schema import (BACKFILLED, CLOSED_STAGES, DEAL_COLUMNS, DEALS, DTYPES, OPEN_STAGES, OUTCOMES, STAGES, TABLE_KEYS,
+from ..schema import (BACKFILLED, CLOSED_STAGES, DEAL_COLUMNS, DEAL_LEVEL, DEALS, DTYPES, FURTHER, OPEN_STAGES, OUTCOMES, PIPELINE_KINDS, STAGES, TABLE_KEYS,
                             TABLES, data_dictionary, require_columns)
 
 # %% ../../nbs/tests/test_schema.ipynb #b072c6e1
@@ -36,7 +37,7 @@ def test_the_account_and_all_that_describes_it_count_as_back_filled():
 def test_the_stages_are_open_or_closed_and_nothing_else():
     assert STAGES == OPEN_STAGES + CLOSED_STAGES and len(set(STAGES)) == 4
 
-# %% ../../nbs/tests/test_schema.ipynb #9e72d1e0
+# %% ../../nbs/tests/test_schema.ipynb #aea8f158
 def test_each_table_holds_its_key_and_names_no_column_twice():
     for table, columns in TABLES.items():
         names = [column.name for column in columns]
@@ -44,16 +45,21 @@ def test_each_table_holds_its_key_and_names_no_column_twice():
         assert len(set(names)) == len(names)
 
 
+def test_a_wide_table_may_hold_every_column_of_deals_once():
+    wide = {column.name for column in TABLES["sales_pipeline"]} | {column.name for column in (*DEAL_LEVEL, *FURTHER)}
+    assert wide == set(PIPELINE_KINDS) and set(DEAL_COLUMNS) - wide == {"stage"} and not {column.name for column in FURTHER} & set(DEAL_COLUMNS)
+
+
 def test_each_kind_has_a_dtype():
     assert {column.kind for columns in [*TABLES.values(), DEALS] for column in columns} <= set(DTYPES)
 
-# %% ../../nbs/tests/test_schema.ipynb #864476d5
+# %% ../../nbs/tests/test_schema.ipynb #8f9d5f85
 def test_the_dictionary_describes_every_column_once():
     dictionary = data_dictionary()
     assert list(dictionary.columns) == ["table", "column", "kind", "known", "meaning"]
     assert not dictionary.duplicated(["table", "column"]).any()
     assert dictionary["meaning"].str.len().min() > 5
-    assert len(dictionary) == sum(map(len, TABLES.values())) + len(DEALS)
+    assert len(dictionary) == sum(map(len, TABLES.values())) + len(FURTHER) + len(DEALS)
 
 # %% ../../nbs/tests/test_schema.ipynb #90379c85
 def test_a_table_with_all_its_columns_comes_back_itself():

@@ -18,7 +18,7 @@ class CrmError(Exception):
 
 # %% ../nbs/lib/00_config.ipynb #0f6fcf92
 SECTIONS = ("source", "calendar", "ingest", "validate", "explore", "features",
-            "backtest", "train", "explain", "publish")
+            "leak_story", "backtest", "train", "explain", "publish")
 
 # %% ../nbs/lib/00_config.ipynb #72f602e5
 def _load_yaml(path: Path) -> Any:

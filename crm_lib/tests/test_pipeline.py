@@ -38,7 +38,7 @@ from ..imports import import_tables
 pytestmark = pytest.mark.slow
 HERE = Path(globals().get("__file__", "here")).resolve()
 ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exists()), HERE.parent)
-STAGES = ("ingest", "validate", "explore", "features", "backtest", "train", "explain", "publish")
+STAGES = ("ingest", "validate", "explore", "features", "leak_story", "backtest", "train", "explain", "publish")
 TABLES = ("deals.parquet", "snapshots.parquet", "backtest.parquet", "reasons.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz")
 HOSTILE = "<img src=x onerror=alert(1)>"
 

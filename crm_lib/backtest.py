@@ -121,20 +121,21 @@ def judge_origins(
 # %% ../nbs/lib/48_backtest.ipynb #924896cf
 REFERENCE = "phase_table"
 
-# %% ../nbs/lib/48_backtest.ipynb #128a4bfa
+# %% ../nbs/lib/48_backtest.ipynb #6150609a
 def compare_losses(
     judged: pd.DataFrame,  # forecasts with is_won
     draws: int = 400,  # bootstrap draws
     seed: int = 0,  # seed of the draws
-) -> pd.DataFrame:  # horizon ("all" = mean over horizons), model, mean, low, high of the Brier difference to the table
-    "Give each model's Brier difference to the age x phase table with its 95 % interval over deals."
+    against: str = REFERENCE,  # model that the others are compared with
+) -> pd.DataFrame:  # horizon ("all" = mean over horizons), model, mean, low, high of the Brier difference to `against`
+    "Give each model's Brier difference to the age x phase table, or to another, with its 95 % interval over deals."
     loss = judged.assign(loss=(judged["probability"] - judged["is_won"]) ** 2)
     wide = loss.pivot_table(index=["horizon", "origin", "opportunity_id"], columns="model", values="loss").reset_index()
     size = wide.groupby(["horizon", "origin"])["opportunity_id"].transform("size")
     wide["weight"] = 1 / size / wide.groupby("horizon")["origin"].transform("nunique") / wide["horizon"].nunique()
     models = sorted(judged["model"].unique())
     parts = {horizon: wide[wide["horizon"] == horizon] for horizon in sorted(wide["horizon"].unique())} | {"all": wide}
-    rows = [bootstrap_difference(part[models], REFERENCE, part["opportunity_id"], part["weight"], draws, seed).assign(horizon=horizon)
+    rows = [bootstrap_difference(part[models], against, part["opportunity_id"], part["weight"], draws, seed).assign(horizon=horizon)
             for horizon, part in parts.items()]
     return pd.concat(rows).rename_axis("model").reset_index()[["horizon", "model", "mean", "low", "high"]]
 

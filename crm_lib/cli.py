@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'DATA', 'import_simulated', 'import_csv', 'import_excel', 'import_database', 'import_public',
-           'restore_data', 'map_export', 'run_one', 'derive_plan', 'read_finding', 'list_reports', 'main']
+           'restore_data', 'map_export', 'run_one', 'derive_plan', 'list_models', 'promote_version', 'restore_champion',
+           'score_pipeline', 'read_finding', 'list_reports', 'main']
 
-# %% ../nbs/lib/88_cli.ipynb #41ea3d57
+# %% ../nbs/lib/88_cli.ipynb #47153cdd
 import html
+import os
 import re
 import subprocess
 import sys
@@ -159,6 +161,78 @@ def derive_plan(check: Annotated[bool, typer.Option("--check", help="Compare onl
     """Derive dvc.yaml from pipeline.yaml."""
     from crm_lib.dag import write_dvc_yaml
     typer.echo(f"{write_dvc_yaml(check=check)} is what pipeline.yaml gives.")
+
+# %% ../nbs/lib/88_cli.ipynb #bdcafcd1
+def _key(section: str, name: str) -> Any:
+    found = read_params()[section]
+    if name not in found:
+        raise CrmError(f"params.yaml lacks the key {section}.{name}: add it.")
+    return found[name]
+
+
+def _registered() -> str:
+    from crm_lib.tracking import connect
+    experiment, name = _key("train", "experiment"), _key("train", "registered_model")
+    if not os.environ.get("MLFLOW_TRACKING_URI") and not Path("mlflow.db").is_file():
+        raise CrmError("No model is registered here yet (mlflow.db is missing): run `make repro`.")
+    connect(experiment)
+    return name
+
+# %% ../nbs/lib/88_cli.ipynb #55ce1038
+@app.command("models")
+def list_models() -> None:
+    """List the registered models: which is in use, how good it is, and why."""
+    from rich.console import Console
+    from rich.table import Table
+    from crm_lib.registry import tabulate_versions
+    rows = tabulate_versions(_registered())
+    table = Table(*[column.removesuffix("_end") for column in rows.drop(columns="decision")])
+    for row in rows.drop(columns="decision").itertuples(index=False):
+        table.add_row(*[f"{cell:.4f}" if isinstance(cell, float) else str(cell).replace("[", "\\[") for cell in row])
+    console = Console()
+    console.print(table)
+    for version, why in zip(rows["version"], rows["decision"], strict=True):
+        console.print(f"{version}: {why}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+# %% ../nbs/lib/88_cli.ipynb #bd42ba5d
+_REASON = Annotated[str, typer.Option(help="Why, for whoever reads the record.")]
+
+
+@app.command("promote")
+def promote_version(version: Annotated[str, typer.Argument(help="Its number, or challenger.")], reason: _REASON = "") -> None:
+    """Put a registered version into use by hand."""
+    from crm_lib.registry import promote, write_models_page
+    name = _registered()
+    typer.echo(f"In use is version {promote(name, version, reason).version}; {write_models_page(name)} says why.")
+
+
+@app.command("rollback")
+def restore_champion(reason: _REASON = "") -> None:
+    """Go back to the version that was in use before."""
+    from crm_lib.registry import roll_back, write_models_page
+    name = _registered()
+    typer.echo(f"In use again is version {roll_back(name, reason).version}; {write_models_page(name)} says why.")
+
+# %% ../nbs/lib/88_cli.ipynb #2dc2a09c
+@app.command("score")
+def score_pipeline(
+    version: Annotated[str, typer.Option(help="champion, challenger or a number.")] = "champion",
+    out: Annotated[Path, typer.Option(help="Parquet file, or CSV by its ending, to write.")] = Path("artifacts/champion_scores.parquet"),
+) -> None:
+    """Score today's open deals with a registered version."""
+    import pandas as pd
+    from crm_lib.deals import read_deals
+    from crm_lib.files import write_csv, write_parquet
+    from crm_lib.registry import load_version
+    from crm_lib.scoring import defuse_formulas, score_latest
+    snapshots, deals = Path("artifacts/snapshots.parquet"), Path("artifacts/deals.parquet")
+    settings = [_key("backtest", "horizons"), _key("publish", "grades"), _key("publish", "trend_days")]
+    model, _, found = load_version(_registered(), version)
+    if not (snapshots.is_file() and deals.is_file()):
+        raise CrmError(f"{deals if snapshots.is_file() else snapshots} is missing: run `make repro`.")
+    scores = score_latest(model, read_deals(deals), pd.read_parquet(snapshots), *settings)
+    write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)
+    typer.echo(f"{len(scores):,} open deals, scored with version {found.version}: {out}")
 
 # %% ../nbs/lib/88_cli.ipynb #474fff66
 _FINDING = re.compile(r'<section class="finding"[^>]*>(.*?)</section>', re.DOTALL)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['EVER_DAYS', 'FLOOR', 'FORMULA_STARTS', 'value_if_won', 'deal_values', 'grade_scores', 'median_close_days',
-           'name_trend', 'win_paths', 'score_deals', 'defuse_formulas']
+           'name_trend', 'win_paths', 'score_deals', 'score_latest', 'defuse_formulas']
 
-# %% ../nbs/lib/68_scoring.ipynb #0e758620
+# %% ../nbs/lib/68_scoring.ipynb #46151fac
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +16,7 @@ from .config import CrmError
 from .fiscal import as_days, horizon_end
 from .incidence import IncidenceModel, chain_hazards, shared_date
 from .metrics import log_odds
+from .snapshots import known_at
 
 # %% ../nbs/lib/68_scoring.ipynb #29c86cdd
 def value_if_won(
@@ -132,6 +133,21 @@ def _ever_before(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series
         return np.full(len(wanted), np.nan)
     ever = pd.Series(win_paths(model, earlier)[0][:, -1], index=earlier["opportunity_id"].to_numpy())
     return ever.reindex(wanted).clip(FLOOR, 1 - FLOOR).to_numpy()
+
+# %% ../nbs/lib/68_scoring.ipynb #01ddc86c
+def score_latest(
+    model: IncidenceModel,  # fitted
+    deals: pd.DataFrame,  # one row per opportunity
+    snapshots: pd.DataFrame,  # feature snapshots of all as-of dates
+    horizons: Sequence[int | str],  # horizons of the columns p_won_...
+    grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
+    trend_days: int = 28,  # the direction compares with this many days ago
+) -> pd.DataFrame:  # one row per open deal, as score_deals gives it
+    "Score the deals open at the latest as-of date."
+    as_of = snapshots["as_of"].max()
+    before = snapshots.loc[snapshots["as_of"] <= as_of - pd.Timedelta(days=trend_days), "as_of"].max()
+    today, earlier = snapshots[snapshots["as_of"] == as_of], snapshots[snapshots["as_of"] == before]
+    return score_deals(model, today, earlier, deal_values(known_at(deals, as_of), today), horizons, grades)
 
 # %% ../nbs/lib/68_scoring.ipynb #a0b871a0
 FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -22,6 +22,7 @@ __all__ = ['WORDS', 'ORIGIN', 'FIRST', 'HORIZONS', 'ALL',
            'test_always_no_is_as_accurate_as_the_majority_exactly_at_every_origin', 'test_each_origin_is_judged_alone',
            'test_random_outcomes_leave_no_model_with_skill', 'by_hand',
            'test_differences_of_constant_losses_are_exact_and_their_interval_is_a_point',
+           'test_any_model_can_be_the_one_that_others_are_compared_with',
            'test_every_origin_weighs_the_same_within_a_horizon_and_every_horizon_in_all',
            'test_the_interval_is_the_same_for_the_same_seed_and_holds_the_mean', 'gate',
            'test_a_model_below_zero_everywhere_is_chosen_with_its_figures',
@@ -235,7 +236,7 @@ def test_random_outcomes_leave_no_model_with_skill(judged):
     drawn = judged.assign(is_won=rng.integers(0, 2, len(judged)).astype(float))
     assert judge_origins(drawn)["auc"].between(0.4, 0.6).all() and (judge_origins(drawn)["brier_skill"] < 0).all()
 
-# %% ../../nbs/tests/test_backtest.ipynb #a04cca79
+# %% ../../nbs/tests/test_backtest.ipynb #f1410536
 @pytest.fixture
 def by_hand():
     "Two horizons, two origins of unlike size; the loss of good is .01, of bad .25, of the table .09 for every row."
@@ -252,6 +253,11 @@ def test_differences_of_constant_losses_are_exact_and_their_interval_is_a_point(
         assert np.allclose(found.loc[(horizon, "bad"), ["mean", "low", "high"]].astype(float), 0.25 - 0.09)
         assert (found.loc[(horizon, "same")] == 0).all()
     assert "phase_table" not in found.index.get_level_values("model") and len(found) == 9
+
+
+def test_any_model_can_be_the_one_that_others_are_compared_with(by_hand):
+    found = compare_losses(by_hand, draws=50, against="good").set_index(["horizon", "model"])
+    assert np.allclose(found.loc[("all", "phase_table"), ["mean", "low", "high"]].astype(float), 0.09 - 0.01) and "good" not in found.index.get_level_values("model")
 
 
 def test_every_origin_weighs_the_same_within_a_horizon_and_every_horizon_in_all(by_hand):

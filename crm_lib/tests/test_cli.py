@@ -12,17 +12,21 @@ __all__ = ['RUNNER', 'WIDE', 'PIPELINE', 'project', 'versioned', 'test_the_versi
            'test_the_table_of_deals_is_named_or_the_longest', 'test_restoring_leaves_tables_that_are_there',
            'test_restoring_asks_the_cache_and_then_the_source', 'test_restoring_names_a_source_that_is_unknown',
            'test_a_stage_is_run_by_name', 'test_the_plan_is_written_and_checked',
-           'test_reports_are_listed_with_their_findings', 'test_a_page_without_a_finding_gives_an_empty_text',
+           'test_reports_are_listed_with_their_findings', 'test_a_page_without_a_finding_gives_an_empty_text', 'models',
+           'test_models_are_listed_put_into_use_and_taken_back',
+           'test_the_champion_or_any_version_scores_the_open_deals',
+           'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run',
            'test_an_error_is_its_sentence_on_the_error_stream', 'test_a_bug_keeps_its_trace',
            'test_square_brackets_in_a_sentence_are_shown']
 
-# %% ../../nbs/tests/test_cli.ipynb #5b62042e
+# %% ../../nbs/tests/test_cli.ipynb #61b31651
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -203,6 +207,74 @@ def test_reports_are_listed_with_their_findings(project):
 
 def test_a_page_without_a_finding_gives_an_empty_text():
     assert read_finding("<p>x</p>") == "" and read_finding('<section class="finding"><p>a &lt; b</p></section>') == "a < b"
+
+# %% ../../nbs/tests/test_cli.ipynb #096c8f23
+def _snapshots(n, seed=0):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"as_of": pd.Timestamp("2024-04-30"), "opportunity_id": [f"={i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n), "product": "P",
+                      "list_price": 100.0})
+    return X, pd.DataFrame({"event": rng.integers(0, 3, n), "duration": rng.integers(1, 80, n)})
+
+
+@pytest.fixture
+def models(project, monkeypatch):
+    from crm_lib.baselines import PhaseTable
+    from crm_lib.registry import promote
+    from crm_lib.storage import save_model
+    from crm_lib.tracking import connect, log_model
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params |= {"train": {"experiment": "tests", "registered_model": "m"}, "backtest": {"horizons": [30, "quarter_end"]},
+               "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
+    connect("tests")
+    for seed in range(2):
+        save_model(PhaseTable().fit(*_snapshots(300, seed)), "model", {"horizons": [30, "quarter_end"]})
+        log_model("model", _snapshots(5)[0], {}, {"brier_30": 0.1234}, {"model": "phase_table [x]", "as_of": "2024-04-30"}, "m")
+    promote("m", 1)
+    yield project
+    __import__("mlflow").set_tracking_uri(None)
+
+# %% ../../nbs/tests/test_cli.ipynb #70f64bea
+def test_models_are_listed_put_into_use_and_taken_back(models):
+    shown = _run("models")
+    assert "0.1234" in shown and "champion" in shown and "2: Nothing was decided yet." in shown
+    assert "In use is version 2; reports/models.html" in _run("promote", "2", "--reason", "newer [prices]") and "newer [prices]" in _run("models").replace("\n", " ")
+    assert "In use again is version 1" in _run("rollback") and "rollback to version 1" in Path("reports/models.html").read_text()
+    with pytest.raises(CrmError, match="nothing to roll back to"):
+        _run("rollback")
+    with pytest.raises(CrmError, match="has no version 9"):
+        _run("promote", "9")
+
+
+def test_the_champion_or_any_version_scores_the_open_deals(models, monkeypatch):
+    with pytest.raises(CrmError, match="snapshots.parquet is missing: run `make repro`"):
+        _run("score")
+    rows = _snapshots(40)[0]
+    Path("artifacts").mkdir()
+    rows.to_parquet("artifacts/snapshots.parquet")
+    with pytest.raises(CrmError, match="deals.parquet is missing: run `make repro`"):
+        _run("score")
+    Path("artifacts/deals.parquet").touch()
+    deals = rows[["opportunity_id", "product", "list_price"]].assign(stage="engaging", engage_date=pd.Timestamp("2024-01-01"), close_date=pd.NaT, close_value=np.nan)
+    monkeypatch.setattr("crm_lib.deals.read_deals", lambda path: deals)
+    assert _run("score") == "40 open deals, scored with version 1: artifacts/champion_scores.parquet\n"
+    assert "version 2" in _run("score", "--version", "2", "--out", "second.csv")
+    first, second = pd.read_parquet("artifacts/champion_scores.parquet"), pd.read_csv("second.csv")
+    assert list(first) == list(second) and list(first)[-4:] == ["expected_close_date", "expected_value", "grade", "trend"] and second["opportunity_id"].str.startswith("'=").all()
+    assert not first["p_won_30"].equals(second["p_won_30"])
+
+
+def test_without_a_registry_or_its_keys_a_sentence_says_what_to_run(project, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(CrmError, match="lacks the key train.experiment"):
+        _run("models")
+    params = yaml.safe_load(Path("params.yaml").read_text()) | {"train": {"experiment": "tests", "registered_model": "m"}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for command in (["models"], ["rollback"], ["promote", "1"]):
+        with pytest.raises(CrmError, match="No model is registered here yet .mlflow.db is missing.: run `make repro`"):
+            _run(*command)
+    assert not Path("mlflow.db").exists()
 
 # %% ../../nbs/tests/test_cli.ipynb #0b003b88
 def test_an_error_is_its_sentence_on_the_error_stream(tmp_path, monkeypatch, capsys):

@@ -12,7 +12,8 @@ __all__ = ['pytestmark', 'HERE', 'ROOT', 'STAGES', 'TABLES', 'HOSTILE', 'hostile
            'test_the_backtest_holds_every_model_at_every_horizon_and_no_label', 'test_a_second_run_does_nothing',
            'test_a_changed_key_reruns_only_the_stages_that_read_it',
            'test_an_undisturbed_ploomber_build_writes_the_same_bytes_as_the_killed_and_repeated_dvc_run',
-           'test_the_registered_model_answers_as_the_published_scores']
+           'test_the_registered_model_answers_as_the_published_scores',
+           'test_a_registered_version_scores_as_the_pipeline_does_and_the_way_back_gives_the_same_file']
 
 # %% ../../nbs/tests/test_pipeline.ipynb #2fb7a535
 import json
@@ -186,3 +187,16 @@ def test_the_registered_model_answers_as_the_published_scores(project):
     done = subprocess.run(["python", "-c", code], cwd=project, env={**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert float(done.stdout.split()[-1]) <= 1e-4
+
+# %% ../../nbs/tests/test_pipeline.ipynb #ddfcf6da
+def test_a_registered_version_scores_as_the_pipeline_does_and_the_way_back_gives_the_same_file(project):
+    done = call(project, "crm", "score", "--out", "now.parquet")
+    assert done.returncode == 0, done.stderr
+    published = pd.read_parquet(project / "artifacts" / "scores.parquet").drop(columns=["reason_1", "reason_2", "reason_3"])
+    pd.testing.assert_frame_equal(pd.read_parquet(project / "now.parquet"), published)
+    page = (project / "reports" / "models.html").read_text(encoding="utf-8")
+    assert "In use is version 2." in page and "score is equal" in page and "<script" not in page
+    assert "In use again is version 1" in call(project, "crm", "rollback", "--reason", "a test").stdout
+    assert call(project, "crm", "score", "--out", "back.parquet").stdout.endswith("scored with version 1: back.parquet\n")
+    assert (project / "back.parquet").read_bytes() == (project / "now.parquet").read_bytes()
+    assert "rollback to version 1: a test" in call(project, "crm", "models").stdout and "Running stage" not in call(project, "dvc", "repro").stdout

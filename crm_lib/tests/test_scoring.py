@@ -25,6 +25,7 @@ __all__ = ['VALUES', 'TODAY', 'sold', 'test_the_value_is_the_price_times_the_rat
            'test_grades_follow_the_quarters_end_and_the_thresholds_given', 'test_the_quarter_is_the_companys_own',
            'test_the_direction_compares_with_the_same_deal_at_the_earlier_date',
            'test_without_an_earlier_date_no_direction_is_known', 'test_a_model_that_says_no_still_gives_a_whole_table',
+           'test_the_latest_snapshots_are_scored_against_those_some_weeks_before',
            'test_scoring_leaves_its_tables_as_they_were', 'test_a_path_looks_as_many_days_ahead_as_asked',
            'test_a_text_that_a_spreadsheet_would_run_becomes_text', 'test_other_texts_stay',
            'test_numbers_dates_and_missing_values_are_not_touched',
@@ -33,7 +34,7 @@ __all__ = ['VALUES', 'TODAY', 'sold', 'test_the_value_is_the_price_times_the_rat
            'test_a_missing_probability_has_no_grade', 'test_a_price_of_nothing_is_no_price',
            'test_every_start_of_a_formula_is_made_harmless']
 
-# %% ../../nbs/tests/test_scoring.ipynb #fbb78c67
+# %% ../../nbs/tests/test_scoring.ipynb #2de5c07b
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,7 +43,7 @@ from ..baselines import AlwaysNo
 from ..config import CrmError
 from ..fiscal import FiscalCalendar
 from ..incidence import IncidenceModel
-from ..scoring import FLOOR, deal_values, defuse_formulas, grade_scores, median_close_days, name_trend, score_deals, value_if_won, win_paths
+from ..scoring import FLOOR, deal_values, defuse_formulas, grade_scores, median_close_days, name_trend, score_deals, score_latest, value_if_won, win_paths
 
 # %% ../../nbs/tests/test_scoring.ipynb #2d40fb7b
 def sold(*rows):
@@ -203,7 +204,7 @@ def test_the_quarter_is_the_companys_own():
     fiscal = scored(model=Daily(FiscalCalendar(2))).set_index("opportunity_id")
     assert fiscal.loc["slow", "p_won_quarter_end"] == pytest.approx(0.5 * (1 - 0.999**40))
 
-# %% ../../nbs/tests/test_scoring.ipynb #ec8751b0
+# %% ../../nbs/tests/test_scoring.ipynb #9ffd135c
 def test_the_direction_compares_with_the_same_deal_at_the_earlier_date():
     today = on("2024-03-21", up=0.004, same=0.002, down=0.001, new=0.2, dead=0.0)
     earlier = on("2024-02-22", gone=0.3, dead=0.0, down=0.002, up=0.002, same=0.002)
@@ -218,6 +219,16 @@ def test_without_an_earlier_date_no_direction_is_known():
 def test_a_model_that_says_no_still_gives_a_whole_table():
     scores = scored(model=AlwaysNo())
     assert (scores["grade"] == "D").all() and scores["expected_close_date"].isna().all() and (scores["p_won_ever"] == FLOOR).all()
+
+
+def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
+    deals = pd.DataFrame({"opportunity_id": list(TODAY["opportunity_id"]), "stage": "engaging", "engage_date": pd.Timestamp("2024-01-01"), "close_date": pd.NaT,
+                          "product": "P", "list_price": 200.0, "close_value": np.nan})
+    earlier, between = on("2024-02-22", fast=0.001, slow=0.001), on("2024-02-23", fast=0.9, slow=0.9)
+    history = pd.concat([on("2024-01-01", dead=0.5), between, TODAY, earlier], ignore_index=True).assign(list_price=200.0)
+    found = score_latest(Daily(), deals, history, ["quarter_end"], (0.4, 0.2, 0.1), 28)
+    pd.testing.assert_frame_equal(found, scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1)))
+    assert score_latest(Daily(), deals, history, ["quarter_end"], trend_days=400)["trend"].unique().tolist() == ["unknown"]
 
 
 def test_scoring_leaves_its_tables_as_they_were():

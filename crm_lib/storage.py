@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['KINDS', 'ARRAYS', 'model_state', 'restore_model', 'save_model', 'load_model']
 
-# %% ../nbs/lib/42_storage.ipynb #542d3458
+# %% ../nbs/lib/42_storage.ipynb #feae4535
 import hashlib
 import json
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +109,15 @@ def _read_checked(folder: Path) -> dict[str, Any]:
         raise CrmError(f"The model in {folder} was changed after it was written (its hash differs): do not use it, train it again.")
     return content
 
-# %% ../nbs/lib/42_storage.ipynb #8e813c1b
+# %% ../nbs/lib/42_storage.ipynb #12650299
 def load_model(
     folder: str | Path,  # folder written by save_model
 ) -> tuple[IncidenceModel, dict[str, Any]]:  # the fitted model and the facts kept beside it
     "Load a stored model after checking that nobody changed it."
     content = _read_checked(Path(folder))
     try:
-        with np.load(Path(folder) / "arrays.npz", allow_pickle=False) as stored:
+        with (Path(folder) / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except ValueError:
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile):
         raise CrmError(f"{Path(folder) / 'arrays.npz'} holds something other than plain numbers: do not use it, train the model again.") from None
     return restore_model(content["model"], arrays), content["facts"]

@@ -47,17 +47,19 @@ class WinTable(BaseEstimator):
         check_is_fitted(self, "share_")
         return self.share_[self.calendar.month_of_quarter(days)]
 
-# %% ../nbs/lib/34_incidence.ipynb #c785f9ce
+# %% ../nbs/lib/34_incidence.ipynb #2ddc6b26
 def closings(
     X: pd.DataFrame,  # snapshots with as_of and opportunity_id
     y: pd.DataFrame,  # event and duration, aligned
-) -> tuple[pd.DataFrame, pd.Series]:  # close_day per closed deal, and 1.0 where it was won
+    columns: Sequence[str] = (),  # columns of X to take along
+) -> tuple[pd.DataFrame, pd.Series]:  # close_day and the columns per closed deal, and 1.0 where it was won
     "List each deal's closing once."
     is_closed = (y["event"] > 0).to_numpy()
-    found = pd.DataFrame({"opportunity_id": X["opportunity_id"].to_numpy()[is_closed], "won": (y["event"] == 1).to_numpy()[is_closed].astype(float),
-                          "close_day": as_days(X["as_of"])[is_closed] + y["duration"].to_numpy()[is_closed].astype("timedelta64[D]")})
-    found = found.drop_duplicates("opportunity_id")
-    return found[["close_day"]].astype({"close_day": "datetime64[ns]"}), found["won"]
+    close = as_days(X["as_of"])[is_closed] + y["duration"].to_numpy()[is_closed].astype("timedelta64[D]")
+    found = X.loc[is_closed, list(dict.fromkeys(["as_of", "opportunity_id", *columns]))].reset_index(drop=True)
+    found = found.assign(close_day=close.astype("datetime64[ns]"), won=(y["event"] == 1).to_numpy()[is_closed].astype(float))
+    found = found.sort_values("as_of", kind="stable").drop_duplicates("opportunity_id", keep="last")
+    return found[["close_day", *columns]], found["won"]
 
 # %% ../nbs/lib/34_incidence.ipynb #09619862
 def shared_date(

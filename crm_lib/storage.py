@@ -22,7 +22,9 @@ from .files import replace_folder, sha256
 from .fiscal import FiscalCalendar
 from .incidence import IncidenceModel, WinTable
 from .learners import make_learner
+from .metrics import log_odds
 from .models import CloseHazardModel
+from .winning import WinOdds
 
 # %% ../nbs/lib/42_storage.ipynb #6e82fe1d
 KINDS = {kind.__name__: kind for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel)}
@@ -30,7 +32,7 @@ KINDS = {kind.__name__: kind for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseH
 # %% ../nbs/lib/42_storage.ipynb #820a1ade
 ARRAYS = {"AlwaysNo": (), "AgeCurve": ("won_", "lost_"), "PhaseTable": ("hazard_",), "CloseHazardModel": ()}
 
-# %% ../nbs/lib/42_storage.ipynb #58af45d5
+# %% ../nbs/lib/42_storage.ipynb #a28abf81
 def model_state(
     model: IncidenceModel,  # fitted
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # plain values, arrays
@@ -46,12 +48,13 @@ def model_state(
     if hasattr(model, "win_table_"):
         arrays["win_share"] = model.win_table_.share_
     if kind == "CloseHazardModel":
-        values |= {"edges": model.edges_, "oldest_bin": model.oldest_bin_}
+        values |= {"edges": model.edges_, "oldest_bin": model.oldest_bin_, "win_columns": model.win_table_.columns_}
+        arrays["win_phase_odds"] = model.win_table_.phase_odds_
         values["learner"], learned = model.learner_.state()
         arrays |= {f"learner_{name}": array for name, array in learned.items()}
     return values, arrays
 
-# %% ../nbs/lib/42_storage.ipynb #9cf95aa7
+# %% ../nbs/lib/42_storage.ipynb #cf369239
 def restore_model(
     values: dict[str, Any],  # plain values of model_state
     arrays: dict[str, np.ndarray],  # arrays of model_state
@@ -63,10 +66,12 @@ def restore_model(
     for name in ARRAYS[kind]:
         setattr(model, name, arrays[name])
     if "win_share" in arrays:
-        model.win_table_ = WinTable(calendar, model.win_prior)
+        model.win_table_ = (WinOdds if kind == "CloseHazardModel" else WinTable)(calendar, model.win_prior)
         model.win_table_.share_ = arrays["win_share"]
     if kind == "CloseHazardModel":
         model.edges_, model.oldest_bin_ = values["edges"], values["oldest_bin"]
+        model.win_table_.columns_ = values.get("win_columns", {})  # models stored before columns could speak have the table alone
+        model.win_table_.phase_odds_ = arrays.get("win_phase_odds", log_odds(model.win_table_.share_))
         learned = {name.removeprefix("learner_"): array for name, array in arrays.items() if name.startswith("learner_")}
         model.learner_ = make_learner(model.learner, seed=model.seed, **(model.learner_settings or {})).restore(values["learner"], learned)
     return model

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from .config import CrmError, quiet_telemetry
 
@@ -34,7 +35,7 @@ with warnings.catch_warnings():
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-from .explanation import used_features
+from .explanation import used_features, win_columns
 from .files import sha256, write_parquet
 from .incidence import IncidenceModel
 from .storage import load_model
@@ -126,14 +127,15 @@ def fetch_version(
         raise CrmError(f"Version {version} of the model {name} {what}: do not use it, promote another version or train again.")
     return folder
 
-# %% ../nbs/lib/64_tracking.ipynb #69aa739a
+# %% ../nbs/lib/64_tracking.ipynb #14b2ee4e
 def model_input(
     model: IncidenceModel,  # fitted
     snapshots: pd.DataFrame,  # rows to take
-) -> pd.DataFrame:  # as_of (text), opportunity_id, and the model's features, in this order
+) -> pd.DataFrame:  # as_of (text), opportunity_id, and the columns that the model reads, in this order
     "Cut snapshots down to what the model reads."
     rows = snapshots[["as_of", "opportunity_id", *used_features(model)]].reset_index(drop=True)
-    return rows.assign(as_of=rows["as_of"].dt.strftime("%Y-%m-%d"))
+    kinds = {name: float if is_numeric_dtype(rows[name]) else object for name in win_columns(model)}
+    return rows.astype(kinds).assign(as_of=rows["as_of"].dt.strftime("%Y-%m-%d"))
 
 # %% ../nbs/lib/64_tracking.ipynb #a8e861a0
 def flat_metrics(

@@ -16,9 +16,12 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_every_feature_of_the_model_has_words', 'reasons_of',
            'test_the_largest_contributions_come_first_whatever_their_sign',
            'test_equal_reasons_are_ordered_by_name_even_when_rounding_noise_differs',
-           'test_where_there_are_fewer_reasons_the_rest_is_missing']
+           'test_where_there_are_fewer_reasons_the_rest_is_missing', 'speaking',
+           'test_texts_are_explained_by_name_and_the_reasons_still_add_up',
+           'test_contributions_of_texts_equal_shapley_values_computed_by_hand',
+           'test_every_column_has_a_name_for_readers']
 
-# %% ../../nbs/tests/test_explanation.ipynb #8fc659e9
+# %% ../../nbs/tests/test_explanation.ipynb #aefcc9d5
 from itertools import combinations
 from math import factorial
 
@@ -27,7 +30,7 @@ import pandas as pd
 import pytest
 
 from ..baselines import AgeCurve, AlwaysNo, PhaseTable
-from ..explanation import ScoreFunction, explain_scores, reference_deals, say_reason, strongest_reasons, used_features
+from ..explanation import ScoreFunction, explain_scores, name_feature, reference_deals, say_reason, strongest_reasons, used_features, win_columns
 from ..features import FEATURES
 from ..metrics import log_odds
 from ..models import CloseHazardModel
@@ -175,11 +178,14 @@ def test_equal_scores_are_put_in_order_by_their_values():
     mixed = rng.permutation(40)
     assert np.array_equal(reference_deals(values, np.zeros(40), 6), reference_deals(values[mixed], np.zeros(40), 6))
 
-# %% ../../nbs/tests/test_explanation.ipynb #3e31a911
+# %% ../../nbs/tests/test_explanation.ipynb #465dba5a
 @pytest.mark.parametrize("reason, words", [
     (("age_days", 96.0, -0.83), "open 96 days: -0.8"), (("agent_stuck_share", 0.257, 0.0), "agent leaves 26% of deals lying: +0.0"),
     (("x_score", 2.50, 1.26), "x_score 2.5: +1.3"), (("cohort_closing", np.nan, 0.5), "cohort_closing unknown: +0.5"),
-    (("x_score", np.inf, 0.5), "x_score unknown: +0.5")])
+    (("x_score", np.inf, 0.5), "x_score unknown: +0.5"),
+    (("sales_agent", "Ada {Abel}", 0.64), "sold by Ada {Abel}: +0.6"), (("product", "Delta Pro", -0.5), "product Delta Pro: -0.5"),
+    (("x_lead_source", "Fair", 0.2), "lead source Fair: +0.2"), (("manager", None, 0.1), "manager unknown: +0.1"),
+    (("list_price", 1250.0, 0.3), "list price 1,250: +0.3")])
 def test_a_reason_says_its_value_and_what_that_does(reason, words):
     assert say_reason(*reason) == words
 
@@ -207,3 +213,41 @@ def test_equal_reasons_are_ordered_by_name_even_when_rounding_noise_differs():
 def test_where_there_are_fewer_reasons_the_rest_is_missing():
     found = strongest_reasons(reasons_of(A={"a": 0.1}), top=3)
     assert found["reason_1"].item() == "a!" and found[["reason_2", "reason_3"]].isna().all(axis=None)
+
+# %% ../../nbs/tests/test_explanation.ipynb #e1b67858
+@pytest.fixture(scope="module")
+def speaking():
+    rng, (X, y) = np.random.default_rng(4), made(2000)
+    X = X.assign(sales_agent=rng.choice(["Ada", "Bela"], 2000).astype(object), x_size=rng.integers(0, 5, 2000))
+    odds = np.where(X["sales_agent"] == "Ada", 1.0, -1.0) + 0.6 * (X["x_size"] - 2)
+    is_won = rng.uniform(size=2000) < 1 / (1 + np.exp(-odds))
+    return X, CloseHazardModel("logistic", features=FEW).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
+
+
+def test_texts_are_explained_by_name_and_the_reasons_still_add_up(speaking):
+    X, model = speaking
+    rows = X.head(9).assign(sales_agent=["Ada", "Nobody", None] * 3)
+    reasons = explain_scores(model, rows, 30, background=6, usual=X)
+    assert set(win_columns(model)) == {"sales_agent", "x_size"} and set(reasons["feature"]) == {"age_days", *FEW, "sales_agent", "x_size"}
+    assert np.allclose(total(reasons), shown(model, rows, 30), atol=1e-9)
+    agent = reasons[reasons["feature"] == "sales_agent"]
+    assert agent["words"].str.rsplit(":", n=1).str[0].tolist() == ["sold by Ada", "sold by Nobody", "sales_agent unknown"] * 3
+    assert reasons["value"].dtype == float and agent["value"].isna().all() and reasons.loc[reasons["feature"] == "x_size", "value"].notna().all()
+    assert (agent["contribution"].to_numpy()[::3] > agent["contribution"].to_numpy()[1::3]).all()
+
+
+def test_contributions_of_texts_equal_shapley_values_computed_by_hand(speaking):
+    X, model = speaking
+    rows, columns = X.head(12), used_features(model)
+    reasons = explain_scores(model, rows, 30, background=5)
+    agents = np.array(["Ada", "Bela", None], dtype=object)
+    score = ScoreFunction(model, pd.Timestamp("2024-01-31"), 30, columns, {"sales_agent": agents})
+    values = rows.assign(sales_agent=(rows["sales_agent"] == "Bela").astype(int))[columns].to_numpy(float)
+    base, expected = shapley_by_hand(score, values[3], reference_deals(values, score(values), 5))
+    found = reasons[reasons["opportunity_id"] == rows["opportunity_id"].iloc[3]].set_index("feature")
+    assert np.allclose(found["contribution"].reindex(columns), expected, atol=1e-9) and np.allclose(found["base"], base)
+
+
+@pytest.mark.parametrize("feature, name", [("alive_probability", "chance of being alive"), ("sales_agent", "sales agent"), ("x_lead_source", "lead source")])
+def test_every_column_has_a_name_for_readers(feature, name):
+    assert name_feature(feature) == name

@@ -22,7 +22,9 @@ __all__ = ['FEW', 'ALL', 'RICH', 'test_edges_are_inner_quantiles_and_repeats_mak
            'test_days_without_a_closing_are_refused', 'test_each_name_makes_its_model_with_the_companys_calendar',
            'test_age_bins_and_seed_are_handed_on', 'test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted',
            'beside_truth', 'test_the_logistic_model_is_near_the_true_probabilities_and_beats_the_curve_by_age',
-           'test_as_many_wins_are_expected_as_the_truth_expects']
+           'test_as_many_wins_are_expected_as_the_truth_expects', 'with_agents',
+           'test_the_agent_moves_the_chance_of_winning_and_not_that_of_closing',
+           'test_columns_of_winning_may_be_named_or_forbidden', 'test_a_column_of_winning_that_is_missing_is_named']
 
 # %% ../../nbs/tests/test_models.ipynb #086f4410
 import numpy as np
@@ -272,3 +274,31 @@ def test_as_many_wins_are_expected_as_the_truth_expects(beside_truth, horizon):
     rows = beside_truth[(beside_truth["horizon"] == horizon) & (beside_truth["model"] == "logistic")]
     assert rows["probability"].mean() == pytest.approx(rows["truth"].mean(), rel=0.15)
     assert np.corrcoef(rows["probability"], rows["truth"])[0, 1] > 0.9
+
+# %% ../../nbs/tests/test_models.ipynb #0ca5c6e3
+def with_agents(n=2500, seed=0):
+    X, y = made(n, seed)
+    agent, rng = np.where(np.arange(n) % 2, "Ada", "Bela").astype(object), np.random.default_rng(seed)
+    is_won = rng.uniform(size=n) < np.where(agent == "Ada", 0.85, 0.35)
+    return X.assign(sales_agent=agent), y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0).astype("int8"))
+
+
+def test_the_agent_moves_the_chance_of_winning_and_not_that_of_closing():
+    model = model_of("logistic").fit(*with_agents())
+    rows = today(3).iloc[[0, 0, 0]].assign(sales_agent=["Ada", "Bela", None])
+    closing, winning = model.predict_hazards(rows, 30)
+    assert model.chosen_win_columns == ["sales_agent"] and np.array_equal(closing[0], closing[1])
+    assert np.allclose(winning[:2, 20], [0.85, 0.35], atol=0.08) and (winning[1] < winning[2]).all() and (winning[2] < winning[0]).all()
+
+
+def test_columns_of_winning_may_be_named_or_forbidden():
+    X, y = with_agents()
+    closed = {name: model_of("logistic", win_columns=columns).fit(X, y) for name, columns in {"none": (), "own": ["sales_agent"], "other": ["product"]}.items()}
+    assert [closed[name].chosen_win_columns for name in closed] == [[], ["sales_agent"], []] and model_of("logistic").chosen_win_columns == []
+    without = model_of("logistic").fit(X.drop(columns="sales_agent"), y)
+    assert closed["none"].predict_win(today(), [30]).equals(without.predict_win(today(), [30]))
+
+
+def test_a_column_of_winning_that_is_missing_is_named():
+    with pytest.raises(CrmError, match="snapshots lack sales_agent"):
+        model_of("logistic").fit(*with_agents()).predict_win(today(), [30])

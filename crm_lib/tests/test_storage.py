@@ -18,7 +18,9 @@ __all__ = ['ALL', 'NPY', 'made', 'models', 'test_a_model_comes_back_to_the_last_
            'test_others_may_read_the_folder', 'test_storing_does_not_change_the_model',
            'test_facts_that_json_cannot_hold_are_refused_before_anything_is_written',
            'test_arrays_of_objects_are_refused_even_with_a_right_hash',
-           'test_a_list_in_the_place_of_the_model_is_refused']
+           'test_a_list_in_the_place_of_the_model_is_refused', 'speaking',
+           'test_columns_of_winning_come_back_to_the_last_bit',
+           'test_a_model_stored_before_columns_could_speak_is_the_table']
 
 # %% ../../nbs/tests/test_storage.ipynb #d5528cac
 import io
@@ -238,3 +240,28 @@ def test_a_list_in_the_place_of_the_model_is_refused(models, tmp_path):
     (folder / "model.json").write_text("[1]")
     with pytest.raises(CrmError, match="train the model again"):
         load_model(folder)
+
+# %% ../../nbs/tests/test_storage.ipynb #c4770e62
+def speaking():
+    X, y = made(1500)
+    agent, rng = np.where(np.arange(1500) % 2, "Ada", "Bela").astype(object), np.random.default_rng(0)
+    is_won = rng.uniform(size=1500) < np.where(agent == "Ada", 0.85, 0.35)
+    X = X.assign(sales_agent=agent)
+    return X, CloseHazardModel("logistic").fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
+
+
+def test_columns_of_winning_come_back_to_the_last_bit(tmp_path):
+    X, model = speaking()
+    again, _ = load_model(save_model(model, tmp_path / "model"))
+    rows = X.head(30).assign(sales_agent=["Ada", "Nobody", None] * 10)
+    assert again.chosen_win_columns == model.chosen_win_columns == ["sales_agent"]
+    assert again.predict_win(rows, [30, "quarter_end"]).equals(model.predict_win(rows, [30, "quarter_end"]))
+    assert json.dumps(model_state(again)[0], sort_keys=True) == json.dumps(model_state(model)[0], sort_keys=True)
+
+
+def test_a_model_stored_before_columns_could_speak_is_the_table(models):
+    values, arrays = model_state(models["logistic"])
+    del values["win_columns"], values["settings"]["win_columns"], arrays["win_phase_odds"]
+    rows, old = made(20, seed=3)[0], restore_model(values, arrays)
+    assert old.predict_win(rows, [30]).equals(models["logistic"].predict_win(rows, [30])) and old.chosen_win_columns == []
+    assert list(model_state(old)[1]["win_phase_odds"]) == list(model_state(models["logistic"])[1]["win_phase_odds"])

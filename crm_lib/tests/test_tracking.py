@@ -15,7 +15,8 @@ __all__ = ['HORIZONS', 'made', 'model', 'store', 'logged', 'loaded', 'test_the_r
            'test_a_store_that_cannot_be_reached_is_refused_by_its_address', 'test_a_horizon_names_its_column',
            'test_the_input_is_what_the_model_reads_with_dates_as_text',
            'test_figures_become_single_numbers_and_intervals_are_left_out',
-           'test_the_model_behind_the_interface_takes_dates_and_texts_alike',
+           'test_the_model_behind_the_interface_takes_dates_and_texts_alike', 'speaking',
+           'test_columns_of_winning_are_part_of_the_signature_and_the_answer',
            'test_a_missing_driver_is_a_sentence_without_the_password']
 
 # %% ../../nbs/tests/test_tracking.ipynb #5f280e88
@@ -181,6 +182,27 @@ def test_the_model_behind_the_interface_takes_dates_and_texts_alike(model, tmp_p
     wrapped, rows = WinModel(), made(5)[0]
     wrapped.load_context(Context())
     assert wrapped.predict(None, rows).equals(wrapped.predict(None, model_input(model, rows)))
+
+# %% ../../nbs/tests/test_tracking.ipynb #d0c7660d
+@pytest.fixture(scope="module")
+def speaking():
+    rng, (X, y) = np.random.default_rng(0), made(2000)
+    X = X.assign(sales_agent=rng.choice(["Ada", "Bela"], 2000).astype(object), x_size=rng.integers(0, 5, 2000))
+    odds = np.where(X["sales_agent"] == "Ada", 1.0, -1.0) + 0.6 * (X["x_size"] - 2)
+    is_won = rng.uniform(size=2000) < 1 / (1 + np.exp(-odds))
+    return X, CloseHazardModel("logistic", features=["cohort_closing"]).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
+
+
+def test_columns_of_winning_are_part_of_the_signature_and_the_answer(store, speaking):
+    X, model = speaking
+    assert set(model.chosen_win_columns) == {"sales_agent", "x_size"}
+    cut = model_input(model, X.head(9).astype({"sales_agent": "category"}))
+    assert cut["sales_agent"].dtype == object and cut["x_size"].dtype == float
+    version = log_model(save_model(model, store / "speaking", {"horizons": HORIZONS}), X, {}, {}, {}, "speaking").version
+    loaded = load_registered("speaking", version)
+    assert set(loaded.metadata.signature.inputs.input_names()) >= {"sales_agent", "x_size"}
+    rows = X.head(9).assign(sales_agent=["Ada", None, "Nobody"] * 3, x_size=[1.0, np.nan, 3.0] * 3)
+    assert np.array_equal(loaded.predict(model_input(model, rows)).to_numpy(), model.predict_win(rows, HORIZONS).to_numpy())
 
 # %% ../../nbs/tests/test_tracking.ipynb #95de583a
 def test_a_missing_driver_is_a_sentence_without_the_password(monkeypatch):

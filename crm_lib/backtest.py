@@ -139,10 +139,20 @@ def compare_losses(
             for horizon, part in parts.items()]
     return pd.concat(rows).rename_axis("model").reset_index()[["horizon", "model", "mean", "low", "high"]]
 
-# %% ../nbs/lib/48_backtest.ipynb #6ee8b34a
+# %% ../nbs/lib/48_backtest.ipynb #821e692e
+def _as_good(judged: pd.DataFrame, best: str, passed: Sequence[str], draws: int, seed: int) -> pd.DataFrame:
+    "List the models that are not worse than the best beyond doubt, over all horizons and at each."
+    beside = compare_losses(judged[judged["model"].isin([*passed])], draws, seed, against=best)
+    worse = set(beside.loc[beside["low"] > 0, "model"])
+    return beside[(beside["horizon"] == "all") & ~beside["model"].isin(worse)].set_index("model")
+
+# %% ../nbs/lib/48_backtest.ipynb #74d920a9
 def choose_model(
     compared: pd.DataFrame,  # horizon, model, mean, low, high
-    candidates: Sequence[str],  # models that may replace the table
+    candidates: Sequence[str],  # models that may replace the table, the simplest first
+    judged: pd.DataFrame | None = None,  # forecasts with is_won; given, the simplest of those as good as the best is chosen
+    draws: int = 400,  # bootstrap draws
+    seed: int = 0,  # seed of the draws
 ) -> tuple[str, str]:  # the chosen name and the sentence that says why
     "Choose the model that deserves trust."
     rows = compared[compared["model"].isin(candidates)]
@@ -151,9 +161,16 @@ def choose_model(
     passed = overall[(overall["high"] < 0) & ~overall.index.isin(harmful)].sort_values("mean")
     if passed.empty:
         return REFERENCE, "No richer model beats the age x phase table beyond doubt over the rolling origins, so the table is used."
-    best = passed.iloc[0]
-    return str(passed.index[0]), (f"Over all horizons its Brier score is {-best['mean']:.4f} better than the age x phase table's "
-                                  f"(95 % interval {-best['high']:.4f} to {-best['low']:.4f}, drawing whole deals).")
+    name, words = str(passed.index[0]), ""
+    as_good = pd.DataFrame() if judged is None or len(passed) == 1 else _as_good(judged, name, passed.index, draws, seed)
+    simpler = next((other for other in candidates if other in as_good.index or other == name))
+    if simpler != name:
+        gap = as_good.loc[simpler]
+        words = (f" {name} scores {gap['mean']:.4f} better still, but not beyond doubt (95 % interval of the difference {-gap['high']:.4f} to "
+                 f"{-gap['low']:.4f}), and {simpler} is simpler.")
+    found = passed.loc[simpler]
+    return simpler, (f"Over all horizons its Brier score is {-found['mean']:.4f} better than the age x phase table's "
+                     f"(95 % interval {-found['high']:.4f} to {-found['low']:.4f}, drawing whole deals).{words}")
 
 # %% ../nbs/lib/48_backtest.ipynb #3ca02753
 def summarise(

@@ -30,12 +30,12 @@ def win_columns(
     "List the columns on which only the odds of winning depend."
     return [name for name in getattr(model, "chosen_win_columns", ()) if name not in getattr(model, "features", ())]
 
-# %% ../nbs/lib/52_explanation.ipynb #0402d497
+# %% ../nbs/lib/52_explanation.ipynb #8d0d31f9
 def used_features(
     model: IncidenceModel,  # fitted
 ) -> list[str]:  # the age, the model's own features and the columns of winning
     "List the columns that can change a model's score."
-    return ["age_days", *getattr(model, "features", ()), *win_columns(model)]
+    return ["age_days", *getattr(model, "score_columns", ())]
 
 # %% ../nbs/lib/52_explanation.ipynb #4c128bc3
 def _list_texts(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> dict[str, np.ndarray]:

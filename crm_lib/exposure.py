@@ -61,7 +61,7 @@ def walk(
     phase = grid.calendar.month_of_quarter(as_days(as_of) + ahead.astype("timedelta64[D]"))
     return age_bins(age_days[:, None] + ahead[None, :], grid.edges) * 3 + phase[None, :]
 
-# %% ../nbs/lib/22_exposure.ipynb #9fa27890
+# %% ../nbs/lib/22_exposure.ipynb #2ee9d5c2
 def _day_codes(snapshots: pd.DataFrame, seen: pd.DataFrame, group: np.ndarray, limit: int, grid: Grid):
     for as_of, rows in snapshots.groupby("as_of", sort=True).indices.items():
         duration = np.minimum(seen["duration"].to_numpy()[rows], limit)
@@ -71,29 +71,32 @@ def _day_codes(snapshots: pd.DataFrame, seen: pd.DataFrame, group: np.ndarray, l
         codes = group[rows][:, None] * grid.size + walk(as_of, snapshots["age_days"].to_numpy()[rows], days, grid)
         ahead = np.arange(1, days + 1)[None, :]
         closes = (seen["event"].to_numpy()[rows] > 0) & (seen["duration"].to_numpy()[rows] <= limit)
-        yield codes[ahead <= duration[:, None]], codes[(ahead == duration[:, None]) & closes[:, None]]
+        at_risk = ahead <= duration[:, None]
+        yield np.repeat(rows, at_risk.sum(axis=1)), codes[at_risk], codes[(ahead == duration[:, None]) & closes[:, None]]
 
-# %% ../nbs/lib/22_exposure.ipynb #4c39f934
+# %% ../nbs/lib/22_exposure.ipynb #9e34dbfa
 def count_exposure(
     snapshots: pd.DataFrame,  # as_of, age_days; a deal may stand at several as-of dates
     seen: pd.DataFrame,  # event and duration (days), aligned with the snapshots
     group: np.ndarray | None = None,  # whole number >= 0 per snapshot; none = one group
     limit: int = 10_000,  # days of follow-up that are counted after a snapshot
     grid: Grid = Grid(),  # age and phase
-) -> pd.DataFrame:  # group, cell, days (at risk), closes; one row per combination that occurs
+    weight: np.ndarray | None = None,  # what a day of each snapshot counts, 0 to 1; none = 1. A closing always counts 1
+) -> pd.DataFrame:  # group, cell, days (at risk; whole numbers without weights), closes; one row per combination that occurs
     "Count days at risk and closings by group and cell."
     if len(snapshots) != len(seen):
         raise CrmError(f"{len(snapshots)} snapshots came with {len(seen)} follow-ups: each snapshot needs exactly one.")
     group = np.zeros(len(snapshots), "int64") if group is None else np.asarray(group, "int64")
-    total = pd.Series(dtype="int64"), pd.Series(dtype="int64")
-    for parts in _day_codes(snapshots, seen, group, limit, grid):
-        total = tuple(_add_counts(sum_, part) for sum_, part in zip(total, parts))
-    counts = pd.DataFrame({"days": total[0], "closes": total[1]}).fillna(0).astype("int64").sort_index()
+    days, closes = pd.Series(dtype=float), pd.Series(dtype=float)
+    for rows, codes, closing in _day_codes(snapshots, seen, group, limit, grid):
+        days, closes = _add_counts(days, codes, None if weight is None else weight[rows]), _add_counts(closes, closing)
+    counts = pd.DataFrame({"days": days, "closes": closes}).fillna(0).astype({"closes": "int64"}).sort_index()
+    counts = counts.astype({"days": "int64"}) if weight is None else counts.assign(days=counts[["days", "closes"]].max(axis=1))
     codes = counts.index.to_numpy().astype("int64")
     return pd.DataFrame({"group": codes // grid.size, "cell": codes % grid.size,
                          "days": counts["days"].to_numpy(), "closes": counts["closes"].to_numpy()})
 
-# %% ../nbs/lib/22_exposure.ipynb #bf53da41
-def _add_counts(total: pd.Series, codes: np.ndarray) -> pd.Series:
-    found, counts = np.unique(codes, return_counts=True)
-    return total.add(pd.Series(counts, index=found), fill_value=0)
+# %% ../nbs/lib/22_exposure.ipynb #196893dd
+def _add_counts(total: pd.Series, codes: np.ndarray, weight: np.ndarray | None = None) -> pd.Series:
+    found, place = np.unique(codes, return_inverse=True)
+    return total.add(pd.Series(np.bincount(place, weight, len(found)), index=found, dtype=float), fill_value=0)

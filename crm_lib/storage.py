@@ -54,7 +54,7 @@ def model_state(
         arrays |= {f"learner_{name}": array for name, array in learned.items()}
     return values, arrays
 
-# %% ../nbs/lib/42_storage.ipynb #cf369239
+# %% ../nbs/lib/42_storage.ipynb #d9ca5ff0
 def restore_model(
     values: dict[str, Any],  # plain values of model_state
     arrays: dict[str, np.ndarray],  # arrays of model_state
@@ -62,7 +62,8 @@ def restore_model(
     "Make a model of its state."
     calendar, kind = FiscalCalendar(values["fiscal_year_start"]), values["kind"]
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in values["settings"].items()}
-    model = KINDS[kind](calendar=calendar, **settings)
+    older = {"alive": None} if kind == "CloseHazardModel" and "alive" not in settings else {}  # stored before models were mixtures
+    model = KINDS[kind](calendar=calendar, **settings, **older)
     for name in ARRAYS[kind]:
         setattr(model, name, arrays[name])
     if "win_share" in arrays:

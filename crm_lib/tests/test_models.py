@@ -21,12 +21,17 @@ __all__ = ['FEW', 'ALL', 'RICH', 'test_edges_are_inner_quantiles_and_repeats_mak
            'test_missing_features_are_named', 'test_a_model_asked_before_it_is_fitted_says_so',
            'test_days_without_a_closing_are_refused', 'test_each_name_makes_its_model_with_the_companys_calendar',
            'test_age_bins_and_seed_are_handed_on', 'test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted',
-           'beside_truth', 'test_the_logistic_model_is_near_the_true_probabilities_and_beats_the_curve_by_age',
+           'made_mixed', 'test_the_hazard_of_the_living_is_found_and_the_dead_dilute_it',
+           'test_who_closed_was_alive_and_silence_speaks_against_the_others',
+           'test_a_closing_after_the_follow_up_counts_as_silence',
+           'test_a_deal_whose_chance_is_not_known_counts_as_alive',
+           'test_the_column_of_the_living_is_missed_by_name_and_can_be_done_without', 'beside_truth',
+           'test_the_logistic_model_is_near_the_true_probabilities_and_beats_the_curve_by_age',
            'test_as_many_wins_are_expected_as_the_truth_expects', 'with_agents',
            'test_the_agent_moves_the_chance_of_winning_and_not_that_of_closing',
            'test_columns_of_winning_may_be_named_or_forbidden', 'test_a_column_of_winning_that_is_missing_is_named']
 
-# %% ../../nbs/tests/test_models.ipynb #086f4410
+# %% ../../nbs/tests/test_models.ipynb #6fbd16e1
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,7 +45,7 @@ from ..deals import build_deals, records_start
 from ..features import build_features
 from ..fiscal import FiscalCalendar
 from ..incidence import chain_hazards
-from ..models import BASELINES, MODEL_FEATURES, CloseHazardModel, bin_values, make_model, quantile_edges
+from ..models import BASELINES, MODEL_FEATURES, CloseHazardModel, bin_values, living_weights, make_model, quantile_edges
 from ..simulate import World, simulate, true_probabilities
 from ..snapshots import spaced_dates
 
@@ -63,7 +68,7 @@ def test_a_value_on_an_edge_belongs_above_it_and_a_missing_one_to_the_middle():
 def test_a_feature_that_was_never_known_has_one_bin():
     assert bin_values(pd.Series([5.0, None]), []).tolist() == [0, 0]
 
-# %% ../../nbs/tests/test_models.ipynb #d92bfba2
+# %% ../../nbs/tests/test_models.ipynb #749a1215
 FEW = ("cohort_closing", "week_volume")
 
 
@@ -71,7 +76,7 @@ def made(n=1500, seed=0):
     rng = np.random.default_rng(seed)
     X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31") - pd.to_timedelta(14 * rng.integers(0, 6, n), unit="D"),
                       "opportunity_id": [f"D{i:04d}" for i in range(n)], "age_days": rng.integers(0, 60, n),
-                      "cohort_closing": rng.choice([0.5, 1.0, 2.0], n), "week_volume": np.where(rng.uniform(size=n) < 0.2, np.nan, rng.uniform(0, 2, n))})
+                      "cohort_closing": rng.choice([0.5, 1.0, 2.0], n), "week_volume": np.where(rng.uniform(size=n) < 0.2, np.nan, rng.uniform(0, 2, n)), "alive_probability": 1.0})
     wait = rng.geometric(0.02 * X["cohort_closing"])
     y = pd.DataFrame({"event": np.where(wait > 80, 0, rng.integers(1, 3, n)).astype("int8"), "duration": np.minimum(wait, 80)})
     return X, y
@@ -80,9 +85,9 @@ def made(n=1500, seed=0):
 def today(n=40, seed=9):
     return made(n, seed)[0].assign(as_of=pd.Timestamp("2024-03-10"))
 
-# %% ../../nbs/tests/test_models.ipynb #bab393ae
-ALL = ["always_no", "age_curve", "phase_table", "logistic", "forest", "xgboost"]
-RICH = ALL[3:]
+# %% ../../nbs/tests/test_models.ipynb #22331c9f
+ALL = ["always_no", "age_curve", "phase_table", "cure_table", "logistic", "forest", "xgboost"]
+RICH = ALL[4:]
 
 
 def model_of(name, **settings):
@@ -231,10 +236,10 @@ def test_days_without_a_closing_are_refused():
     with pytest.raises(CrmError, match="no closing"):
         model_of("logistic").fit(X, y.assign(event=0))
 
-# %% ../../nbs/tests/test_models.ipynb #e381d574
+# %% ../../nbs/tests/test_models.ipynb #bddd9f55
 def test_each_name_makes_its_model_with_the_companys_calendar():
     kinds = {name: type(make_model(name, FiscalCalendar(7))) for name in ALL}
-    assert kinds == {"always_no": AlwaysNo, "age_curve": AgeCurve, "phase_table": PhaseTable, **dict.fromkeys(RICH, CloseHazardModel)}
+    assert kinds == {"always_no": AlwaysNo, "age_curve": AgeCurve, "phase_table": PhaseTable, **dict.fromkeys(["cure_table", *RICH], CloseHazardModel)}
     assert {make_model(name, FiscalCalendar(7)).calendar.start_month for name in ALL} == {7} and list(BASELINES) == ALL[:3]
 
 
@@ -242,6 +247,8 @@ def test_age_bins_and_seed_are_handed_on():
     assert make_model("phase_table", age_edges=[5, 9]).age_edges == make_model("forest", age_edges=[5, 9]).age_edges == (5, 9)
     forest = make_model("forest", seed=3)
     assert forest.seed == 3 and forest.learner == "forest" and forest.features == MODEL_FEATURES
+    cure = make_model("cure_table", seed=3)
+    assert cure.learner == "table" and cure.features == () and cure.seed == 3 and cure.score_columns == ["alive_probability"]
 
 
 def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
@@ -249,6 +256,57 @@ def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
     X = X.assign(**{name: 1.0 for name in MODEL_FEATURES})
     with pytest.raises(CrmError, match="'magic' is unknown"):
         make_model("magic").fit(X, y)
+
+# %% ../../nbs/tests/test_models.ipynb #23867762
+def made_mixed(n=3000, seed=0):
+    X, y = made(n, seed)
+    rng = np.random.default_rng([seed, 1])
+    known = rng.choice([0.2, 0.6, 0.95], n)
+    wait = np.where(rng.uniform(size=n) < known, rng.geometric(0.03, n), 10_000)
+    return X.assign(alive_probability=known), y.assign(event=np.where(wait > 80, 0, 1).astype("int8"), duration=np.minimum(wait, 80))
+
+
+@pytest.mark.parametrize("learner", ["table", "logistic", "xgboost"])
+def test_the_hazard_of_the_living_is_found_and_the_dead_dilute_it(learner):
+    rows = today(3).assign(age_days=20, alive_probability=[0.2, 0.6, 0.95])
+    mixed, blind = (CloseHazardModel(learner, (), alive=alive).fit(*made_mixed()).predict_hazards(rows, 60)[0] for alive in ("alive_probability", None))
+    truth = rows["alive_probability"].to_numpy()[:, None] * np.diff(1 - 0.97 ** np.arange(61))
+    found = np.diff(1 - np.cumprod(1 - mixed, axis=1), axis=1, prepend=0)
+    assert np.abs(found.cumsum(axis=1) - truth.cumsum(axis=1)).max() < 0.1 and (mixed[0, -1] < mixed[0, 0] < mixed[2, 0])
+    assert (blind == blind[0]).all() and np.abs((1 - np.cumprod(1 - blind, axis=1))[:, -1] - truth.sum(axis=1)).max() > 0.2
+
+
+def test_who_closed_was_alive_and_silence_speaks_against_the_others():
+    X, y = made_mixed()
+    weight = living_weights(X, y, X["alive_probability"].to_numpy())
+    is_open = (y["event"] == 0).to_numpy()
+    assert (weight[~is_open] == 1).all() and (weight[is_open] < X["alive_probability"][is_open]).all() and weight.min() > 0
+    share = pd.Series(weight[is_open]).groupby(X["alive_probability"].to_numpy()[is_open]).mean()
+    truth = {known: known * 0.97**80 / (known * 0.97**80 + 1 - known) for known in share.index}
+    assert all(abs(share[known] - truth[known]) < 0.05 for known in share.index)
+
+
+def test_a_closing_after_the_follow_up_counts_as_silence():
+    X, y = made_mixed(400)
+    longer = y.assign(duration=y["duration"] + np.where(y["event"] > 0, 0, 500), event=1)
+    known = X["alive_probability"].to_numpy()
+    assert (living_weights(X, longer, known, limit=80) == living_weights(X, y, known, limit=80)).all()
+
+
+def test_a_deal_whose_chance_is_not_known_counts_as_alive():
+    X, y = made_mixed(300)
+    model = CloseHazardModel("table", ()).fit(X, y)
+    rows = today(2).assign(age_days=20, alive_probability=[1.0, None])
+    won = model.predict_win(rows, [60])[60]
+    assert won[0] == won[1] > 0
+
+
+def test_the_column_of_the_living_is_missed_by_name_and_can_be_done_without():
+    X, y = made(300)
+    with pytest.raises(CrmError, match="lack the column alive_probability: build them with build_features first"):
+        model_of("logistic").fit(X.drop(columns="alive_probability"), y)
+    without = model_of("logistic", alive=None).fit(X.drop(columns="alive_probability"), y)
+    assert without.score_columns == list(FEW) and np.allclose(without.predict_win(today(), [30]), model_of("logistic").fit(X, y).predict_win(today(), [30]))
 
 # %% ../../nbs/tests/test_models.ipynb #10e34585
 @pytest.fixture(scope="module")

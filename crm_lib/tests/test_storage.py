@@ -20,9 +20,15 @@ __all__ = ['ALL', 'NPY', 'made', 'models', 'test_a_model_comes_back_to_the_last_
            'test_arrays_of_objects_are_refused_even_with_a_right_hash',
            'test_a_list_in_the_place_of_the_model_is_refused', 'speaking',
            'test_columns_of_winning_come_back_to_the_last_bit',
-           'test_a_model_stored_before_columns_could_speak_is_the_table']
+           'test_a_model_stored_before_columns_could_speak_is_the_table', 'judged', 'placed', 'segmented',
+           'same_after_storing', 'test_a_calibrated_model_comes_back_to_the_last_bit',
+           'test_whatever_is_calibrated_comes_back_and_so_does_a_model_without_maps',
+           'test_a_segmented_model_comes_back_to_the_last_bit',
+           'test_a_segmented_model_that_is_the_pooled_one_comes_back_too',
+           'test_models_may_hold_models_that_hold_models', 'test_a_changed_number_in_a_held_model_is_found',
+           'test_what_is_not_fitted_is_not_stored']
 
-# %% ../../nbs/tests/test_storage.ipynb #d5528cac
+# %% ../../nbs/tests/test_storage.ipynb #db312a86
 import io
 import json
 import pickle
@@ -32,12 +38,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
+from ..calibration import CALIBRATORS, CalibratedModel
 from ..config import CrmError
 from ..files import sha256
 from ..fiscal import FiscalCalendar
 from ..incidence import IncidenceModel
 from ..models import MODEL_FEATURES, CloseHazardModel, make_model
+from ..segments import SegmentedModel
 from ..storage import _own_hash, load_model, model_state, restore_model, save_model
 
 # %% ../../nbs/tests/test_storage.ipynb #ede88b01
@@ -265,3 +274,85 @@ def test_a_model_stored_before_columns_could_speak_is_the_table(models):
     rows, old = made(20, seed=3)[0], restore_model(values, arrays)
     assert old.predict_win(rows, [30]).equals(models["logistic"].predict_win(rows, [30])) and old.chosen_win_columns == []
     assert list(model_state(old)[1]["win_phase_odds"]) == list(model_state(models["logistic"])[1]["win_phase_odds"])
+
+# %% ../../nbs/tests/test_storage.ipynb #e6ad88ae
+def judged(horizons=("30", "quarter_end"), n=900, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"horizon": np.repeat(horizons, n), "probability": rng.uniform(size=n * len(horizons))})
+    return rows.assign(is_won=(rng.uniform(size=len(rows)) < 0.6 * rows["probability"]).astype(float))
+
+
+def placed(n=600, seed=0):
+    X, y = made(n, seed)
+    return X.assign(regional_office=np.resize(np.array(["North/1", "South", "learner_", None], dtype=object), n)), y
+
+
+def segmented(learner="logistic", least=50, seed=0):
+    base = CloseHazardModel(learner, features=("week_volume",), bins=3, learner_settings={"forest": {"trees": 5}, "xgboost": {"rounds": 9}}.get(learner))
+    return SegmentedModel(base, least_closings=least, prior=50.0, calendar=FiscalCalendar(2)).fit(*placed(seed=seed))
+
+
+def same_after_storing(model, folder):
+    again, _ = load_model(save_model(model, folder))
+    rows = placed(120, seed=8)[0].assign(age_days=np.arange(120) * 3)
+    assert type(again) is type(model) and again.calendar == model.calendar
+    assert again.predict_win(rows, [1, 30, "quarter_end"]).equals(model.predict_win(rows, [1, 30, "quarter_end"]))
+    (values, arrays), (first_values, first_arrays) = model_state(again), model_state(model)
+    assert json.dumps(values, sort_keys=True) == json.dumps(first_values, sort_keys=True) and list(arrays) == list(first_arrays)
+    assert all(np.array_equal(arrays[key], first_arrays[key]) and arrays[key].dtype.kind in "iufb" for key in arrays)
+    return again
+
+# %% ../../nbs/tests/test_storage.ipynb #46032b93
+@pytest.mark.parametrize("kind", CALIBRATORS)
+def test_a_calibrated_model_comes_back_to_the_last_bit(models, kind, tmp_path):
+    again = same_after_storing(CalibratedModel(models["xgboost"], kind, FiscalCalendar(2)).fit_maps(judged()), tmp_path / "model")
+    assert list(again.maps_) == ["30", "quarter_end"] and again.kind == kind and again.features == list(MODEL_FEATURES)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_whatever_is_calibrated_comes_back_and_so_does_a_model_without_maps(models, name, tmp_path):
+    again = same_after_storing(CalibratedModel(models[name], calendar=FiscalCalendar(2)).fit_maps(judged(n=3)), tmp_path / "model")
+    assert again.maps_ == {} and type(again.model) is type(models[name])
+
+
+@pytest.mark.parametrize("learner", ["logistic", "forest", "xgboost"])
+def test_a_segmented_model_comes_back_to_the_last_bit(learner, tmp_path):
+    model = segmented(learner)
+    again = same_after_storing(model, tmp_path / "model")
+    assert list(again.models_) == list(model.models_) and set(model.models_) == {"North/1", "South", "learner_"}
+    assert again.segments_ == model.segments_ and again.why_ == model.why_ and again.chosen_win_columns == model.chosen_win_columns
+    assert again.base.get_params() == model.base.get_params() and again.features == ["week_volume"]
+    assert again.fit(*placed(seed=4)).predict_win(placed(9)[0], [30]).equals(segmented(learner, seed=4).predict_win(placed(9)[0], [30]))
+
+
+def test_a_segmented_model_that_is_the_pooled_one_comes_back_too(tmp_path):
+    again = same_after_storing(segmented(least=10_000), tmp_path / "model")
+    assert again.models_ == {} and "two are needed" in again.why_
+
+
+def test_models_may_hold_models_that_hold_models(tmp_path):
+    X, y = placed()
+    inner = SegmentedModel(SegmentedModel(CloseHazardModel("logistic", features=()), "product", 30), least_closings=60)
+    model = CalibratedModel(inner.fit(X.assign(product=np.where(X.index % 2, "A", "B")), y), "sigmoid").fit_maps(judged())
+    again, _ = load_model(save_model(model, tmp_path / "model"))
+    rows = X.assign(product=np.where(X.index % 3, "A", "B"))
+    assert again.predict_win(rows, [30, 60]).equals(model.predict_win(rows, [30, 60])) and again.model.base.base.learner == "logistic"
+    plain = SegmentedModel(least_closings=60).fit(X, y)
+    assert load_model(save_model(plain, tmp_path / "model"))[0].base is None
+
+# %% ../../nbs/tests/test_storage.ipynb #23d325b7
+def test_a_changed_number_in_a_held_model_is_found(tmp_path):
+    folder = save_model(CalibratedModel(segmented(), "sigmoid").fit_maps(judged()), tmp_path / "model")
+    text = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(text.replace('"oldest_bin": 1', '"oldest_bin": 2', 1))
+    assert '"oldest_bin": 1' in text
+    with pytest.raises(CrmError, match="changed after it was written"):
+        load_model(folder)
+
+
+def test_what_is_not_fitted_is_not_stored(models, tmp_path):
+    with pytest.raises(CrmError, match="no maps yet and cannot be stored"):
+        save_model(CalibratedModel(models["logistic"]), tmp_path / "model")
+    with pytest.raises(NotFittedError):
+        save_model(SegmentedModel(), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []

@@ -67,13 +67,14 @@ def blend(
     odds = weight * log_odds(own, 1e-6) + (1 - weight) * log_odds(pooled, 1e-6)
     return np.where(own == pooled, pooled, expit(odds))
 
-# %% ../nbs/lib/41_segments.ipynb #7e1d5fe4
-class SegmentedModel(IncidenceModel):
-    """One model of all deals, blended with an own model for each segment that has enough closed deals."""
+# %% ../nbs/lib/41_segments.ipynb #19a26ff7
+class _Models(IncidenceModel):
+    """The model of all deals and those of the segments."""
 
-    def __init__(self, base: IncidenceModel | None = None, column: str = "regional_office", least_closings: int = 400, prior: float = 400.0,
-                 calendar: FiscalCalendar = FiscalCalendar()):
-        self.base, self.column, self.least_closings, self.prior, self.calendar = base, column, least_closings, prior, calendar
+    base: IncidenceModel | None
+    column: str
+    pooled_: IncidenceModel
+    models_: dict[str, IncidenceModel]
 
     def _fresh(self) -> IncidenceModel:
         return CloseHazardModel(calendar=self.calendar) if self.base is None else clone(self.base).set_params(calendar=self.calendar)
@@ -81,7 +82,7 @@ class SegmentedModel(IncidenceModel):
     @property
     def features(self) -> list[str]:
         """Return the features of the model that is fitted in each segment."""
-        return list(getattr(getattr(self, "pooled_", None) or self._fresh(), "features", ()))
+        return list(getattr(self.pooled_ if hasattr(self, "pooled_") else self._fresh(), "features", ()))
 
     @property
     def chosen_win_columns(self) -> list[str]:
@@ -89,6 +90,21 @@ class SegmentedModel(IncidenceModel):
         fitted = [self.pooled_, *self.models_.values()] if hasattr(self, "pooled_") else []
         names = [name for model in fitted for name in getattr(model, "chosen_win_columns", ())]
         return list(dict.fromkeys([*names, *([self.column] if len(fitted) > 1 else [])]))
+
+# %% ../nbs/lib/41_segments.ipynb #f04be64c
+def _say_why(segments: list[dict[str, Any]], column: str, least_closings: int) -> str:
+    rich = sum(segment["closings"] >= max(least_closings, 1) for segment in segments)
+    found = f"{rich} of {len(segments)} values of {column} have at least {least_closings} closed deals"
+    return found + (": each of them has its own model, drawn towards that of all deals." if rich > 1 else
+                    ", and two are needed: one model of all deals is used.")
+
+# %% ../nbs/lib/41_segments.ipynb #1ebd4cab
+class SegmentedModel(_Models):
+    """One model of all deals, blended with an own model for each segment that has enough closed deals."""
+
+    def __init__(self, base: IncidenceModel | None = None, column: str = "regional_office", least_closings: int = 400, prior: float = 400.0,
+                 calendar: FiscalCalendar = FiscalCalendar()):
+        self.base, self.column, self.least_closings, self.prior, self.calendar = base, column, least_closings, prior, calendar
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> "SegmentedModel":
         """Fit on snapshots X (with the segment's column) and follow-ups y (event, duration)."""
@@ -98,14 +114,8 @@ class SegmentedModel(IncidenceModel):
             if segment["weight"] > 0:
                 rows = np.flatnonzero(names == segment["value"])
                 self.models_[segment["value"]] = self._fresh().fit(X.iloc[rows].reset_index(drop=True), y.iloc[rows].reset_index(drop=True))
-        self.why_ = self._say_why()
+        self.why_ = _say_why(self.segments_, self.column, self.least_closings)
         return self
-
-    def _say_why(self) -> str:
-        rich = sum(segment["closings"] >= max(self.least_closings, 1) for segment in self.segments_)
-        found = f"{rich} of {len(self.segments_)} values of {self.column} have at least {self.least_closings} closed deals"
-        return found + (": each of them has its own model, drawn towards that of all deals." if self.models_ else
-                        ", and two are needed: one model of all deals is used.")
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""

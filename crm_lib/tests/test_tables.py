@@ -7,9 +7,10 @@ __all__ = ['NASTY', 'test_line_ends_in_text_become_blanks', 'test_numbers_are_wr
            'test_digits_of_a_column_follow_its_largest_value', 'test_values_of_every_kind_become_text',
            'test_everything_in_a_table_is_escaped', 'test_percent_money_units_and_digits_shape_their_columns',
            'test_a_long_table_says_how_much_is_left_out', 'test_an_empty_table_says_so',
+           'test_a_table_in_markdown_holds_every_cell_as_text_and_numbers_as_people_write_them',
            'test_the_caller_keeps_his_frame', 'test_an_unknown_column_is_named_with_those_that_stand']
 
-# %% ../../nbs/tests/test_tables.ipynb #ba92aa56
+# %% ../../nbs/tests/test_tables.ipynb #d66d553a
 import html
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 import pytest
 
 from ..config import CrmError
-from ..tables import escape_markdown, format_number, table_html
+from ..tables import escape_markdown, format_number, table_html, table_markdown
 
 # %% ../../nbs/tests/test_tables.ipynb #fa1e4694
 NASTY = "<img src=x onerror=alert(1)>"
@@ -67,6 +68,16 @@ def test_a_long_table_says_how_much_is_left_out():
 def test_an_empty_table_says_so():
     assert "no rows" in table_html(pd.DataFrame({"x": []}))
 
+# %% ../../nbs/tests/test_tables.ipynb #101d6a93
+def test_a_table_in_markdown_holds_every_cell_as_text_and_numbers_as_people_write_them():
+    frame = pd.DataFrame({"a|b": [NASTY, "x\n| y |", "`code` *x*"], "win_rate": [0.1234, np.nan, 1.0], "value": [12345.6, 1.0, -2.0], "brier": [0.08264, 0.1, 0.2]})
+    lines = table_markdown(frame, {"brier": 4}, {"brier": "0 to 1"}, ["win_rate"], ["value"]).splitlines()
+    assert len(lines) == 5 and all(line.count("|") == 5 for line in lines)
+    assert lines[0] == "| a&#124;b | win rate | value | brier (0 to 1) |" and lines[1] == "| --- | ---: | ---: | ---: |"
+    assert lines[2].endswith("| 12.3\u00a0% | 12,346 | 0.0826 |") and not set("<>`*") & set("".join(lines))
+    assert table_markdown(pd.DataFrame({"x": [0.5]}, index=pd.Index(["1. a"], name="name"))).splitlines()[2] == "| 1&#46; a | 0.500 |"
+    assert table_markdown(pd.DataFrame({"x": []})).splitlines() == ["| x |", "| ---: |"]
+
 # %% ../../nbs/tests/test_tables.ipynb #6408d0e5
 def test_the_caller_keeps_his_frame():
     frame = pd.DataFrame({"x": [0.5]}, index=pd.Index(["a"], name="name"))
@@ -74,8 +85,10 @@ def test_the_caller_keeps_his_frame():
     table_html(frame, percent=["x"])
     pd.testing.assert_frame_equal(frame, before)
 
-# %% ../../nbs/tests/test_tables.ipynb #8aecc029
+# %% ../../nbs/tests/test_tables.ipynb #557f9f43
 @pytest.mark.parametrize("option", [{"percent": ["price"]}, {"money": ["price"]}, {"units": {"price": "x"}}, {"digits": {"price": 1}}])
 def test_an_unknown_column_is_named_with_those_that_stand(option):
     with pytest.raises(CrmError, match="no column price; its columns are value"):
         table_html(pd.DataFrame({"value": [1]}), **option)
+    with pytest.raises(CrmError, match="no column price; its columns are value"):
+        table_markdown(pd.DataFrame({"value": [1]}), **option)

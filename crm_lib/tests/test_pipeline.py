@@ -35,11 +35,11 @@ from ..metrics import log_odds
 from ..simulate import World, simulate_crm
 from ..imports import import_tables
 
-# %% ../../nbs/tests/test_pipeline.ipynb #eefbc15d
+# %% ../../nbs/tests/test_pipeline.ipynb #07cb8cb2
 pytestmark = pytest.mark.slow
 HERE = Path(globals().get("__file__", "here")).resolve()
 ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exists()), HERE.parent)
-STAGES = ("ingest", "validate", "explore", "features", "leak_story", "backtest", "train", "explain", "publish")
+STAGES = ("ingest", "validate", "explore", "features", "leak_story", "backtest", "train", "explain", "model_card", "publish")
 TABLES = ("deals.parquet", "snapshots.parquet", "backtest.parquet", "reasons.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz")
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EVER_DAYS', 'FLOOR', 'FORMULA_STARTS', 'value_if_won', 'deal_values', 'grade_scores', 'median_close_days',
-           'name_trend', 'win_paths', 'score_deals', 'score_latest', 'defuse_formulas']
+           'name_trend', 'win_paths', 'score_deals', 'compared_date', 'score_latest', 'defuse_formulas']
 
 # %% ../nbs/lib/68_scoring.ipynb #46151fac
 from collections.abc import Sequence
@@ -134,7 +134,15 @@ def _ever_before(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series
     ever = pd.Series(win_paths(model, earlier)[0][:, -1], index=earlier["opportunity_id"].to_numpy())
     return ever.reindex(wanted).clip(FLOOR, 1 - FLOOR).to_numpy()
 
-# %% ../nbs/lib/68_scoring.ipynb #01ddc86c
+# %% ../nbs/lib/68_scoring.ipynb #7413e5d5
+def compared_date(
+    snapshots: pd.DataFrame,  # feature snapshots of all as-of dates
+    trend_days: int = 28,  # the direction compares with this many days ago
+) -> pd.Timestamp:  # the last as-of date at least so long ago; missing where there is none
+    "Find the date that directions compare with."
+    return snapshots.loc[snapshots["as_of"] <= snapshots["as_of"].max() - pd.Timedelta(days=trend_days), "as_of"].max()
+
+# %% ../nbs/lib/68_scoring.ipynb #011f0792
 def score_latest(
     model: IncidenceModel,  # fitted
     deals: pd.DataFrame,  # one row per opportunity
@@ -145,8 +153,7 @@ def score_latest(
 ) -> pd.DataFrame:  # one row per open deal, as score_deals gives it
     "Score the deals open at the latest as-of date."
     as_of = snapshots["as_of"].max()
-    before = snapshots.loc[snapshots["as_of"] <= as_of - pd.Timedelta(days=trend_days), "as_of"].max()
-    today, earlier = snapshots[snapshots["as_of"] == as_of], snapshots[snapshots["as_of"] == before]
+    today, earlier = snapshots[snapshots["as_of"] == as_of], snapshots[snapshots["as_of"] == compared_date(snapshots, trend_days)]
     return score_deals(model, today, earlier, deal_values(known_at(deals, as_of), today), horizons, grades)
 
 # %% ../nbs/lib/68_scoring.ipynb #a0b871a0

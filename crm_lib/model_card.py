@@ -210,13 +210,13 @@ def shown_models(
     tested = {name for part in backtest["horizons"].values() for name in part["models"]}
     return [backtest["chosen"], *[name for name in BASELINES if name in tested and name != backtest["chosen"]]]
 
-# %% ../nbs/lib/67_model_card.ipynb #09683d93
+# %% ../nbs/lib/67_model_card.ipynb #1bf432b7
 def _tabulate_horizons(run: Run) -> pd.DataFrame:
     rows = []
     for horizon in _order(run.backtest["horizons"]):
         models = run.backtest["horizons"][horizon]["models"]
         for name in (name for name in shown_models(run.backtest) if name in models):
-            low, high = models[name]["vs_table"]
+            low, high = models[name].get("vs_table") or (None, None)
             rows.append({"horizon": say_horizon(horizon), "model": name.replace("_", " "),
                          **{short: models[name][long] for long, short in _SCORES.items()}, "low": low, "high": high})
     return pd.DataFrame(rows)
@@ -248,15 +248,15 @@ def _tabulate_results(run: Run) -> Section:
         _scored(by_origin, f"{chosen} on each day stood at"),
         Table(beside, f"Brier score of {chosen} and the baselines on each day stood at", {"digits": dict.fromkeys(shown_models(run.backtest), 4)})))
 
-# %% ../nbs/lib/67_model_card.ipynb #c1337d76
+# %% ../nbs/lib/67_model_card.ipynb #c3f9f415
 def _describe_calibration(run: Run) -> Section:
     horizons = run.backtest["horizons"]
     errors = [f"{horizons[name]['models'][run.backtest['chosen']]['ece']:.1%} at {say_horizon(name)}" for name in _order(horizons)]
     table = run.calibration[run.calibration["horizon"] == run.horizon][["bin_mean", "observed", "low", "high", "n"]].clip(lower=0)
     said, came = ((table[name] * table["n"]).sum() for name in ("bin_mean", "observed"))
     return Section("Does it mean what it says?", (
-        "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean distance between the two, over ten "
-        f"groups of forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were said at {say_horizon(run.horizon)} and {came:,.0f} "
+        "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean distance between the two, over "
+        f"groups of equally many forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were said at {say_horizon(run.horizon)} and {came:,.0f} "
         "came.",
         Table(table.rename(columns={"bin_mean": "mean_forecast", "observed": "share_won"}), f"Said and came, {say_horizon(run.horizon)}",
               {"percent": ["mean_forecast", "share_won", "low", "high"]}),
@@ -272,7 +272,7 @@ def _describe_drivers(run: Run) -> Section:
         "and is no reason of a single one. A driver is no cause: changing it need not change what comes.",
         Table(table, "Reasons by size", {"digits": {"mean_size": 2}})))
 
-# %% ../nbs/lib/67_model_card.ipynb #ef5575df
+# %% ../nbs/lib/67_model_card.ipynb #a67b3a4d
 def _describe_subgroups(run: Run) -> Section:
     names, shares = {"base_rate": "won", "mean_forecast": "said", "brier_skill": "skill"}, ["won", "said", "gap", "low", "high"]
     written = {"digits": {**dict.fromkeys(shares, 1), "brier": 4, "skill": 3}, "units": dict.fromkeys(shares, "%")}
@@ -285,8 +285,9 @@ def _describe_subgroups(run: Run) -> Section:
     return Section("Subgroups", (
         say_subgroups(run.subgroups),
         f"These are the chosen model's forecasts for {say_horizon(run.horizon)}, all days stood at together; n counts forecasts. The gap is what "
-        "was said minus what was won, with its 95 % interval; the skill is against the subgroup's own base rate. Agents are split into thirds by "
-        "the number of deals each had by the day stood at. A subgroup in line may still be off by as much as its interval is wide.", *tables))
+        "was said minus what was won, with its 95 % interval, which is never narrower than chance alone makes it; the skill is against the "
+        "subgroup's own base rate. Agents are split into thirds by the number of deals each had by the day stood at. A subgroup in line may still "
+        "be off by as much as its interval is wide.", *tables))
 
 # %% ../nbs/lib/67_model_card.ipynb #0b169870
 def _describe_limits(run: Run) -> Section:

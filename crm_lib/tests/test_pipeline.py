@@ -116,10 +116,12 @@ def test_every_page_asks_a_question_and_gives_its_finding(project):
         title = page.split("<h1", 1)[1].split("</h1>", 1)[0]
         assert title.rstrip().endswith("?") and "finding" in page.lower()
 
-# %% ../../nbs/tests/test_pipeline.ipynb #3b6f1794
+# %% ../../nbs/tests/test_pipeline.ipynb #0330e91d
 def test_a_hostile_name_stays_text(project):
     pages = "".join((project / "reports" / f"{stage}.html").read_text(encoding="utf-8") for stage in STAGES)
     assert "&lt;img src=x onerror=alert(1)&gt;" in pages
+    card = (project / "reports" / "model_card.md").read_text(encoding="utf-8")
+    assert "&#60;img src=x onerror=alert(1)&#62;" in card and "<" not in card
 
 # %% ../../nbs/tests/test_pipeline.ipynb #105aa3d6
 def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from .figures import BLUE, SKY, SOFT, VERMILION, canvas, label_counts, label_rows, need_columns, percent_axis, sentence_figure, themed
 from .subgroups import IN_LINE, TOO_SMALL
 
-# %% ../nbs/lib/69_card_plots.ipynb #32389d3c
+# %% ../nbs/lib/69_card_plots.ipynb #bd531108
 @themed
 def plot_gaps(
     table: pd.DataFrame,  # from subgroup_table: by, subgroup, n, gap, low, high (fractions), verdict
+    overall: float | None = None,  # gap of all forecasts together, drawn as a line
     top: int = 25,  # rows drawn at most
 ) -> Figure:  # a row per subgroup judged, with its 95 % interval and the line of no gap
     "Draw the mean forecast minus the share won, by subgroup."
@@ -27,11 +28,14 @@ def plot_gaps(
     fig, ax = canvas(1.25 + 0.29 * len(judged))
     places = label_rows(ax, [f"{by}: {name}".replace("_", " ", by.count("_")) for by, name in zip(judged["by"], judged["subgroup"])], 34)
     ax.axvline(0, color=SOFT, linewidth=1, zorder=1)
+    if overall is not None:
+        ax.axvline(overall, color=SOFT, linewidth=1, linestyle="--", zorder=0)
     ax.hlines(places, judged["low"], judged["high"], color=SKY, linewidth=4, alpha=0.75)
     for is_off, color, marker in ((False, BLUE, "o"), (True, VERMILION, "D")):
         rows = (judged["verdict"] != IN_LINE).to_numpy() == is_off
         ax.plot(judged["gap"][rows], places[rows], linestyle="", color=color, marker=marker)
     label_counts(ax, places, judged["n"].tolist())
-    ax.set(title="Mean forecast minus share won", xlabel="Percentage points (bar: 95 % interval; diamond: off beyond doubt)")
+    note = "" if overall is None else "; dashed: all deals"
+    ax.set(title="Mean forecast minus share won", xlabel=f"Percentage points (bar: 95 % interval; diamond: off beyond doubt{note})")
     percent_axis(ax.xaxis)
     return fig

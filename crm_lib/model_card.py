@@ -6,7 +6,7 @@
 __all__ = ['LIBRARIES', 'Table', 'Commands', 'Section', 'show_section', 'Run', 'read_metrics', 'say_horizon', 'shown_models',
            'compose_card', 'write_model_card']
 
-# %% ../nbs/lib/67_model_card.ipynb #95413128
+# %% ../nbs/lib/67_model_card.ipynb #72889c36
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from .explanation import name_feature
 from .files import write_text
 from .models import BASELINES
 from .reports import show_table
-from .subgroups import TOO_SMALL, say_subgroups
+from .subgroups import TOO_SMALL, say_overall, say_subgroups
 from .tables import escape_markdown, table_markdown
 
 # %% ../nbs/lib/67_model_card.ipynb #caa3decd
@@ -69,7 +69,7 @@ def show_section(
         else:
             display({"text/markdown": _part_markdown(part), "text/plain": "text"}, raw=True)
 
-# %% ../nbs/lib/67_model_card.ipynb #0633eb28
+# %% ../nbs/lib/67_model_card.ipynb #4ebb97fe
 @dataclass(frozen=True)
 class Run:
     """The figures of a run, as its stages left them."""
@@ -82,6 +82,7 @@ class Run:
     calibration: pd.DataFrame  # of the chosen model: horizon, bin_mean, observed, low, high, n
     by_origin: pd.DataFrame  # from judge_origins
     subgroups: pd.DataFrame  # from subgroup_table
+    overall: dict[str, float]  # from judge_all
     horizon: str  # the horizon of the subgroups
     name: str = "crm-win-probability"  # under which the model is registered
 
@@ -159,7 +160,7 @@ def _describe_leaks(features: Mapping[str, Any]) -> tuple[str, ...]:
             *([] if allowed else ["No column that knows the future was allowed."]),
             *[f"The column {name} was left out. The reason given: {reason}" for name, reason in left.items()])
 
-# %% ../nbs/lib/67_model_card.ipynb #a253e5c1
+# %% ../nbs/lib/67_model_card.ipynb #c9c5a405
 def _describe_data(run: Run) -> Section:
     ingest, stages = run.ingest, run.ingest["stages"]
     facts = {"tables received": ", ".join(name.replace("_", " ") for name in ingest["quality"]), "deals": f"{run.train['deals']:,}",
@@ -167,10 +168,11 @@ def _describe_data(run: Run) -> Section:
              "first closing recorded": ingest["first_closing"], "last day in the data": ingest["last_day"], "fitted as of": run.train["as_of"],
              "SHA-256 of the table of deals": run.train["data_sha256"]}
     mended = [*(ingest.get("mended_rows") or {}).items()]
-    mended += [(f"{name} (left out)", count) for name, count in (ingest.get("left_rows") or {}).items()]
+    kept = [*(ingest.get("left_rows") or {}).items()]
     return Section("The data", (
         Table(pd.DataFrame({"fact": list(facts), "value": list(facts.values())}), "What went in"),
-        f"Rows mended: {', '.join(f'{name} {count:,}' for name, count in mended)}." if mended else "Nothing was mended.",
+        f"Rows mended: {', '.join(f'{name} {count:,}' for name, count in mended) or 'none'}. Rows doubted and left as they are: "
+        f"{', '.join(f'{name} {count:,}' for name, count in kept) or 'none'}.",
         "Who wrote the tables, a company's CRM or a simulation, cannot be told from the files of the run. Two cards with the same hash speak of "
         "the same deals.",
         *_describe_leaks(run.features),
@@ -248,7 +250,7 @@ def _tabulate_results(run: Run) -> Section:
         _scored(by_origin, f"{chosen} on each day stood at"),
         Table(beside, f"Brier score of {chosen} and the baselines on each day stood at", {"digits": dict.fromkeys(shown_models(run.backtest), 4)})))
 
-# %% ../nbs/lib/67_model_card.ipynb #c3f9f415
+# %% ../nbs/lib/67_model_card.ipynb #c55417db
 def _describe_calibration(run: Run) -> Section:
     horizons = run.backtest["horizons"]
     errors = [f"{horizons[name]['models'][run.backtest['chosen']]['ece']:.1%} at {say_horizon(name)}" for name in _order(horizons)]
@@ -256,8 +258,8 @@ def _describe_calibration(run: Run) -> Section:
     said, came = ((table[name] * table["n"]).sum() for name in ("bin_mean", "observed"))
     return Section("Does it mean what it says?", (
         "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean distance between the two, over "
-        f"groups of equally many forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were said at {say_horizon(run.horizon)} and {came:,.0f} "
-        "came.",
+        f"groups of equally many forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were said at {say_horizon(run.horizon)} "
+        f"and {came:,.0f} came.",
         Table(table.rename(columns={"bin_mean": "mean_forecast", "observed": "share_won"}), f"Said and came, {say_horizon(run.horizon)}",
               {"percent": ["mean_forecast", "share_won", "low", "high"]}),
         "These intervals are Wilson's for the share won, taking every forecast as a deal of its own, so they are somewhat too narrow."))
@@ -272,7 +274,7 @@ def _describe_drivers(run: Run) -> Section:
         "and is no reason of a single one. A driver is no cause: changing it need not change what comes.",
         Table(table, "Reasons by size", {"digits": {"mean_size": 2}})))
 
-# %% ../nbs/lib/67_model_card.ipynb #a67b3a4d
+# %% ../nbs/lib/67_model_card.ipynb #82710444
 def _describe_subgroups(run: Run) -> Section:
     names, shares = {"base_rate": "won", "mean_forecast": "said", "brier_skill": "skill"}, ["won", "said", "gap", "low", "high"]
     written = {"digits": {**dict.fromkeys(shares, 1), "brier": 4, "skill": 3}, "units": dict.fromkeys(shares, "%")}
@@ -284,6 +286,7 @@ def _describe_subgroups(run: Run) -> Section:
         tables += [Table(small[["subgroup", "n", "deals"]], f"{title}: too small to judge")] if len(small) else []
     return Section("Subgroups", (
         say_subgroups(run.subgroups),
+        f"{say_overall(run.overall)} A gap that all subgroups share is the model's; what sets a subgroup apart is the distance between the two.",
         f"These are the chosen model's forecasts for {say_horizon(run.horizon)}, all days stood at together; n counts forecasts. The gap is what "
         "was said minus what was won, with its 95 % interval, which is never narrower than chance alone makes it; the skill is against the "
         "subgroup's own base rate. Agents are split into thirds by the number of deals each had by the day stood at. A subgroup in line may still "

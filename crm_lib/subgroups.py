@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['AGENT_SIZE', 'SIZES', 'MISSING', 'TOO_SMALL', 'IN_LINE', 'TOO_HIGH', 'TOO_LOW', 'agent_sizes', 'label_subgroups',
-           'subgroup_table', 'say_subgroups', 'sum_subgroups']
+           'subgroup_table', 'judge_all', 'say_overall', 'say_subgroups', 'sum_subgroups']
 
-# %% ../nbs/lib/65_subgroups.ipynb #a617ac5b
-from collections.abc import Sequence
+# %% ../nbs/lib/65_subgroups.ipynb #6e6abd2f
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -101,6 +101,24 @@ def subgroup_table(
             rows.append({"by": column, "subgroup": name, "n": len(part), "deals": count, **(_judge(part, draws, seed) if count >= least_deals else {})})
     table = pd.DataFrame(rows, columns=["by", "subgroup", "n", "deals", *_FIGURES]).astype(dict.fromkeys(_FIGURES, float))
     return table.assign(verdict=_name_verdicts(table))
+
+# %% ../nbs/lib/65_subgroups.ipynb #8bc9e4f5
+def judge_all(
+    judged: pd.DataFrame,  # one model at one horizon: origin, opportunity_id, probability, is_won
+    draws: int = 400,  # bootstrap draws of deals
+    seed: int = 0,  # seed of the draws
+) -> dict[str, float]:  # base_rate, mean_forecast, brier, brier_skill, gap, low, high (95 %)
+    "Compare what was said with what came over all forecasts."
+    return _judge(judged, draws, seed)
+
+
+def say_overall(
+    overall: Mapping[str, float],  # from judge_all
+) -> str:  # one sentence
+    "Say what was said and what came over all forecasts."
+    low, high = (f"{100 * overall[end]:+.1f}" for end in ("low", "high"))
+    return (f"Over all deals {overall['mean_forecast']:.1%} was said and {overall['base_rate']:.1%} came, a gap of {100 * overall['gap']:+.1f} points "
+            f"(95 % interval {low} to {high}).")
 
 # %% ../nbs/lib/65_subgroups.ipynb #7e93e82c
 def say_subgroups(

@@ -13,15 +13,16 @@ __all__ = ['NASTY', 'deals', 'judged', 'test_agents_are_split_into_thirds_by_the
            'test_an_interval_that_only_just_leaves_zero_out_is_no_proof_among_many',
            'test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval',
            'test_the_sentence_counts_what_was_judged_and_what_was_not',
-           'test_forecasts_of_two_models_or_none_are_refused', 'test_the_summary_names_no_subgroup']
+           'test_all_forecasts_together_are_judged_like_a_subgroup', 'test_forecasts_of_two_models_or_none_are_refused',
+           'test_the_summary_names_no_subgroup']
 
-# %% ../../nbs/tests/test_subgroups.ipynb #f9f19e20
+# %% ../../nbs/tests/test_subgroups.ipynb #10939942
 import numpy as np
 import pandas as pd
 import pytest
 
 from ..config import CrmError
-from ..subgroups import IN_LINE, MISSING, SIZES, TOO_HIGH, TOO_LOW, TOO_SMALL, agent_sizes, label_subgroups, say_subgroups, subgroup_table, sum_subgroups
+from ..subgroups import IN_LINE, MISSING, SIZES, TOO_HIGH, TOO_LOW, TOO_SMALL, agent_sizes, judge_all, label_subgroups, say_overall, say_subgroups, subgroup_table, sum_subgroups
 
 # %% ../../nbs/tests/test_subgroups.ipynb #c7f3e713
 NASTY = "<script>alert(1)</script>|`x`\n# y"
@@ -114,7 +115,7 @@ def test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval(deals
     far = subgroup_table(judged.assign(is_won=came, probability=abs(came - 0.3)), deals.assign(x_all="all"), ["x_all"]).iloc[0]
     assert far["verdict"] == (TOO_LOW if came else TOO_HIGH)
 
-# %% ../../nbs/tests/test_subgroups.ipynb #f57291bd
+# %% ../../nbs/tests/test_subgroups.ipynb #c1df1044
 def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):
     table = subgroup_table(judged, deals, ["product"], least_deals=51)
     assert say_subgroups(table) == ("Of 1 subgroup judged, none has a mean forecast that differs from its share won beyond doubt (Bonferroni). 1 more is too small to judge.")
@@ -122,6 +123,13 @@ def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):
     assert say_subgroups(subgroup_table(judged, deals, ["product"])).endswith("(Bonferroni).")
     off = subgroup_table(judged.assign(probability=0.9), deals, ["regional_office"], least_deals=60)
     assert "1 has" in say_subgroups(off) and say_subgroups(off).endswith("2 more are too small to judge.")
+
+
+def test_all_forecasts_together_are_judged_like_a_subgroup(deals, judged):
+    overall = judge_all(judged.assign(probability=0.5))
+    alone = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all"), ["x_all"]).iloc[0]
+    assert all(overall[name] == alone[name] for name in overall)
+    assert say_overall(overall).startswith("Over all deals 50.0% was said and 40.0% came, a gap of +10.0 points (95 % interval +")
 
 
 def test_forecasts_of_two_models_or_none_are_refused(deals, judged):

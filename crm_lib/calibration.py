@@ -158,7 +158,7 @@ def apply_maps(
         result[horizon] = risen[ahead[horizon]] if horizon in mapped else np.maximum(value, np.max(before, axis=0)) if before else value
     return result
 
-# %% ../nbs/lib/35_calibration.ipynb #952e0bfb
+# %% ../nbs/lib/35_calibration.ipynb #7df10240
 class CalibratedModel(IncidenceModel):
     """A fitted model whose P(won within a horizon) is corrected by what came of its past forecasts."""
 
@@ -169,6 +169,11 @@ class CalibratedModel(IncidenceModel):
     def features(self) -> list[str]:
         """Return the features of the wrapped model."""
         return list(getattr(self.model, "features", ()))
+
+    @property
+    def alive(self) -> str | None:
+        """Return the wrapped model's column of P(alive)."""
+        return getattr(self.model, "alive", None)
 
     @property
     def chosen_win_columns(self) -> list[str]:

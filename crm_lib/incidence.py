@@ -82,11 +82,18 @@ def shared_date(
         raise CrmError(found)
     return as_days(dates[0])
 
-# %% ../nbs/lib/34_incidence.ipynb #ecaf7730
+# %% ../nbs/lib/34_incidence.ipynb #21130ca5
 class IncidenceModel(BaseEstimator):
     """Base of all forecasters of wins: `fit(X, y)`, then `predict_cumulative_incidence` or `predict_win`."""
 
     calendar: FiscalCalendar
+
+    @property
+    def score_columns(self) -> list[str]:
+        """Return the columns beside the age on which a score can depend: features, P(alive), columns of winning."""
+        alive = getattr(self, "alive", None)
+        names = [*getattr(self, "features", ()), *([alive] if alive else []), *getattr(self, "chosen_win_columns", ())]
+        return list(dict.fromkeys(names))
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes on day j | open) and P(won | closes then), (deals, days), for X of one as-of date."""

@@ -129,7 +129,7 @@ def living_weights(
         weight = np.where(known < 1, still / np.maximum(still + 1 - known, 1e-12), 1.0)
     return np.round(weight * 2**20) / 2**20
 
-# %% ../nbs/lib/40_models.ipynb #0092b577
+# %% ../nbs/lib/40_models.ipynb #c52696cb
 class CloseHazardModel(_KnownRates):
     """P(alive) times the landmark close hazard of the living times P(won | closes), with an exchangeable learner."""
 
@@ -145,12 +145,6 @@ class CloseHazardModel(_KnownRates):
     def chosen_win_columns(self) -> list[str]:
         """Return the columns on which the odds of winning depend; none before fitting."""
         return list(self.win_table_.columns_) if hasattr(self, "win_table_") else []
-
-    @property
-    def score_columns(self) -> list[str]:
-        """Return the columns beside the age on which a score can depend."""
-        own = [*self.features, *([self.alive] if self.alive else [])]
-        return [*own, *(name for name in self.chosen_win_columns if name not in own)]
 
     def _alive(self, X: pd.DataFrame) -> np.ndarray:
         if self.alive not in X:

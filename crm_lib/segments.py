@@ -67,7 +67,7 @@ def blend(
     odds = weight * log_odds(own, 1e-6) + (1 - weight) * log_odds(pooled, 1e-6)
     return np.where(own == pooled, pooled, expit(odds))
 
-# %% ../nbs/lib/41_segments.ipynb #19a26ff7
+# %% ../nbs/lib/41_segments.ipynb #5e822f46
 class _Models(IncidenceModel):
     """The model of all deals and those of the segments."""
 
@@ -83,6 +83,11 @@ class _Models(IncidenceModel):
     def features(self) -> list[str]:
         """Return the features of the model that is fitted in each segment."""
         return list(getattr(self.pooled_ if hasattr(self, "pooled_") else self._fresh(), "features", ()))
+
+    @property
+    def alive(self) -> str | None:
+        """Return the column of P(alive) of the model that is fitted in each segment."""
+        return getattr(self.pooled_ if hasattr(self, "pooled_") else self._fresh(), "alive", None)
 
     @property
     def chosen_win_columns(self) -> list[str]:

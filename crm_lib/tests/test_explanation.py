@@ -35,7 +35,7 @@ from ..features import FEATURES
 from ..metrics import log_odds
 from ..models import CloseHazardModel
 
-# %% ../../nbs/tests/test_explanation.ipynb #c682de8a
+# %% ../../nbs/tests/test_explanation.ipynb #81bf211e
 FEW = ("cohort_closing", "agent_stuck_share")
 
 
@@ -49,7 +49,7 @@ def made(n=600, seed=0):
 
 @pytest.fixture(scope="module")
 def model():
-    return CloseHazardModel("xgboost", features=FEW, learner_settings={"rounds": 30, "leaf_weight": 1.0}).fit(*made())
+    return CloseHazardModel("xgboost", features=FEW, alive=None, learner_settings={"rounds": 30, "leaf_weight": 1.0}).fit(*made())
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def total(reasons):
     by_deal = reasons.groupby("opportunity_id")
     return (by_deal["base"].first() + by_deal["contribution"].sum()).to_numpy()
 
-# %% ../../nbs/tests/test_explanation.ipynb #02a8386b
+# %% ../../nbs/tests/test_explanation.ipynb #296cb3cd
 def shapley_by_hand(score, row, reference):
     "Average what each feature adds over all coalitions; the absent ones take each reference deal's values."
     columns = range(len(row))
@@ -84,7 +84,7 @@ def shapley_by_hand(score, row, reference):
 @pytest.mark.parametrize("features", [(), ("cohort_closing",), FEW])
 @pytest.mark.parametrize("horizon", [30, "quarter_end"])
 def test_contributions_equal_shapley_values_computed_by_hand(open_deals, features, horizon):
-    model = CloseHazardModel("logistic", features=features).fit(*made())
+    model = CloseHazardModel("logistic", features=features, alive=None).fit(*made())
     reasons, columns = explain_scores(model, open_deals, horizon, background=7), ["age_days", *features]
     score = ScoreFunction(model, pd.Timestamp("2024-01-31"), horizon, columns)
     values = open_deals[columns].to_numpy(float)
@@ -94,12 +94,12 @@ def test_contributions_equal_shapley_values_computed_by_hand(open_deals, feature
         found = reasons[reasons["opportunity_id"] == open_deals["opportunity_id"].iloc[place]].set_index("feature")
         assert np.allclose(found["contribution"].reindex(columns), expected, atol=1e-9) and np.allclose(found["base"], base, atol=1e-9)
 
-# %% ../../nbs/tests/test_explanation.ipynb #e8ea7b86
+# %% ../../nbs/tests/test_explanation.ipynb #edecd061
 @pytest.mark.parametrize("learner", ["logistic", "forest", "xgboost"])
 @pytest.mark.parametrize("horizon", [1, 30, "quarter_end"])
 def test_base_and_contributions_are_the_log_odds_of_the_shown_score(open_deals, learner, horizon):
     quick = {"forest": {"trees": 15}, "xgboost": {"rounds": 20}}.get(learner)
-    model = CloseHazardModel(learner, features=FEW, learner_settings=quick).fit(*made())
+    model = CloseHazardModel(learner, features=FEW, alive=None, learner_settings=quick).fit(*made())
     reasons = explain_scores(model, open_deals, horizon, background=5)
     assert np.allclose(total(reasons), shown(model, open_deals, horizon), atol=1e-9)
     assert len(reasons) == 3 * len(open_deals) and (reasons["horizon"] == str(horizon)).all()
@@ -122,10 +122,10 @@ def test_the_reference_may_be_other_deals_of_other_days(model, open_deals):
     values = usual[["age_days", *FEW]].to_numpy(float)
     assert reasons["base"].iloc[0] == pytest.approx(score(reference_deals(values, score(values), 9)).mean())
 
-# %% ../../nbs/tests/test_explanation.ipynb #114aa3ae
+# %% ../../nbs/tests/test_explanation.ipynb #d7c99376
 def test_a_feature_that_changes_no_score_has_no_contribution(open_deals):
     X, y = made()
-    model = CloseHazardModel("logistic", features=("week_volume", "cohort_closing")).fit(X.assign(week_volume=1.0), y)
+    model = CloseHazardModel("logistic", features=("week_volume", "cohort_closing"), alive=None).fit(X.assign(week_volume=1.0), y)
     reasons = explain_scores(model, open_deals.assign(week_volume=1.0), 30, background=5)
     assert np.allclose(reasons.loc[reasons["feature"] == "week_volume", "contribution"], 0)
 
@@ -214,14 +214,14 @@ def test_where_there_are_fewer_reasons_the_rest_is_missing():
     found = strongest_reasons(reasons_of(A={"a": 0.1}), top=3)
     assert found["reason_1"].item() == "a!" and found[["reason_2", "reason_3"]].isna().all(axis=None)
 
-# %% ../../nbs/tests/test_explanation.ipynb #e1b67858
+# %% ../../nbs/tests/test_explanation.ipynb #4cab8039
 @pytest.fixture(scope="module")
 def speaking():
     rng, (X, y) = np.random.default_rng(4), made(2000)
     X = X.assign(sales_agent=rng.choice(["Ada", "Bela"], 2000).astype(object), x_size=rng.integers(0, 5, 2000))
     odds = np.where(X["sales_agent"] == "Ada", 1.0, -1.0) + 0.6 * (X["x_size"] - 2)
     is_won = rng.uniform(size=2000) < 1 / (1 + np.exp(-odds))
-    return X, CloseHazardModel("logistic", features=FEW).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
+    return X, CloseHazardModel("logistic", features=FEW, alive=None).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
 
 
 def test_texts_are_explained_by_name_and_the_reasons_still_add_up(speaking):

@@ -89,11 +89,11 @@ NAMES = itertools.count()
 def name(store):
     return f"model-{next(NAMES)}"
 
-# %% ../../nbs/tests/test_registry.ipynb #b25282a0
+# %% ../../nbs/tests/test_registry.ipynb #0a2f0dd4
 @cache
 def stock(said, as_of, seed):
     "Log a small model once; registering it again under other names takes no time."
-    model = CloseHazardModel("forest", features=["cohort_closing"], learner_settings={"trees": 3}).fit(*snapshots(300, seed))
+    model = CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 3}).fit(*snapshots(300, seed))
     folder = save_model(model, Path("models") / "made", {"horizons": HORIZONS, "as_of": as_of})
     figures = {"brier_30": 0.1 + seed / 100, "brier_quarter_end": 0.2, "brier_skill_30": 0.3, "brier_skill_quarter_end": 0.5}
     tags = {"as_of": as_of, "data_sha256": f"{seed}" * 64, "model": "forest"}

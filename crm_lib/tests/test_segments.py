@@ -53,7 +53,7 @@ def test_a_column_that_is_absent_or_comes_too_late_is_refused_with_the_key():
     with pytest.raises(CrmError, match=r"backtest\.segment_by .*: account is written when a deal closes"):
         SegmentedModel(column="account").fit(made()[0].assign(account="A"), made()[1])
 
-# %% ../../nbs/tests/test_segments.ipynb #73d205c5
+# %% ../../nbs/tests/test_segments.ipynb #f9b79fe0
 PLACES = ("North", "South", "Isle", None)
 
 
@@ -68,7 +68,7 @@ def made(sizes=(1000, 900, 60, 40), seed=0, days=1):
     return X.iloc[order], y.iloc[order]
 
 
-BASE = CloseHazardModel("logistic", features=("cohort_closing",))
+BASE = CloseHazardModel("logistic", features=("cohort_closing",), alive=None)
 
 
 @pytest.fixture(scope="module")

@@ -49,14 +49,14 @@ from ..models import MODEL_FEATURES, CloseHazardModel, make_model
 from ..segments import SegmentedModel
 from ..storage import _own_hash, load_model, model_state, restore_model, save_model
 
-# %% ../../nbs/tests/test_storage.ipynb #ede88b01
+# %% ../../nbs/tests/test_storage.ipynb #d1a51a38
 ALL = ["always_no", "age_curve", "phase_table", "logistic", "forest", "xgboost"]
 
 
 def made(n=300, seed=0):
     rng = np.random.default_rng(seed)
     X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "opportunity_id": [f"D{i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n)})
-    X = X.assign(**{name: np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(0, 2, n)) for name in MODEL_FEATURES})
+    X = X.assign(**{name: np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(0, 2, n)) for name in [*MODEL_FEATURES, "alive_probability"]}).assign(alive_probability=lambda rows: rows["alive_probability"].clip(upper=1))
     return X, pd.DataFrame({"event": rng.integers(0, 3, n), "duration": rng.integers(1, 80, n)})
 
 

@@ -36,7 +36,7 @@ from ..tracking import LoggedModel, WinModel, connect, flat_metrics, horizon_col
 import mlflow
 from mlflow.tracking import MlflowClient
 
-# %% ../../nbs/tests/test_tracking.ipynb #52b465f6
+# %% ../../nbs/tests/test_tracking.ipynb #20c2ca63
 HORIZONS = [30, "quarter_end"]
 
 
@@ -49,7 +49,7 @@ def made(n=300, seed=0):
 
 @pytest.fixture(scope="module")
 def model():
-    return CloseHazardModel("forest", features=["cohort_closing"], learner_settings={"trees": 5}).fit(*made())
+    return CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 5}).fit(*made())
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_what_is_kept_is_data_and_three_lines_of_code(loaded):
     assert "crm_lib" in (folder / "requirements.txt").read_text().split()
     assert len([line for line in (folder / "loader.py").read_text().splitlines() if line]) == 3
 
-# %% ../../nbs/tests/test_tracking.ipynb #246270f3
+# %% ../../nbs/tests/test_tracking.ipynb #92b220d5
 def test_a_registered_model_answers_to_the_last_bit_with_pickle_forbidden(loaded, model):
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
     rows = made(40, seed=2)[0]
@@ -129,7 +129,7 @@ def test_rows_of_several_dates_are_answered_each_at_its_own(loaded, model):
 
 
 def test_a_second_logging_is_a_second_version_and_leaves_the_first(logged, store, model):
-    other = CloseHazardModel("forest", features=["cohort_closing"], learner_settings={"trees": 5}).fit(*made(seed=9))
+    other = CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 5}).fit(*made(seed=9))
     again = log_model(save_model(other, store / "other", {"horizons": [30]}), made()[0], {}, {}, {}, "win-probability")
     rows = made(10)[0]
     assert again.version == 2 and list(load_registered("win-probability", 2).predict(model_input(other, rows))) == ["p_won_30"]
@@ -183,14 +183,14 @@ def test_the_model_behind_the_interface_takes_dates_and_texts_alike(model, tmp_p
     wrapped.load_context(Context())
     assert wrapped.predict(None, rows).equals(wrapped.predict(None, model_input(model, rows)))
 
-# %% ../../nbs/tests/test_tracking.ipynb #d0c7660d
+# %% ../../nbs/tests/test_tracking.ipynb #ff764b5b
 @pytest.fixture(scope="module")
 def speaking():
     rng, (X, y) = np.random.default_rng(0), made(2000)
     X = X.assign(sales_agent=rng.choice(["Ada", "Bela"], 2000).astype(object), x_size=rng.integers(0, 5, 2000))
     odds = np.where(X["sales_agent"] == "Ada", 1.0, -1.0) + 0.6 * (X["x_size"] - 2)
     is_won = rng.uniform(size=2000) < 1 / (1 + np.exp(-odds))
-    return X, CloseHazardModel("logistic", features=["cohort_closing"]).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
+    return X, CloseHazardModel("logistic", features=["cohort_closing"], alive=None).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
 
 
 def test_columns_of_winning_are_part_of_the_signature_and_the_answer(store, speaking):

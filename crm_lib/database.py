@@ -52,6 +52,7 @@ def _fill_in(url: str) -> str:
 # %% ../nbs/lib/10_database.ipynb #260a4e81
 def resolve_url(
     url: str | None,  # params.yaml, key source.url; None takes the environment variable CRM_SQL_URL
+    key: str = "source.url",  # key of params.yaml that holds it
 ) -> str:  # the URL with its password: for fetch_sql, never to be shown
     "Complete the address of a database from the environment."
     if url is None:
@@ -59,13 +60,13 @@ def resolve_url(
             raise CrmError("params.yaml, key source.url is empty and the environment variable CRM_SQL_URL is not set: give the database's URL in one of them.")
         return os.environ["CRM_SQL_URL"]
     if not isinstance(url, str) or not url.strip():
-        raise CrmError("params.yaml, key source.url is no text: write a URL such as postgresql+psycopg://crm:${CRM_PASSWORD}@db.example.org/sales.")
+        raise CrmError(f"params.yaml, key {key} is no text: write a URL such as postgresql+psycopg://crm:${{CRM_PASSWORD}}@db.example.org/sales.")
     if _holds_password(url):
-        raise CrmError("params.yaml, key source.url holds a password, and params.yaml is committed: write the name of an environment variable in its "
+        raise CrmError(f"params.yaml, key {key} holds a password, and params.yaml is committed: write the name of an environment variable in its "
                        "place, such as ${CRM_PASSWORD}, set that variable, and change the password if it was committed before.")
     missing = sorted({name for name in _VARIABLE.findall(url) if not os.environ.get(name)})
     if missing:
-        raise CrmError(f"params.yaml, key source.url names the environment variable {', '.join(missing)}, which is not set: set it and run again.")
+        raise CrmError(f"params.yaml, key {key} names the environment variable {', '.join(missing)}, which is not set: set it and run again.")
     return _fill_in(url.strip())
 
 # %% ../nbs/lib/10_database.ipynb #be37ed21

@@ -18,7 +18,7 @@ class CrmError(Exception):
 
 # %% ../nbs/lib/00_config.ipynb #e7effce7
 SECTIONS = ("source", "calendar", "ingest", "validate", "explore", "features",
-            "leak_story", "backtest", "train", "explain", "model_card", "publish")
+            "leak_story", "tuning", "backtest", "train", "explain", "model_card", "publish")
 
 # %% ../nbs/lib/00_config.ipynb #72f602e5
 def _load_yaml(path: Path) -> Any:

@@ -31,7 +31,7 @@ from .snapshots import known_at, label_wins
 from .tuning import default_settings
 from .winning import WinOdds, candidate_columns
 
-# %% ../nbs/lib/49_screening.ipynb #763ec3c6
+# %% ../nbs/lib/49_screening.ipynb #21164cf9
 def inner_origins(
     dates: object,  # as-of dates of the snapshots
     records_start: object,  # first day on which a closing was recorded
@@ -44,6 +44,8 @@ def inner_origins(
     "Choose days before the first test day that can be judged by then."
     if type(count) is not int or count < 1:
         raise CrmError(f"params.yaml, key tuning.inner_origins: {count!r} is no number of days; give a whole number of at least 1.")
+    if type(least_days) is not int or least_days < 1:
+        raise CrmError(f"params.yaml, key tuning.least_days: {least_days!r} is no number of days; give a whole number of at least 1.")
     shortest, end = min((int(h) for h in horizons if h != "quarter_end"), default=1), as_days(first_test_origin)
     days = np.unique(as_days(dates))
     days = days[(days >= as_days(records_start) + np.timedelta64(least_days, "D")) & (days <= end - np.timedelta64(shortest, "D"))]
@@ -88,7 +90,7 @@ def _label(test: pd.DataFrame, known: pd.DataFrame, day: np.datetime64, horizons
 
 _ROWS = {"origin": "datetime64[ns]", "horizon": object, "opportunity_id": object, "is_won": float}
 
-# %% ../nbs/lib/49_screening.ipynb #0d922e79
+# %% ../nbs/lib/49_screening.ipynb #a03cca1a
 def prepare_inner(
     deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # feature snapshots
@@ -98,12 +100,13 @@ def prepare_inner(
     count: int = 4,  # how many days at most
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
     age_edges: tuple[int, ...] = AGE_EDGES,  # upper ends of the age bins, days
+    least_days: int = 45,  # days of closings before such a day
 ) -> InnerTask:  # without days where the history is too short
     "Collect what was known before the first test day."
     last = as_days(first_test_origin)
     known, past = known_at(deals, last), snapshots[as_days(snapshots["as_of"]) < last]
     days, training, tests, rows = as_days(past["as_of"]), {}, {}, [pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _ROWS.items()})]
-    chosen = inner_origins(past["as_of"], records_start, last, horizons, count, calendar)
+    chosen = inner_origins(past["as_of"], records_start, last, horizons, count, calendar, least_days)
     for day, judged in chosen.items():
         X, y = training_sets(known, past[days < day], day, records_start)[1]
         if _can_learn(y, X):
@@ -220,7 +223,7 @@ def list_additions(
     rows = pd.concat([X for X, _, _ in task.training.values()]).drop_duplicates(["as_of", "opportunity_id"])
     return [name for name in names if name not in MODEL_FEATURES and name in rows and _is_measure(rows[name], rows["opportunity_id"])][:most]
 
-# %% ../nbs/lib/49_screening.ipynb #7444783c
+# %% ../nbs/lib/49_screening.ipynb #6fee4cae
 def _say(feature: str, change: str, row: pd.Series) -> str:
     by = f"{abs(row['mean']):.5f} {'better' if row['mean'] < 0 else 'worse'} (95 % interval of the difference {row['low']:.5f} to {row['high']:.5f})"
     done = {("left out", True): "it stays", ("left out", False): "it goes", ("added", True): "it comes in", ("added", False): "it stays out"}
@@ -234,14 +237,15 @@ class Screened(NamedTuple):
     evidence: pd.DataFrame  # step, feature, change (left out, added), mean, low, high (Brier difference), kept, sentence; one row per trial
 
 
+_BOUNDS = {"even": "mean", "proved": "high"}
 _EVIDENCE = ["step", "feature", "change", "mean", "low", "high", "kept", "sentence"]
 
-# %% ../nbs/lib/49_screening.ipynb #cf105e9c
+# %% ../nbs/lib/49_screening.ipynb #940cd2b4
 class _Screening:
-    """One run of leaving out and adding."""
+    """One run of leaving out and adding; `bound` must not be above 0 for a feature to go."""
 
-    def __init__(self, task: InnerTask, learner: str, features: Sequence[str], draws: int, seed: int):
-        self.task, self.learner, self.kept, self.draws, self.seed = task, learner, list(features), draws, seed
+    def __init__(self, task: InnerTask, learner: str, features: Sequence[str], draws: int, seed: int, bound: str):
+        self.task, self.learner, self.kept, self.draws, self.seed, self.bound = task, learner, list(features), draws, seed, bound
         self.rows: list[pd.DataFrame] = []
 
     def try_sets(self, sets: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -260,14 +264,14 @@ class _Screening:
         while len(self.kept) > 1 and asked:
             found = self.try_sets({name: [other for other in self.kept if other != name] for name in asked})
             least = found["mean"].idxmin()
-            is_dropped = found.loc[least, "mean"] <= 0
+            is_dropped = found.loc[least, self.bound] <= 0 and found.loc[least, "mean"] <= 0
             self.note(found, "left out", ~((found.index == least) & is_dropped))
             if not is_dropped:
                 return
             self.kept.remove(least)
             asked = [name for name in asked if name != least and found.loc[name, "low"] <= 0]
 
-# %% ../nbs/lib/49_screening.ipynb #a6ef102e
+# %% ../nbs/lib/49_screening.ipynb #229c27cb
 def _add(screening: _Screening, names: Sequence[str]) -> None:
     "Take candidates in, the best first."
     while names:
@@ -288,9 +292,12 @@ def screen_features(
     learner: str = "xgboost",  # whose default settings judge
     draws: int = 400,  # bootstrap draws
     seed: int = 0,  # seed of the learner and of the draws
+    drop: str = "even",  # a feature goes when it is not missed (even), or when the forecasts are better without it beyond doubt (proved)
 ) -> Screened:  # the features kept, and the evidence
     "Ask which features earn their place before the first test day."
-    screening = _Screening(task, learner, features, draws, seed)
+    if drop not in _BOUNDS:
+        raise CrmError(f"params.yaml, key tuning.drop: {drop!r} is no rule; choose from {', '.join(_BOUNDS)}.")
+    screening = _Screening(task, learner, features, draws, seed, _BOUNDS[drop])
     if task.origins:
         screening.leave_out()
         _add(screening, list(additions))

@@ -39,8 +39,8 @@ from ..imports import import_tables
 pytestmark = pytest.mark.slow
 HERE = Path(globals().get("__file__", "here")).resolve()
 ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exists()), HERE.parent)
-STAGES = ("ingest", "validate", "explore", "features", "leak_story", "backtest", "train", "explain", "model_card", "publish")
-TABLES = ("deals.parquet", "snapshots.parquet", "backtest.parquet", "reasons.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz")
+STAGES = ("ingest", "validate", "explore", "features", "leak_story", "tuning", "backtest", "train", "explain", "model_card", "publish")
+TABLES = ("deals.parquet", "snapshots.parquet", "tuning.json", "backtest.parquet", "reasons.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 # %% ../../nbs/tests/test_pipeline.ipynb #27361f5a
@@ -84,6 +84,7 @@ def copy_project(folder, **sections):
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__")) if source.is_dir() else shutil.copy(source, target)
     params = yaml.safe_load((folder / "params.yaml").read_text())
     params["backtest"] |= {"origins": 3, "bootstrap": 100, "models": ["logistic"], "horizons": [30, 60, 90, "quarter_end"]}
+    params["tuning"] |= {"trials": 2, "inner_origins": 2}
     params["explain"]["background"] = 4
     for section, values in sections.items():
         params[section] |= values

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['default_settings', 'search_space', 'name_study', 'Tuned', 'tune']
 
-# %% ../nbs/lib/44_tuning.ipynb #61afa7d2
+# %% ../nbs/lib/44_tuning.ipynb #ba390bfd
 import inspect
 import json
 import os
@@ -28,7 +28,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.exceptions import OptunaError
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm.auto import tqdm
 
@@ -113,25 +113,34 @@ def _in_words(storage: str | None) -> Iterator[None]:
         raise CrmError(f"The trials cannot be kept in {storage} ({_reason(error, str(storage))}): check params.yaml, key tuning.storage, and that the database "
                        "is there; sqlite:///tuning.db is a file beside params.yaml.") from None
 
-# %% ../nbs/lib/44_tuning.ipynb #f8e7f55c
+# %% ../nbs/lib/44_tuning.ipynb #630d9182
+def _hurry(connection: Any, _: object) -> None:
+    "Let SQLite write ahead: a commit need not wait for the disk, and a killed process still loses nothing."
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
 def _connect(address: str) -> optuna.storages.RDBStorage:
     url = make_url(address)
-    return optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": _WAITS.get(url.get_dialect().driver, {}), "pool_pre_ping": True})
+    store = optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": _WAITS.get(url.get_dialect().driver, {}), "pool_pre_ping": True})
+    if url.get_backend_name() == "sqlite":
+        store.engine.dispose()
+        event.listen(store.engine, "connect", _hurry)
+    return store
 
 
-def _load_study(address: str | None, name: str) -> tuple[optuna.Study, optuna.storages.RDBStorage | None]:
-    for attempt in range(20):
-        store = None
-        try:
-            store = None if address is None else _connect(address)
-            return optuna.create_study(storage=store, study_name=name, load_if_exists=True), store
-        except (SQLAlchemyError, OptunaError) as error:
-            if store is not None:
-                store.engine.dispose()
-            if attempt == 19 or not _RACE.search(f"{error} {error.__cause__}"):
-                raise
-            time.sleep(0.1)
-    raise AssertionError
+def _load_study(address: str | None, name: str, attempts: int = 20) -> tuple[optuna.Study, optuna.storages.RDBStorage | None]:
+    store = None
+    try:
+        store = None if address is None else _connect(address)
+        return optuna.create_study(storage=store, study_name=name, load_if_exists=True), store
+    except (SQLAlchemyError, OptunaError) as error:
+        if store is not None:
+            store.engine.dispose()
+        if attempts == 1 or not _RACE.search(f"{error} {error.__cause__}"):
+            raise
+    time.sleep(0.1)
+    return _load_study(address, name, attempts - 1)
 
 # %% ../nbs/lib/44_tuning.ipynb #94873f92
 @contextmanager

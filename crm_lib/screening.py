@@ -223,7 +223,7 @@ def list_additions(
     rows = pd.concat([X for X, _, _ in task.training.values()]).drop_duplicates(["as_of", "opportunity_id"])
     return [name for name in names if name not in MODEL_FEATURES and name in rows and _is_measure(rows[name], rows["opportunity_id"])][:most]
 
-# %% ../nbs/lib/49_screening.ipynb #6fee4cae
+# %% ../nbs/lib/49_screening.ipynb #e186bf8e
 def _say(feature: str, change: str, row: pd.Series) -> str:
     by = f"{abs(row['mean']):.5f} {'better' if row['mean'] < 0 else 'worse'} (95 % interval of the difference {row['low']:.5f} to {row['high']:.5f})"
     done = {("left out", True): "it stays", ("left out", False): "it goes", ("added", True): "it comes in", ("added", False): "it stays out"}
@@ -237,15 +237,15 @@ class Screened(NamedTuple):
     evidence: pd.DataFrame  # step, feature, change (left out, added), mean, low, high (Brier difference), kept, sentence; one row per trial
 
 
-_BOUNDS = {"even": "mean", "proved": "high"}
+_RULES = ("even", "proved")
 _EVIDENCE = ["step", "feature", "change", "mean", "low", "high", "kept", "sentence"]
 
-# %% ../nbs/lib/49_screening.ipynb #940cd2b4
+# %% ../nbs/lib/49_screening.ipynb #f7f9eac6
 class _Screening:
-    """One run of leaving out and adding; `bound` must not be above 0 for a feature to go."""
+    """One run of leaving out and adding."""
 
-    def __init__(self, task: InnerTask, learner: str, features: Sequence[str], draws: int, seed: int, bound: str):
-        self.task, self.learner, self.kept, self.draws, self.seed, self.bound = task, learner, list(features), draws, seed, bound
+    def __init__(self, task: InnerTask, learner: str, features: Sequence[str], draws: int, seed: int, drop: str):
+        self.task, self.learner, self.kept, self.draws, self.seed, self.drop = task, learner, list(features), draws, seed, drop
         self.rows: list[pd.DataFrame] = []
 
     def try_sets(self, sets: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -263,23 +263,23 @@ class _Screening:
         asked = list(self.kept)
         while len(self.kept) > 1 and asked:
             found = self.try_sets({name: [other for other in self.kept if other != name] for name in asked})
-            least = found["mean"].idxmin()
-            is_dropped = found.loc[least, self.bound] <= 0 and found.loc[least, "mean"] <= 0
-            self.note(found, "left out", ~((found.index == least) & is_dropped))
-            if not is_dropped:
+            unmissed = found[found["high"] < 0] if self.drop == "proved" else found[found["mean"] <= 0]
+            least = unmissed["mean"].idxmin() if len(unmissed) else None
+            self.note(found, "left out", found.index != least)
+            if least is None:
                 return
             self.kept.remove(least)
             asked = [name for name in asked if name != least and found.loc[name, "low"] <= 0]
 
-# %% ../nbs/lib/49_screening.ipynb #229c27cb
+# %% ../nbs/lib/49_screening.ipynb #f2222b90
 def _add(screening: _Screening, names: Sequence[str]) -> None:
     "Take candidates in, the best first."
     while names:
         found = screening.try_sets({name: [*screening.kept, name] for name in names})
-        best = found["mean"].idxmin()
-        is_proved = found.loc[best, "high"] < 0
-        screening.note(found, "added", (found.index == best) & is_proved)
-        if not is_proved:
+        proved = found[found["high"] < 0]
+        best = proved["mean"].idxmin() if len(proved) else None
+        screening.note(found, "added", found.index == best)
+        if best is None:
             return
         screening.kept.append(best)
         names = [name for name in names if name != best and found.loc[name, "mean"] < 0]
@@ -295,9 +295,9 @@ def screen_features(
     drop: str = "even",  # a feature goes when it is not missed (even), or when the forecasts are better without it beyond doubt (proved)
 ) -> Screened:  # the features kept, and the evidence
     "Ask which features earn their place before the first test day."
-    if drop not in _BOUNDS:
-        raise CrmError(f"params.yaml, key tuning.drop: {drop!r} is no rule; choose from {', '.join(_BOUNDS)}.")
-    screening = _Screening(task, learner, features, draws, seed, _BOUNDS[drop])
+    if drop not in _RULES:
+        raise CrmError(f"params.yaml, key tuning.drop: {drop!r} is no rule; choose from {', '.join(_RULES)}.")
+    screening = _Screening(task, learner, features, draws, seed, drop)
     if task.origins:
         screening.leave_out()
         _add(screening, list(additions))

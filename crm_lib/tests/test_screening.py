@@ -141,7 +141,7 @@ def test_the_default_settings_do_not_differ_from_themselves_and_bad_ones_are_wor
     blunt = compare_settings(task, "logistic", {"learner_settings": {"C": 1e-6}, "bins": 2, "follow_up_days": 30}, FEW)
     assert same == {"mean": 0, "low": 0, "high": 0} and blunt["low"] < blunt["mean"] < blunt["high"] and blunt["mean"] > 0
 
-# %% ../../nbs/tests/test_screening.ipynb #a3b541ea
+# %% ../../nbs/tests/test_screening.ipynb #e17a413f
 def another_future(deals):
     rng, test_day = np.random.default_rng(1), pd.Timestamp(TEST_DAY)
     changed = deals.copy()
@@ -162,7 +162,7 @@ def another_table(snapshots):
         changed.loc[late, name] = rng.random(late.sum())
     return changed
 
-
+# %% ../../nbs/tests/test_screening.ipynb #bfb45555
 def test_nothing_from_the_first_test_day_on_changes_anything(deals, snapshots, task):
     other = another_future(deals)
     assert (other["stage"] != deals["stage"]).mean() > 0.1 and len(features_of(other)) != len(features_of(deals))
@@ -187,7 +187,7 @@ def test_what_happened_before_the_first_test_day_does_change_the_question(deals,
     assert changed["data"] != inner_facts(task)["data"] and changed["code"] == inner_facts(task)["code"]
     assert name_study("logistic", inner_facts(task, FEW)) != name_study("logistic", inner_facts(task)) != name_study("logistic", inner_facts(task, seed=1))
 
-# %% ../../nbs/tests/test_screening.ipynb #850e0126
+# %% ../../nbs/tests/test_screening.ipynb #f8e32b88
 def test_only_measures_can_be_added(task):
     names = ["x_days", "x_noise", "x_number", "x_same", "x_empty", "x_text", "x_flag", "x_endless", "x_nullable", "x_part", "x_absent", "week_closing"]
     assert list_additions(task, names) == ["x_days", "x_noise", "x_part"] and list_additions(task, names, 1) == ["x_days"]
@@ -225,7 +225,7 @@ def test_where_proof_is_asked_for_a_feature_goes_only_if_it_does_harm_beyond_dou
     with pytest.raises(CrmError, match="tuning.drop: 'never' is no rule; choose from even, proved"):
         screen_features(task, drop="never")
 
-
+# %% ../../nbs/tests/test_screening.ipynb #caa1b257
 def test_one_feature_stays_whatever_it_is_worth(task, monkeypatch):
     scripted(monkeypatch, task, {"bad": (-0.1, 0), "worse": (-0.2, 0)})
     assert screen_features(task, features=["bad", "worse"]).kept == ["bad"]

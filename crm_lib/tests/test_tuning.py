@@ -9,7 +9,9 @@ __all__ = ['WORKER', 'loss', 'states', 'store', 'test_the_default_settings_are_t
            'test_the_default_settings_are_the_first_trial_and_the_best_is_never_worse',
            'test_settings_are_plain_numbers_within_the_space_that_read_the_same_from_json',
            'test_of_equal_trials_the_default_wins_and_nothing_is_said_to_matter',
-           'test_a_setting_that_decides_weighs_most', 'test_another_seed_tries_other_settings',
+           'test_a_setting_that_decides_weighs_most',
+           'test_the_sentence_tells_a_search_that_found_something_from_one_that_did_not',
+           'test_another_seed_tries_other_settings',
            'test_a_rerun_does_only_the_missing_trials_and_finds_what_one_run_would',
            'test_a_search_that_holds_more_than_is_asked_for_answers_as_before',
            'test_an_error_in_between_is_passed_on_and_the_next_run_takes_its_place',
@@ -30,7 +32,7 @@ __all__ = ['WORKER', 'loss', 'states', 'store', 'test_the_default_settings_are_t
            'test_an_endless_race_ends_with_a_sentence_and_lets_go_of_the_database',
            'test_the_search_is_quiet_and_leaves_the_callers_volume_alone']
 
-# %% ../../nbs/tests/test_tuning.ipynb #061d5031
+# %% ../../nbs/tests/test_tuning.ipynb #16bffe6c
 import json
 import os
 import signal
@@ -50,7 +52,7 @@ from .. import tuning
 from ..config import CrmError
 from ..learners import LEARNERS
 from ..models import CloseHazardModel
-from ..tuning import default_settings, name_study, search_space, tune
+from ..tuning import default_settings, name_study, say_search, search_space, tune
 
 # %% ../../nbs/tests/test_tuning.ipynb #4344383e
 def loss(settings):
@@ -88,7 +90,7 @@ def test_the_name_of_a_search_changes_with_learner_and_question():
     names = [name_study("logistic", {"seed": 0}), name_study("logistic", {"seed": 1}), name_study("forest", {"seed": 0}), name_study("logistic", {"seed": 0})]
     assert len(set(names)) == 3 and names[0] == names[3] and names[0].startswith("logistic-")
 
-# %% ../../nbs/tests/test_tuning.ipynb #881ac7f8
+# %% ../../nbs/tests/test_tuning.ipynb #64933127
 def test_the_default_settings_are_the_first_trial_and_the_best_is_never_worse():
     found = tune(loss, "logistic", 8, storage=None)
     assert found.trials["is_default"].tolist() == [True] + [False] * 7 and found.default_value == loss(default_settings("logistic"))
@@ -115,6 +117,13 @@ def test_of_equal_trials_the_default_wins_and_nothing_is_said_to_matter():
 def test_a_setting_that_decides_weighs_most():
     found = tune(lambda settings: (settings["bins"] - 5) ** 2, "logistic", 25, storage=None)
     assert max(found.importances, key=found.importances.get) == "bins" and sum(found.importances.values()) == pytest.approx(1)
+
+
+def test_the_sentence_tells_a_search_that_found_something_from_one_that_did_not():
+    found, flat = tune(loss, "logistic", 6, storage=None), tune(lambda settings: 0.25, "logistic", 2, storage=None)
+    assert say_search("logistic", flat, 0, 0) == "of 2 trials of logistic none has a better Brier score than the default settings' 0.2500"
+    assert say_search("logistic", found, -0.5, 0.125).endswith(f"where the default settings have {found.default_value:.4f} "
+                                                               "(95 % interval of the difference -0.5000 to 0.1250)")
 
 
 def test_another_seed_tries_other_settings():

@@ -4,22 +4,25 @@
 
 # %% auto #0
 __all__ = ['REFERENCE', 'rolling_origins', 'training_sets', 'forecast_origin', 'run_backtest', 'attach_labels', 'judge_origins',
-           'compare_losses', 'choose_model', 'summarise', 'reliability_table']
+           'compare_losses', 'choose_model', 'compare_variants', 'fit_chosen', 'summarise', 'reliability_table']
 
-# %% ../nbs/lib/48_backtest.ipynb #0a2a8a19
-from collections.abc import Sequence
+# %% ../nbs/lib/48_backtest.ipynb #4b77f21b
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from .calibration import CALIBRATORS, CalibratedModel
 from .config import CrmError
 from .features import FeatureSettings
 from .fiscal import FiscalCalendar, as_days
 from .metrics import bootstrap_difference, reliability, score_forecast
-from .models import BASELINES, make_model
+from .incidence import IncidenceModel
+from .models import BASELINES
 from .snapshots import entry_snapshots, follow_up, known_at, label_wins, month_ends
+from .variants import make_variant, split_name
 
 # %% ../nbs/lib/48_backtest.ipynb #a4a9f837
 def rolling_origins(
@@ -49,47 +52,54 @@ def training_sets(
     before = snapshots.loc[(as_days(snapshots["as_of"]) < as_days(origin)) & (as_days(snapshots["as_of"]) >= as_days(records_start))].reset_index(drop=True)
     return (entries, follow_up(entries, known, origin)), (before, follow_up(before, known, origin))
 
-# %% ../nbs/lib/48_backtest.ipynb #cb2df766
+# %% ../nbs/lib/48_backtest.ipynb #380c06c0
 def forecast_origin(
     deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # feature snapshots; must hold the origin
     origin: object,  # the day on which to stand
     records_start: object,  # first day on which a closing was recorded
-    models: Sequence[str],  # names of forecasters
+    models: Sequence[str],  # names of forecasters, varied or not
     horizons: Sequence[int | str],  # horizons to forecast
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learners
+    recipe: Mapping[str, Any] | None = None,  # what variants such as xgboost+tuned are made from
 ) -> pd.DataFrame:  # as_of, opportunity_id, horizon, model, probability
     "Fit every model on what the origin knew and forecast the deals open there."
     entries, landmarks = training_sets(deals, snapshots, origin, records_start)
     test = snapshots.loc[as_days(snapshots["as_of"]) == as_days(origin)].reset_index(drop=True)
     parts = []
     for name in models:
-        model = make_model(name, settings.grid.calendar, settings.age_edges, seed)
+        model = make_variant(name, recipe, settings.grid.calendar, settings.age_edges, seed)
         won = model.fit(*(entries if name in BASELINES else landmarks)).predict_win(test, horizons)
         long = won.assign(as_of=test["as_of"], opportunity_id=test["opportunity_id"], model=name)
         parts.append(long.melt(["as_of", "opportunity_id", "model"], var_name="horizon", value_name="probability"))
     result = pd.concat(parts, ignore_index=True).astype({"horizon": str})
     return result[["as_of", "opportunity_id", "horizon", "model", "probability"]]
 
-# %% ../nbs/lib/48_backtest.ipynb #515f7072
+# %% ../nbs/lib/48_backtest.ipynb #c6d55e27
+_NO_FORECASTS = pd.DataFrame({"as_of": pd.Series(dtype="datetime64[ns]"), "opportunity_id": pd.Series(dtype=object), "horizon": pd.Series(dtype=object),
+                              "model": pd.Series(dtype=object), "probability": pd.Series(dtype=float)})
+
+# %% ../nbs/lib/48_backtest.ipynb #21188b67
 def run_backtest(
     deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # feature snapshots; must hold the origins
     origins: np.ndarray,  # days on which to stand
     records_start: object,  # first day on which a closing was recorded
-    models: Sequence[str],  # names of forecasters
+    models: Sequence[str],  # names of forecasters, varied or not
     horizons: Sequence[int | str],  # horizons to forecast
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learners
+    recipe: Mapping[str, Any] | None = None,  # what variants such as xgboost+tuned are made from
 ) -> pd.DataFrame:  # origin, as_of, opportunity_id, horizon, model, probability; one row per combination
     "Forecast from every origin with every model."
     absent = sorted(set(as_days(origins).astype(str)) - set(as_days(snapshots["as_of"]).astype(str)))
     if absent:
         raise CrmError(f"The snapshots lack the origins {', '.join(absent)}: rerun the features stage with the same parameters.")
-    parts = [forecast_origin(deals, snapshots, origin, records_start, models, horizons, settings, seed)
-             for origin in tqdm(as_days(origins), desc="origins", disable=None)]
-    forecasts = pd.concat(parts, ignore_index=True)
+    stood = as_days(origins) if len(models) else []
+    parts = [forecast_origin(deals, snapshots, origin, records_start, models, horizons, settings, seed, recipe)
+             for origin in tqdm(stood, desc="origins", disable=None)]
+    forecasts = pd.concat(parts, ignore_index=True) if parts else _NO_FORECASTS.copy()
     forecasts.insert(0, "origin", forecasts["as_of"])
     return forecasts
 
@@ -171,6 +181,47 @@ def choose_model(
     found = passed.loc[simpler]
     return simpler, (f"Over all horizons its Brier score is {-found['mean']:.4f} better than the age x phase table's "
                      f"(95 % interval {-found['high']:.4f} to {-found['low']:.4f}, drawing whole deals).{words}")
+
+# %% ../nbs/lib/48_backtest.ipynb #f80f5710
+def _verdict(low: float, high: float) -> str:
+    return "better beyond doubt" if high < 0 else "worse beyond doubt" if low > 0 else "no difference beyond doubt"
+
+
+def compare_variants(
+    judged: pd.DataFrame,  # forecasts with is_won of models and their variants
+    draws: int = 400,  # bootstrap draws
+    seed: int = 0,  # seed of the draws
+) -> pd.DataFrame:  # variant, model, horizon ("all" = mean over horizons), mean, low, high of the Brier difference, verdict
+    "Give the Brier difference of every variant to its model, with the 95 % interval over deals."
+    bases = {name: split_name(name)[0] for name in judged["model"].unique() if split_name(name)[1]}
+    parts = [compare_losses(judged[judged["model"].isin([base, name])], draws, seed, against=base).rename(columns={"model": "variant"}).assign(model=base)
+             for name, base in bases.items()]
+    columns = ["variant", "model", "horizon", "mean", "low", "high"]
+    found = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    return found.assign(verdict=[_verdict(low, high) for low, high in zip(found["low"], found["high"])])
+
+# %% ../nbs/lib/48_backtest.ipynb #de900920
+def fit_chosen(
+    name: str,  # MODEL or MODEL+VARIANT
+    deals: pd.DataFrame,  # one row per opportunity
+    snapshots: pd.DataFrame,  # feature snapshots
+    last: object,  # the last day known
+    records_start: object,  # first day on which a closing was recorded
+    past: pd.DataFrame,  # forecasts of the backtest; looked at for a calibrated model only
+    settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
+    seed: int = 0,  # seed of the learner
+    recipe: Mapping[str, Any] | None = None,  # what variants are made from
+) -> tuple[IncidenceModel, pd.DataFrame, pd.DataFrame]:  # the fitted model, and the X and y that it was fitted on
+    "Fit the chosen model on everything known."
+    base, variant = split_name(name)
+    entries, landmarks = training_sets(deals, snapshots, last, records_start)
+    X, y = entries if base in BASELINES else landmarks
+    made, calendar = base if variant in CALIBRATORS else name, settings.grid.calendar
+    model = make_variant(made, recipe, calendar, settings.age_edges, seed).fit(X, y)
+    if variant in CALIBRATORS:
+        judged = attach_labels(past[past["model"] == base], deals, last, calendar)
+        model = CalibratedModel(model, variant, calendar).fit_maps(judged)
+    return model, X, y
 
 # %% ../nbs/lib/48_backtest.ipynb #3ca02753
 def summarise(

@@ -28,7 +28,7 @@ from .storage import load_model
 from .tables import escape_markdown, table_html
 from .tracking import RegisteredVersion, fetch_version, get_tag, list_versions, set_alias, set_tag
 
-# %% ../nbs/lib/66_registry.ipynb #637ee2a4
+# %% ../nbs/lib/66_registry.ipynb #31ca9cbd
 CHAMPION, CHALLENGER = "champion", "challenger"
 _KEYS = ["origin", "as_of", "opportunity_id", "horizon"]
 
@@ -42,8 +42,9 @@ class Comparison:
     high: float
     rows: int  # forecasts compared
     deals: int  # opportunities among them
+    worse_at: tuple[str, ...] = ()  # horizons at which the challenger is worse beyond doubt
 
-# %% ../nbs/lib/66_registry.ipynb #1ace6aad
+# %% ../nbs/lib/66_registry.ipynb #5689588d
 def compare_records(
     challenger: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, probability
     champion: pd.DataFrame,  # the same columns
@@ -62,8 +63,10 @@ def compare_records(
     judged = attach_labels(both, deals, known_until, calendar)
     if judged.empty:
         return None
-    overall = compare_losses(judged, draws, seed, against=CHAMPION).set_index("horizon").loc["all"]
-    return Comparison(float(overall["mean"]), float(overall["low"]), float(overall["high"]), len(judged) // 2, int(judged["opportunity_id"].nunique()))
+    by_horizon = compare_losses(judged, draws, seed, against=CHAMPION).set_index("horizon")
+    overall, worse_at = by_horizon.loc["all"], by_horizon.index[(by_horizon["low"] > 0) & (by_horizon.index != "all")]
+    return Comparison(float(overall["mean"]), float(overall["low"]), float(overall["high"]), len(judged) // 2, int(judged["opportunity_id"].nunique()),
+                      tuple(worse_at))
 
 # %% ../nbs/lib/66_registry.ipynb #0b5511b2
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def _age_days(challenger: RegisteredVersion, champion: RegisteredVersion) -> int
     newer, older = (pd.to_datetime(version.tags.get("as_of"), errors="coerce") for version in (challenger, champion))
     return 0 if pd.isna(newer) or pd.isna(older) else (newer - older).days
 
-# %% ../nbs/lib/66_registry.ipynb #03e831b7
+# %% ../nbs/lib/66_registry.ipynb #ad93489a
 def decide(
     challenger: RegisteredVersion,  # the new version
     champion: RegisteredVersion | None,  # the version in use, if there is one
@@ -106,6 +109,9 @@ def decide(
                                f"look at both with `crm models` and run `crm promote {challenger.version}` if the new one is to be used.")
     if found.low > 0:
         return Decision(False, f"{new} is worse than {old}, and stays the challenger: {_in_words(found)}.", found)
+    if found.worse_at:
+        places = " and ".join(name.replace("_", " ") if name == "quarter_end" else f"{name} days" for name in found.worse_at)
+        return Decision(False, f"{new} is worse than {old}, at {places} beyond doubt, and stays the challenger; over all horizons, {_in_words(found)}.", found)
     verdict = "may be worse" if found.difference > 0 else "is not worse"
     return Decision(True, f"{new} {verdict} than {old}, {'but not beyond doubt, ' if found.difference > 0 else ''}and is promoted: {_in_words(found)}.", found)
 

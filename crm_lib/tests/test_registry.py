@@ -9,6 +9,8 @@ __all__ = ['HORIZONS', 'ENDS', 'DEALS', 'LAST', 'NAMES', 'OLD', 'NEW', 'record',
            'test_without_a_shared_or_judged_forecast_there_is_no_comparison', 'test_the_first_version_is_promoted',
            'test_a_better_an_equal_and_a_doubtful_challenger_are_promoted',
            'test_a_worse_challenger_stays_outside_and_it_is_said_by_how_much',
+           'test_a_challenger_that_harms_one_horizon_stays_outside_whatever_the_mean_says',
+           'test_the_horizons_that_are_worse_beyond_doubt_are_found',
            'test_a_champion_that_is_too_old_gives_way_to_a_worse_one', 'test_without_dates_nobody_is_too_old',
            'test_without_a_comparison_a_person_decides',
            'test_a_better_version_comes_in_and_a_worse_one_stays_the_challenger',
@@ -148,7 +150,7 @@ def test_without_a_shared_or_judged_forecast_there_is_no_comparison():
     assert compare_records(record(0.9), record(0.5), early, "2024-02-10") is None
     assert compare_records(record(0.9), record(0.5).iloc[:0], DEALS, LAST) is None
 
-# %% ../../nbs/tests/test_registry.ipynb #fa99f99d
+# %% ../../nbs/tests/test_registry.ipynb #3019b024
 OLD, NEW = RegisteredVersion("m", 1, tags={"as_of": "2024-01-31"}), RegisteredVersion("m", 2, tags={"as_of": "2024-04-30"})
 
 
@@ -167,6 +169,22 @@ def test_a_worse_challenger_stays_outside_and_it_is_said_by_how_much():
     found = decide(NEW, OLD, Comparison(0.0123, 0.004, 0.02, 1240, 60))
     assert not found.promoted and "worse than the champion, version 1, and stays the challenger" in found.why
     assert "same 1,240 forecasts of 60 deals its Brier score is 0.0123 higher (95 % interval of the difference +0.0040 to +0.0200" in found.why
+
+
+def test_a_challenger_that_harms_one_horizon_stays_outside_whatever_the_mean_says():
+    found = decide(NEW, OLD, Comparison(-0.001, -0.003, 0.001, 1240, 60, ("30", "quarter_end")))
+    assert not found.promoted and "worse than the champion, version 1, at 30 days and quarter end beyond doubt, and stays the challenger" in found.why
+    assert "over all horizons, on the same 1,240 forecasts of 60 deals its Brier score is 0.0010 lower" in found.why
+
+
+def test_the_horizons_that_are_worse_beyond_doubt_are_found():
+    champion = record(0.5)
+    horizons = sorted(champion["horizon"].unique())
+    for harmed in horizons:
+        challenger = champion.assign(probability=np.where(champion["horizon"] == harmed, 0.99, 0.5))
+        alone = compare_records(challenger[challenger["horizon"] == harmed], champion, DEALS, LAST)
+        assert compare_records(challenger, champion, DEALS, LAST).worse_at == ((harmed,) if alone.low > 0 else ())
+    assert compare_records(champion.assign(probability=0.999), champion.assign(probability=0.5), DEALS, LAST).worse_at == tuple(horizons)
 
 
 def test_a_champion_that_is_too_old_gives_way_to_a_worse_one():

@@ -85,7 +85,7 @@ def main() -> None:
     calendar = FiscalCalendar(params["calendar"]["fiscal_year_start"])
     judged = attach_labels(own, deals, observed_until(deals, params["ingest"]["observed_until"]), calendar)
     judged = judged[judged["model"].isin([REFERENCE, *how["models"]])]
-    chosen, why = choose_model(compare_losses(judged, how["bootstrap"], how["seed"]), how["models"])
+    chosen, why = choose_model(compare_losses(judged, how["bootstrap"], how["seed"]), how["models"], judged, how["bootstrap"], how["seed"])
     wanted = judged.loc[judged["model"] == chosen, ["origin", *KEYS, "is_won"]]
     forecasts, runs = read_forecasts(given.matrix, wanted)
     result = sum_up(pd.concat([judged, forecasts], ignore_index=True), chosen, how["bootstrap"], how["seed"])

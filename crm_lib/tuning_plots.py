@@ -97,7 +97,7 @@ def plot_screening(
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4) if value else "0"))
     return fig
 
-# %% ../nbs/lib/63_tuning_plots.ipynb #8c3681d4
+# %% ../nbs/lib/63_tuning_plots.ipynb #4b1e2e09
 @themed
 def plot_variants(
     compared: pd.DataFrame,  # variant, horizon ("all" among them), mean, low, high of the Brier difference to its model
@@ -116,7 +116,7 @@ def plot_variants(
         ax.scatter(part, [place] * len(part), facecolors="none", edgecolors=SOFT, s=22, zorder=2)
         ax.scatter(row["mean"], place, color=color, s=34, zorder=3)
     ax.axvline(0, color=INK, linewidth=1, zorder=1)
-    ax.set(title="Variants against their models", xlabel="Change of the Brier score, all horizons, with 95 % interval; rings: each horizon\n(left: better, right: worse)")
+    ax.set(title="Variants against their models", xlabel="Change of the Brier score over all horizons with 95 % interval,\nrings: each horizon (left: better, right: worse)")
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4) if value else "0"))
     return fig

@@ -26,15 +26,16 @@ def chain_hazards(
     open_before = np.concatenate([np.ones((len(closing), 1)), still_open[:, :-1]], axis=1)
     return np.cumsum(open_before * closing * winning, axis=1), still_open
 
-# %% ../nbs/lib/34_incidence.ipynb #b405bc1e
+# %% ../nbs/lib/34_incidence.ipynb #993f50b7
 def mix_hazards(
     closing: np.ndarray,  # P(closes on day j | open before, alive), shape (deals, days)
     alive: np.ndarray,  # P(alive) on the day before the first, one per deal
 ) -> np.ndarray:  # P(closes on day j | open before), (deals, days)
     "Give the hazards of deals of which only some are alive."
     still_open = np.cumprod(1 - closing, axis=1)
+    dead = 1 - alive[:, None]
     living = alive[:, None] * np.concatenate([np.ones((len(closing), 1)), still_open[:, :-1]], axis=1)
-    return closing * living / np.maximum(living + 1 - alive[:, None], 1e-12)
+    return closing * np.divide(living, living + dead, out=np.ones_like(living), where=dead > 0)
 
 # %% ../nbs/lib/34_incidence.ipynb #1eedbdf8
 class WinTable(BaseEstimator):

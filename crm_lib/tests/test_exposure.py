@@ -13,7 +13,13 @@ __all__ = ['SEEDS', 'bin_by_hand', 'cell_by_hand', 'random_follow_ups', 'count_b
            'test_groups_add_up_to_the_whole', 'test_the_order_of_rows_does_not_matter',
            'test_every_day_followed_and_every_closing_after_the_first_evening_is_counted_once',
            'test_a_closing_on_the_last_day_counted_counts_and_one_later_does_not',
-           'test_nobody_at_risk_gives_a_table_without_rows', 'test_follow_ups_of_other_snapshots_are_refused']
+           'test_nobody_at_risk_gives_a_table_without_rows', 'test_follow_ups_of_other_snapshots_are_refused',
+           'test_half_a_weight_halves_the_days_and_leaves_the_closings_whole',
+           'test_a_weight_of_one_counts_what_no_weight_counts',
+           'test_weighted_days_are_those_of_a_loop_and_never_below_the_closings',
+           'test_a_closing_of_a_deal_thought_dead_still_counts_as_one_on_one_day',
+           'test_the_order_of_weighted_rows_does_not_matter',
+           'test_nobody_at_risk_gives_a_table_without_rows_with_weights_too']
 
 # %% ../../nbs/tests/test_exposure.ipynb #2bbae48e
 import datetime
@@ -173,3 +179,52 @@ def test_follow_ups_of_other_snapshots_are_refused():
     snapshots, seen, _, _ = random_follow_ups(0)
     with pytest.raises(CrmError, match="40 snapshots came with 39 follow-ups: each snapshot needs exactly one"):
         count_exposure(snapshots, seen.iloc[1:])
+
+# %% ../../nbs/tests/test_exposure.ipynb #417809c0
+@SEEDS
+def test_half_a_weight_halves_the_days_and_leaves_the_closings_whole(seed):
+    snapshots, seen, group, grid = random_follow_ups(seed)
+    whole, half = (count_exposure(snapshots, seen, group, grid=grid, weight=np.full(len(seen), share)) for share in (1.0, 0.5))
+    assert (half["closes"] == whole["closes"]).all() and half["closes"].dtype == "int64" and half["days"].dtype == float
+    assert half["days"].tolist() == np.maximum(whole["days"] / 2, whole["closes"]).tolist()
+
+
+@SEEDS
+def test_a_weight_of_one_counts_what_no_weight_counts(seed):
+    snapshots, seen, group, grid = random_follow_ups(seed)
+    plain, ones = count_exposure(snapshots, seen, group, 30, grid), count_exposure(snapshots, seen, group, 30, grid, np.ones(len(seen)))
+    pd.testing.assert_frame_equal(plain.astype({"days": float}), ones)
+
+
+@SEEDS
+def test_weighted_days_are_those_of_a_loop_and_never_below_the_closings(seed):
+    snapshots, seen, group, grid = random_follow_ups(seed)
+    weight = np.random.default_rng(seed).integers(0, 9, len(seen)) / 8
+    found, days = count_exposure(snapshots, seen, group, 30, grid, weight), Counter()
+    for row in range(len(seen)):
+        for own, cell, count, _ in count_by_hand(snapshots.iloc[[row]], seen.iloc[[row]], group[[row]], 30, grid):
+            days[own, cell] += count * weight[row]
+    closes = {(own, cell): count for own, cell, _, count in count_by_hand(snapshots, seen, group, 30, grid)}
+    assert found["days"].tolist() == [max(days[key], closes[key]) for key in sorted(days)] and (found["days"] >= found["closes"]).all()
+
+# %% ../../nbs/tests/test_exposure.ipynb #e6b74eff
+def test_a_closing_of_a_deal_thought_dead_still_counts_as_one_on_one_day():
+    snapshots, seen = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "age_days": [4]}), pd.DataFrame({"event": [1], "duration": [1]})
+    found = count_exposure(snapshots, seen, weight=np.array([0.0]))
+    assert found[["days", "closes"]].values.tolist() == [[1, 1]]
+
+
+@SEEDS
+def test_the_order_of_weighted_rows_does_not_matter(seed):
+    snapshots, seen, group, grid = random_follow_ups(seed)
+    rng = np.random.default_rng(seed)
+    weight, order = np.round(rng.uniform(size=len(seen)) * 2**20) / 2**20, rng.permutation(len(seen))
+    kept = weight.copy()
+    again = count_exposure(snapshots.iloc[order], seen.iloc[order], group[order], grid=grid, weight=weight[order])
+    pd.testing.assert_frame_equal(again, count_exposure(snapshots, seen, group, grid=grid, weight=weight), check_exact=True)
+    assert (weight == kept).all()
+
+
+def test_nobody_at_risk_gives_a_table_without_rows_with_weights_too():
+    snapshots, seen, group, grid = random_follow_ups(1)
+    assert len(count_exposure(snapshots, seen.assign(duration=0), group, grid=grid, weight=np.ones(len(seen)))) == 0

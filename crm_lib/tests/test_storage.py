@@ -26,7 +26,10 @@ __all__ = ['ALL', 'NPY', 'made', 'models', 'test_a_model_comes_back_to_the_last_
            'test_a_segmented_model_comes_back_to_the_last_bit',
            'test_a_segmented_model_that_is_the_pooled_one_comes_back_too',
            'test_models_may_hold_models_that_hold_models', 'test_a_changed_number_in_a_held_model_is_found',
-           'test_what_is_not_fitted_is_not_stored']
+           'test_what_is_not_fitted_is_not_stored',
+           'test_a_mixture_comes_back_to_the_last_bit_with_its_column_and_its_turns',
+           'test_a_model_stored_before_it_was_a_mixture_takes_all_deals_for_alive',
+           'test_an_older_model_within_a_calibrated_one_in_segments_takes_all_deals_for_alive_too']
 
 # %% ../../nbs/tests/test_storage.ipynb #db312a86
 import io
@@ -49,8 +52,8 @@ from ..models import MODEL_FEATURES, CloseHazardModel, make_model
 from ..segments import SegmentedModel
 from ..storage import _own_hash, load_model, model_state, restore_model, save_model
 
-# %% ../../nbs/tests/test_storage.ipynb #d1a51a38
-ALL = ["always_no", "age_curve", "phase_table", "logistic", "forest", "xgboost"]
+# %% ../../nbs/tests/test_storage.ipynb #7100babe
+ALL = ["always_no", "age_curve", "phase_table", "cure_table", "logistic", "forest", "xgboost"]
 
 
 def made(n=300, seed=0):
@@ -356,3 +359,35 @@ def test_what_is_not_fitted_is_not_stored(models, tmp_path):
     with pytest.raises(NotFittedError):
         save_model(SegmentedModel(), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+# %% ../../nbs/tests/test_storage.ipynb #9b5da9cf
+@pytest.mark.parametrize("name", ["cure_table", "xgboost"])
+def test_a_mixture_comes_back_to_the_last_bit_with_its_column_and_its_turns(name, tmp_path):
+    model = make_model(name, FiscalCalendar(2), seed=5).set_params(turns=1).fit(*made())
+    again = same_after_storing(model, tmp_path / "model")
+    rows = placed(40, seed=8)[0]
+    assert (again.alive, again.turns) == ("alive_probability", 1) and again.score_columns == model.score_columns
+    dead, living = (again.predict_win(rows.assign(alive_probability=share), [30])[30] for share in (0.0, 1.0))
+    assert (dead == 0).all() and living.max() > 0
+
+
+def test_a_model_stored_before_it_was_a_mixture_takes_all_deals_for_alive(tmp_path):
+    X, y = made()
+    model = CloseHazardModel("logistic", alive=None).fit(X, y)
+    values, arrays = model_state(model)
+    del values["settings"]["alive"], values["settings"]["turns"]
+    old, rows = restore_model(values, arrays), made(20, seed=3)[0].drop(columns="alive_probability")
+    assert old.alive is None and old.score_columns == list(MODEL_FEATURES)
+    assert old.predict_win(rows, [30, "quarter_end"]).equals(model.predict_win(rows, [30, "quarter_end"]))
+    same_after_storing(old, tmp_path / "model")
+
+
+def test_an_older_model_within_a_calibrated_one_in_segments_takes_all_deals_for_alive_too():
+    base = CloseHazardModel("logistic", features=("week_volume",), alive=None)
+    values, arrays = model_state(CalibratedModel(SegmentedModel(base, least_closings=50).fit(*placed())).fit_maps(judged(n=3)))
+    held = values["model"]
+    for stored in (held["base"], held["pooled"], *(own["model"] for own in held["own"])):
+        del stored["settings"]["alive"]
+    old = restore_model(values, arrays)
+    assert old.alive is old.model.base.alive is None and len(held["own"]) > 1
+    assert {own.alive for own in old.model.models_.values()} == {None}

@@ -20,8 +20,10 @@ __all__ = ['EVERYWHERE', 'AHEAD', 'DAYS', 'SETTINGS', 'outcomes', 'test_a_loud_f
            'test_a_calibrated_model_maps_what_the_raw_one_says', 'test_per_date_a_later_end_is_never_less_likely',
            'test_a_row_asked_alone_or_for_one_horizon_gets_the_same_answer',
            'test_without_enough_past_forecasts_the_model_stays_raw',
-           'test_everything_but_the_horizons_is_the_wrapped_models', 'test_a_model_without_maps_says_so', 'history',
-           'ends_of', 'test_every_row_comes_back_once_per_kind_under_its_name',
+           'test_everything_but_the_horizons_is_the_wrapped_models',
+           'test_the_column_of_the_living_is_the_wrapped_models_and_counts_among_those_of_the_score',
+           'test_a_model_without_maps_says_so', 'history', 'ends_of',
+           'test_every_row_comes_back_once_per_kind_under_its_name',
            'test_an_origin_learns_from_what_had_come_due_and_from_nothing_else',
            'test_a_label_of_the_very_day_counts_and_one_of_the_next_day_does_not',
            'test_the_first_origins_stay_raw_and_chosen_ones_can_be_asked_for',
@@ -215,7 +217,7 @@ def test_a_calibrated_model_maps_what_the_raw_one_says(kind):
     assert won[30].tolist() == model.maps_["30"].transform(raw[30]).tolist()
     assert (won[90] >= raw[90]).all() and won.notna().all(axis=None) and not won[60].equals(raw[60])
 
-# %% ../../nbs/tests/test_calibration.ipynb #8ee1f4eb
+# %% ../../nbs/tests/test_calibration.ipynb #5a4e6542
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_per_date_a_later_end_is_never_less_likely(kind):
     model, rows, horizons = CalibratedModel(Pace(), kind, FiscalCalendar(2)).fit_maps(past()), today(), [5, 30, 60, 75, "quarter_end", 90]
@@ -241,11 +243,17 @@ def test_without_enough_past_forecasts_the_model_stays_raw():
 def test_everything_but_the_horizons_is_the_wrapped_models():
     model, rows = CalibratedModel(Pace()).fit_maps(past()), today(as_of=["2024-01-31"])
     assert model.features == ["pace"] and model.chosen_win_columns == ["product"]
-    assert CalibratedModel().features == CalibratedModel().chosen_win_columns == []
+    assert CalibratedModel().features == CalibratedModel().chosen_win_columns == [] and CalibratedModel().alive is None
     assert all(np.array_equal(*pair) for pair in zip(model.predict_hazards(rows, 9), Pace().predict_hazards(rows, 9)))
     assert np.array_equal(model.predict_cumulative_incidence(rows, 9), Pace().predict_cumulative_incidence(rows, 9))
     copy = clone(CalibratedModel(CloseHazardModel("logistic"), "sigmoid", FiscalCalendar(3)))
     assert copy.kind == "sigmoid" and copy.model.learner == "logistic" and copy.calendar == FiscalCalendar(3)
+
+
+def test_the_column_of_the_living_is_the_wrapped_models_and_counts_among_those_of_the_score():
+    mixture, plain = CalibratedModel(CloseHazardModel("table", ("pace",))), CalibratedModel(Pace())
+    assert mixture.alive == "alive_probability" and mixture.score_columns == mixture.model.score_columns == ["pace", "alive_probability"]
+    assert plain.alive is None and plain.score_columns == ["pace", "product"] and CalibratedModel().score_columns == []
 
 
 def test_a_model_without_maps_says_so():

@@ -19,7 +19,9 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_where_there_are_fewer_reasons_the_rest_is_missing', 'speaking',
            'test_texts_are_explained_by_name_and_the_reasons_still_add_up',
            'test_contributions_of_texts_equal_shapley_values_computed_by_hand',
-           'test_every_column_has_a_name_for_readers']
+           'test_every_column_has_a_name_for_readers', 'mixed',
+           'test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_listed_twice',
+           'test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal']
 
 # %% ../../nbs/tests/test_explanation.ipynb #aefcc9d5
 from itertools import combinations
@@ -251,3 +253,28 @@ def test_contributions_of_texts_equal_shapley_values_computed_by_hand(speaking):
 @pytest.mark.parametrize("feature, name", [("alive_probability", "chance of being alive"), ("sales_agent", "sales agent"), ("x_lead_source", "lead source")])
 def test_every_column_has_a_name_for_readers(feature, name):
     assert name_feature(feature) == name
+
+# %% ../../nbs/tests/test_explanation.ipynb #7553a7ce
+@pytest.fixture(scope="module")
+def mixed():
+    X, y = made()
+    X = X.assign(alive_probability=np.random.default_rng(6).choice([0.2, 0.6, 1.0, np.nan], len(X)))
+    return X, CloseHazardModel("logistic", features=FEW).fit(X, y)
+
+
+def test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_listed_twice(mixed):
+    assert used_features(mixed[1]) == ["age_days", *FEW, "alive_probability"] and win_columns(mixed[1]) == []
+    assert used_features(CloseHazardModel("table", ())) == ["age_days", "alive_probability"]
+    assert used_features(CloseHazardModel("logistic", (*FEW, "alive_probability"))) == ["age_days", *FEW, "alive_probability"]
+
+
+@pytest.mark.parametrize("horizon", [30, "quarter_end"])
+def test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal(mixed, horizon):
+    X, model = mixed
+    rows = X.head(24)
+    reasons = explain_scores(model, rows, horizon, background=6)
+    assert np.allclose(total(reasons), shown(model, rows, horizon), atol=1e-9) and len(reasons) == 4 * len(rows)
+    life = reasons[reasons["feature"] == "alive_probability"].set_index("opportunity_id")
+    by_chance = life["contribution"].groupby(life["value"]).mean()
+    assert by_chance[0.2] < by_chance[0.6] < by_chance[1.0]
+    assert life.loc[life["value"] == 0.2, "words"].str.contains("20").all() and life["value"].isna().sum() == rows["alive_probability"].isna().sum()

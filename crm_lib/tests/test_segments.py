@@ -15,7 +15,8 @@ __all__ = ['PLACES', 'BASE', 'test_a_segment_has_the_same_name_however_its_colum
            'test_a_deals_forecast_does_not_depend_on_the_others_asked_with_it',
            'test_the_larger_the_prior_the_nearer_to_all_deals', 'test_without_a_prior_the_own_model_speaks_alone',
            'test_with_one_rich_segment_or_none_the_model_is_the_pooled_one_and_says_why',
-           'test_whatever_can_change_a_score_is_listed', 'test_before_fitting_the_features_are_the_bases', 'explained',
+           'test_whatever_can_change_a_score_is_listed', 'test_before_fitting_the_features_are_the_bases',
+           'test_the_column_of_the_living_is_the_bases_before_fitting_and_the_pooled_models_after', 'explained',
            'test_the_explainer_sees_the_segment_and_finds_the_very_score',
            'test_the_segments_of_a_numbered_column_are_explained_too',
            'test_a_clone_has_the_settings_and_nothing_learned_and_the_calendar_reaches_all_models',
@@ -158,7 +159,7 @@ def test_without_a_prior_the_own_model_speaks_alone():
     own = clone(BASE).fit(X[north], y[north])
     assert np.allclose(SegmentedModel(BASE, prior=0.0).fit(X, y).predict_win(X[north], [30]), own.predict_win(X[north], [30]), atol=1e-5)
 
-# %% ../../nbs/tests/test_segments.ipynb #5c0ecfd2
+# %% ../../nbs/tests/test_segments.ipynb #cfae6dae
 @pytest.mark.parametrize("least, words", [(10_000, "0 of 3 values of regional_office have at least 10000"), (700, "1 of 3 values")])
 def test_with_one_rich_segment_or_none_the_model_is_the_pooled_one_and_says_why(least, words):
     X, y = made((1000, 400, 60, 40))
@@ -184,6 +185,17 @@ def test_whatever_can_change_a_score_is_listed():
 def test_before_fitting_the_features_are_the_bases():
     assert SegmentedModel(BASE).features == ["cohort_closing"] and SegmentedModel(BASE).chosen_win_columns == []
     assert SegmentedModel().features == list(CloseHazardModel().features) and SegmentedModel(PhaseTable()).features == []
+
+
+def test_the_column_of_the_living_is_the_bases_before_fitting_and_the_pooled_models_after():
+    assert SegmentedModel().alive == "alive_probability" and SegmentedModel(BASE).alive is SegmentedModel(PhaseTable()).alive is None
+    mixture = SegmentedModel(CloseHazardModel("table", (), alive="chance"))
+    assert mixture.alive == "chance" and mixture.score_columns == ["chance"]
+    X, y = made()
+    fitted = mixture.fit(X.assign(chance=0.9), y)
+    assert fitted.alive == fitted.pooled_.alive == "chance" and set(used_features(fitted)) == {"age_days", "chance", "regional_office"}
+    with pytest.raises(CrmError, match="lack the column chance"):
+        fitted.predict_win(X.head(3), [30])
     with pytest.raises(NotFittedError):
         SegmentedModel(BASE).predict_win(made()[0], [30])
 

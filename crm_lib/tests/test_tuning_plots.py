@@ -7,15 +7,20 @@ __all__ = ['trials_of', 'marks', 'test_every_trial_is_a_dot_beside_the_best_so_f
            'test_trials_far_above_are_cut_off_and_marked_so', 'test_a_single_trial_and_equal_trials_can_be_drawn',
            'test_the_heaviest_setting_comes_first', 'evidence',
            'test_every_feature_is_a_row_with_its_last_answer_and_its_fate',
-           'test_nothing_to_draw_gives_a_sentence_and_a_missing_column_its_name']
+           'test_nothing_to_draw_gives_a_sentence_and_a_missing_column_its_name', 'variants', 'dots',
+           'test_the_best_variant_comes_first_and_its_colour_says_what_is_beyond_doubt',
+           'test_each_horizon_of_a_variant_is_a_ring_on_its_row', 'test_an_interval_that_touches_zero_leaves_doubt',
+           'test_without_a_variant_there_is_a_sentence_and_a_missing_column_is_named']
 
-# %% ../../nbs/tests/test_tuning_plots.ipynb #e0185889
+# %% ../../nbs/tests/test_tuning_plots.ipynb #c101bd51
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from ..config import CrmError
+from ..figures import BLUE, SOFT, VERMILION
 from ..reports import figure_png
-from ..tuning_plots import plot_importances, plot_screening, plot_trials
+from ..tuning_plots import plot_importances, plot_screening, plot_trials, plot_variants
 
 # %% ../../nbs/tests/test_tuning_plots.ipynb #d60d1679
 def trials_of(*values):
@@ -77,3 +82,49 @@ def test_nothing_to_draw_gives_a_sentence_and_a_missing_column_its_name(evidence
     for draw, frame in ((plot_trials, trials_of(0.2)), (plot_screening, evidence)):
         with pytest.raises(CrmError, match=f"{draw.__name__} needs the column {frame.columns[1]}"):
             draw(frame.drop(columns=frame.columns[1]))
+
+# %% ../../nbs/tests/test_tuning_plots.ipynb #1f61511d
+@pytest.fixture
+def variants():
+    rows = [("xgboost+screened", "all", 0.0, -0.001, 0.001), ("xgboost+screened", "30", 0.001, -0.001, 0.003),
+            ("xgboost+segments", "all", 0.002, 0.001, 0.003), ("xgboost+segments", "30", 0.002, 0.001, 0.003),
+            ("xgboost+tuned", "all", -0.002, -0.003, -0.001), ("xgboost+tuned", "30", -0.004, -0.005, -0.003), ("xgboost+tuned", "60", 0.0, -0.001, 0.001)]
+    return pd.DataFrame(rows, columns=["variant", "horizon", "mean", "low", "high"])
+
+
+def dots(ax, is_filled):
+    "Points and colours: the mean over the horizons filled, each horizon a ring."
+    found = [part for part in ax.collections if hasattr(part, "get_sizes") and len(part.get_facecolors()) == is_filled]
+    colors = [part.get_facecolors() if is_filled else part.get_edgecolors() for part in found]
+    return [([tuple(map(float, point)) for point in part.get_offsets()], to_hex(color[0])) for part, color in zip(found, colors)]
+
+
+def test_the_best_variant_comes_first_and_its_colour_says_what_is_beyond_doubt(variants):
+    ax = plot_variants(variants).axes[0]
+    names, places = [text.get_text() for text in ax.get_yticklabels()], list(ax.get_yticks())
+    assert names == ["xgboost+tuned", "xgboost+screened", "xgboost+segments"]
+    wanted = [(-0.002, BLUE), (0.0, SOFT), (0.002, VERMILION)]
+    assert dots(ax, True) == [([(mean, place)], color.lower()) for (mean, color), place in zip(wanted, places)]
+    intervals = [part.get_segments()[0][:, 0].tolist() for part in ax.collections if hasattr(part, "get_segments")]
+    assert intervals == [[-0.003, -0.001], [-0.001, 0.001], [0.001, 0.003]] and list(ax.lines[0].get_xdata()) == [0, 0]
+
+
+def test_each_horizon_of_a_variant_is_a_ring_on_its_row(variants):
+    ax = plot_variants(variants).axes[0]
+    places = list(ax.get_yticks())
+    assert [points for points, _ in dots(ax, False)] == [[(-0.004, places[0]), (0.0, places[0])], [(0.001, places[1])], [(0.002, places[2])]]
+    assert "0" in [text.get_text() for text in ax.get_xticklabels()] and ax.get_title(loc="left") == "Variants against their models"
+    assert figure_png(plot_variants(variants)) == figure_png(plot_variants(variants.sort_values(["variant", "mean"])))
+
+
+@pytest.mark.parametrize("bound", ["low", "high"])
+def test_an_interval_that_touches_zero_leaves_doubt(variants, bound):
+    row = variants[(variants["variant"] == ("xgboost+segments" if bound == "low" else "xgboost+tuned")) & (variants["horizon"] == "all")]
+    assert dots(plot_variants(row.assign(**{bound: 0.0})).axes[0], True)[0][1] == SOFT.lower()
+
+
+def test_without_a_variant_there_is_a_sentence_and_a_missing_column_is_named(variants):
+    assert plot_variants(variants.iloc[:0]).texts[0].get_text() == "No variant differs from its model: there is nothing to compare."
+    for name in variants:
+        with pytest.raises(CrmError, match=f"plot_variants needs the column {name}"):
+            plot_variants(variants.drop(columns=name))

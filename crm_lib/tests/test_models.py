@@ -23,6 +23,7 @@ __all__ = ['FEW', 'ALL', 'RICH', 'test_edges_are_inner_quantiles_and_repeats_mak
            'test_age_bins_and_seed_are_handed_on', 'test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted',
            'made_mixed', 'test_the_hazard_of_the_living_is_found_and_the_dead_dilute_it',
            'test_who_closed_was_alive_and_silence_speaks_against_the_others',
+           'test_without_a_turn_only_the_closings_are_known_to_be_alive',
            'test_a_closing_after_the_follow_up_counts_as_silence',
            'test_a_deal_whose_chance_is_not_known_counts_as_alive',
            'test_the_column_of_the_living_is_missed_by_name_and_can_be_done_without', 'beside_truth',
@@ -257,7 +258,7 @@ def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
     with pytest.raises(CrmError, match="'magic' is unknown"):
         make_model("magic").fit(X, y)
 
-# %% ../../nbs/tests/test_models.ipynb #be49fb6e
+# %% ../../nbs/tests/test_models.ipynb #652e6574
 def made_mixed(n=3000, seed=0):
     X, y = made(n, seed)
     rng = np.random.default_rng([seed, 1])
@@ -284,6 +285,15 @@ def test_who_closed_was_alive_and_silence_speaks_against_the_others():
     share = pd.Series(weight[is_open]).groupby(X["alive_probability"].to_numpy()[is_open]).mean()
     truth = {known: known * 0.97**80 / (known * 0.97**80 + 1 - known) for known in share.index}
     assert all(abs(share[known] - truth[known]) < 0.05 for known in share.index), (share, truth)
+
+
+def test_without_a_turn_only_the_closings_are_known_to_be_alive():
+    X, y = made_mixed(400)
+    known = X["alive_probability"].to_numpy()
+    assert np.allclose(living_weights(X, y, known, turns=0), np.where(y["event"] > 0, 1, known), atol=2**-20)
+    first, third = (CloseHazardModel("table", (), turns=turns).fit(X, y).predict_win(today(3).assign(age_days=20, alive_probability=0.6), [30])[30]
+                    for turns in (0, 3))
+    assert (third > first).all()
 
 
 def test_a_closing_after_the_follow_up_counts_as_silence():

@@ -354,7 +354,7 @@ def test_reliability_counts_every_row_of_each_model_and_horizon_once(judged):
     assert table.groupby(["horizon", "model"])["n"].sum().equals(judged.groupby(["horizon", "model"]).size().rename("n"))
     assert ((table["low"] <= table["observed"] + 1e-12) & (table["observed"] <= table["high"] + 1e-12)).all()
 
-# %% ../../nbs/tests/test_backtest.ipynb #893e0c0a
+# %% ../../nbs/tests/test_backtest.ipynb #3cb04ee7
 SWING = np.tile([0.009, -0.009], 40)
 
 
@@ -390,7 +390,7 @@ def test_the_interval_of_the_sentence_is_that_of_the_best_against_the_simpler_on
     gap = compare_losses(two, 200, against="xgboost").set_index(["horizon", "model"]).loc[("all", "cure_table")]
     assert f"{-gap['high']:.4f} to {-gap['low']:.4f})" in why and gap["low"] < 0 < gap["high"]
 
-
+# %% ../../nbs/tests/test_backtest.ipynb #33c96d2f
 def test_a_simpler_one_that_is_worse_beyond_doubt_over_all_is_not_chosen(close_race):
     (name, why), _ = chosen_of(close_race, "logistic", "xgboost")
     assert name == "xgboost" and "simpler" not in why

@@ -258,7 +258,7 @@ def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
     with pytest.raises(CrmError, match="'magic' is unknown"):
         make_model("magic").fit(X, y)
 
-# %% ../../nbs/tests/test_models.ipynb #652e6574
+# %% ../../nbs/tests/test_models.ipynb #1fc46a50
 def made_mixed(n=3000, seed=0):
     X, y = made(n, seed)
     rng = np.random.default_rng([seed, 1])
@@ -295,7 +295,7 @@ def test_without_a_turn_only_the_closings_are_known_to_be_alive():
                     for turns in (0, 3))
     assert (third > first).all()
 
-
+# %% ../../nbs/tests/test_models.ipynb #e6d00708
 def test_a_closing_after_the_follow_up_counts_as_silence():
     X, y = made_mixed(400)
     longer = y.assign(duration=y["duration"] + np.where(y["event"] > 0, 0, 500), event=1)

@@ -159,7 +159,7 @@ def test_without_a_prior_the_own_model_speaks_alone():
     own = clone(BASE).fit(X[north], y[north])
     assert np.allclose(SegmentedModel(BASE, prior=0.0).fit(X, y).predict_win(X[north], [30]), own.predict_win(X[north], [30]), atol=1e-5)
 
-# %% ../../nbs/tests/test_segments.ipynb #cfae6dae
+# %% ../../nbs/tests/test_segments.ipynb #36c45796
 @pytest.mark.parametrize("least, words", [(10_000, "0 of 3 values of regional_office have at least 10000"), (700, "1 of 3 values")])
 def test_with_one_rich_segment_or_none_the_model_is_the_pooled_one_and_says_why(least, words):
     X, y = made((1000, 400, 60, 40))
@@ -186,7 +186,7 @@ def test_before_fitting_the_features_are_the_bases():
     assert SegmentedModel(BASE).features == ["cohort_closing"] and SegmentedModel(BASE).chosen_win_columns == []
     assert SegmentedModel().features == list(CloseHazardModel().features) and SegmentedModel(PhaseTable()).features == []
 
-
+# %% ../../nbs/tests/test_segments.ipynb #6c495c05
 def test_the_column_of_the_living_is_the_bases_before_fitting_and_the_pooled_models_after():
     assert SegmentedModel().alive == "alive_probability" and SegmentedModel(BASE).alive is SegmentedModel(PhaseTable()).alive is None
     mixture = SegmentedModel(CloseHazardModel("table", (), alive="chance"))

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['REFERENCE', 'rolling_origins', 'training_sets', 'forecast_origin', 'run_backtest', 'attach_labels', 'judge_origins',
-           'compare_losses', 'choose_model', 'compare_variants', 'fit_chosen', 'summarise', 'reliability_table']
+           'compare_losses', 'choose_model', 'compare_variants', 'forecast_variants', 'fit_chosen', 'summarise',
+           'reliability_table']
 
-# %% ../nbs/lib/48_backtest.ipynb #4b77f21b
+# %% ../nbs/lib/48_backtest.ipynb #fd0f4262
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from .calibration import CALIBRATORS, CalibratedModel
+from .calibration import CALIBRATORS, CalibratedModel, calibrate_forward
 from .config import CrmError
 from .features import FeatureSettings
 from .fiscal import FiscalCalendar, as_days
@@ -22,7 +23,7 @@ from .metrics import bootstrap_difference, reliability, score_forecast
 from .incidence import IncidenceModel
 from .models import BASELINES
 from .snapshots import entry_snapshots, follow_up, known_at, label_wins, month_ends
-from .variants import make_variant, split_name
+from .variants import list_variants, make_variant, split_name
 
 # %% ../nbs/lib/48_backtest.ipynb #a4a9f837
 def rolling_origins(
@@ -199,6 +200,27 @@ def compare_variants(
     columns = ["variant", "model", "horizon", "mean", "low", "high"]
     found = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     return found.assign(verdict=[_verdict(low, high) for low, high in zip(found["low"], found["high"])])
+
+# %% ../nbs/lib/48_backtest.ipynb #f0537f9f
+def forecast_variants(
+    deals: pd.DataFrame,  # one row per opportunity
+    snapshots: pd.DataFrame,  # feature snapshots; must hold the origins
+    judged: pd.DataFrame,  # forecasts with is_won of the models themselves
+    known: tuple[object, object],  # first day on which a closing was recorded, last day known
+    models: Sequence[str],  # models that the recipe may vary
+    best: str,  # model that is tried by segments and calibrated
+    recipe: Mapping[str, Any],  # settings, features, segments: see crm_lib.variants
+    calibrate: Sequence[str],  # kinds of maps
+    settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
+    seed: int = 0,  # seed of the learners
+) -> pd.DataFrame:  # forecasts with is_won of the variants
+    "Forecast with every variant from the origins of the models."
+    calendar, stood = settings.grid.calendar, np.sort(judged["origin"].unique())
+    horizons = [int(name) if name.isdigit() else name for name in judged["horizon"].unique()]
+    varied = run_backtest(deals, snapshots, stood, known[0], list_variants(models, best, recipe), horizons, settings, seed, recipe)
+    corrected = calibrate_forward(judged[judged["model"] == best], calibrate, calendar) if len(calibrate) else judged.iloc[:0]
+    parts = [attach_labels(varied, deals, known[1], calendar) if len(varied) else varied, corrected]
+    return pd.concat([part for part in parts if len(part)] or [judged.iloc[:0]], ignore_index=True)
 
 # %% ../nbs/lib/48_backtest.ipynb #de900920
 def fit_chosen(

@@ -43,19 +43,21 @@ __all__ = ['WORDS', 'ORIGIN', 'FIRST', 'HORIZONS', 'ALL', 'SWING', 'RECIPE',
            'test_every_variant_is_held_against_its_own_model_with_a_verdict',
            'test_a_variant_is_compared_as_if_nobody_else_were_there',
            'test_without_variants_there_is_an_empty_table_of_the_same_columns',
-           'test_a_variant_is_forecast_as_its_recipe_says', 'test_a_variant_without_a_recipe_is_refused',
+           'test_variants_are_forecast_on_the_days_of_their_models',
+           'test_where_nothing_can_be_varied_there_are_no_rows', 'test_a_variant_is_forecast_as_its_recipe_says',
+           'test_a_variant_without_a_recipe_is_refused',
            'test_no_models_give_an_empty_table_of_the_same_columns_and_kinds',
            'test_the_chosen_model_is_fitted_on_all_that_is_known',
            'test_the_calendar_the_bins_and_the_seed_reach_the_chosen_model',
            'test_a_calibrated_choice_is_the_raw_model_and_maps_of_its_own_past_forecasts']
 
-# %% ../../nbs/tests/test_backtest.ipynb #57d50281
+# %% ../../nbs/tests/test_backtest.ipynb #687aa040
 import numpy as np
 import pandas as pd
 import pytest
 
-from ..backtest import (attach_labels, choose_model, compare_losses, compare_variants, fit_chosen, forecast_origin, judge_origins,
-                              reliability_table, rolling_origins, run_backtest, summarise, training_sets)
+from ..backtest import (attach_labels, choose_model, compare_losses, compare_variants, fit_chosen, forecast_origin, forecast_variants,
+                              judge_origins, reliability_table, rolling_origins, run_backtest, summarise, training_sets)
 from ..calibration import CalibratedModel
 from ..config import CrmError
 from ..deals import build_deals, observed_until, records_start
@@ -444,6 +446,23 @@ def test_a_variant_is_compared_as_if_nobody_else_were_there():
 def test_without_variants_there_is_an_empty_table_of_the_same_columns(close_race):
     found = compare_variants(close_race)
     assert list(found) == ["variant", "model", "horizon", "mean", "low", "high", "verdict"] and len(found) == 0
+
+# %% ../../nbs/tests/test_backtest.ipynb #60114287
+def test_variants_are_forecast_on_the_days_of_their_models(deals, snapshots, judged):
+    recipe = {"segments": {"column": "regional_office", "least_closings": 20, "prior": 20.0}}
+    last, asked = observed_until(deals), ["30", "quarter_end"]
+    few = judged[judged["horizon"].isin(asked)]
+    found = forecast_variants(deals, snapshots, few, (FIRST, last), ["logistic"], "logistic", recipe, ["sigmoid"])
+    keys = ["origin", "as_of", "opportunity_id", "horizon"]
+    assert list(found) == list(judged) and set(found["model"]) == {"logistic+segments", "logistic+sigmoid"}
+    mine = few[few["model"] == "logistic"].sort_values(keys)[[*keys, "is_won"]].reset_index(drop=True)
+    for _, part in found.groupby("model"):
+        pd.testing.assert_frame_equal(part.sort_values(keys)[[*keys, "is_won"]].reset_index(drop=True), mine)
+
+
+def test_where_nothing_can_be_varied_there_are_no_rows(deals, snapshots, judged):
+    found = forecast_variants(deals, snapshots, judged, (FIRST, observed_until(deals)), ["logistic"], "phase_table", {}, [])
+    assert found.empty and list(found) == list(judged)
 
 # %% ../../nbs/tests/test_backtest.ipynb #90404a3b
 RECIPE = {"settings": {"logistic": {"learner_settings": {"C": 0.05}, "bins": 3, "follow_up_days": 60}}, "features": ["week_volume"],

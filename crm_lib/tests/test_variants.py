@@ -15,9 +15,11 @@ __all__ = ['SEGMENTS', 'RECIPE', 'test_a_name_comes_apart_at_the_plus',
            'test_the_screened_one_differs_by_its_features_alone',
            'test_the_one_in_segments_holds_the_model_and_is_asked_as_the_recipe_says',
            'test_what_the_recipe_does_not_hold_is_refused_with_the_stages_to_rerun',
-           'test_making_variants_leaves_the_recipe_as_it_was']
+           'test_making_variants_leaves_the_recipe_as_it_was',
+           'test_a_recipe_is_what_tuning_wrote_and_how_to_cut_segments',
+           'test_a_recipe_that_cannot_be_read_names_the_stage_that_writes_it']
 
-# %% ../../nbs/tests/test_variants.ipynb #dddc3fa6
+# %% ../../nbs/tests/test_variants.ipynb #2edc27dc
 from copy import deepcopy
 
 import pytest
@@ -27,7 +29,7 @@ from ..config import CrmError
 from ..fiscal import FiscalCalendar
 from ..models import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ..segments import SegmentedModel
-from ..variants import VARIANTS, list_variants, make_variant, split_name
+from ..variants import VARIANTS, list_variants, make_variant, read_recipe, split_name
 
 # %% ../../nbs/tests/test_variants.ipynb #b31e4299
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -130,3 +132,18 @@ def test_making_variants_leaves_the_recipe_as_it_was():
     for name in list_variants(["xgboost"], "xgboost", recipe):
         make_variant(name, recipe)
     assert recipe == before
+
+# %% ../../nbs/tests/test_variants.ipynb #5aa9920c
+def test_a_recipe_is_what_tuning_wrote_and_how_to_cut_segments(tmp_path):
+    (tmp_path / "tuning.json").write_text('{"features": ["week_closing"], "settings": {}}', encoding="utf-8")
+    whole, plain = read_recipe(tmp_path / "tuning.json", "product", 30), read_recipe(tmp_path / "tuning.json")
+    assert whole == {"features": ["week_closing"], "settings": {}, "segments": {"column": "product", "least_closings": 30, "prior": 30.0}}
+    assert plain == {**whole, "segments": None}
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "\xff"])
+def test_a_recipe_that_cannot_be_read_names_the_stage_that_writes_it(tmp_path, content):
+    if content is not None:
+        (tmp_path / "tuning.json").write_text(content, encoding="latin-1")
+    with pytest.raises(CrmError, match="tuning.json is missing or not what the stage tuning writes: run `dvc repro tuning`"):
+        read_recipe(tmp_path / "tuning.json")

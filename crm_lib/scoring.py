@@ -101,7 +101,7 @@ def win_paths(
     shared_date(snapshots)
     return chain_hazards(*model.predict_hazards(snapshots, days))
 
-# %% ../nbs/lib/68_scoring.ipynb #d581d3e1
+# %% ../nbs/lib/68_scoring.ipynb #aee8a34d
 def score_deals(
     model: IncidenceModel,  # fitted
     snapshots: pd.DataFrame,  # deals open at one as-of date, with features
@@ -109,14 +109,15 @@ def score_deals(
     values: pd.Series,  # opportunity_id -> value if won, money
     horizons: Sequence[int | str],  # horizons of the columns p_won_...
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
-) -> pd.DataFrame:  # as_of, opportunity_id, p_won_<horizon>.., p_won_ever, expected_close_date, expected_value, grade, trend
+) -> pd.DataFrame:  # as_of, opportunity_id, p_won_<horizon>.., p_won_ever, expected_close_date, expected_value, grade, trend, slipped_days
     "Score the deals open at an as-of date."
     snapshots = snapshots.reset_index(drop=True)
     if "quarter_end" not in horizons:
         raise CrmError(f"backtest.horizons: {list(horizons)} lacks quarter_end, which the grades are made of.")
     as_of = pd.Timestamp(shared_date(snapshots))
     ahead = {horizon: int((horizon_end(as_of, horizon, model.calendar) - as_days(as_of)).astype(int)) for horizon in horizons}
-    won, still_open = win_paths(model, snapshots, max(EVER_DAYS, *ahead.values()))
+    days = max(EVER_DAYS, *ahead.values())
+    won, still_open = win_paths(model, snapshots, days)
     scores = snapshots[["as_of", "opportunity_id"]].copy()
     for horizon in horizons:
         scores[f"p_won_{horizon}"] = np.clip(won[:, ahead[horizon] - 1], FLOOR, 1 - FLOOR)
@@ -124,15 +125,20 @@ def score_deals(
     scores["expected_close_date"] = as_of + pd.to_timedelta(median_close_days(still_open), unit="D")
     scores["expected_value"] = scores["p_won_ever"] * snapshots["opportunity_id"].map(values).to_numpy(float)
     scores["grade"] = grade_scores(scores["p_won_quarter_end"], grades)
-    scores["trend"] = name_trend(scores["p_won_ever"].to_numpy(), _ever_before(model, earlier, scores["opportunity_id"]))
+    then = _look_back(model, earlier, scores["opportunity_id"], days)
+    scores["trend"] = name_trend(scores["p_won_ever"].to_numpy(), then["ever"].to_numpy())
+    scores["slipped_days"] = (scores["expected_close_date"] - then["close"].to_numpy()) / pd.Timedelta(days=1)
     return scores.sort_values(["p_won_quarter_end", "expected_value", "opportunity_id"], ascending=[False, False, True], ignore_index=True)
 
-# %% ../nbs/lib/68_scoring.ipynb #1480c910
-def _ever_before(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series) -> np.ndarray:
+# %% ../nbs/lib/68_scoring.ipynb #04924908
+def _look_back(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series, days: int) -> pd.DataFrame:
+    "Give P(ever won) and the expected closing as they were at the earlier date; missing where a deal was not open then."
     if earlier.empty:
-        return np.full(len(wanted), np.nan)
-    ever = pd.Series(win_paths(model, earlier)[0][:, -1], index=earlier["opportunity_id"].to_numpy())
-    return ever.reindex(wanted).clip(FLOOR, 1 - FLOOR).to_numpy()
+        return pd.DataFrame({"ever": np.nan, "close": pd.NaT}, index=wanted).astype({"close": "datetime64[ns]"})
+    won, still_open = win_paths(model, earlier, days)
+    close = pd.Timestamp(shared_date(earlier)) + pd.to_timedelta(median_close_days(still_open), unit="D")
+    then = pd.DataFrame({"ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "close": close}, index=earlier["opportunity_id"].to_numpy())
+    return then.reindex(wanted)
 
 # %% ../nbs/lib/68_scoring.ipynb #7413e5d5
 def compared_date(

@@ -235,7 +235,7 @@ def models(project, monkeypatch):
     yield project
     __import__("mlflow").set_tracking_uri(None)
 
-# %% ../../nbs/tests/test_cli.ipynb #70f64bea
+# %% ../../nbs/tests/test_cli.ipynb #e2f0cce0
 def test_models_are_listed_put_into_use_and_taken_back(models):
     shown = _run("models")
     assert "0.1234" in shown and "champion" in shown and "2: Nothing was decided yet." in shown
@@ -261,7 +261,7 @@ def test_the_champion_or_any_version_scores_the_open_deals(models, monkeypatch):
     assert _run("score") == "40 open deals, scored with version 1: artifacts/champion_scores.parquet\n"
     assert "version 2" in _run("score", "--version", "2", "--out", "second.csv")
     first, second = pd.read_parquet("artifacts/champion_scores.parquet"), pd.read_csv("second.csv")
-    assert list(first) == list(second) and list(first)[-4:] == ["expected_close_date", "expected_value", "grade", "trend"] and second["opportunity_id"].str.startswith("'=").all()
+    assert list(first) == list(second) and list(first)[-5:] == ["expected_close_date", "expected_value", "grade", "trend", "slipped_days"] and second["opportunity_id"].str.startswith("'=").all()
     assert not first["p_won_30"].equals(second["p_won_30"])
 
 

@@ -131,11 +131,11 @@ def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):
     assert not texts[~texts.str.match(r"^-?\d")].str.match(r"^[=+\-@\t\r]").any()
     assert listed["sales_agent"].str.startswith("'=").any()
 
-# %% ../../nbs/tests/test_pipeline.ipynb #371a91e6
+# %% ../../nbs/tests/test_pipeline.ipynb #79033ea3
 def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):
     scores, deals = (pd.read_parquet(project / "artifacts" / name) for name in ("scores.parquet", "deals.parquet"))
     assert list(scores) == ["as_of", "opportunity_id", "p_won_30", "p_won_60", "p_won_90", "p_won_quarter_end", "p_won_ever", "expected_close_date",
-                            "expected_value", "grade", "trend", "reason_1", "reason_2", "reason_3"]
+                            "expected_value", "grade", "trend", "reason_1", "reason_2", "reason_3", "slipped_days"]
     assert set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"])
     assert set(scores["grade"]) <= set("ABCD") and set(scores["trend"]) <= {"improving", "steady", "declining", "unknown"}
 

@@ -24,7 +24,9 @@ __all__ = ['VALUES', 'TODAY', 'sold', 'test_the_value_is_the_price_times_the_rat
            'test_a_deal_without_a_value_has_no_expected_value',
            'test_grades_follow_the_quarters_end_and_the_thresholds_given', 'test_the_quarter_is_the_companys_own',
            'test_the_direction_compares_with_the_same_deal_at_the_earlier_date',
-           'test_without_an_earlier_date_no_direction_is_known', 'test_a_model_that_says_no_still_gives_a_whole_table',
+           'test_without_an_earlier_date_no_direction_is_known',
+           'test_a_slip_is_the_days_by_which_the_expected_closing_has_moved',
+           'test_a_slip_looks_equally_far_ahead_from_both_days', 'test_a_model_that_says_no_still_gives_a_whole_table',
            'test_the_latest_snapshots_are_scored_against_those_some_weeks_before',
            'test_scoring_leaves_its_tables_as_they_were', 'test_a_path_looks_as_many_days_ahead_as_asked',
            'test_a_text_that_a_spreadsheet_would_run_becomes_text', 'test_other_texts_stay',
@@ -158,7 +160,7 @@ TODAY = on("2024-03-21", slow=0.001, fast=0.2, dead=0.0)
 def scored(today=TODAY, earlier=TODAY.iloc[:0], horizons=(5, 30, "quarter_end"), **kwargs):
     return score_deals(kwargs.pop("model", Daily()), today, earlier, VALUES, horizons, **kwargs)
 
-# %% ../../nbs/tests/test_scoring.ipynb #b7a28ed3
+# %% ../../nbs/tests/test_scoring.ipynb #ac41b0de
 def test_the_scores_are_the_chain_of_the_models_hazards():
     scores = scored().set_index("opportunity_id")
     for column, days in {"p_won_5": 5, "p_won_30": 30, "p_won_quarter_end": 10, "p_won_ever": 365}.items():
@@ -169,7 +171,7 @@ def test_the_scores_are_the_chain_of_the_models_hazards():
 def test_the_columns_stand_in_the_order_of_the_contract_and_the_best_deal_first():
     scores = scored()
     assert list(scores.columns) == ["as_of", "opportunity_id", "p_won_5", "p_won_30", "p_won_quarter_end", "p_won_ever", "expected_close_date",
-                                    "expected_value", "grade", "trend"]
+                                    "expected_value", "grade", "trend", "slipped_days"]
     assert scores["opportunity_id"].tolist() == ["fast", "slow", "dead"] and scores.index.tolist() == [0, 1, 2]
 
 
@@ -204,7 +206,7 @@ def test_the_quarter_is_the_companys_own():
     fiscal = scored(model=Daily(FiscalCalendar(2))).set_index("opportunity_id")
     assert fiscal.loc["slow", "p_won_quarter_end"] == pytest.approx(0.5 * (1 - 0.999**40))
 
-# %% ../../nbs/tests/test_scoring.ipynb #9ffd135c
+# %% ../../nbs/tests/test_scoring.ipynb #00682fcb
 def test_the_direction_compares_with_the_same_deal_at_the_earlier_date():
     today = on("2024-03-21", up=0.004, same=0.002, down=0.001, new=0.2, dead=0.0)
     earlier = on("2024-02-22", gone=0.3, dead=0.0, down=0.002, up=0.002, same=0.002)
@@ -213,7 +215,24 @@ def test_the_direction_compares_with_the_same_deal_at_the_earlier_date():
 
 
 def test_without_an_earlier_date_no_direction_is_known():
-    assert (scored()["trend"] == "unknown").all()
+    scores = scored()
+    assert (scores["trend"] == "unknown").all() and scores["slipped_days"].isna().all() and scores["slipped_days"].dtype == float
+
+
+def test_a_slip_is_the_days_by_which_the_expected_closing_has_moved():
+    today = on("2024-03-21", sits=0.2, sooner=0.2, later=0.1, new=0.2, revived=0.2, died=0.0)
+    earlier = on("2024-02-22", gone=0.2, sits=0.2, sooner=0.015, later=0.2, revived=0.0, died=0.2)
+    scores, then = scored(today, earlier).set_index("opportunity_id"), scored(earlier).set_index("opportunity_id")
+    days = (scores["expected_close_date"] - then["expected_close_date"].reindex(scores.index)).dt.days
+    assert scores["slipped_days"].dropna().to_dict() == days.dropna().to_dict() and scores.loc["sits", "slipped_days"] == 28
+    assert scores.loc["sooner", "slipped_days"] < 0 and scores.loc["later", "slipped_days"] == 31
+    assert scores.loc[["new", "revived", "died"], "slipped_days"].isna().all()
+
+
+def test_a_slip_looks_equally_far_ahead_from_both_days():
+    today, earlier = on("2024-03-21", slow=0.001), on("2024-02-22", slow=0.001)
+    scores = scored(today, earlier, horizons=(900, "quarter_end"))
+    assert scores["slipped_days"].item() == 28 and scores["p_won_ever"].item() == pytest.approx(0.5 * (1 - 0.999**365)) and scores["trend"].item() == "steady"
 
 
 def test_a_model_that_says_no_still_gives_a_whole_table():
@@ -228,6 +247,7 @@ def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
     history = pd.concat([on("2024-01-01", dead=0.5), between, TODAY, earlier], ignore_index=True).assign(list_price=200.0)
     found = score_latest(Daily(), deals, history, ["quarter_end"], (0.4, 0.2, 0.1), 28)
     pd.testing.assert_frame_equal(found, scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1)))
+    assert found.set_index("opportunity_id")["slipped_days"].notna().to_dict() == {"fast": True, "slow": True, "dead": False}
     assert score_latest(Daily(), deals, history, ["quarter_end"], trend_days=400)["trend"].unique().tolist() == ["unknown"]
 
 

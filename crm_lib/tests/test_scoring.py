@@ -206,7 +206,7 @@ def test_the_quarter_is_the_companys_own():
     fiscal = scored(model=Daily(FiscalCalendar(2))).set_index("opportunity_id")
     assert fiscal.loc["slow", "p_won_quarter_end"] == pytest.approx(0.5 * (1 - 0.999**40))
 
-# %% ../../nbs/tests/test_scoring.ipynb #00682fcb
+# %% ../../nbs/tests/test_scoring.ipynb #e06c15ed
 def test_the_direction_compares_with_the_same_deal_at_the_earlier_date():
     today = on("2024-03-21", up=0.004, same=0.002, down=0.001, new=0.2, dead=0.0)
     earlier = on("2024-02-22", gone=0.3, dead=0.0, down=0.002, up=0.002, same=0.002)
@@ -218,7 +218,7 @@ def test_without_an_earlier_date_no_direction_is_known():
     scores = scored()
     assert (scores["trend"] == "unknown").all() and scores["slipped_days"].isna().all() and scores["slipped_days"].dtype == float
 
-
+# %% ../../nbs/tests/test_scoring.ipynb #035ef47f
 def test_a_slip_is_the_days_by_which_the_expected_closing_has_moved():
     today = on("2024-03-21", sits=0.2, sooner=0.2, later=0.1, new=0.2, revived=0.2, died=0.0)
     earlier = on("2024-02-22", gone=0.2, sits=0.2, sooner=0.015, later=0.2, revived=0.0, died=0.2)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['plot_forecast', 'plot_record', 'plot_coverage', 'plot_waterfall', 'plot_segments']
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #6d448a36
+# %% ../nbs/lib/70_forecast_plots.ipynb #e98432d2
 import textwrap
 
 import matplotlib.dates
@@ -14,8 +14,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import (BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, SOFT, VERMILION, canvas, label_rows, money_axis, money_text, need_columns, percent_text,
-                             sentence_figure, short_text, themed)
+from .config import CrmError
+from .figures import (BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, SOFT, VERMILION, canvas, label_rows, money_axis, money_text, need_columns,
+                             percent_text, sentence_figure, short_text, themed)
 
 # %% ../nbs/lib/70_forecast_plots.ipynb #40233c06
 _BASE, _MARKS = "#c3cbd6", ("D", "s", "v", "P", "X", "*", "p")
@@ -37,7 +38,7 @@ def _month_bars(ax: Axes, history: pd.DataFrame, months: int) -> tuple[list[floa
     texts = [won.index[place].strftime("%b\n%Y" if place == named[0] or won.index[place].month == 1 else "%b") for place in named]
     return [place - len(won) for place in named], texts
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #e523fa36
+# %% ../nbs/lib/70_forecast_plots.ipynb #c1f1c878
 @themed
 def plot_forecast(
     history: pd.DataFrame,  # month (any date in it), won (money)
@@ -52,6 +53,8 @@ def plot_forecast(
         return sentence_figure("There is no forecast to draw.")
     named = forecast.assign(method=forecast["method"] if "method" in forecast else "forecast").sort_values("start", kind="stable")
     chosen = method if method is not None else forecast["method"].iloc[0] if "method" in forecast else "forecast"
+    if chosen not in set(named["method"]):
+        raise CrmError(f"plot_forecast: the forecast has no method {chosen}; it has {', '.join(dict.fromkeys(named['method'].astype(str)))}.")
     fig, ax = canvas(3.5)
     ticks, texts = _month_bars(ax, history, months)
     labels = list(dict.fromkeys(named["label"]))
@@ -61,7 +64,7 @@ def plot_forecast(
     ax.set_xticks([*ticks, *places.values()], [*texts, *(_wrap(label) for label in labels)])
     return _dress_forecast(fig, ax, max(places.values()) + 0.6 * step)
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #26d20da7
+# %% ../nbs/lib/70_forecast_plots.ipynb #e399f2ea
 def _wrap(label: object) -> str:
     return textwrap.fill(short_text(label, 24), 5, break_long_words=False)
 
@@ -72,7 +75,8 @@ def _draw_coming(ax: Axes, named: pd.DataFrame, chosen: str, aside: float) -> No
     ax.plot(main["place"], main["p50"], "o", color=BLUE, markersize=7, label=_words(chosen), zorder=4)
     tops = named.groupby("place")[["p50", "p90"]].max().max(axis=1)
     for place, middle in zip(main["place"], main["p50"]):
-        ax.annotate(money_text(middle), (place, tops[place]), xytext=(0, 5), textcoords="offset points", ha="center", color=INK, fontsize=8.5, fontweight="bold")
+        ax.annotate(money_text(middle), (place, tops[place]), xytext=(0, 5), textcoords="offset points", ha="center", color=INK,
+                    fontsize=8.5, fontweight="bold")
     others = [name for name in dict.fromkeys(named["method"]) if name != chosen]
     for name, color, mark in zip(others, _COLORS * len(others), _MARKS * len(others)):
         rows = named[named["method"] == name]
@@ -104,7 +108,7 @@ def _record_label(known: pd.DataFrame, method: str) -> str:
     texts = [_wape(part) + f" ({_words(kind)})" * (known["period"].nunique() > 1) for kind, part in parts]
     return f"{_words(method)}: WAPE {', '.join(texts)}"
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #9eadd7cf
+# %% ../nbs/lib/70_forecast_plots.ipynb #847a2fab
 @themed
 def plot_record(
     record: pd.DataFrame,  # origin (date), period (its kind, such as month), method, forecast, actual (money)
@@ -121,7 +125,8 @@ def plot_record(
         ax.set(title=f"Forecast and what came, by {_words(kind)}", ylabel="Revenue won")
         money_axis(ax.yaxis)
     handles = axes[0, 0].get_legend_handles_labels()[0]
-    fig.legend([handles[-1], *handles[:-1]], ["what came", *(_record_label(known, name) for name in methods)], loc="outside lower center", handlelength=1.4)
+    names = ["what came", *(_record_label(known, name) for name in methods)]
+    fig.legend([handles[-1], *handles[:-1]], names, loc="outside lower center", handlelength=1.4)
     return fig
 
 # %% ../nbs/lib/70_forecast_plots.ipynb #61ff73e5
@@ -144,7 +149,7 @@ def _draw_record(ax: Axes, part: pd.DataFrame, methods: list[str]) -> None:
     ax.grid(axis="x", visible=False)
     ax.set_xlabel("As-of date of the forecast" + "; a hollow triangle lies above" * bool(is_high.any()))
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #e20c2826
+# %% ../nbs/lib/70_forecast_plots.ipynb #a23aa29b
 @themed
 def plot_coverage(
     windows: pd.DataFrame,  # origin (date), p10, p90, actual (money): one row per window, such as the four weeks after each Sunday
@@ -157,17 +162,20 @@ def plot_coverage(
         return sentence_figure("No window has ended yet: there is nothing to hold the intervals against.")
     is_inside = known["actual"].between(known["p10"], known["p90"])
     fig, ax = canvas(3.3)
-    ax.vlines(known["origin"], known["p10"], known["p90"], color=SKY, linewidth=max(1.5, min(6.0, 200 / len(known))), alpha=0.6, label=f"interval of {percent_text(level)}")
+    width = max(1.5, min(6.0, 200 / len(known)))
+    ax.vlines(known["origin"], known["p10"], known["p90"], color=SKY, linewidth=width, alpha=0.6, label=f"interval of {percent_text(level)}")
     for rows, color, mark, text in ((is_inside, BLUE, "o", "inside"), (~is_inside, VERMILION, "X", "outside")):
-        ax.plot(known.loc[rows, "origin"], known.loc[rows, "actual"], mark, color=color, markersize=4.5 + (mark == "X"), label=f"came {text}: {int(rows.sum()):,}")
+        ax.plot(known.loc[rows, "origin"], known.loc[rows, "actual"], mark, color=color, markersize=4.5 + (mark == "X"),
+                label=f"came {text}: {int(rows.sum()):,}")
     return _dress_coverage(fig, ax, float(is_inside.mean()), len(known), level)
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #0c3fddc9
+# %% ../nbs/lib/70_forecast_plots.ipynb #04e8dd82
 def _dress_coverage(fig: Figure, ax: Axes, share: float, count: int, level: float) -> Figure:
     locator = matplotlib.dates.AutoDateLocator(maxticks=6)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator, show_offset=False))
-    ax.set(title=f"{percent_text(share)} of {count:,} windows ended inside ({percent_text(level)} was meant)", xlabel="Day of the forecast", ylabel="Revenue won in the window")
+    ax.set(title=f"{percent_text(share)} of {count:,} windows ended inside ({percent_text(level)} was meant)", xlabel="Day of the forecast",
+           ylabel="Revenue won in the window")
     ax.set_ylim(bottom=0)
     money_axis(ax.yaxis)
     return _legend_below(fig, ax)
@@ -191,12 +199,13 @@ def plot_waterfall(
     ax.barh(places, change, left=left, height=0.66, color=colors)
     return _dress_waterfall(fig, ax, places, shown, np.maximum(left, left + change))
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #8cfeeec4
+# %% ../nbs/lib/70_forecast_plots.ipynb #85b435a9
 def _dress_waterfall(fig: Figure, ax: Axes, places: np.ndarray, shown: pd.DataFrame, ends: np.ndarray) -> Figure:
     ax.vlines(shown["total"].iloc[:-1], places[1:] - 0.33, places[:-1] + 0.33, color=SOFT, linewidth=0.8, zorder=1)
     for place, end, change, total, deals in zip(places, ends, shown["change"], shown["total"], shown["deals"]):
         text = money_text(total) if np.isnan(change) else f"{'+' * (change > 0)}{money_text(change)}"
-        ax.annotate(f"{text}  ({deals:,} deal{'s' * (deals != 1)})", (end, place), xytext=(5, 0), textcoords="offset points", va="center", color=INK, fontsize=8)
+        ax.annotate(f"{text}  ({deals:,} deal{'s' * (deals != 1)})", (end, place), xytext=(5, 0), textcoords="offset points", va="center",
+                    color=INK, fontsize=8)
     ax.set_xlim(0, max(ends.max(), 1e-9) * 1.34)
     ax.set(title="From the last forecast to this one", xlabel="Booked since then, and expected within the period")
     money_axis(ax.xaxis)

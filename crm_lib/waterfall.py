@@ -54,12 +54,14 @@ def _check_days(since: object, until: object, period_start: object, period_end: 
             raise CrmError(f"explain_change: {early} ({days[early]}) must lie before {late} ({days[late]}).")
     return tuple(days.values())
 
-# %% ../nbs/lib/51_waterfall.ipynb #f1ea4cb8
-def _follow(before: pd.DataFrame, after: pd.DataFrame, deals: pd.DataFrame, since: np.datetime64, last: np.datetime64, start: np.datetime64) -> pd.DataFrame:
+# %% ../nbs/lib/51_waterfall.ipynb #1e9f2923
+def _follow(before: pd.DataFrame, after: pd.DataFrame, deals: pd.DataFrame, since: np.datetime64, last: np.datetime64,
+            start: np.datetime64) -> pd.DataFrame:
     "Put both forecasts and the fate of each deal side by side."
     columns = ["probability", "value", "expected_close_date"]
     kinds = {"probability": float, "value": float}
-    was, now = (frame.set_index("opportunity_id").reindex(columns=columns).astype(kinds).add_suffix(f"_{when}") for when, frame in enumerate((before, after)))
+    was, now = (frame.set_index("opportunity_id").reindex(columns=columns).astype(kinds).add_suffix(f"_{when}")
+                for when, frame in enumerate((before, after)))
     known = deals.set_index("opportunity_id")
     close, engaged = as_days(known["close_date"]), as_days(known["engage_date"])
     fate = known["stage"].astype(object).where(known["stage"].isin(["won", "lost"]) & (close <= last), "open")

@@ -39,7 +39,7 @@ SEGMENTS = pd.DataFrame({"segment_value": ["$x$", "<b>", "c", "d"], "mean": [1.0
 def words(texts):
     return [text.get_text().replace("\u00a0", " ") for text in texts]
 
-# %% ../../nbs/tests/test_forecast_plots.ipynb #0afb47ce
+# %% ../../nbs/tests/test_forecast_plots.ipynb #343647cf
 def test_months_are_summed_and_a_month_without_a_win_has_no_height():
     ax = plot_forecast(HISTORY, FORECAST).axes[0]
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([5e5, 0, 0, 3e5])
@@ -56,6 +56,8 @@ def test_a_period_to_come_has_its_point_its_interval_and_the_other_methods_besid
 
 def test_another_method_can_be_the_one_with_the_interval():
     assert plot_forecast(HISTORY, FORECAST, method="seasonal_mean").axes[0].lines[0].get_ydata().tolist() == [9e5]
+    with pytest.raises(CrmError, match="no method oracle; it has the_model, seasonal_mean"):
+        plot_forecast(HISTORY, FORECAST, method="oracle")
 
 
 def test_a_long_history_is_cut_and_names_every_quarter():

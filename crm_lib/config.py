@@ -16,9 +16,9 @@ import yaml
 class CrmError(Exception):
     """A sentence for the user: what was wrong, where, and what to do."""
 
-# %% ../nbs/lib/00_config.ipynb #e7effce7
+# %% ../nbs/lib/00_config.ipynb #b889b323
 SECTIONS = ("source", "calendar", "ingest", "validate", "explore", "features",
-            "leak_story", "tuning", "backtest", "train", "explain", "model_card", "publish")
+            "leak_story", "tuning", "backtest", "train", "explain", "forecast", "model_card", "publish")
 
 # %% ../nbs/lib/00_config.ipynb #72f602e5
 def _load_yaml(path: Path) -> Any:

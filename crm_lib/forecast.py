@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'BESIDE', 'RECORD', 'PERIODS', 'Standing', 'stand_at', 'fit_forecasters', 'stand_at_all', 'add_actuals',
            'wape', 'choose_method', 'is_apart', 'publish_record', 'wape_table', 'weekly_intervals', 'cover',
-           'today_windows', 'Limits', 'forecast_revenue']
+           'summarise_record', 'today_windows', 'Limits', 'forecast_revenue']
 
 # %% ../nbs/lib/56_forecast.ipynb #243c9291
 from collections.abc import Mapping, Sequence
@@ -107,13 +107,16 @@ def stand_at_all(
                 found.append(stand_at(*models, deals, snapshots, day, windows, records_start, arrivals_days))
     return found
 
-# %% ../nbs/lib/56_forecast.ipynb #d4881cf1
+# %% ../nbs/lib/56_forecast.ipynb #8372e366
+_ROWS = ["as_of", "period", "scope", "first", "last", "noise", *METHODS, *BESIDE]
+
+
 def add_actuals(
     standings: Sequence[Standing],  # what could be said
     deals: pd.DataFrame,  # one row per opportunity, as known today
 ) -> pd.DataFrame:  # rows of all standings with `actual`
     "Put what came beside what was forecast."
-    rows = pd.concat([standing.rows for standing in standings], ignore_index=True)
+    rows = pd.concat([standing.rows for standing in standings], ignore_index=True) if standings else pd.DataFrame(columns=_ROWS)
     actual = [won_revenue(deals, row.first, row.last, row.as_of if row.scope == "open_pipeline" else None)
               for row in rows[["first", "last", "scope", "as_of"]].itertuples(index=False)]
     return rows.assign(actual=actual)
@@ -157,7 +160,7 @@ def publish_record(
     published = [float(record[method].iloc[place]) for place, method in enumerate(methods)]
     return record.assign(method=methods, published=published)
 
-# %% ../nbs/lib/56_forecast.ipynb #bd49da0b
+# %% ../nbs/lib/56_forecast.ipynb #f2d64cca
 def wape_table(
     record: pd.DataFrame,  # from publish_record
 ) -> pd.DataFrame:  # period, scope, origins and the WAPE of every method
@@ -165,7 +168,7 @@ def wape_table(
     methods = ["published", *METHODS, *BESIDE]
     rows = [{"period": period, "scope": scope, "origins": len(part), **{method: wape(part["actual"], part[method]) for method in methods}}
             for (period, scope), part in record.groupby(["period", "scope"], sort=False)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["period", "scope", "origins", *methods])
 
 # %% ../nbs/lib/56_forecast.ipynb #b14b0819
 def weekly_intervals(
@@ -196,6 +199,21 @@ def cover(
     part = intervals[intervals["scope"] == scope]
     inside = {name: part["actual"].between(part[low], part[high]) for name, low, high in (("80", "p10", "p90"), ("95", "p2.5", "p97.5"))}
     return {name: float(held.mean()) if len(held) else np.nan for name, held in inside.items()}
+
+# %% ../nbs/lib/56_forecast.ipynb #2343a789
+def summarise_record(
+    record: pd.DataFrame,  # from publish_record
+    intervals: pd.DataFrame,  # from weekly_intervals
+) -> dict[str, Any]:  # wape, baselines and methods (period -> scope -> WAPE), coverage, origins, windows
+    "Sum up how good forecasts have been."
+    table = wape_table(record[record["period"].isin(RECORD)])
+    def by_period(method: str) -> dict[str, dict[str, float]]:
+        return {period: dict(zip(part["scope"], part[method])) for period, part in table.groupby("period", sort=False)}
+    counts = table.drop_duplicates("period").set_index("period")["origins"]
+    return {"wape": by_period("published"), "baselines": {name: by_period(name) for name in ("seasonal_mean", *BESIDE)},
+            "methods": {name: by_period(name) for name in ("model", "combination")}, "coverage": cover(intervals),
+            "coverage_open_pipeline": cover(intervals, "open_pipeline"), "weeks": len(intervals) // len(SCOPES),
+            "origins": int(counts.get("month", 0)), "origins_by_period": counts.to_dict()}
 
 # %% ../nbs/lib/56_forecast.ipynb #03b974dc
 PERIODS = ("month", "quarter", "next_quarter")

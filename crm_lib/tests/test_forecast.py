@@ -13,6 +13,8 @@ __all__ = ['LAST', 'WEEKS', 'ORIGINS', 'MONTHS', 'small_crm', 'snapshots_until',
            'test_few_origins_publish_the_combination_and_more_the_best', 'test_methods_far_apart_leave_the_model',
            'test_every_week_has_the_intervals_that_would_have_been_published',
            'test_an_interval_holds_where_what_came_lies_inside', 'test_without_a_week_there_are_no_intervals',
+           'test_the_metrics_hold_the_record_by_period_and_scope',
+           'test_without_a_past_there_is_an_empty_record_and_still_a_forecast',
            'test_the_forecast_holds_the_columns_of_the_contract_for_every_period_scope_and_segment',
            'test_segments_add_up_to_the_cent_and_the_pipeline_is_part_of_the_whole', 'history', 'standing_of',
            'test_the_published_mean_is_that_of_the_method_with_the_best_record',
@@ -20,7 +22,7 @@ __all__ = ['LAST', 'WEEKS', 'ORIGINS', 'MONTHS', 'small_crm', 'snapshots_until',
            'test_a_part_of_a_quarter_is_judged_by_the_record_of_parts',
            'test_the_windows_of_today_are_those_of_the_contract']
 
-# %% ../../nbs/tests/test_forecast.ipynb #b483db9d
+# %% ../../nbs/tests/test_forecast.ipynb #7b1e85c6
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +30,7 @@ import pytest
 from ..features import build_features
 from ..fiscal import FiscalCalendar
 from ..forecast import (Limits, Standing, add_actuals, choose_method, cover, fit_forecasters, forecast_revenue, is_apart, publish_record, stand_at,
-                              stand_at_all, today_windows, wape, wape_table, weekly_intervals)
+                              stand_at_all, summarise_record, today_windows, wape, wape_table, weekly_intervals)
 from ..periods import period_window, won_revenue
 from ..snapshots import month_ends, spaced_dates
 
@@ -176,7 +178,25 @@ def test_without_a_week_there_are_no_intervals(standings, record):
     months = [one for one in standings if "month" in one.book]
     assert weekly_intervals(months, record).empty
 
-# %% ../../nbs/tests/test_forecast.ipynb #8c8187ea
+# %% ../../nbs/tests/test_forecast.ipynb #e3b441d8
+def test_the_metrics_hold_the_record_by_period_and_scope(standings, record):
+    found = summarise_record(record, weekly_intervals(standings, record, draws=50))
+    assert set(found["wape"]) == {"month"}
+    table = wape_table(record).set_index(["period", "scope"])
+    assert found["wape"]["month"]["total"] == table.loc[("month", "total"), "published"]
+    assert found["baselines"]["stage_weighted"]["month"]["open_pipeline"] == table.loc[("month", "open_pipeline"), "stage_weighted"]
+    assert set(found["baselines"]) == {"seasonal_mean", "last_period", "stage_weighted"} and set(found["coverage"]) == {"80", "95"}
+    assert found["origins"] == 2 and found["weeks"] == 3
+
+
+def test_without_a_past_there_is_an_empty_record_and_still_a_forecast(today):
+    empty = publish_record(add_actuals([], small_crm()))
+    found = summarise_record(empty, weekly_intervals([], empty))
+    assert found["wape"] == {} and found["origins"] == 0 and np.isnan(found["coverage"]["80"])
+    table, notes = forecast_revenue(today, empty, draws=50)
+    assert len(notes) == 6 and table["mean"].notna().all()
+
+# %% ../../nbs/tests/test_forecast.ipynb #c3792ebf
 def test_the_forecast_holds_the_columns_of_the_contract_for_every_period_scope_and_segment(today, record):
     table, _ = forecast_revenue(today, record, draws=200)
     assert list(table) == ["as_of", "period", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
@@ -192,7 +212,7 @@ def test_segments_add_up_to_the_cent_and_the_pipeline_is_part_of_the_whole(today
     whole = sums["all"].unstack()
     assert (whole["open_pipeline"] <= whole["total"]).all()
 
-
+# %% ../../nbs/tests/test_forecast.ipynb #6f38ccc2
 def history(*pairs):
     "Six past months of both scopes at which model and seasonal mean were as good as said."
     days = pd.date_range("2023-01-31", periods=6, freq="ME")
@@ -221,7 +241,7 @@ def test_an_open_pipeline_above_the_total_leaves_the_model(today):
     table, _ = forecast_revenue(asked, history((130, 100), (100, 130)), draws=50)
     assert set(table["method"]) == {"model"}
 
-
+# %% ../../nbs/tests/test_forecast.ipynb #5f6e0a4f
 def test_why_an_interval_is_withheld_is_said(today, record):
     close = standing_of((100.0, 300.0), (110.0, 310.0), today)
     table, notes = forecast_revenue(close, record[:0], draws=50)

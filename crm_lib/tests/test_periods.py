@@ -46,7 +46,7 @@ def test_a_months_last_day_stays_the_last_and_no_day_is_invented():
     moved = [str(shift_months(day, months)) for day, months in (("2024-02-29", 1), ("2024-03-30", -1), ("2024-01-15", -2), ("2024-01-31", 3))]
     assert moved == ["2024-03-31", "2024-02-29", "2023-11-15", "2024-04-30"]
 
-# %% ../../nbs/tests/test_periods.ipynb #fc2ce016
+# %% ../../nbs/tests/test_periods.ipynb #50a39a3a
 def sold(*rows):
     frame = pd.DataFrame(rows, columns=["engage_date", "close_date", "close_value", "stage"])
     return frame.assign(engage_date=pd.to_datetime(frame["engage_date"]), close_date=pd.to_datetime(frame["close_date"]))
@@ -82,7 +82,7 @@ def test_the_open_pipeline_is_compared_with_deals_that_were_open_as_long_before(
     quarter = period_window("2024-03-31", "next_quarter")
     assert seasonal_mean(MONTHS, "2024-03-31", quarter, "2024-01-01", "open_pipeline") == 0
 
-
+# %% ../../nbs/tests/test_periods.ipynb #58a46460
 def test_what_is_left_of_a_month_is_compared_with_the_same_days():
     rest = period_window("2024-07-22", "month")
     assert seasonal_mean(MONTHS, "2024-07-22", rest, "2024-04-01") == 1 and last_period(MONTHS, "2024-07-22", rest, "2024-04-01") == 1

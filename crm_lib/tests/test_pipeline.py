@@ -35,12 +35,12 @@ from ..metrics import log_odds
 from ..simulate import World, simulate_crm
 from ..imports import import_tables
 
-# %% ../../nbs/tests/test_pipeline.ipynb #07cb8cb2
+# %% ../../nbs/tests/test_pipeline.ipynb #5998ef89
 pytestmark = pytest.mark.slow
 HERE = Path(globals().get("__file__", "here")).resolve()
 ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exists()), HERE.parent)
-STAGES = ("ingest", "validate", "explore", "features", "leak_story", "tuning", "backtest", "train", "explain", "model_card", "publish")
-TABLES = ("deals.parquet", "snapshots.parquet", "tuning.json", "backtest.parquet", "reasons.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz")
+STAGES = ("ingest", "validate", "explore", "features", "leak_story", "tuning", "backtest", "train", "explain", "forecast", "model_card", "publish")
+TABLES = ("deals.parquet", "snapshots.parquet", "tuning.json", "backtest.parquet", "reasons.parquet", "forecast.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 # %% ../../nbs/tests/test_pipeline.ipynb #27361f5a

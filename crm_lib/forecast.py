@@ -62,7 +62,7 @@ def stand_at(
                          "combination": float(np.nanmean([mean, usual])), "last_period": before, "stage_weighted": weighted})
     return Standing(as_days(as_of), book, spread, pd.DataFrame(rows))
 
-# %% ../nbs/lib/56_forecast.ipynb #28c4a2b1
+# %% ../nbs/lib/56_forecast.ipynb #11009a5e
 RECORD = ("month", "quarter", "rest_of_quarter", "next_quarter")
 
 
@@ -79,7 +79,8 @@ def fit_forecasters(
     "Fit the forecasters of one origin."
     base, variant = split_name(name)
     made = base if variant in CALIBRATORS else name
-    return tuple(fit_chosen(which, deals, snapshots, origin, records_start, pd.DataFrame(), settings, seed, recipe)[0] for which in (made, "phase_table"))
+    none = pd.DataFrame()
+    return tuple(fit_chosen(which, deals, snapshots, origin, records_start, none, settings, seed, recipe)[0] for which in (made, "phase_table"))
 
 # %% ../nbs/lib/56_forecast.ipynb #b2d341af
 def stand_at_all(
@@ -242,7 +243,7 @@ def _pick(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], least: int, apar
         return dict.fromkeys(SCOPES, "model"), dict.fromkeys(SCOPES, 1.0)
     return method, {scope: value[scope] / max(rows.loc[scope, "model"], 1e-9) for scope in SCOPES}
 
-# %% ../nbs/lib/56_forecast.ipynb #90757079
+# %% ../nbs/lib/56_forecast.ipynb #447376b4
 class Limits(NamedTuple):
     """What a number needs before it is given: section forecast of params.yaml."""
 
@@ -254,17 +255,20 @@ class Limits(NamedTuple):
 
 def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, limits: Limits) -> str:
     "Say why an interval is not given; nothing where it is."
+    if np.isnan(row["seasonal_mean"]):
+        return "no earlier month of its kind is complete that the model could be compared with"
     if is_apart(row, limits.apart):
-        return (f"the model says {row['model']:,.0f} and the seasonal mean {row['seasonal_mean']:,.0f}, further apart than {limits.apart:g} times, so no record "
-                "speaks for such a day; the model's number is given because it alone looks at today's deals").replace("seasonal mean nan", "seasonal mean nothing")
+        return (f"the model says {row['model']:,.0f} and the seasonal mean {row['seasonal_mean']:,.0f}, more than {limits.apart:g} times apart, so no record "
+                "speaks for such a day; the number given is the model's, which alone looks at today's deals")
     if origins < limits.interval_origins:
         return f"only {origins} past origins show how far it may miss, and {limits.interval_origins} are needed"
     if whole["p90"] - whole["p10"] > limits.widest * whole["p50"]:
         return f"it would be wider than {limits.widest:g} times its middle"
     return ""
 
-# %% ../nbs/lib/56_forecast.ipynb #3464ae70
-def _withhold(table: pd.DataFrame, period: str, rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits) -> tuple[pd.DataFrame, list[str]]:
+# %% ../nbs/lib/56_forecast.ipynb #72427aff
+def _withhold(table: pd.DataFrame, period: str, rows: pd.DataFrame, past: Mapping[str, pd.DataFrame],
+              limits: Limits) -> tuple[pd.DataFrame, list[str]]:
     "Blank the intervals that would promise too much, and say why."
     table, notes = table.copy(), []
     for scope in SCOPES:

@@ -14,7 +14,7 @@ import pandas as pd
 from .config import CrmError
 from .fiscal import FiscalCalendar, as_days
 
-# %% ../nbs/lib/50_periods.ipynb #09f75748
+# %% ../nbs/lib/50_periods.ipynb #44e3ea0c
 def period_window(
     as_of: object,  # the last day known
     period: str,  # month, rest_of_quarter, next_quarter, quarter (three months), four_weeks
@@ -25,7 +25,8 @@ def period_window(
     first = as_days(as_of) + day
     month, quarter = first.astype("datetime64[M]"), calendar.quarter_end(first)[()]
     ends = {"month": (first, (month + 1).astype("datetime64[D]") - day), "quarter": (first, (month + 3).astype("datetime64[D]") - day),
-            "rest_of_quarter": (first, quarter), "next_quarter": (quarter + day, calendar.quarter_end(quarter + day)[()]), "four_weeks": (first, first + 27 * day)}
+            "rest_of_quarter": (first, quarter), "four_weeks": (first, first + 27 * day),
+            "next_quarter": (quarter + day, calendar.quarter_end(quarter + day)[()])}
     if period not in ends:
         raise CrmError(f"The period {period!r} is unknown: choose from {', '.join(ends)}.")
     return ends[period]
@@ -57,7 +58,7 @@ def won_revenue(
         counts &= as_days(deals["engage_date"]) <= as_days(open_at)
     return float(deals["close_value"].to_numpy()[counts].sum())
 
-# %% ../nbs/lib/50_periods.ipynb #a0154661
+# %% ../nbs/lib/50_periods.ipynb #2d7ce250
 def _month_parts(first: np.datetime64, last: np.datetime64) -> Iterator[tuple[np.datetime64, np.datetime64]]:
     for month in np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1):
         yield max(first, month.astype("datetime64[D]")), min(last, (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D"))
@@ -69,7 +70,8 @@ def _records_begin(records_start: object) -> np.datetime64:
     return month if as_days(records_start) - month < np.timedelta64(3, "D") else as_days(records_start)
 
 
-def _earlier(deals: pd.DataFrame, as_of: np.datetime64, part: tuple[np.datetime64, np.datetime64], begin: np.datetime64, scope: str, step: int) -> list[float]:
+def _earlier(deals: pd.DataFrame, as_of: np.datetime64, part: tuple[np.datetime64, np.datetime64], begin: np.datetime64,
+             scope: str, step: int) -> list[float]:
     "List what the same days brought, so many months earlier and again as many."
     found, back = [], -step
     while shift_months(part[0], back) >= begin:

@@ -241,14 +241,14 @@ def test_an_open_pipeline_above_the_total_leaves_the_model(today):
     table, _ = forecast_revenue(asked, history((130, 100), (100, 130)), draws=50)
     assert set(table["method"]) == {"model"}
 
-# %% ../../nbs/tests/test_forecast.ipynb #5f6e0a4f
+# %% ../../nbs/tests/test_forecast.ipynb #2d72db70
 def test_why_an_interval_is_withheld_is_said(today, record):
     close = standing_of((100.0, 300.0), (110.0, 310.0), today)
     table, notes = forecast_revenue(close, record[:0], draws=50)
     assert len(notes) == 6 and all("only 0 past origins show how far it may miss, and 3 are needed" in note for note in notes)
     assert table["p10"].isna().all() and table["p50"].notna().all()
     _, notes = forecast_revenue(standing_of((100.0, 300.0), (250.0, np.nan), today), record, draws=50)
-    assert "the model says 100 and the seasonal mean 250, further apart than 2 times" in notes[0] and "the seasonal mean nothing" in notes[1]
+    assert "the model says 100 and the seasonal mean 250, more than 2 times apart" in notes[0] and "no earlier month of its kind" in notes[1]
     _, notes = forecast_revenue(close, history((100, 110), (100, 110)), limits=Limits(widest=0.001), draws=50)
     assert len(notes) == 6 and all("wider than 0.001 times its middle" in note for note in notes)
     assert "for the open pipeline of the next quarter" in notes[4]

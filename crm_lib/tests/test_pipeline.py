@@ -9,7 +9,8 @@ __all__ = ['pytestmark', 'HERE', 'ROOT', 'STAGES', 'TABLES', 'HOSTILE', 'hostile
            'test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table',
            'test_scores_hold_the_columns_of_the_contract_for_every_open_deal',
            'test_reasons_add_up_to_the_published_score',
-           'test_the_backtest_holds_every_model_at_every_horizon_and_no_label', 'test_a_second_run_does_nothing',
+           'test_the_backtest_holds_every_model_at_every_horizon_and_no_label',
+           'test_the_forecast_adds_up_over_every_segment_and_its_record_is_kept', 'test_a_second_run_does_nothing',
            'test_a_changed_key_reruns_only_the_stages_that_read_it',
            'test_an_undisturbed_ploomber_build_writes_the_same_bytes_as_the_killed_and_repeated_dvc_run',
            'test_the_registered_model_answers_as_the_published_scores',
@@ -157,6 +158,16 @@ def test_the_backtest_holds_every_model_at_every_horizon_and_no_label(project):
     for part in record["horizons"].values():
         never = part["models"]["always_no"]
         assert never["accuracy"] == never["majority_accuracy"] and {"auc", "brier", "log_loss", "ece", "brier_skill", "vs_table"} <= set(never)
+
+# %% ../../nbs/tests/test_pipeline.ipynb #59e07bfc
+def test_the_forecast_adds_up_over_every_segment_and_its_record_is_kept(project):
+    forecast = pd.read_parquet(project / "artifacts" / "forecast.parquet")
+    assert list(forecast) == ["as_of", "period", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
+    sums = forecast.groupby(["period", "scope", "segment"])["mean"].sum().unstack()
+    assert (sums.sub(sums["all"], axis=0).abs() < 0.005).all(axis=None) and HOSTILE in set(forecast["segment_value"])
+    record = json.loads((project / "reports" / "metrics" / "forecast.json").read_text())
+    assert set(record["wape"]["month"]) == {"open_pipeline", "total"} and set(record["coverage"]) == {"80", "95"}
+    assert set(record["baselines"]) == {"seasonal_mean", "last_period", "stage_weighted"} and record["origins"] > 0
 
 # %% ../../nbs/tests/test_pipeline.ipynb #67969328
 def test_a_second_run_does_nothing(project):

@@ -82,11 +82,12 @@ def fit_forecasters(
     none = pd.DataFrame()
     return tuple(fit_chosen(which, deals, snapshots, origin, records_start, none, settings, seed, recipe)[0] for which in (made, "phase_table"))
 
-# %% ../nbs/lib/56_forecast.ipynb #b2d341af
+# %% ../nbs/lib/56_forecast.ipynb #c2844e75
 def stand_at_all(
     name: str,  # MODEL or MODEL+VARIANT
     deals: pd.DataFrame,  # one row per opportunity
-    snapshots: pd.DataFrame,  # feature snapshots; must hold all days to stand at
+    snapshots: pd.DataFrame,  # feature snapshots; must hold the origins
+    weekly: pd.DataFrame,  # snapshots of the further days that those lack; stood at, never learned from
     origins: np.ndarray,  # month ends at which the model is fitted, ascending
     between: np.ndarray,  # further days, judged by the four weeks after them
     last: object,  # last day that the tables know of
@@ -97,7 +98,7 @@ def stand_at_all(
     arrivals_days: int = 90,  # how far to look back for the deals to come
 ) -> list[Standing]:  # one per day and kind of window, by day
     "Stand at every past day."
-    calendar, found = settings.grid.calendar, []
+    calendar, found, every = settings.grid.calendar, [], pd.concat([snapshots, weekly], ignore_index=True)
     for origin, until in zip(origins, [*origins[1:], as_days(last) + 1]):
         models = fit_forecasters(name, deals, snapshots, origin, records_start, settings, seed, recipe)
         days = [(origin, RECORD), *((day, ("four_weeks",)) for day in as_days(between) if origin <= day < until)]
@@ -105,7 +106,7 @@ def stand_at_all(
             windows = {period: period_window(day, period, calendar) for period in periods}
             windows = {period: window for period, window in windows.items() if window[1] <= as_days(last)}
             if windows:
-                found.append(stand_at(*models, deals, snapshots, day, windows, records_start, arrivals_days))
+                found.append(stand_at(*models, deals, every, day, windows, records_start, arrivals_days))
     return found
 
 # %% ../nbs/lib/56_forecast.ipynb #8372e366

@@ -46,7 +46,7 @@ class Outlook:
         """Return what a model is made from, in the order of fit_forecasters."""
         return self.settings, self.seed, self.chosen.get("recipe")
 
-# %% ../nbs/lib/71_outlook.ipynb #0a8ffe27
+# %% ../nbs/lib/71_outlook.ipynb #0c99e18e
 class Past(NamedTuple):
     """How good the forecasts have been."""
 
@@ -67,8 +67,9 @@ def look_back(
     stood = rolling_origins(start, last, horizons, origins)
     weeks = np.arange(stood[0], last - np.timedelta64(27, "D"), 7)
     missing = np.setdiff1d(weeks, as_days(outlook.snapshots["as_of"]))
-    snapshots = pd.concat([outlook.snapshots, *([build(outlook.deals, missing)] if len(missing) else [])], ignore_index=True)
-    standings = stand_at_all(outlook.chosen["chosen"], outlook.deals, snapshots, stood, weeks, last, start, *outlook.recipe, outlook.arrivals_days)
+    weekly = build(outlook.deals, missing) if len(missing) else outlook.snapshots[:0]
+    standings = stand_at_all(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, weekly, stood, weeks, last, start, *outlook.recipe,
+                             outlook.arrivals_days)
     record = publish_record(add_actuals(standings, outlook.deals), limits.least_origins, limits.apart)
     intervals = weekly_intervals(standings, record, outlook.draws, outlook.seed)
     return Past(record, wape_table(record), intervals, summarise_record(record, intervals))

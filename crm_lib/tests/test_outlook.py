@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LAST', 'small_crm', 'outlook', 'past', 'ahead', 'test_the_past_holds_every_month_end_and_every_week_between',
-           'test_snapshots_that_are_there_already_are_not_built_again',
+           'test_days_that_have_snapshots_already_are_not_built_again',
+           'test_what_the_weeks_between_show_is_not_learned_from', 'test_no_week_needs_to_be_built_where_all_are_there',
            'test_the_forecast_and_what_is_booked_stand_beside_each_other',
            'test_the_errors_are_drawn_or_a_sentence_says_why_not']
 
@@ -53,7 +54,7 @@ def ahead(outlook, past):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
     return look_ahead(outlook, model, past)
 
-# %% ../../nbs/tests/test_outlook.ipynb #5255ada1
+# %% ../../nbs/tests/test_outlook.ipynb #e5bcfa75
 def test_the_past_holds_every_month_end_and_every_week_between(past):
     days = past.record.groupby("period")["as_of"].unique()
     assert list(pd.DatetimeIndex(days["month"]).strftime("%Y-%m-%d")) == ["2023-09-30", "2023-10-31"]
@@ -62,12 +63,25 @@ def test_the_past_holds_every_month_end_and_every_week_between(past):
     assert past.errors.loc[past.errors["period"] == "month", "origins"].tolist() == [2, 2]
 
 
-def test_snapshots_that_are_there_already_are_not_built_again(outlook, past):
-    days = past.record["as_of"].unique()
-    more = build_features(outlook.deals, np.setdiff1d(days, outlook.snapshots["as_of"]), outlook.records_start)
-    whole = Outlook(**{**vars(outlook), "snapshots": pd.concat([outlook.snapshots, more], ignore_index=True)})
-    again = look_back(whole, lambda *_: pytest.fail("nothing is missing"), [30, "quarter_end"], 2)
-    pd.testing.assert_frame_equal(again.errors, past.errors)
+def test_days_that_have_snapshots_already_are_not_built_again(outlook):
+    asked = []
+    def build(deals, days):
+        asked.extend(days)
+        return build_features(deals, days, outlook.records_start)
+    look_back(outlook, build, [30, "quarter_end"], 1)
+    assert asked and not set(pd.DatetimeIndex(asked)) & set(outlook.snapshots["as_of"])
+
+
+def test_what_the_weeks_between_show_is_not_learned_from(outlook, past):
+    days = past.record.loc[past.record["period"] == "four_weeks", "as_of"].unique()
+    other = look_back(outlook, lambda deals, asked: build_features(deals, np.union1d(asked, days + pd.Timedelta(days=1)), outlook.records_start), [30, "quarter_end"], 2)
+    pd.testing.assert_frame_equal(other.errors, past.errors)
+
+
+def test_no_week_needs_to_be_built_where_all_are_there(outlook):
+    weeks = build_features(outlook.deals, pd.date_range("2023-10-31", LAST, freq="7D").to_numpy(), outlook.records_start)
+    whole = Outlook(**{**vars(outlook), "snapshots": pd.concat([outlook.snapshots, weeks]).drop_duplicates(["as_of", "opportunity_id"])})
+    assert look_back(whole, lambda *_: pytest.fail("nothing is missing"), [30, "quarter_end"], 1).figures["weeks"] == 2
 
 
 def test_the_forecast_and_what_is_booked_stand_beside_each_other(outlook, ahead):

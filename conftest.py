@@ -1,8 +1,26 @@
-"""Start the longest test files first, so that the workers end together."""
+"""Start the longest test files first, so that the workers end together, and kernels of library notebooks on sockets of their own."""
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
 
-LONG = ("test_pipeline", "test_other_crm", "test_malformed", "test_truth", "test_audit", "test_kaggle", "test_shape")
+import nbval.kernel
+from jupyter_client.manager import KernelManager
+
+LONG = ("test_pipeline", "test_other_crm", "test_malformed", "test_truth", "test_audit", "test_tuning", "test_kaggle", "test_shape")
 
 
 def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
+
+
+def _start_on_sockets(**options: Any) -> KernelManager:
+    "Two workers may draw the same free TCP port; a socket in a new folder belongs to one kernel alone."
+    folder = tempfile.mkdtemp(prefix="crm-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return KernelManager(connection_file=str(Path(folder) / "k.json"), transport="ipc", **options)
+
+
+nbval.kernel.KernelManager = _start_on_sockets

@@ -34,13 +34,13 @@ def other_export():
                          "Stage": stage, "Probability": chance, "Reporting date": deals["engage_date"].dt.strftime("%d.%m.%Y"),
                          "Expected or actual close date": deals["close_date"].fillna(hope).dt.strftime("%d.%m.%Y")})
 
-# %% ../../nbs/tests/test_other_crm.ipynb #7f2625c0
+# %% ../../nbs/tests/test_other_crm.ipynb #faae00d5
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("other") / "project")
     (folder / "before.yaml").write_bytes((folder / "params.yaml").read_bytes())
     other_export().to_csv(folder / "deals.csv", index=False)
-    for command in (("crm", "map", "deals.csv"), ("crm", "data", "csv", "deals.csv"), ("dvc", "repro")):
+    for command in (("crm", "map", "deals.csv"), ("crm", "data", "csv", "deals.csv"), ("dvc", "repro", "publish")):
         done = call(folder, *command)
         assert done.returncode == 0, done.stdout + done.stderr
     return folder

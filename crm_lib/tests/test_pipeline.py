@@ -75,7 +75,7 @@ def kill_during(folder, stage):
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-# %% ../../nbs/tests/test_pipeline.ipynb #5067f26e
+# %% ../../nbs/tests/test_pipeline.ipynb #235dbd84
 def copy_project(folder, **sections):
     "Copy what the pipeline needs, with a small backtest and whatever else is asked for."
     folder.mkdir()
@@ -87,6 +87,8 @@ def copy_project(folder, **sections):
     params["backtest"] |= {"origins": 3, "bootstrap": 100, "models": ["logistic"], "horizons": [30, 60, 90, "quarter_end"]}
     params["tuning"] |= {"trials": 2, "inner_origins": 2}
     params["explain"]["background"] = 4
+    params["leak_story"]["bootstrap"] = params["model_card"]["bootstrap"] = 50
+    params["forecast"]["draws"] = 200
     for section, values in sections.items():
         params[section] |= values
     (folder / "params.yaml").write_text(yaml.safe_dump(params))

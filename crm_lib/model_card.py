@@ -93,10 +93,10 @@ def read_metrics(
     "Read the metrics of several stages."
     return {stage: json.loads(Path(path).read_text(encoding="utf-8")) for stage, path in paths.items()}
 
-# %% ../nbs/lib/67_model_card.ipynb #b9e8ce64
+# %% ../nbs/lib/67_model_card.ipynb #0de5527b
 _MODELS = {"always_no": "always saying no", "age_curve": "the closing curve by age", "phase_table": "the table of age and month of the quarter",
            "logistic": "a daily chance of closing from a logistic regression", "forest": "a daily chance of closing from a random forest",
-           "xgboost": "a daily chance of closing from gradient-boosted trees", "cure": "a mixture cure model"}
+           "xgboost": "a daily chance of closing from gradient-boosted trees", "cure_table": "that table for the deals that are alive, a mixture cure model"}
 
 
 def _name_model(model: str) -> str:

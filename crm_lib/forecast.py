@@ -172,7 +172,7 @@ def wape_table(
             for (period, scope), part in record.groupby(["period", "scope"], sort=False)]
     return pd.DataFrame(rows, columns=["period", "scope", "origins", *methods])
 
-# %% ../nbs/lib/56_forecast.ipynb #b14b0819
+# %% ../nbs/lib/56_forecast.ipynb #00e55ca2
 def weekly_intervals(
     standings: Sequence[Standing],  # those of four weeks are looked at
     record: pd.DataFrame,  # from publish_record
@@ -184,7 +184,8 @@ def weekly_intervals(
     for standing in (one for one in standings if "four_weeks" in one.book):
         now = rows[rows["as_of"] == pd.Timestamp(standing.as_of)].set_index("scope")
         before = {scope: rows[(rows["scope"] == scope) & (rows["last"] <= pd.Timestamp(standing.as_of))] for scope in SCOPES}
-        shock = {scope: learn_shock(before[scope], now.loc[scope, "method"]) for scope in SCOPES}
+        noise = {scope: rows.loc[(rows["scope"] == scope) & (rows["as_of"] <= pd.Timestamp(standing.as_of)), "noise"] for scope in SCOPES}
+        shock = {scope: learn_shock(before[scope], now.loc[scope, "method"], noise[scope]) for scope in SCOPES}
         factor = {scope: now.loc[scope, "published"] / max(now.loc[scope, "model"], 1e-9) for scope in SCOPES}
         drawn = draw_revenue(standing.book, "four_weeks", standing.log_spread, draws, seed)
         found = summarise_draws(standing.book, "four_weeks", drawn, shock, factor, (0.025, 0.1, 0.5, 0.9, 0.975), seed)
@@ -217,7 +218,7 @@ def summarise_record(
             "coverage_open_pipeline": cover(intervals, "open_pipeline"), "weeks": len(intervals) // len(SCOPES),
             "origins": int(counts.get("month", 0)), "origins_by_period": counts.to_dict()}
 
-# %% ../nbs/lib/56_forecast.ipynb #03b974dc
+# %% ../nbs/lib/56_forecast.ipynb #f09c60c9
 PERIODS = ("month", "quarter", "next_quarter")
 
 
@@ -235,16 +236,7 @@ def _like(record: pd.DataFrame, period: str, scope: str, as_of: np.datetime64, c
     kind = "rest_of_quarter" if period == "quarter" and calendar.quarter_start(tomorrow) != tomorrow else period
     return record[(record["period"] == kind) & (record["scope"] == scope)]
 
-
-def _pick(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], least: int, apart: float) -> tuple[dict[str, str], dict[str, float]]:
-    "Choose the method of each scope, and its factor on the book's mean."
-    method = {scope: "model" if is_apart(rows.loc[scope], apart) else choose_method(past[scope], least) for scope in SCOPES}
-    value = {scope: rows.loc[scope, method[scope]] for scope in SCOPES}
-    if value["open_pipeline"] > value["total"]:
-        return dict.fromkeys(SCOPES, "model"), dict.fromkeys(SCOPES, 1.0)
-    return method, {scope: value[scope] / max(rows.loc[scope, "model"], 1e-9) for scope in SCOPES}
-
-# %% ../nbs/lib/56_forecast.ipynb #447376b4
+# %% ../nbs/lib/56_forecast.ipynb #e60f85a6
 class Limits(NamedTuple):
     """What a number needs before it is given: section forecast of params.yaml."""
 
@@ -254,6 +246,27 @@ class Limits(NamedTuple):
     widest: float = 1.0  # widest interval that is given, (p90 - p10) / p50
 
 
+def _say_why(row: Mapping[str, float], past: pd.DataFrame, least: int, apart: float) -> str:
+    "Say why a method is published for a period and scope."
+    if is_apart(row, apart):
+        return "it alone looks at today's deals, and there is no seasonal mean near it"
+    if len(past) < least:
+        return f"{len(past)} past origins are fewer than {least}, too few to choose by"
+    missed = {method: wape(past["actual"], past[method]) for method in METHODS}
+    return f"at {len(past)} past origins it missed least: " + ", ".join(f"{method.replace('_', ' ')} {error:.1%}" for method, error in missed.items())
+
+
+def _pick(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits) -> tuple[dict[str, str], dict[str, float], dict[str, str]]:
+    "Choose the method of each scope, its factor on the book's mean, and say why."
+    method = {scope: "model" if is_apart(rows.loc[scope], limits.apart) else choose_method(past[scope], limits.least_origins) for scope in SCOPES}
+    value = {scope: rows.loc[scope, method[scope]] for scope in SCOPES}
+    if value["open_pipeline"] > value["total"]:
+        why = "the methods with the better records would put the open pipeline above the total"
+        return dict.fromkeys(SCOPES, "model"), dict.fromkeys(SCOPES, 1.0), dict.fromkeys(SCOPES, why)
+    factor = {scope: value[scope] / max(rows.loc[scope, "model"], 1e-9) for scope in SCOPES}
+    return method, factor, {scope: _say_why(rows.loc[scope], past[scope], limits.least_origins, limits.apart) for scope in SCOPES}
+
+# %% ../nbs/lib/56_forecast.ipynb #c1771b7e
 def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, limits: Limits) -> str:
     "Say why an interval is not given; nothing where it is."
     if np.isnan(row["seasonal_mean"]):
@@ -280,7 +293,7 @@ def _withhold(table: pd.DataFrame, period: str, rows: pd.DataFrame, past: Mappin
             notes.append(f"No interval is given for the {scope.replace('_', ' ')} of the {period.replace('_', ' ')}: {why}.")
     return table, notes
 
-# %% ../nbs/lib/56_forecast.ipynb #b535363e
+# %% ../nbs/lib/56_forecast.ipynb #5a6a4f72
 def forecast_revenue(
     standing: Standing,  # at the last day known, with the windows of today_windows
     record: pd.DataFrame,  # from publish_record
@@ -288,17 +301,18 @@ def forecast_revenue(
     limits: Limits = Limits(),  # what a number needs before it is given
     draws: int = 2000,  # number of draws
     seed: int = 0,  # seed of the draws
-) -> tuple[pd.DataFrame, list[str]]:  # as_of, period, scope, segment, segment_value, p10, p50, p90, mean, method; and why intervals are missing
+) -> tuple[pd.DataFrame, list[str], pd.DataFrame]:  # as_of, period, scope, segment, segment_value, p10, p50, p90, mean, method; why intervals are missing; why each method
     "Forecast the revenue to come, by period, scope and segment."
-    parts, notes = [], []
+    parts, notes, reasons = [], [], []
     for period in PERIODS:
         past = {scope: _like(record, period, scope, standing.as_of, calendar) for scope in SCOPES}
         rows = standing.rows[standing.rows["period"] == period].set_index("scope")
-        method, factor = _pick(rows, past, limits.least_origins, limits.apart)
-        shock = {scope: learn_shock(past[scope], method[scope]) for scope in SCOPES}
+        method, factor, why = _pick(rows, past, limits)
+        shock = {scope: learn_shock(past[scope], method[scope], [*past[scope]["noise"], rows.loc[scope, "noise"]]) for scope in SCOPES}
         drawn = draw_revenue(standing.book, period, standing.log_spread, draws, seed)
         table, said = _withhold(summarise_draws(standing.book, period, drawn, shock, factor, seed=seed), period, rows, past, limits)
         parts.append(table.assign(as_of=pd.Timestamp(standing.as_of), period=period, method=table["scope"].map(method)))
         notes += said
+        reasons += [{"period": period, "scope": scope, "method": method[scope], **rows.loc[scope, [*METHODS, *BESIDE]], "why": why[scope]} for scope in SCOPES]
     columns = ["as_of", "period", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
-    return pd.concat(parts, ignore_index=True)[columns], notes
+    return pd.concat(parts, ignore_index=True)[columns], notes, pd.DataFrame(reasons)

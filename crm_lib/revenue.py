@@ -191,7 +191,7 @@ def summarise_draws(
     columns = ["scope", "segment", "segment_value", *(f"p{100 * level:g}" for level in levels), "mean"]
     return pd.concat(parts, ignore_index=True)[columns]
 
-# %% ../nbs/lib/55_revenue.ipynb #90321b0f
+# %% ../nbs/lib/55_revenue.ipynb #092b885d
 def _distinct_share(first: pd.Series, last: pd.Series) -> float:
     "Give the share of the days of some windows that are different days."
     start, length = as_days(first), (as_days(last) - as_days(first)).astype(int) + 1
@@ -202,13 +202,15 @@ def _distinct_share(first: pd.Series, last: pd.Series) -> float:
 def learn_shock(
     rows: pd.DataFrame,  # past forecasts of one period and scope: first and last day, actual, noise (relative) and a column per method
     method: str,  # the method whose misses count
-    usual: float = 0.08,  # spread that a new company starts with
+    noise: Sequence[float],  # relative spread by the luck of single deals: of the window asked for and of earlier ones
+    usual: float = 1.2,  # spread that a new company starts with, in units of the usual noise
     weight: float = 8.0,  # origins' worth of it
 ) -> float:  # standard deviation of the log of the common shock
     "Learn how far the days to come may shift as a whole."
     seen = rows[(rows["actual"] > 0) & (rows[method] > 0)]
+    prior = usual * float(np.median(np.minimum(noise, 1.0)))
     if seen.empty:
-        return usual
+        return prior
     excess = np.log(seen["actual"] / seen[method]) ** 2 - np.minimum(seen["noise"], 1.0) ** 2
     share = _distinct_share(seen["first"], seen["last"])
-    return float(np.sqrt(max((weight * usual**2 + share * excess.sum()) / (weight + share * len(seen)), 0.0)))
+    return float(np.sqrt(max((weight * prior**2 + share * excess.sum()) / (weight + share * len(seen)), 0.0)))

@@ -183,7 +183,7 @@ def test_without_a_week_there_are_no_intervals(standings, record):
     months = [one for one in standings if "month" in one.book]
     assert weekly_intervals(months, record).empty
 
-# %% ../../nbs/tests/test_forecast.ipynb #e3b441d8
+# %% ../../nbs/tests/test_forecast.ipynb #73376943
 def test_the_metrics_hold_the_record_by_period_and_scope(standings, record):
     found = summarise_record(record, weekly_intervals(standings, record, draws=50))
     assert set(found["wape"]) == {"month"}
@@ -198,12 +198,12 @@ def test_without_a_past_there_is_an_empty_record_and_still_a_forecast(today):
     empty = publish_record(add_actuals([], small_crm()))
     found = summarise_record(empty, weekly_intervals([], empty))
     assert found["wape"] == {} and found["origins"] == 0 and np.isnan(found["coverage"]["80"])
-    table, notes = forecast_revenue(today, empty, draws=50)
+    table, notes, _ = forecast_revenue(today, empty, draws=50)
     assert len(notes) == 6 and table["mean"].notna().all()
 
-# %% ../../nbs/tests/test_forecast.ipynb #c3792ebf
+# %% ../../nbs/tests/test_forecast.ipynb #54383cab
 def test_the_forecast_holds_the_columns_of_the_contract_for_every_period_scope_and_segment(today, record):
-    table, _ = forecast_revenue(today, record, draws=200)
+    table, _, _ = forecast_revenue(today, record, draws=200)
     assert list(table) == ["as_of", "period", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
     assert not table.duplicated(["period", "scope", "segment", "segment_value"]).any() and (table["as_of"] == LAST).all()
     assert set(table["period"]) == {"month", "quarter", "next_quarter"} and set(table["scope"]) == {"open_pipeline", "total"}
@@ -211,13 +211,13 @@ def test_the_forecast_holds_the_columns_of_the_contract_for_every_period_scope_a
 
 
 def test_segments_add_up_to_the_cent_and_the_pipeline_is_part_of_the_whole(today, record):
-    table, _ = forecast_revenue(today, record, draws=200)
+    table, _, _ = forecast_revenue(today, record, draws=200)
     sums = table.groupby(["period", "scope", "segment"])["mean"].sum().unstack()
     assert (sums.sub(sums["all"], axis=0).abs() < 0.005).all(axis=None)
     whole = sums["all"].unstack()
     assert (whole["open_pipeline"] <= whole["total"]).all()
 
-# %% ../../nbs/tests/test_forecast.ipynb #6f38ccc2
+# %% ../../nbs/tests/test_forecast.ipynb #84c3f79e
 def history(*pairs):
     "Six past months of both scopes at which model and seasonal mean were as good as said."
     days = pd.date_range("2023-01-31", periods=6, freq="ME")
@@ -234,7 +234,9 @@ def standing_of(model, mean, today):
 def test_the_published_mean_is_that_of_the_method_with_the_best_record(today):
     rows = today.rows[today.rows["period"] == "month"].set_index("scope")["model"]
     asked = standing_of(rows, rows * 1.5, today)
-    table, notes = forecast_revenue(asked, history((100, 130), (130, 100)), draws=200)
+    table, notes, reasons = forecast_revenue(asked, history((100, 130), (130, 100)), draws=200)
+    assert reasons.loc[0, "why"] == "at 6 past origins it missed least: model 0.0%, seasonal mean 30.0%, combination 15.0%"
+    assert reasons["method"].tolist()[:2] == ["model", "seasonal_mean"] and reasons.loc[1, "seasonal_mean"] == rows["total"] * 1.5
     whole = table[(table["period"] == "month") & (table["segment"] == "all")].set_index("scope")
     assert whole["method"].tolist() == ["model", "seasonal_mean"]
     assert whole["mean"].to_dict() == pytest.approx({"open_pipeline": rows["open_pipeline"], "total": 1.5 * rows["total"]})
@@ -243,18 +245,20 @@ def test_the_published_mean_is_that_of_the_method_with_the_best_record(today):
 
 def test_an_open_pipeline_above_the_total_leaves_the_model(today):
     asked = standing_of((100.0, 110.0), (150.0, 112.0), today)
-    table, _ = forecast_revenue(asked, history((130, 100), (100, 130)), draws=50)
-    assert set(table["method"]) == {"model"}
+    table, _, reasons = forecast_revenue(asked, history((130, 100), (100, 130)), draws=50)
+    assert set(table["method"]) == {"model"} and reasons["why"].str.contains("put the open pipeline above the total").all()
 
-# %% ../../nbs/tests/test_forecast.ipynb #2d72db70
+# %% ../../nbs/tests/test_forecast.ipynb #3384c793
 def test_why_an_interval_is_withheld_is_said(today, record):
     close = standing_of((100.0, 300.0), (110.0, 310.0), today)
-    table, notes = forecast_revenue(close, record[:0], draws=50)
+    table, notes, reasons = forecast_revenue(close, record[:0], draws=50)
+    assert set(reasons["why"]) == {"0 past origins are fewer than 6, too few to choose by"} and set(reasons["method"]) == {"combination"}
     assert len(notes) == 6 and all("only 0 past origins show how far it may miss, and 3 are needed" in note for note in notes)
     assert table["p10"].isna().all() and table["p50"].notna().all()
-    _, notes = forecast_revenue(standing_of((100.0, 300.0), (250.0, np.nan), today), record, draws=50)
+    _, notes, reasons = forecast_revenue(standing_of((100.0, 300.0), (250.0, np.nan), today), record, draws=50)
+    assert set(reasons["why"]) == {"it alone looks at today's deals, and there is no seasonal mean near it"}
     assert "the model says 100 and the seasonal mean 250, more than 2 times apart" in notes[0] and "no earlier month of its kind" in notes[1]
-    _, notes = forecast_revenue(close, history((100, 110), (100, 110)), limits=Limits(widest=0.001), draws=50)
+    _, notes, _ = forecast_revenue(close, history((100, 110), (100, 110)), limits=Limits(widest=0.001), draws=50)
     assert len(notes) == 6 and all("wider than 0.001 times its middle" in note for note in notes)
     assert "for the open pipeline of the next quarter" in notes[4]
 
@@ -262,9 +266,9 @@ def test_why_an_interval_is_withheld_is_said(today, record):
 def test_a_part_of_a_quarter_is_judged_by_the_record_of_parts(today):
     past = history((100, 110), (100, 110))
     past = past[past["period"] != "quarter"]
-    _, notes = forecast_revenue(standing_of((100.0, 300.0), (110.0, 310.0), today), past, limits=Limits(widest=99), draws=50)
+    _, notes, _ = forecast_revenue(standing_of((100.0, 300.0), (110.0, 310.0), today), past, limits=Limits(widest=99), draws=50)
     assert notes == []
-    _, notes = forecast_revenue(standing_of((100.0, 300.0), (110.0, 310.0), today), past, FiscalCalendar(), Limits(widest=99, interval_origins=7), draws=50)
+    _, notes, _ = forecast_revenue(standing_of((100.0, 300.0), (110.0, 310.0), today), past, FiscalCalendar(), Limits(widest=99, interval_origins=7), draws=50)
     assert len(notes) == 6
 
 

@@ -7,9 +7,12 @@ __all__ = ['LAST', 'small_crm', 'outlook', 'past', 'ahead', 'test_the_past_holds
            'test_days_that_have_snapshots_already_are_not_built_again',
            'test_what_the_weeks_between_show_is_not_learned_from', 'test_no_week_needs_to_be_built_where_all_are_there',
            'test_the_forecast_and_what_is_booked_stand_beside_each_other',
-           'test_the_errors_are_drawn_or_a_sentence_says_why_not']
+           'test_pictures_get_what_was_won_what_is_said_and_what_came',
+           'test_the_finding_names_the_days_the_amounts_and_the_record',
+           'test_what_moved_the_quarter_adds_up_and_starts_from_what_was_known_then',
+           'test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved']
 
-# %% ../../nbs/tests/test_outlook.ipynb #45629529
+# %% ../../nbs/tests/test_outlook.ipynb #409a680f
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +20,7 @@ import pytest
 from ..deals import records_start
 from ..features import build_features
 from ..forecast import Limits, fit_forecasters
-from ..outlook import Outlook, look_ahead, look_back, plot_errors
+from ..outlook import Outlook, list_record, list_windows, look_ahead, look_back, look_between, say_finding, won_by_month
 from ..periods import won_revenue
 from ..snapshots import month_ends, spaced_dates
 
@@ -54,7 +57,7 @@ def ahead(outlook, past):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
     return look_ahead(outlook, model, past)
 
-# %% ../../nbs/tests/test_outlook.ipynb #e5bcfa75
+# %% ../../nbs/tests/test_outlook.ipynb #b0c0cff7
 def test_the_past_holds_every_month_end_and_every_week_between(past):
     days = past.record.groupby("period")["as_of"].unique()
     assert list(pd.DatetimeIndex(days["month"]).strftime("%Y-%m-%d")) == ["2023-09-30", "2023-10-31"]
@@ -86,13 +89,51 @@ def test_no_week_needs_to_be_built_where_all_are_there(outlook):
 
 def test_the_forecast_and_what_is_booked_stand_beside_each_other(outlook, ahead):
     assert ahead.figures["booked_in_quarter"] == won_revenue(outlook.deals, "2023-10-01", LAST) > 0
-    assert ahead.figures["as_of"] == "2023-12-10" and ahead.figures["notes"] == ahead.notes
+    assert ahead.figures["as_of"] == "2023-12-10" and ahead.figures["notes"] == ahead.texts[1:]
+    assert ahead.texts[0].startswith(f"Won already in this quarter: {ahead.figures['booked_in_quarter']:,.0f}.")
     for (period, scope), row in ahead.whole.iterrows():
         assert ahead.figures["forecast"][period][scope] == {"mean": row["mean"], "method": row["method"]}
     assert ahead.whole.loc[("month", "total"), "mean"] == pytest.approx(ahead.whole.loc[("quarter", "total"), "mean"], rel=0.5)
 
 
-def test_the_errors_are_drawn_or_a_sentence_says_why_not(past):
-    axes, = plot_errors(past.errors).axes
-    assert len(axes.patches) == past.errors.iloc[1][["published", "model", "seasonal_mean", "combination", "last_period", "stage_weighted"]].notna().sum()
-    assert plot_errors(past.errors[:0]).axes == [] and plot_errors(past.errors, "next_quarter").axes == []
+def test_pictures_get_what_was_won_what_is_said_and_what_came(outlook, past, ahead):
+    won = won_by_month(outlook)
+    assert won["won"].sum() == outlook.deals["close_value"].sum() and (won["month"].dt.day == 1).all()
+    published = ahead.coming[ahead.coming["method"] == "published"].set_index("label")
+    assert list(published.index) == ["Dec 2023", "quarter to Dec 2023", "quarter to Mar 2024"] and published["start"].is_monotonic_increasing
+    assert published["p50"].tolist() == ahead.whole.xs("total", level="scope")["p50"].tolist()
+    assert set(ahead.coming["method"]) <= {"published", "model", "seasonal_mean", "last_period"} and ahead.coming["p50"].notna().all()
+    record = list_record(past)
+    one = record[(record["origin"] == "2023-10-31") & (record["period"] == "month")].set_index("method")["forecast"]
+    row = past.record[(past.record["as_of"] == "2023-10-31") & (past.record["period"] == "month") & (past.record["scope"] == "total")].iloc[0]
+    assert one.to_dict() == row[["published", "model", "seasonal_mean", "last_period", "stage_weighted"]].to_dict()
+    assert list_windows(past)["actual"].tolist() == past.intervals.loc[past.intervals["scope"] == "total", "actual"].tolist()
+
+
+def test_the_finding_names_the_days_the_amounts_and_the_record(outlook, past, ahead):
+    said, month = say_finding(outlook, past, ahead), ahead.whole.loc[("month", "total"), "mean"]
+    assert said.startswith(f"From 2023-12-11 to the end of the month {month:,.0f} should come in") and "At 2 past month ends" in said
+    assert say_finding(outlook, past._replace(figures={**past.figures, "wape": {}}), ahead).endswith("No past month can be judged yet.")
+
+# %% ../../nbs/tests/test_outlook.ipynb #ad40281d
+def test_what_moved_the_quarter_adds_up_and_starts_from_what_was_known_then(outlook):
+    model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
+    change = look_between(outlook, model)
+    since = pd.Timestamp("2023-11-12")
+    won = outlook.deals[(outlook.deals["stage"] == "won") & (outlook.deals["close_date"] > since)]
+    assert change.steps["total"].iloc[-1] == pytest.approx(change.moves["after"].sum()) == pytest.approx(change.moves["before"].sum() + change.moves["change"].sum())
+    assert change.moves.loc[change.moves["step"].isin(["won", "new_won"]), "after"].sum() == won["close_value"].sum() > 0
+    assert change.sentence.startswith("On 2023-11-12 the deals then open were expected to bring") and "from 2023-10-01 to 2023-12-31" in change.sentence
+    assert change.moves["change"].abs().is_monotonic_decreasing
+    late = outlook.deals["close_date"] > since
+    other = outlook.deals.assign(stage=outlook.deals["stage"].mask(late, "lost"), close_value=outlook.deals["close_value"].mask(late, 0.0))
+    again = look_between(Outlook(**{**vars(outlook), "deals": other}), model)
+    before = [found.moves.set_index("opportunity_id")["before"].sort_index() for found in (change, again)]
+    both = before[0].index.intersection(before[1].index)
+    assert before[0][both].tolist() == before[1][both].tolist()
+
+
+def test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved(outlook):
+    assert look_between(outlook, None, days=400) is None
+    lost = outlook.deals.assign(stage=outlook.deals["stage"].replace("won", "lost"))
+    assert look_between(Outlook(**{**vars(outlook), "deals": lost}), None) is None

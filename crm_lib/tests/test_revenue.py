@@ -171,7 +171,7 @@ def test_a_shock_widens_and_does_not_lift():
     narrow, wide = (summarise_draws(book, "w", drawn, dict.fromkeys(drawn, shock), dict.fromkeys(drawn, 1.0), (0.025, 0.5)).iloc[0] for shock in (0.0, 0.3))
     assert wide["p2.5"] < 0.7 * narrow["p2.5"] and wide["mean"] == narrow["mean"] and wide["p50"] == pytest.approx(200 * np.exp(-0.045), rel=0.03)
 
-# %% ../../nbs/tests/test_revenue.ipynb #2cec0a94
+# %% ../../nbs/tests/test_revenue.ipynb #20e32861
 def test_the_stage_weighted_pipeline_is_win_rate_times_price():
     known = known_at(DEALS, "2024-03-31")
     assert stage_weighted(known, "2024-03-31") == 0.5 * 200
@@ -185,15 +185,16 @@ def past(*rows):
 
 def test_the_shock_is_drawn_from_the_usual_towards_the_misses_seen():
     rows = past(("2024-01-01", "2024-01-31", np.exp(0.2), 1.0), ("2024-02-01", "2024-02-29", np.exp(-0.2), 1.0))
-    assert learn_shock(rows, "model") == pytest.approx(((8 * 0.0064 + 2 * 0.04) / 10) ** 0.5)
-    assert learn_shock(rows[:0], "model") == 0.08 and learn_shock(rows.assign(actual=0.0), "model") == 0.08
+    assert learn_shock(rows, "model", [0.05, 0.1, 0.9], 0.8) == pytest.approx(((8 * 0.0064 + 2 * 0.04) / 10) ** 0.5)
+    assert learn_shock(rows[:0], "model", [0.1], 0.8) == learn_shock(rows.assign(actual=0.0), "model", [0.1], 0.8) == pytest.approx(0.08)
+    assert learn_shock(rows[:0], "model", [1e9], 0.8) == 0.8
 
 
 def test_windows_that_overlap_count_as_the_days_they_cover():
     rows = past(*[("2024-01-01", "2024-01-31", np.exp(0.2), 1.0)] * 5)
-    assert learn_shock(rows, "model") == pytest.approx(learn_shock(rows[:1], "model"))
+    assert learn_shock(rows, "model", [0.1]) == pytest.approx(learn_shock(rows[:1], "model", [0.1]))
 
 
 def test_misses_that_independent_deals_explain_leave_no_shock():
     rows = past(*[(f"2024-{month:02d}-01", f"2024-{month:02d}-28", 1.0, 1.0) for month in range(1, 13)])
-    assert learn_shock(rows.assign(noise=0.5), "model") == 0
+    assert learn_shock(rows.assign(noise=0.5), "model", [0.1]) == 0

@@ -64,7 +64,7 @@ def plot_forecast(
     ax.set_xticks([*ticks, *places.values()], [*texts, *(_wrap(label) for label in labels)])
     return _dress_forecast(fig, ax, max(places.values()) + 0.6 * step)
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #e399f2ea
+# %% ../nbs/lib/70_forecast_plots.ipynb #47562500
 def _wrap(label: object) -> str:
     return textwrap.fill(short_text(label, 24), 5, break_long_words=False)
 
@@ -73,9 +73,8 @@ def _draw_coming(ax: Axes, named: pd.DataFrame, chosen: str, aside: float) -> No
     main = named[named["method"] == chosen]
     ax.vlines(main["place"], main["p10"], main["p90"], color=BLUE, linewidth=7, alpha=0.35, label="8 of 10 cases")
     ax.plot(main["place"], main["p50"], "o", color=BLUE, markersize=7, label=_words(chosen), zorder=4)
-    tops = named.groupby("place")[["p50", "p90"]].max().max(axis=1)
     for place, middle in zip(main["place"], main["p50"]):
-        ax.annotate(money_text(middle), (place, tops[place]), xytext=(0, 5), textcoords="offset points", ha="center", color=INK,
+        ax.annotate(money_text(middle), (place, middle), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=INK,
                     fontsize=8.5, fontweight="bold")
     others = [name for name in dict.fromkeys(named["method"]) if name != chosen]
     for name, color, mark in zip(others, _COLORS * len(others), _MARKS * len(others)):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Outlook', 'Past', 'look_back', 'Ahead', 'look_ahead', 'Change', 'look_between', 'won_by_month', 'list_record',
-           'list_windows', 'say_finding']
+           'list_windows', 'in_words', 'say_finding']
 
 # %% ../nbs/lib/71_outlook.ipynb #b977314b
 from collections.abc import Callable, Mapping
@@ -185,6 +185,13 @@ def list_windows(
 ) -> pd.DataFrame:  # origin, p10, p90, actual of all deals
     "List the intervals of past weeks."
     return past.intervals[past.intervals["scope"] == "total"].rename(columns={"as_of": "origin"}).reset_index(drop=True)
+
+# %% ../nbs/lib/71_outlook.ipynb #300231b5
+def in_words(
+    table: pd.DataFrame,  # with columns period and scope
+) -> pd.DataFrame:  # the same, both in words that leave room for the other columns
+    "Shorten the names of periods and scopes."
+    return table.assign(period=table["period"].str.replace("_", " "), scope=table["scope"].map({"open_pipeline": "open", "total": "all"}))
 
 # %% ../nbs/lib/71_outlook.ipynb #da77053e
 def say_finding(

@@ -191,7 +191,7 @@ def summarise_draws(
     columns = ["scope", "segment", "segment_value", *(f"p{100 * level:g}" for level in levels), "mean"]
     return pd.concat(parts, ignore_index=True)[columns]
 
-# %% ../nbs/lib/55_revenue.ipynb #092b885d
+# %% ../nbs/lib/55_revenue.ipynb #111b4818
 def _distinct_share(first: pd.Series, last: pd.Series) -> float:
     "Give the share of the days of some windows that are different days."
     start, length = as_days(first), (as_days(last) - as_days(first)).astype(int) + 1
@@ -203,7 +203,7 @@ def learn_shock(
     rows: pd.DataFrame,  # past forecasts of one period and scope: first and last day, actual, noise (relative) and a column per method
     method: str,  # the method whose misses count
     noise: Sequence[float],  # relative spread by the luck of single deals: of the window asked for and of earlier ones
-    usual: float = 1.2,  # spread that a new company starts with, in units of the usual noise
+    usual: float = 1.1,  # spread that a new company starts with, in units of the usual noise
     weight: float = 8.0,  # origins' worth of it
 ) -> float:  # standard deviation of the log of the common shock
     "Learn how far the days to come may shift as a whole."

@@ -12,7 +12,7 @@ __all__ = ['LAST', 'small_crm', 'outlook', 'past', 'ahead', 'test_the_past_holds
            'test_what_moved_the_quarter_adds_up_and_starts_from_what_was_known_then',
            'test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved']
 
-# %% ../../nbs/tests/test_outlook.ipynb #409a680f
+# %% ../../nbs/tests/test_outlook.ipynb #31a200d3
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +20,7 @@ import pytest
 from ..deals import records_start
 from ..features import build_features
 from ..forecast import Limits, fit_forecasters
-from ..outlook import Outlook, list_record, list_windows, look_ahead, look_back, look_between, say_finding, won_by_month
+from ..outlook import Outlook, in_words, list_record, list_windows, look_ahead, look_back, look_between, say_finding, won_by_month
 from ..periods import won_revenue
 from ..snapshots import month_ends, spaced_dates
 
@@ -57,7 +57,7 @@ def ahead(outlook, past):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
     return look_ahead(outlook, model, past)
 
-# %% ../../nbs/tests/test_outlook.ipynb #b0c0cff7
+# %% ../../nbs/tests/test_outlook.ipynb #aab19501
 def test_the_past_holds_every_month_end_and_every_week_between(past):
     days = past.record.groupby("period")["as_of"].unique()
     assert list(pd.DatetimeIndex(days["month"]).strftime("%Y-%m-%d")) == ["2023-09-30", "2023-10-31"]
@@ -107,6 +107,7 @@ def test_pictures_get_what_was_won_what_is_said_and_what_came(outlook, past, ahe
     one = record[(record["origin"] == "2023-10-31") & (record["period"] == "month")].set_index("method")["forecast"]
     row = past.record[(past.record["as_of"] == "2023-10-31") & (past.record["period"] == "month") & (past.record["scope"] == "total")].iloc[0]
     assert one.to_dict() == row[["published", "model", "seasonal_mean", "last_period", "stage_weighted"]].to_dict()
+    assert in_words(past.errors)[["period", "scope"]].iloc[:2].to_numpy().tolist() == [["month", "open"], ["month", "all"]]
     assert list_windows(past)["actual"].tolist() == past.intervals.loc[past.intervals["scope"] == "total", "actual"].tolist()
 
 

@@ -21,10 +21,10 @@ from .config import QUIET
 _DEFAULTS = {**QUIET, "PLOOMBER_ENV_FILENAME": "params.yaml"}
 _PATH = 'os.pathsep.join(dict.fromkeys([os.path.join(sys.prefix, "bin"), *os.environ.get("PATH", os.defpath).split(os.pathsep)]))'
 
-# %% ../nbs/lib/82_environment.ipynb #e0d0fb02
+# %% ../nbs/lib/82_environment.ipynb #463db3bd
 def startup_line() -> str:  # one line of Python, as a .pth file needs it
     "Write the line that sets the switches unless the user has set them."
-    return f"import os, sys; os.environ.update({{**{_DEFAULTS!r}, **os.environ, 'PATH': {_PATH}}})\n"
+    return f"import os, sys; sys.modules.setdefault('rfc3987_syntax'); os.environ.update({{**{_DEFAULTS!r}, **os.environ, 'PATH': {_PATH}}})\n"
 
 # %% ../nbs/lib/82_environment.ipynb #a1ab2e68
 _LAB = {"LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"}}

@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['test_the_line_switches_telemetry_off_and_names_the_parameters', 'test_a_value_that_the_user_has_set_stays',
            'test_the_environments_programs_come_first_and_once',
+           'test_opening_a_notebook_compiles_no_grammar_of_addresses',
            'test_the_startup_files_are_written_again_without_a_difference',
            'test_the_startup_file_is_one_line_that_python_runs',
            'test_a_kernels_sockets_lie_in_a_folder_of_the_users_own', 'test_a_folder_too_deep_for_sockets_leaves_tcp',
@@ -22,7 +23,7 @@ from .. import environment
 from ..config import QUIET
 from ..environment import PrivateKernelManager, startup_line, write_startup
 
-# %% ../../nbs/tests/test_environment.ipynb #48edda3e
+# %% ../../nbs/tests/test_environment.ipynb #202a72ff
 def _environment_after(line, *options, **given):
     code = line + "import json; print(json.dumps(dict(os.environ)))"
     done = subprocess.run([sys.executable, *options, "-c", code], env=given, capture_output=True, text=True, check=True)
@@ -43,6 +44,12 @@ def test_the_environments_programs_come_first_and_once():
     program = str(Path(sys.prefix) / "bin")
     places = _environment_after(startup_line() + startup_line(), PATH=os.pathsep.join(["/usr/bin", program]))["PATH"].split(os.pathsep)
     assert places[0] == program and places.count(program) == 1 and "/usr/bin" in places
+
+
+def test_opening_a_notebook_compiles_no_grammar_of_addresses():
+    code = startup_line() + "import nbformat; print(sys.modules['rfc3987_syntax'], 'lark' in sys.modules, nbformat.validate(nbformat.v4.new_notebook()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "False", "None"]
 
 # %% ../../nbs/tests/test_environment.ipynb #1ad8f137
 def test_the_startup_files_are_written_again_without_a_difference(tmp_path):

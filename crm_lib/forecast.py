@@ -266,14 +266,13 @@ def _pick(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits) 
     factor = {scope: value[scope] / max(rows.loc[scope, "model"], 1e-9) for scope in SCOPES}
     return method, factor, {scope: _say_why(rows.loc[scope], past[scope], limits.least_origins, limits.apart) for scope in SCOPES}
 
-# %% ../nbs/lib/56_forecast.ipynb #c1771b7e
+# %% ../nbs/lib/56_forecast.ipynb #19830513
 def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, limits: Limits) -> str:
     "Say why an interval is not given; nothing where it is."
     if np.isnan(row["seasonal_mean"]):
         return "no earlier month of its kind is complete that the model could be compared with"
     if is_apart(row, limits.apart):
-        return (f"the model says {row['model']:,.0f} and the seasonal mean {row['seasonal_mean']:,.0f}, more than {limits.apart:g} times apart, so no record "
-                "speaks for such a day; the number given is the model's, which alone looks at today's deals")
+        return f"the model says {row['model']:,.0f} and the seasonal mean {row['seasonal_mean']:,.0f}, more than {limits.apart:g} times apart"
     if origins < limits.interval_origins:
         return f"only {origins} past origins show how far it may miss, and {limits.interval_origins} are needed"
     if whole["p90"] - whole["p10"] > limits.widest * whole["p50"]:

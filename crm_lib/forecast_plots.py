@@ -38,7 +38,7 @@ def _month_bars(ax: Axes, history: pd.DataFrame, months: int) -> tuple[list[floa
     texts = [won.index[place].strftime("%b\n%Y" if place == named[0] or won.index[place].month == 1 else "%b") for place in named]
     return [place - len(won) for place in named], texts
 
-# %% ../nbs/lib/70_forecast_plots.ipynb #c1f1c878
+# %% ../nbs/lib/70_forecast_plots.ipynb #4bb19536
 @themed
 def plot_forecast(
     history: pd.DataFrame,  # month (any date in it), won (money)
@@ -58,7 +58,7 @@ def plot_forecast(
     fig, ax = canvas(3.5)
     ticks, texts = _month_bars(ax, history, months)
     labels = list(dict.fromkeys(named["label"]))
-    step = max(1.4, min(months, len(history)) / 4.5)
+    step = max(1.8, min(months, len(history)) / 3.4)
     places = {label: step * (place + 0.7) - 0.5 for place, label in enumerate(labels)}
     _draw_coming(ax, named.assign(place=named["label"].map(places)), chosen, step / 6)
     ax.set_xticks([*ticks, *places.values()], [*texts, *(_wrap(label) for label in labels)])

@@ -6,7 +6,7 @@
 __all__ = ['Outlook', 'Past', 'look_back', 'Ahead', 'look_ahead', 'Change', 'look_between', 'won_by_month', 'list_record',
            'list_windows', 'in_words', 'say_finding']
 
-# %% ../nbs/lib/71_outlook.ipynb #b977314b
+# %% ../nbs/lib/71_outlook.ipynb #290379d3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from .periods import won_revenue
 from .scoring import EVER_DAYS, compared_date, median_close_days, win_paths
 from .snapshots import known_at
 from .value import deal_values, value_spread
-from .waterfall import explain_change, sum_steps
+from .waterfall import STEPS, explain_change, sum_steps
 
 # %% ../nbs/lib/71_outlook.ipynb #e06acc9a
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ def _expect(model: IncidenceModel, outlook: Outlook, day: np.datetime64, first: 
     return pd.DataFrame({"opportunity_id": today["opportunity_id"], "probability": chance.clip(0, 1), "value": deal_values(known_at(outlook.deals, day), today).to_numpy(),
                          "expected_close_date": pd.Timestamp(day) + pd.to_timedelta(median_close_days(still_open), unit="D")})
 
-# %% ../nbs/lib/71_outlook.ipynb #4e9a1143
+# %% ../nbs/lib/71_outlook.ipynb #28f92812
 class Change(NamedTuple):
     """What moved the expectation of a quarter."""
 
-    moves: pd.DataFrame  # from explain_change, the largest first
+    moves: pd.DataFrame  # from explain_change, with the step in words in `what`, the largest first
     steps: pd.DataFrame  # from sum_steps
     sentence: str  # from when to when, and by how much
 
@@ -142,7 +142,7 @@ def look_between(
     earlier = fit_forecasters(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, since, outlook.records_start, *outlook.recipe)[0]
     before, after = _expect(earlier, outlook, since, first, end), _expect(model, outlook, last, first, end)
     moves = explain_change(before, after, outlook.deals, since, last, first, end)
-    moves = moves.sort_values("change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
+    moves = moves.assign(what=moves["step"].map(STEPS)).sort_values("change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
     sentence = (f"On {since} the deals then open were expected to bring {moves['before'].sum():,.0f} from {first} to {end}; on {last} it is {moves['after'].sum():,.0f}, "
                 "what was won in that quarter since then included.")
     return Change(moves, sum_steps(moves), sentence)
@@ -186,12 +186,13 @@ def list_windows(
     "List the intervals of past weeks."
     return past.intervals[past.intervals["scope"] == "total"].rename(columns={"as_of": "origin"}).reset_index(drop=True)
 
-# %% ../nbs/lib/71_outlook.ipynb #300231b5
+# %% ../nbs/lib/71_outlook.ipynb #d6431759
 def in_words(
     table: pd.DataFrame,  # with columns period and scope
 ) -> pd.DataFrame:  # the same, both in words that leave room for the other columns
-    "Shorten the names of periods and scopes."
-    return table.assign(period=table["period"].str.replace("_", " "), scope=table["scope"].map({"open_pipeline": "open", "total": "all"}))
+    "Shorten the names of periods and scopes, and put the number of origins behind the period."
+    period = table["period"].str.replace("_", " ") + (" (" + table["origins"].astype(str) + ")" if "origins" in table else "")
+    return table.assign(period=period, scope=table["scope"].map({"open_pipeline": "open", "total": "all"})).drop(columns="origins", errors="ignore")
 
 # %% ../nbs/lib/71_outlook.ipynb #da77053e
 def say_finding(

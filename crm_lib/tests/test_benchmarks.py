@@ -6,8 +6,8 @@
 __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_how_it_is_run',
            'test_the_tools_environment_is_pinned', 'result', 'test_each_tool_says_what_it_was_given',
            'test_each_model_is_judged_at_each_horizon_beside_the_chosen_one',
-           'test_rows_are_not_written_into_the_project', 'load',
-           'test_a_deal_has_one_fold_and_folds_have_much_the_same_size',
+           'test_the_forecasts_intervals_hold_in_simulated_companies', 'test_rows_are_not_written_into_the_project',
+           'load', 'test_a_deal_has_one_fold_and_folds_have_much_the_same_size',
            'test_all_snapshots_of_a_deal_and_of_those_begun_in_its_week_stay_together',
            'test_a_word_that_no_training_row_has_is_missing_ahead', 'test_a_folder_without_a_matrix_is_named',
            'test_a_difference_is_called_by_its_interval_and_its_size', 'wanted',
@@ -65,6 +65,17 @@ def test_each_model_is_judged_at_each_horizon_beside_the_chosen_one(result):
             assert {"auc", "brier", "log_loss", "accuracy", "majority_accuracy"} <= figures.keys()
             beside = figures["vs_chosen"]
             assert beside is None if model == result["chosen"] else beside["low"] <= beside["mean"] <= beside["high"]
+
+# %% ../../nbs/tests/test_benchmarks.ipynb #dd8635a1
+def test_the_forecasts_intervals_hold_in_simulated_companies():
+    worlds = json.loads((FOLDER / "forecast_worlds.json").read_text(encoding="utf-8"))
+    alike = worlds["the embedded sample"]
+    others = [world for name, world in worlds.items() if name != "the embedded sample"]
+    for scope in ("coverage", "coverage_open_pipeline"):
+        for level, low, high in (("80", 0.75, 0.88), ("95", 0.90, 0.99)):
+            held = sum(world[scope][level] * world["windows"] for world in others) / sum(world["windows"] for world in others)
+            assert low <= held <= high and low <= alike[scope][level] <= high
+    assert len(worlds) >= 7 and alike["month_ends"] >= 40 and sum(world["month_ends"] for world in others) >= 40
 
 # %% ../../nbs/tests/test_benchmarks.ipynb #80347558
 def _run(script, *given):

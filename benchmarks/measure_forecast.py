@@ -1,7 +1,7 @@
 """Hold the intervals of the revenue forecast against simulated companies; the figures are written beside this file.
 
 Run it from the top of the project:
-    python benchmarks/measure_forecast.py               twelve seeds of the embedded sample and two of every other world -> forecast_worlds.json
+    python benchmarks/measure_forecast.py               twelve seeds of the embedded sample and four of every other world -> forecast_worlds.json
     python benchmarks/measure_forecast.py 3 "quarter"   three seeds of the worlds whose name holds the word
 Every window is the four weeks after one of the weekly days of `look_back`, judged with what was known there. The factor of `learn_shock` was set on the
 seeds 20240101 and 1 to 19 of the embedded sample, so those are not among the seeds here. A company takes about 20 seconds on two cores.
@@ -46,7 +46,7 @@ def measure(world: dict[str, Any], seeds: range) -> dict[str, Any]:
 def main(seeds: int | None = None, word: str = "") -> None:
     "Measure the worlds asked for and write the file."
     named = {name: world for name, world in WORLDS.items() if word in name}
-    found = {name: measure(world, range(FIRST_SEED, FIRST_SEED + (seeds or (2 if world else 12)))) for name, world in named.items()}
+    found = {name: measure(world, range(FIRST_SEED, FIRST_SEED + (seeds or (4 if world else 12)))) for name, world in named.items()}
     write_json(found, HERE / "forecast_worlds.json", digits=4)
 
 

@@ -23,10 +23,11 @@ import pandas as pd
 
 from .config import CrmError
 
-# %% ../nbs/lib/02_files.ipynb #dd3e574a
+# %% ../nbs/lib/02_files.ipynb #22ed7376
 @contextmanager
 def replacing(
     path: str | Path,  # the file to (re)write
+    mode: int = 0o644,  # who may read and write it
 ) -> Iterator[Path]:  # where to write instead
     "Write beside `path` and rename into place only when the block ends well."
     path = Path(path)
@@ -36,7 +37,7 @@ def replacing(
     part = Path(name)
     try:
         yield part
-        part.chmod(0o644)
+        part.chmod(mode)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -23,11 +23,10 @@ import pandas as pd
 
 from .config import CrmError
 
-# %% ../nbs/lib/02_files.ipynb #22ed7376
+# %% ../nbs/lib/02_files.ipynb #dd3e574a
 @contextmanager
 def replacing(
     path: str | Path,  # the file to (re)write
-    mode: int = 0o644,  # who may read and write it
 ) -> Iterator[Path]:  # where to write instead
     "Write beside `path` and rename into place only when the block ends well."
     path = Path(path)
@@ -37,7 +36,7 @@ def replacing(
     part = Path(name)
     try:
         yield part
-        part.chmod(mode)
+        part.chmod(0o644)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

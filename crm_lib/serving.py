@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['LOOPBACK', 'OWN_ONLY', 'Plan', 'plan_server', 'run_server', 'serve']
 
-# %% ../nbs/lib/83_serving.ipynb #64356003
+# %% ../nbs/lib/83_serving.ipynb #8cebd286
 import asyncio
 import hmac
 import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,13 +22,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from jupyter_core.paths import jupyter_path
 from jupyter_server.auth import Authorizer, IdentityProvider, User
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
-from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler, decode_signed_value
 from traitlets.config import Config
 from voila.app import Voila
@@ -79,12 +80,13 @@ def plan_server(
                        "`crm dashboards --token`.")
     return Plan(project, folder, settings, host, secrets.token_urlsafe(32) if with_token else None)
 
-# %% ../nbs/lib/83_serving.ipynb #4315238a
+# %% ../nbs/lib/83_serving.ipynb #f1a56c34
 class _Kernels(AsyncMappingKernelManager):
     "Kernels that know the server's folder and their owners."
 
     def __init__(self, **options: Any) -> None:
         self.owners: dict[str, str] = {}
+        self.handed = 0  # kernels on their way from the pool to an owner
         super().__init__(**options)
 
     @property
@@ -108,7 +110,7 @@ class _Kernels(AsyncMappingKernelManager):
         self.forget(kernel_id)
         return super().remove_kernel(kernel_id)
 
-# %% ../nbs/lib/83_serving.ipynb #efb8e1f3
+# %% ../nbs/lib/83_serving.ipynb #03a5d1d6
 class _Claims:
     "The manager of kernels as one request sees it."
 
@@ -119,8 +121,13 @@ class _Claims:
         return getattr(self._kernels, name)
 
     async def get_rendered_notebook(self, notebook_name: str, **_: Any) -> Any:
-        task, cells, kernel = await self._kernels.get_rendered_notebook(notebook_name=notebook_name)
-        self._claim(kernel)
+        self._kernels.handed += 1
+        try:
+            task, cells, kernel = await self._kernels.get_rendered_notebook(notebook_name=notebook_name)
+            self._claim(kernel)
+        finally:
+            self._kernels.handed -= 1
+        _refill(self._kernels, notebook_name)
         return task, cells, kernel
 
     async def start_kernel(self, **options: Any) -> str:
@@ -133,26 +140,27 @@ class _Claims:
             self._kernels.forget(kernel)
             raise
 
-# %% ../nbs/lib/83_serving.ipynb #3e7b8ad8
+# %% ../nbs/lib/83_serving.ipynb #9013cf01
 def _drop_failed(kernels: Any) -> None:
     for pool in kernels._pools.values():
         pool[:] = [task for task in pool if not (task.done() and (task.cancelled() or task.exception()))]
 
 
 def _count(kernels: Any) -> int:
-    return len(kernels.owners) + sum(len(pool) for pool in kernels._pools.values())
+    return len(kernels.owners) + kernels.handed + sum(len(pool) for pool in kernels._pools.values())
+
+
+def _refill(kernels: Any, notebook: str, delay: float | None = None) -> None:
+    "Fill the pool of a notebook as far as the bound allows, with nothing of the visitor before in the kernel's surroundings."
+    _drop_failed(kernels)
+    missing = kernels.plan.settings["pool_size"] - kernels.get_pool_size(notebook)
+    if missing > 0 and _count(kernels) + missing <= kernels.plan.settings["most_kernels"]:
+        kernels.fill(delay, notebook)
 
 
 def _bound_pool(kernels: Any) -> None:
-    "Keep the filling of the pool within the bound, and keep the address of one visitor out of the next one's kernel."
-    fill = kernels.fill_if_needed
-
-    def fill_within(delay: float | None = None, notebook_name: str | None = None, **_: Any) -> None:
-        _drop_failed(kernels)
-        missing = kernels.plan.settings["pool_size"] - kernels.get_pool_size(notebook_name)
-        if _count(kernels) + missing <= kernels.plan.settings["most_kernels"]:
-            fill(delay, notebook_name)
-    kernels.fill_if_needed = fill_within
+    "Take the filling of the pool out of Voila's hands: it passes the address of one visitor to the kernel of the next."
+    kernels.fill, kernels.fill_if_needed = kernels.fill_if_needed, lambda *_, **__: None
 
 # %% ../nbs/lib/83_serving.ipynb #ec8ac198
 class _Identity(IdentityProvider):
@@ -358,7 +366,7 @@ def _configure(plan: Plan) -> Config:
         "KernelManager": {"transport": "ipc"},
     })
 
-# %% ../nbs/lib/83_serving.ipynb #75e3486e
+# %% ../nbs/lib/83_serving.ipynb #783c4629
 class _Server(Voila):
     "Voila behind the door."
 
@@ -382,6 +390,10 @@ class _Server(Voila):
 
     def list_dashboards(self) -> dict[str, Dashboard]:
         return list_dashboards(self.plan.dashboards)
+
+    @property
+    def data_dir(self) -> str:
+        return next(path for path in jupyter_path("voila") if Path(path, "themes").is_dir())  # not our own folder of templates
 
     @property
     def cookie_name(self) -> str:
@@ -414,7 +426,7 @@ def _has_room(app: _Server, notebook: str) -> bool:
     _drop_failed(app.kernel_manager)
     return app.kernel_manager.get_pool_size(notebook) > 0 or _count(app.kernel_manager) < app.plan.settings["most_kernels"]
 
-# %% ../nbs/lib/83_serving.ipynb #1877e969
+# %% ../nbs/lib/83_serving.ipynb #fd294dbe
 async def _shut(app: _Server, kernel: str) -> None:
     try:
         await app.kernel_manager.shutdown_kernel(kernel, now=True)
@@ -435,9 +447,9 @@ def _sweep(app: _Server) -> None:
         if app.sessions.find(key) is None:
             _end_session(app, key)
     for notebook in app.list_dashboards():
-        app.kernel_manager.fill_if_needed(0, notebook)
+        _refill(app.kernel_manager, notebook, 0)
 
-# %% ../nbs/lib/83_serving.ipynb #a1650f5e
+# %% ../nbs/lib/83_serving.ipynb #4e462496
 def _log_request(handler: Any) -> None:
     "Log who asked for what, without the address's query, which may hold a token."
     request, viewer = handler.request, getattr(handler.request, "viewer", None)
@@ -446,16 +458,26 @@ def _log_request(handler: Any) -> None:
 
 
 class _Cached:
-    "Lets a browser keep scripts and styles for an hour, and nobody between."
+    "Lets a browser keep scripts and styles for an hour, and nobody between; what is not there is a short sentence."
 
-    def set_extra_headers(self, path: str) -> None:
-        self.set_header("Cache-Control", "private, max-age=3600")  # type: ignore[attr-defined]
+    def set_headers(self: Any) -> None:
+        super().set_headers()  # type: ignore[misc]
+        self.set_header("Cache-Control", "private, max-age=3600")
+
+    def parse_url_path(self: Any, path: str) -> str:
+        try:
+            return super().parse_url_path(path)  # type: ignore[misc]
+        except (AssertionError, ValueError):
+            raise HTTPError(404) from None
+
+    def write_error(self: Any, status_code: int, **_: Any) -> None:
+        self.finish("There is no such file.")
 
 
 def _cache(pattern: str, handler: type, options: dict[str, Any] | None = None) -> tuple[str, type, dict[str, Any]]:
     if issubclass(handler, StaticFileHandler):
         handler = type(handler.__name__, (_Cached, handler), {})
-    return pattern, handler, {key: value for key, value in (options or {}).items() if key != "no_cache_paths"}
+    return pattern, handler, options or {}
 
 
 def _handlers(app: _Server) -> list[Any]:
@@ -463,7 +485,7 @@ def _handlers(app: _Server) -> list[Any]:
     page = {"template_paths": app.template_paths, "config": app.config, "voila_configuration": app.voila_configuration}
     return [*kept, ("/", _Index), (r"/voila/render/(.*)", _Page, page)]
 
-# %% ../nbs/lib/83_serving.ipynb #84f94263
+# %% ../nbs/lib/83_serving.ipynb #984ba1c2
 async def run_server(
     plan: Plan,  # from plan_server
     ready: Callable[["_Server"], None] = lambda server: None,  # is called when the server listens
@@ -475,19 +497,21 @@ async def run_server(
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), path]))
     logging.getLogger("crm_lib.contents").setLevel(logging.ERROR)
     try:
-        sockets = bind_sockets(plan.settings["port"], plan.host)
+        family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
+        listening = socket.create_server((plan.host, plan.settings["port"]), family=family)
     except OSError as error:
         shutil.rmtree(plan.folder, ignore_errors=True)
         raise CrmError(f"{plan.host}, port {plan.settings['port']} cannot be listened at ({error.strerror}): choose another with --port.") from None
     app = _Server(plan)
-    app.log_level, app.port = log_level, sockets[0].getsockname()[1]
+    app.log_level, app.port = log_level, listening.getsockname()[1]
     app.app = _Guard(**app.init_settings(), default_handler_class=_Nothing, log_function=_log_request, websocket_max_message_size=2**26,
                      xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]})
     app.app.add_handlers(".*$", _handlers(app))
     app.contents_manager.log = logging.getLogger("crm_lib.contents")  # else it complains that our own notebooks are not trusted
     _bound_pool(app.kernel_manager)
     server, sweeper = HTTPServer(app.app, max_body_size=2**20), PeriodicCallback(partial(_sweep, app), 1000 * plan.sweep_seconds)
-    server.add_sockets(sockets)
+    listening.setblocking(False)
+    server.add_sockets([listening])
     sweeper.start()
     try:
         ready(app)
@@ -495,17 +519,28 @@ async def run_server(
     finally:
         await _stop(app, server, sweeper)
 
-# %% ../nbs/lib/83_serving.ipynb #23b63a45
+# %% ../nbs/lib/83_serving.ipynb #26723a6d
+async def _empty_pool(kernels: Any) -> None:
+    "Hang up on the kernels that still wait for a visitor."
+    waiting = [task for pool in kernels._pools.values() for task in pool]
+    for item in await asyncio.gather(*waiting, return_exceptions=True):
+        if isinstance(item, dict):
+            item["task"].cancel()
+            await asyncio.gather(item["task"], return_exceptions=True)
+            item["renderer"].executor.kc.stop_channels()
+
+
 async def _stop(app: _Server, server: HTTPServer, sweeper: PeriodicCallback) -> None:
     sweeper.stop()
     server.stop()
     await server.close_all_connections()
     if app.kernel_manager._culler_callback:
         app.kernel_manager._culler_callback.stop()
+    await _empty_pool(app.kernel_manager)
     await app.kernel_manager.shutdown_all(now=True)
     shutil.rmtree(app.plan.folder, ignore_errors=True)
 
-# %% ../nbs/lib/83_serving.ipynb #d9b7ceb3
+# %% ../nbs/lib/83_serving.ipynb #2a018616
 def serve(
     plan: Plan,  # from plan_server
     say: Callable[[str], None],  # shows a line to whoever started the server
@@ -517,7 +552,8 @@ def serve(
     def greet(app: _Server) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, app.stopped.set)
-        address = f"http://{plan.host}:{app.port}"
+        host = f"[{plan.host}]" if ":" in plan.host else plan.host
+        address = f"http://{host}:{app.port}"
         say(f"{address}/login?token={plan.token}" if plan.token else f"{address}/login")
         say("Open this address; the token in it is the key, from this machine only. Ctrl-C stops the server." if plan.token else
             "Sign in there with an account of `crm users list`. Ctrl-C stops the server.")

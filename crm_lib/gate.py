@@ -66,14 +66,14 @@ def wait_for_viewer(
         time.sleep(pause)
     return Viewer(**json.loads(note.read_text(encoding="utf-8")))
 
-# %% ../nbs/lib/78_gate.ipynb #19207623
+# %% ../nbs/lib/78_gate.ipynb #40c8f55e
 @dataclass(frozen=True)
 class _Session:
     viewer: Viewer
     stamp: str | None  # of the account; None = there is no account behind it
     ends: float
 
-
+# %% ../nbs/lib/78_gate.ipynb #338c3338
 class Sessions:
     """Who has signed in."""
 

@@ -121,7 +121,7 @@ def cold(project, users):
     with _serving(project, pool_size=0, token="a-token") as app:
         yield app
 
-# %% ../../nbs/tests/test_serving.ipynb #1dcd695f
+# %% ../../nbs/tests/test_serving.ipynb #4dbb8c23
 class Visitor:
     """A browser with its cookies."""
 
@@ -164,7 +164,7 @@ class Visitor:
     def call(self, path):
         return self.ask(path, Upgrade="websocket", Connection="Upgrade", **{"Sec-WebSocket-Key": "x" * 22 + "==", "Sec-WebSocket-Version": "13"})
 
-
+# %% ../../nbs/tests/test_serving.ipynb #44166ead
 def _visit(app, name=None):
     visitor = Visitor(app)
     assert name is None or visitor.log_in(name) == 302
@@ -237,7 +237,7 @@ def test_the_list_names_the_dashboards_and_the_viewer_as_text(server):
     assert "<script" not in visitor.text and "&lt;script&gt;alert(1)&lt;/script&gt;" in visitor.text
     assert visitor.headers["Content-Security-Policy"].startswith("default-src 'none'") and visitor.headers["Cache-Control"] == "no-store"
 
-# %% ../../nbs/tests/test_serving.ipynb #4a5f18f7
+# %% ../../nbs/tests/test_serving.ipynb #5224604a
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_has_an_end(server):
     visitor = _visit(server, "Eve")
     cookie, = [sent for sent in visitor.headers.get_list("Set-Cookie") if sent.startswith("crm-session")]
@@ -270,7 +270,7 @@ def test_one_is_led_on_to_a_dashboard_and_nowhere_else(server, wanted, reached):
     assert visitor.log_in(path=f"/login?{urlencode({'next': wanted})}") == 302 and visitor.headers["Location"] == reached
     assert visitor.ask("/login") == 302 and visitor.headers["Location"] == "/"
 
-
+# %% ../../nbs/tests/test_serving.ipynb #a3b4f1a8
 def test_signing_out_ends_the_session_and_its_kernels(server):
     visitor = _visit(server, "Eve")
     kernel = visitor.open()
@@ -289,7 +289,7 @@ def test_signing_in_again_ends_the_session_before(server):
     assert visitor.log_in(BO.name) == 302 and visitor.ask("/") == 200
     assert visitor.ask("/voila/static/voila.js", Cookie=former) == 403
 
-# %% ../../nbs/tests/test_serving.ipynb #59a71249
+# %% ../../nbs/tests/test_serving.ipynb #513e303e
 @contextmanager
 def _turned(keeper):
     shift, clock = [0.0], keeper.clock
@@ -328,7 +328,7 @@ def test_a_session_expires(cold):
         shift[0] = 12 * 3600 + 1
         assert visitor.ask("/") == 302
 
-
+# %% ../../nbs/tests/test_serving.ipynb #68e866df
 @pytest.mark.parametrize("change", [lambda: remove_account("Ann"), lambda: change_password("Ann", "another sentence")], ids=["removed", "new password"])
 def test_a_changed_account_ends_its_sessions_and_kernels(server, users, change):
     add_account(Viewer("Ann", "viewer"), SECRET)
@@ -365,7 +365,7 @@ def test_the_token_does_not_open_the_door_from_elsewhere(cold, monkeypatch):
     monkeypatch.setattr(serving, "ip_address", lambda address: type("Address", (), {"is_loopback": False}))
     assert _visit(cold).ask("/login?token=a-token") == 401
 
-# %% ../../nbs/tests/test_serving.ipynb #55bf8c0b
+# %% ../../nbs/tests/test_serving.ipynb #a9fec767
 def test_each_kernel_knows_its_viewer_whatever_the_address_and_the_headers_say(server):
     eve, bo = _visit(server, "Eve"), _visit(server, BO.name)
     assert eve.ask("/voila/render/tiny.ipynb?name=admin&role=admin&viewer=x", **{"X-Forwarded-User": "admin"}) == 200
@@ -404,7 +404,7 @@ def test_a_kernel_runs_nothing_that_a_browser_sends(server):
     assert "execute_reply" not in kinds and not list(Path(server.plan.dashboards).glob("made"))
     eve.ask("/logout")
 
-
+# %% ../../nbs/tests/test_serving.ipynb #d1cf57ba
 def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server):
     _until(lambda: not server.kernel_manager.owners and serving._count(server.kernel_manager) == 1)
     eve, bo = _visit(server, "Eve"), _visit(server, BO.name)
@@ -445,7 +445,7 @@ def test_a_kernel_that_does_not_start_is_a_sentence_and_leaves_nothing_behind(pr
         assert visitor.ask("/voila/render/tiny.ipynb") == 500 and "log names it" in visitor.text and "memory" not in visitor.text
         assert app.kernel_manager.owners == {} and list(Path(app.plan.folder).glob("*.json")) == []
 
-# %% ../../nbs/tests/test_serving.ipynb #f1f02e0e
+# %% ../../nbs/tests/test_serving.ipynb #0dace825
 @pytest.fixture
 def settings():
     return {**DEFAULTS, "port": 0}
@@ -479,7 +479,7 @@ def test_a_port_that_is_taken_is_named(project, users, settings):
             serve(plan, print)
     assert not Path(plan.folder).exists()
 
-
+# %% ../../nbs/tests/test_serving.ipynb #5a6265a0
 @pytest.mark.parametrize("token", [True, False])
 def test_the_server_says_how_to_get_in_and_ends_when_asked(project, users, settings, token):
     said = []

@@ -76,8 +76,9 @@ def _await_address(process: subprocess.Popen, log: Path, seconds: float = 60) ->
         time.sleep(0.05)
     raise AssertionError(f"the server did not come up: {log.read_text()}")
 
-# %% ../../nbs/tests/browsing.ipynb #67478f50
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# %% ../../nbs/tests/browsing.ipynb #bd2560fd
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"]  # no other host has an address
 
 
 def find_chromium() -> str | None:  # path of the program
@@ -97,21 +98,20 @@ class Seen:
     dialogs: list[str] = field(default_factory=list)  # texts of dialogs
     failed: list[str] = field(default_factory=list)  # addresses that answered 400 or more
 
-# %% ../../nbs/tests/browsing.ipynb #cba574ec
+# %% ../../nbs/tests/browsing.ipynb #252b1b9a
 def _watch(context: Any, seen: Seen) -> None:
-    def route(asked: Any) -> None:
-        if urlsplit(asked.request.url).hostname in ("127.0.0.1", "localhost"):
-            asked.continue_()
-        else:
-            seen.outside.append(asked.request.url)
-            asked.abort()
+    def note(asked: Any) -> None:
+        address = urlsplit(asked.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in ("127.0.0.1", "localhost"):
+            seen.outside.append(asked.url)
 
     def watch(page: Any) -> None:
         page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("request", note)
+        page.on("websocket", note)
         page.on("response", lambda answer: seen.failed.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
         page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
-    context.route(re.compile("^https?://"), route)
     context.on("page", watch)
 
 # %% ../../nbs/tests/browsing.ipynb #2415c48c

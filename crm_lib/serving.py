@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOOPBACK', 'OWN_ONLY', 'Plan', 'plan_server', 'run_server', 'serve']
 
-# %% ../nbs/lib/83_serving.ipynb #8cebd286
+# %% ../nbs/lib/83_serving.ipynb #d54d2abb
 import asyncio
 import hmac
 import logging
@@ -15,7 +15,8 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -40,7 +41,7 @@ from .accounts import LOCAL, Account, Lockout, Viewer, check_password, read_acco
 from .config import CrmError
 from .gate import GATE, STRICT, TEMPLATES, Dashboard, Sessions, announce_viewer, draw_page, forget_viewer, list_dashboards
 
-# %% ../nbs/lib/83_serving.ipynb #8ad62b51
+# %% ../nbs/lib/83_serving.ipynb #08f3643f
 LOOPBACK = str(ip_network("127.0.0.0/8")[1])
 
 
@@ -54,7 +55,7 @@ class Plan:
     host: str = LOOPBACK  # address to listen at
     token: str | None = None  # opens the door without an account, from this machine only
     sweep_seconds: float = 10  # how often ended sessions are looked for
-    folder: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="crm-gate-"))  # private folder of this server
+    folder: str = ""  # private folder of this server, made when it starts
 
 # %% ../nbs/lib/83_serving.ipynb #ba788fba
 def plan_server(
@@ -426,18 +427,17 @@ def _has_room(app: _Server, notebook: str) -> bool:
     _drop_failed(app.kernel_manager)
     return app.kernel_manager.get_pool_size(notebook) > 0 or _count(app.kernel_manager) < app.plan.settings["most_kernels"]
 
-# %% ../nbs/lib/83_serving.ipynb #fd294dbe
+# %% ../nbs/lib/83_serving.ipynb #516e9bb4
 async def _shut(app: _Server, kernel: str) -> None:
-    try:
+    _drop_failed(app.kernel_manager)
+    with suppress(HTTPError, KeyError, RuntimeError):  # it may just have ended by itself
         await app.kernel_manager.shutdown_kernel(kernel, now=True)
-    except (HTTPError, KeyError, RuntimeError):
-        app.kernel_manager.forget(kernel)
 
 
 def _end_session(app: _Server, key: str) -> None:
     "End a session and its kernels."
     app.sessions.close(key)
-    for kernel in [kernel for kernel, owner in app.kernel_manager.owners.items() if owner == key]:
+    for kernel in [kernel for kernel, owner in app.kernel_manager.owners.items() if owner == key and kernel in app.kernel_manager]:
         asyncio.get_running_loop().create_task(_shut(app, kernel))
 
 
@@ -449,7 +449,7 @@ def _sweep(app: _Server) -> None:
     for notebook in app.list_dashboards():
         _refill(app.kernel_manager, notebook, 0)
 
-# %% ../nbs/lib/83_serving.ipynb #4e462496
+# %% ../nbs/lib/83_serving.ipynb #9d8f0c40
 def _log_request(handler: Any) -> None:
     "Log who asked for what, without the address's query, which may hold a token."
     request, viewer = handler.request, getattr(handler.request, "viewer", None)
@@ -458,11 +458,11 @@ def _log_request(handler: Any) -> None:
 
 
 class _Cached:
-    "Lets a browser keep scripts and styles for an hour, and nobody between; what is not there is a short sentence."
+    "Lets a browser keep scripts and styles for a day, and nobody between; what is not there is a short sentence."
 
     def set_headers(self: Any) -> None:
         super().set_headers()  # type: ignore[misc]
-        self.set_header("Cache-Control", "private, max-age=3600")
+        self.set_header("Cache-Control", "private, max-age=86400")
 
     def parse_url_path(self: Any, path: str) -> str:
         try:
@@ -485,29 +485,39 @@ def _handlers(app: _Server) -> list[Any]:
     page = {"template_paths": app.template_paths, "config": app.config, "voila_configuration": app.voila_configuration}
     return [*kept, ("/", _Index), (r"/voila/render/(.*)", _Page, page)]
 
-# %% ../nbs/lib/83_serving.ipynb #984ba1c2
+# %% ../nbs/lib/83_serving.ipynb #213f7c74
+def _prepare_process() -> None:
+    "Let Voila find our template, and let it not complain that our own notebooks are not trusted."
+    path = os.environ.get("JUPYTER_PATH", "")
+    if str(TEMPLATES) not in path.split(os.pathsep):
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), path]))
+    logging.getLogger("crm_lib.contents").setLevel(logging.ERROR)
+
+
+def _make_folder() -> str:
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="crm-gate-", dir=usual if len(usual) <= 32 else "/tmp")
+
+# %% ../nbs/lib/83_serving.ipynb #7786beea
 async def run_server(
     plan: Plan,  # from plan_server
     ready: Callable[["_Server"], None] = lambda server: None,  # is called when the server listens
     log_level: str = "WARN",  # INFO names every request
 ) -> None:
     "Serve the dashboards until the server's `stopped` is set."
-    path = os.environ.get("JUPYTER_PATH", "")
-    if str(TEMPLATES) not in path.split(os.pathsep):
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), path]))
-    logging.getLogger("crm_lib.contents").setLevel(logging.ERROR)
+    _prepare_process()
     try:
         family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
         listening = socket.create_server((plan.host, plan.settings["port"]), family=family)
     except OSError as error:
-        shutil.rmtree(plan.folder, ignore_errors=True)
         raise CrmError(f"{plan.host}, port {plan.settings['port']} cannot be listened at ({error.strerror}): choose another with --port.") from None
+    plan.folder = _make_folder()
     app = _Server(plan)
     app.log_level, app.port = log_level, listening.getsockname()[1]
     app.app = _Guard(**app.init_settings(), default_handler_class=_Nothing, log_function=_log_request, websocket_max_message_size=2**26,
                      xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]})
     app.app.add_handlers(".*$", _handlers(app))
-    app.contents_manager.log = logging.getLogger("crm_lib.contents")  # else it complains that our own notebooks are not trusted
+    app.contents_manager.log = logging.getLogger("crm_lib.contents")
     _bound_pool(app.kernel_manager)
     server, sweeper = HTTPServer(app.app, max_body_size=2**20), PeriodicCallback(partial(_sweep, app), 1000 * plan.sweep_seconds)
     listening.setblocking(False)

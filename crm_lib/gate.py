@@ -169,14 +169,14 @@ def draw_page(
     "Draw one of the server's own pages."
     return _template().render(title=title, sentence=sentence, **parts)
 
-# %% ../nbs/lib/78_gate.ipynb #df439306
+# %% ../nbs/lib/78_gate.ipynb #16b3d166
 @dataclass(frozen=True)
 class Dashboard:
     """A notebook that is served."""
 
     file: str  # name in the folder
     title: str  # its first heading, or its name
-    question: str  # the line after it; may be empty
+    question: str  # the sentence after it; may be empty
 
 
 def _introduce(path: Path) -> Dashboard:
@@ -187,9 +187,9 @@ def _introduce(path: Path) -> Dashboard:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     heading = next((line for line in lines if line.startswith("# ")), "")
-    after = [line for line in lines[lines.index(heading) + 1:] if line] if heading else []
+    after = " ".join(lines[lines.index(heading) + 1:]).strip() if heading else ""
     title = heading.removeprefix("# ").strip() or path.stem.replace("_", " ").capitalize()
-    return Dashboard(path.name, title, after[0].lstrip("> ") if after and not after[0].startswith("#") else "")
+    return Dashboard(path.name, title, "" if after.startswith("#") else re.split(r"(?<=[.?!]) ", after.lstrip("> "))[0])
 
 
 def list_dashboards(

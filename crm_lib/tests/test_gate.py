@@ -13,7 +13,7 @@ __all__ = ['KERNEL', 'EVE', 'HOSTILE', 'kernel', 'test_without_a_server_the_pers
            'test_sessions_that_have_ended_are_forgotten', 'test_settings_have_defaults_that_params_yaml_may_change',
            'test_a_setting_that_will_not_do_is_named', 'test_nothing_that_a_page_shows_can_become_code',
            'test_a_page_asks_nothing_of_the_network',
-           'test_a_dashboard_is_introduced_by_its_first_heading_and_the_line_after_it']
+           'test_a_dashboard_is_introduced_by_its_first_heading_and_the_sentence_after_it']
 
 # %% ../../nbs/tests/test_gate.ipynb #97c9ada5
 import json
@@ -165,13 +165,13 @@ def test_a_page_asks_nothing_of_the_network():
     assert "http" not in page.replace('method="post"', "") and "default-src 'none'" in STRICT
     assert 'autocomplete="username"' in page and 'autocomplete="current-password"' in page and page.count("<label for=") == 2
 
-# %% ../../nbs/tests/test_gate.ipynb #18f5ffc3
+# %% ../../nbs/tests/test_gate.ipynb #0c3582d8
 def _write_notebook(path, *cells):
     path.write_text(json.dumps({"cells": [{"cell_type": kind, "source": text} for kind, text in cells]}))
 
 
-def test_a_dashboard_is_introduced_by_its_first_heading_and_the_line_after_it(tmp_path):
-    _write_notebook(tmp_path / "a.ipynb", ("code", "# no heading"), ("markdown", ["# Pipeline\n", "\n", "> What will we win?\n", "More."]))
+def test_a_dashboard_is_introduced_by_its_first_heading_and_the_sentence_after_it(tmp_path):
+    _write_notebook(tmp_path / "a.ipynb", ("code", "# no heading"), ("markdown", ["# Pipeline\n", "\n", "> What will\n", "we win? And\n", "more."]))
     _write_notebook(tmp_path / "b.ipynb", ("markdown", "# Desk"), ("markdown", "## Parts"))
     _write_notebook(tmp_path / "model_health.ipynb", ("code", "1"))
     (tmp_path / "torn.ipynb").write_text("{")

@@ -4,10 +4,10 @@ JOBS ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test lab dag prepare readme
+.PHONY: help venv repro test lab dashboards dag prepare readme
 
 help: ## explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: .venv/.installed ## make the virtual environment .venv with the locked set of packages
 
@@ -24,6 +24,9 @@ test: .venv/.installed ## run all that CI runs: tests with coverage, library not
 
 lab: .venv/.installed ## open JupyterLab
 	$(BIN)/jupyter lab
+
+dashboards: .venv/.installed ## serve the dashboards behind a login: `make dashboards PORT=8866`, TOKEN=1 for a quick look without an account
+	@$(BIN)/crm dashboards $(if $(PORT),--port $(PORT)) $(if $(HOST),--host $(HOST)) $(if $(TOKEN),--token)
 
 dag: .venv/.installed ## derive dvc.yaml from pipeline.yaml
 	@$(BIN)/crm dag

@@ -15,9 +15,12 @@ __all__ = ['RUNNER', 'WIDE', 'PIPELINE', 'project', 'versioned', 'test_the_versi
            'test_reports_are_listed_with_their_findings', 'test_a_page_without_a_finding_gives_an_empty_text', 'models',
            'test_models_are_listed_put_into_use_and_taken_back',
            'test_the_champion_or_any_version_scores_the_open_deals',
-           'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run',
-           'test_an_error_is_its_sentence_on_the_error_stream', 'test_a_bug_keeps_its_trace',
-           'test_square_brackets_in_a_sentence_are_shown']
+           'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run', 'users',
+           'test_accounts_are_added_listed_changed_and_removed',
+           'test_what_is_no_account_is_named_before_a_password_is_asked_for',
+           'test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command',
+           'test_a_token_is_for_this_machine', 'test_an_error_is_its_sentence_on_the_error_stream',
+           'test_a_bug_keeps_its_trace', 'test_square_brackets_in_a_sentence_are_shown']
 
 # %% ../../nbs/tests/test_cli.ipynb #61b31651
 import shutil
@@ -65,7 +68,7 @@ def _run(*words):
     assert done.exit_code == 0, done.output
     return done.output
 
-# %% ../../nbs/tests/test_cli.ipynb #e824c9c4
+# %% ../../nbs/tests/test_cli.ipynb #c2eee98a
 def test_the_version_is_shown():
     assert _run("--version") == f"crm_lib {__version__}\n"
 
@@ -75,7 +78,7 @@ def test_without_a_word_the_help_is_shown():
 
 
 def test_help_answers_without_loading_the_heavy_packages():
-    code = "import sys, crm_lib.cli; print(sorted({'pandas', 'ploomber', 'mlflow', 'sklearn', 'dvc', 'rich'} & set(sys.modules)))"
+    code = "import sys, crm_lib.cli; print(sorted({'pandas', 'ploomber', 'mlflow', 'sklearn', 'dvc', 'rich', 'voila', 'tornado', 'argon2'} & set(sys.modules)))"
     started = time.monotonic()
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown == "[]\n" and time.monotonic() - started < 5
@@ -275,6 +278,62 @@ def test_without_a_registry_or_its_keys_a_sentence_says_what_to_run(project, mon
         with pytest.raises(CrmError, match="No model is registered here yet .mlflow.db is missing.: run `make repro`"):
             _run(*command)
     assert not Path("mlflow.db").exists()
+
+# %% ../../nbs/tests/test_cli.ipynb #1d771348
+@pytest.fixture
+def users(project, monkeypatch):
+    path = project / "users.json"
+    (project / "nbs" / "dashboards").mkdir(parents=True)
+    (project / "nbs" / "dashboards" / "tiny.ipynb").write_text("{}")
+    monkeypatch.setenv("CRM_USERS", str(path))
+    monkeypatch.setattr("crm_lib.accounts._hash", lambda password: f"hash of {password}")
+    return path
+
+
+def _typed(*words, typed):
+    done = RUNNER.invoke(app, list(words), input=typed)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_accounts_are_added_listed_changed_and_removed(users):
+    with pytest.raises(CrmError, match="There is no account yet"):
+        _run("users", "list")
+    shown = _typed("users", "add", "Ann", "--role", "manager", "--manager", "Ann", typed="a long sentence\na long sentence\n")
+    assert "Ann may sign in" in shown and "a long" not in shown and "hash of a long sentence" in users.read_text()
+    _typed("users", "add", "<script>", "--role", "viewer", "--region", "East", "--password-stdin", typed="a long sentence\n")
+    _typed("users", "add", "Bo", "--role", "admin", "--password-stdin", typed="a long sentence\r\n")
+    assert _run("users", "list").splitlines() == ["'<script>', viewer, rows of regional_office = 'East'", "'Ann', manager, rows of manager = 'Ann'",
+                                                  "'Bo', admin, all rows"]
+    assert "new password" in _typed("users", "password", "Bo", "--password-stdin", typed="another sentence\n") and "hash of another" in users.read_text()
+    assert "no longer" in _run("users", "remove", "Bo") and "Bo" not in users.read_text()
+
+
+def test_what_is_no_account_is_named_before_a_password_is_asked_for(users):
+    with pytest.raises(CrmError, match="no account 'Bo'"):
+        _run("users", "password", "Bo")
+    with pytest.raises(CrmError, match="leave one of --region and --manager out"):
+        _run("users", "add", "Bo", "--role", "viewer", "--region", "East", "--manager", "Ann")
+    assert not users.exists()
+
+# %% ../../nbs/tests/test_cli.ipynb #9f571db6
+def test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command(users, monkeypatch):
+    served = []
+    monkeypatch.setattr("crm_lib.serving.serve", lambda plan, say, level: served.append((plan, level)))
+    with pytest.raises(CrmError, match="crm users add NAME --role admin"):
+        _run("dashboards")
+    _run("dashboards", "--token")
+    _run("dashboards", "--token", "--port", "9000", "--verbose")
+    (first, quiet), (second, loud) = served
+    assert (first.settings["port"], second.settings["port"], quiet, loud) == (8866, 9000, "WARN", "INFO") and first.token and first.host == second.host
+    Path("params.yaml").write_text(Path("params.yaml").read_text() + "dashboards:\n  ports: 1\n")
+    with pytest.raises(CrmError, match="ports is unknown"):
+        _run("dashboards", "--token")
+
+
+def test_a_token_is_for_this_machine(users):
+    with pytest.raises(CrmError, match="from this machine only: leave --host"):
+        _run("dashboards", "--token", "--host", "0.0.0.0")
 
 # %% ../../nbs/tests/test_cli.ipynb #0b003b88
 def test_an_error_is_its_sentence_on_the_error_stream(tmp_path, monkeypatch, capsys):

@@ -9,7 +9,7 @@ __all__ = ['ROOT', 'pytestmark', 'LIBRARY', 'TESTS', 'STAGES', 'PIPELINE', 'PARA
            'test_a_notebook_is_named_after_its_module', 'test_a_library_module_imports_only_lower_numbers',
            'test_a_heavy_package_has_one_module', 'test_notebooks_hold_no_outputs', 'test_exported_cells_are_short',
            'test_test_cells_are_short_too', 'test_no_cell_imports_a_star_or_exports_into_another_module',
-           'test_params_has_one_section_per_stage_beside_source_and_calendar',
+           'test_params_has_one_section_per_stage_beside_source_calendar_and_dashboards',
            'test_every_notebook_of_the_pipeline_is_a_stage_of_its_name',
            'test_a_stage_is_given_every_key_of_its_section', 'test_a_stages_defaults_are_those_of_params_yaml',
            'test_a_stages_notebook_is_short_and_defines_nothing', 'test_dvc_yaml_is_what_the_pipeline_gives',
@@ -130,13 +130,13 @@ def test_no_cell_imports_a_star_or_exports_into_another_module():
     texts = [(path.name, cell["source"]) for path in [*LIBRARY, *TESTS, *STAGES] for cell in _code(path)]
     assert [name for name, text in texts if re.search(r"^\s*from \S+ import \*|^#\|\s*export +\S", text, re.MULTILINE)] == []
 
-# %% ../../nbs/tests/test_shape.ipynb #af1a1eca
+# %% ../../nbs/tests/test_shape.ipynb #de2355fa
 PIPELINE = read_pipeline(ROOT / "pipeline.yaml") if (ROOT / "pipeline.yaml").is_file() else {}
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) if PIPELINE else {}
 
 
-def test_params_has_one_section_per_stage_beside_source_and_calendar():
-    assert set(PARAMS) == set(PIPELINE) | {"source", "calendar"}
+def test_params_has_one_section_per_stage_beside_source_calendar_and_dashboards():
+    assert set(PARAMS) == set(PIPELINE) | {"source", "calendar", "dashboards"}
 
 
 def test_every_notebook_of_the_pipeline_is_a_stage_of_its_name():

@@ -119,9 +119,10 @@ class Sessions:
         """End a session."""
         self._open.pop(key, None)
 
-# %% ../nbs/lib/78_gate.ipynb #4c6c9e6e
+# %% ../nbs/lib/78_gate.ipynb #f645ceac
 DEFAULTS = {"port": 8866, "pool_size": 1, "session_hours": 12, "most_kernels": 20, "cull_minutes": 15, "lockout_failures": 5,
             "lockout_minutes": 15, "https": False}
+_ELSEWHERE = ("targets",)  # read by the dashboard that shows it
 _ZERO = ("port", "pool_size")
 _PARTS = ("session_hours", "cull_minutes", "lockout_minutes")
 
@@ -138,10 +139,10 @@ def read_settings(
     given = section or {}
     if not isinstance(given, dict):
         raise CrmError("params.yaml, section dashboards: it must map keys such as port to their values.")
-    unknown = sorted(str(key) for key in given.keys() - DEFAULTS)
+    unknown = sorted(str(key) for key in given.keys() - {*DEFAULTS, *_ELSEWHERE})
     if unknown:
         raise CrmError(f"params.yaml, section dashboards: {', '.join(unknown)} is unknown; there is {', '.join(DEFAULTS)}.")
-    settings = {**DEFAULTS, **given}
+    settings = {key: given.get(key, value) for key, value in DEFAULTS.items()}
     for key, value in settings.items():
         if key == "https" and not isinstance(value, bool):
             raise CrmError(f"params.yaml, key dashboards.https: {value!r} is neither true nor false.")

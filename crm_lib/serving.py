@@ -320,9 +320,9 @@ class _Nothing(_Own):
     def prepare(self) -> None:
         self.write_error(404)
 
-# %% ../nbs/lib/83_serving.ipynb #4636647a
+# %% ../nbs/lib/83_serving.ipynb #d6e3b814
 OWN_ONLY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-            "font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'")
+            "font-src 'self' data:; connect-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'")
 
 
 class _Page(_Own, TornadoVoilaHandler):
@@ -347,7 +347,7 @@ class _Page(_Own, TornadoVoilaHandler):
         _ = self.xsrf_token  # the page says good-bye with this cookie
         await super().get(path)
 
-# %% ../nbs/lib/83_serving.ipynb #0b86bc7d
+# %% ../nbs/lib/83_serving.ipynb #fe2d15a6
 _KEPT = ("/api/kernels/", "/voila/templates/", "/voila/static/", "/voila/api/themes/", "/voila/api/shutdown/", "/voila/labextensions/")
 _EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "jupyter-vue", "jupyter-vuetify"]
 
@@ -362,7 +362,7 @@ def _configure(plan: Plan) -> Config:
                                "extension_allowlist": _EXTENSIONS, "multi_kernel_manager_class": _Kernels},
         "VoilaExecutor": {"cell_error_instruction": "The server's log names the cause: try again, or tell whoever runs the server."},
         "VoilaKernelManager": {"fill_delay": 0.2},
-        "MappingKernelManager": {"cull_idle_timeout": max(1, round(cull)), "cull_interval": max(1, round(min(60, cull / 4))), "cull_connected": False,
+        "MappingKernelManager": {"cull_idle_timeout": max(1, round(cull)), "cull_interval": max(1, round(min(60, cull / 4))), "cull_connected": False, "buffer_offline_messages": False,
                                  "allow_tracebacks": False},
         "KernelManager": {"transport": "ipc"},
     })
@@ -498,7 +498,7 @@ def _make_folder() -> str:
     usual = tempfile.gettempdir()
     return tempfile.mkdtemp(prefix="crm-gate-", dir=usual if len(usual) <= 32 else "/tmp")
 
-# %% ../nbs/lib/83_serving.ipynb #7786beea
+# %% ../nbs/lib/83_serving.ipynb #a6e5c04d
 async def run_server(
     plan: Plan,  # from plan_server
     ready: Callable[["_Server"], None] = lambda server: None,  # is called when the server listens
@@ -515,6 +515,7 @@ async def run_server(
     app = _Server(plan)
     app.log_level, app.port = log_level, listening.getsockname()[1]
     app.app = _Guard(**app.init_settings(), default_handler_class=_Nothing, log_function=_log_request, websocket_max_message_size=2**26,
+                     ws_ping_interval=30_000, ws_ping_timeout=30_000,  # milliseconds
                      xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]})
     app.app.add_handlers(".*$", _handlers(app))
     app.contents_manager.log = logging.getLogger("crm_lib.contents")
@@ -529,15 +530,22 @@ async def run_server(
     finally:
         await _stop(app, server, sweeper)
 
-# %% ../nbs/lib/83_serving.ipynb #26723a6d
+# %% ../nbs/lib/83_serving.ipynb #229b1127
+async def _cancel(tasks: set[Any], seconds: float = 5) -> None:
+    ends = asyncio.get_running_loop().time() + seconds
+    while tasks and asyncio.get_running_loop().time() < ends:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=0.05)
+
+
 async def _empty_pool(kernels: Any) -> None:
     "Hang up on the kernels that still wait for a visitor."
     waiting = [task for pool in kernels._pools.values() for task in pool]
-    for item in await asyncio.gather(*waiting, return_exceptions=True):
-        if isinstance(item, dict):
-            item["task"].cancel()
-            await asyncio.gather(item["task"], return_exceptions=True)
-            item["renderer"].executor.kc.stop_channels()
+    items = [item for item in await asyncio.gather(*waiting, return_exceptions=True) if isinstance(item, dict)]
+    await _cancel({item["task"] for item in items})
+    for item in items:
+        item["renderer"].executor.kc.stop_channels()
 
 
 async def _stop(app: _Server, server: HTTPServer, sweeper: PeriodicCallback) -> None:
@@ -550,7 +558,7 @@ async def _stop(app: _Server, server: HTTPServer, sweeper: PeriodicCallback) -> 
     await app.kernel_manager.shutdown_all(now=True)
     shutil.rmtree(app.plan.folder, ignore_errors=True)
 
-# %% ../nbs/lib/83_serving.ipynb #2a018616
+# %% ../nbs/lib/83_serving.ipynb #9ec81eb1
 def serve(
     plan: Plan,  # from plan_server
     say: Callable[[str], None],  # shows a line to whoever started the server
@@ -567,4 +575,10 @@ def serve(
         say(f"{address}/login?token={plan.token}" if plan.token else f"{address}/login")
         say("Open this address; the token in it is the key, from this machine only. Ctrl-C stops the server." if plan.token else
             "Sign in there with an account of `crm users list`. Ctrl-C stops the server.")
-    asyncio.run(run_server(plan, greet, log_level))
+
+    async def run() -> None:
+        try:
+            await run_server(plan, greet, log_level)
+        finally:
+            await _cancel(asyncio.all_tasks() - {asyncio.current_task()})
+    asyncio.run(run())

@@ -132,10 +132,10 @@ def test_sessions_that_have_ended_are_forgotten(sessions, clock):
     sessions.open(LOCAL)
     assert len(sessions._open) == 1
 
-# %% ../../nbs/tests/test_gate.ipynb #69eddd87
+# %% ../../nbs/tests/test_gate.ipynb #0ff3c4e5
 def test_settings_have_defaults_that_params_yaml_may_change():
     assert read_settings(None) == read_settings({}) == DEFAULTS
-    assert read_settings({"port": 0, "pool_size": 0, "session_hours": 0.5, "https": True})["session_hours"] == 0.5
+    assert read_settings({"port": 0, "pool_size": 0, "session_hours": 0.5, "https": True, "targets": {"month": 1}})["session_hours"] == 0.5
 
 
 @pytest.mark.parametrize(("section", "words"), [

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LINKS', 'Part', 'card', 'side_by_side', 'stack', 'note', 'sentences', 'chip', 'Tile', 'tiles', 'Bar', 'bars', 'facts',
            'picture', 'Column', 'cell_texts', 'sort_frame', 'Table', 'table', 'Field', 'Filters', 'filters', 'Download',
-           'download', 'Upload', 'upload', 'Panel', 'panel', 'Page', 'page', 'build_or_say']
+           'download', 'Upload', 'upload', 'Panel', 'panel', 'Page', 'page', 'build_or_say', 'later']
 
 # %% ../nbs/lib/75_theme.ipynb #76b87b24
 import asyncio
@@ -664,3 +664,19 @@ def build_or_say(
         return build(*args)
     except CrmError as error:
         return note(str(error), "error")
+
+# %% ../nbs/lib/75_theme.ipynb #a6212103
+def later(
+    build: Callable[..., Widget],  # makes a part that takes long
+    *args: Any,  # passed on
+) -> Part:  # a place that is filled when the cell has ended; at once where no kernel runs
+    "Build a part of a dashboard after the page is there."
+    place = _Holder(children=[note("Being drawn.", "empty")])
+
+    def fill() -> None:
+        place.children = [build_or_say(build, *args)]
+    try:
+        asyncio.get_running_loop().call_later(0.1, fill)
+    except RuntimeError:
+        fill()
+    return place

@@ -57,11 +57,11 @@ def verdict_tiles(
             Tile("Accuracy", format_number(100 * figures["accuracy"], 0, "%"), "", f"Always the likelier answer: {format_number(100 * figures['majority_accuracy'], 0, '%')}."),
             Tile("Judged on", format_number(part["n"]), "forecasts", f"At {len(part['origins'])} month ends, for the {words}; none was learned from.")]
 
-# %% ../nbs/lib/79_health_board.ipynb #826b4fb8
+# %% ../nbs/lib/79_health_board.ipynb #5541b5ce
 _WINDOWS = {"month": "Next month", "quarter": "Next three months", "rest_of_quarter": "Rest of the quarter", "next_quarter": "Next quarter"}
-_RECORD = [Column("window", "Of"), Column("published", "Published", "percent"), Column("model", "Model alone", "percent"),
-           Column("seasonal_mean", "Mean of earlier quarters", "percent"), Column("last_period", "Last such days", "percent"),
-           Column("stage_weighted", "Win rate x price", "percent"), Column("origins", "Past days judged", "number")]
+_RECORD = [Column("window", "Of"), Column("published", "Published", "percent"), Column("model", "Model", "percent"),
+           Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
+           Column("stage_weighted", "Win rate x price", "percent"), Column("origins", "Judged", "number")]
 
 
 def tabulate_record(
@@ -85,7 +85,7 @@ def say_coverage(
         return "No interval can be held against what came yet."
     return f"Of {left.get('weeks', 0):,} past windows, {100 * share:.0f} % lay inside the interval that should hold 80 %."
 
-# %% ../nbs/lib/79_health_board.ipynb #efb7a725
+# %% ../nbs/lib/79_health_board.ipynb #11342cb9
 def say_data(
     ingest: Mapping[str, Any],  # content of ingest.json
     validate: Mapping[str, Any],  # content of validate.json
@@ -94,7 +94,7 @@ def say_data(
     said = [f"The tables know of {ingest['first_closing']} to {ingest['last_day']}."] if {"first_closing", "last_day"} <= set(ingest) else []
     said += [f"{name.replace('_', ' ').capitalize()}: {score:.0f} % of the checks on its values passed." for name, score in ingest.get("quality", {}).items()]
     said += [f"In the column {name}, {count:,} row{'s were' if count != 1 else ' was'} mended." for name, count in ingest.get("mended_rows", {}).items()]
-    said += [f"{count:,} rows of {name} were left out." for name, count in ingest.get("left_rows", {}).items() if isinstance(count, int)]
+    said += [f"In the column {name}, {count:,} doubtful value{'s were' if count != 1 else ' was'} left as found." for name, count in ingest.get("left_rows", {}).items() if isinstance(count, int)]
     suspects = validate.get("suspect_columns", [])
     if suspects:
         said.append(f"Filled in only when a deal closes, and therefore never used: {', '.join(name.replace('_', ' ') for name in suspects)}.")
@@ -105,9 +105,9 @@ def say_data(
 DRIFT = ("Nobody watches drift yet: no stage compares new deals with those that the model learned from. Until one does, look at the last points of the record "
          "above: a Brier score that rises at two month ends in a row, while that of the simple table does not, is what drift would look like here.")
 
-# %% ../nbs/lib/79_health_board.ipynb #204c6269
+# %% ../nbs/lib/79_health_board.ipynb #e1a99a53
 _VERSIONS = [Column("version", "Version", "number"), Column("status", "Status", "chip"), Column("model", "Model"), Column("as_of", "Data until"),
-             Column("skill", "Brier skill", "percent"), Column("decision", "Decision", "long")]
+             Column("skill", "Brier skill", "ratio"), Column("decision", "Decision", "long")]
 
 
 def read_versions(

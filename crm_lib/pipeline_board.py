@@ -43,12 +43,12 @@ def stuck_age(
     closed = deals["close_date"] - deals["engage_date"]
     return float(closed.dt.days.quantile(quantile)) if closed.notna().any() else float("nan")
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #defc91fe
+# %% ../nbs/lib/77_pipeline_board.ipynb #40984ae7
 def list_open(
     scores: pd.DataFrame,  # read_scores: the open deals with their scores
     deals: pd.DataFrame,  # read_deals
     quantile: float = _STUCK,  # see stuck_age
-) -> pd.DataFrame:  # scores with age_days, value (money if won), state (hot, stuck or missing)
+) -> pd.DataFrame:  # scores with age_days, value (money if won), state (hot, stuck or missing), text (what a search looks at)
     "Add what a list of open deals is sorted and filtered by."
     as_of = scores["as_of"]
     listed = scores.assign(age_days=(as_of - scores["engage_date"]).dt.days, value=scores["expected_value"] / scores["p_won_ever"])
@@ -57,7 +57,7 @@ def list_open(
     state = pd.Series(np.select([is_hot, is_stuck], ["hot", "stuck"], ""), index=scores.index, dtype=object).replace("", None)
     searched = ["opportunity_id", "product", "account", "sales_agent", "manager", "regional_office"]
     text = listed[searched].astype(object).fillna("").astype(str).agg("\n".join, axis=1).str.casefold()
-    return listed.assign(state=state, text=text)
+    return listed.assign(state=state, text=text, trend=scores["trend"].replace("unknown", "new"))
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #d027afac
 _EQUAL = ("regional_office", "manager", "sales_agent", "product", "grade")
@@ -121,14 +121,14 @@ def count_months(
     rest = [("Later", int(later["size"].sum()), later["sum"].sum()), (_NONE, len(never), never.sum())]
     return rows + [_bar(*row) for row in rest if row[1]]
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #193bedf2
+# %% ../nbs/lib/77_pipeline_board.ipynb #d26adc0d
 def count_changes(
     listed: pd.DataFrame,  # from list_open
 ) -> list[Bar]:  # improving, steady, declining, new; slipped
     "Count what moved since the snapshot that directions compare with."
     slipped = listed.loc[listed["slipped_days"] > 0, "slipped_days"]
     trend = listed["trend"].value_counts()
-    named = [(word.capitalize(), int(trend.get(word, 0))) for word in ("improving", "steady", "declining")] + [("New", int(trend.get("unknown", 0)))]
+    named = [(word.capitalize(), int(trend.get(word, 0))) for word in ("improving", "steady", "declining", "new")]
     late = Bar("Slipped", len(slipped), f"{len(slipped):,} deals, by {slipped.median():,.0f} days in the middle" if len(slipped) else "0 deals")
     return [Bar(name, count, f"{count:,} deal{'' if count == 1 else 's'}") for name, count in named] + [late]
 
@@ -332,11 +332,11 @@ class DealPanel:
         spoken = "; ".join(part.sort_values("contribution", key=abs, ascending=False)["words"])
         self.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"Waterfall of the reasons, in log-odds: {spoken}")
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #365d0034
-_LIST = [Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"), Column("p_won_quarter_end", "Chance, quarter", "percent"),
-         Column("p_won_30", "Chance, 30 days", "percent"), Column("expected_close_date", "Close expected", "date"), Column("value", "Value if won", "money"),
-         Column("expected_value", "Expected value", "money"), Column("product", "Product"), Column("sales_agent", "Agent"), Column("regional_office", "Region"),
-         Column("age_days", "Days open", "number"), Column("trend", "Trend", "chip"), Column("state", "State", "chip")]
+# %% ../nbs/lib/77_pipeline_board.ipynb #d138a459
+_LIST = [Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"), Column("p_won_quarter_end", "By quarter's end", "percent"),
+         Column("p_won_30", "In 30 days", "percent"), Column("expected_close_date", "Close", "date"), Column("value", "If won", "money"),
+         Column("expected_value", "Expected", "money"), Column("state", "State", "chip"), Column("trend", "Trend", "chip"), Column("age_days", "Days open", "number"),
+         Column("product", "Product"), Column("sales_agent", "Agent"), Column("regional_office", "Region")]
 
 
 def _choices(listed: pd.DataFrame, name: str) -> tuple[str, ...]:
@@ -348,7 +348,7 @@ def _fields(listed: pd.DataFrame) -> list[Field]:
     return [Field("text", "Search"), Field("look", "Look at", (*LOOKS, SLIPPED), "All deals"), *(Field(key, label, _choices(listed, key)) for key, label in names.items()),
             Field("age", "Age", tuple(AGES))]
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #610f789c
+# %% ../nbs/lib/77_pipeline_board.ipynb #747667c9
 def _list_card(listed: pd.DataFrame, opened: DealPanel) -> Widget:
     shown = table(listed, _LIST, "Open deals", "opportunity_id", opened.show, "No open deal fits these filters: clear one of them.")
     count = note("", "empty")
@@ -361,7 +361,7 @@ def _list_card(listed: pd.DataFrame, opened: DealPanel) -> Widget:
     fields = filters(_fields(listed), narrow)
     narrow({})
     file = download("Download these rows as CSV", "open_deals.csv", lambda: deals_csv(shown.ordered))
-    return card("Open deals", [fields, count, shown, file], "The likeliest first. Open a deal to see why it has its chance.")
+    return card("Open deals", [fields, count, shown, file], "Chance to be won, expected close, value if won and expected value; the likeliest first. Open a deal to see why it has its chance.")
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #635e544a
 def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
@@ -376,7 +376,7 @@ def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
         return picture(plot_forecast(won_by_month(deals), coming_periods(rows, calendar)), "Revenue won by month, and the forecast of the next month and the next three months")
     return stack([tiles(forecast_tiles(rows, deals, calendar, targets)), side_by_side([card("Won, and to come", [later(draw)]), card("How to read it", said)], 420)])
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #8ba21fb7
+# %% ../nbs/lib/77_pipeline_board.ipynb #d655d407
 def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
     scores = read_scores(folder, viewer)
     if scores.empty:
@@ -388,7 +388,7 @@ def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
     counted = [card("By grade", [bars(count_grades(listed))], "A: at least even odds to be won by the quarter's end."), card("By stage", [bars(count_stages(listed, deals))]),
                card("By month of expected close", [bars(count_months(listed))]),
                card("Change", [bars(count_changes(listed))], f"Against about {days} days ago; slipped: expected to close later than then.")]
-    return stack([_list_card(listed, opened), side_by_side(counted, 300), opened.widget])
+    return stack([side_by_side(counted, 300), _list_card(listed, opened), opened.widget])
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #0917c810
 def pipeline_page(

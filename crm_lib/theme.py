@@ -79,9 +79,33 @@ body[data-voila] .jp-MarkdownCell, body[data-voila] .jp-InputPrompt, body[data-v
 .crm-card > h2 + .crm-stack { margin-top: 10px; }
 """
 
-# %% ../nbs/lib/75_theme.ipynb #0764bf3f
+# %% ../nbs/lib/75_theme.ipynb #f52b7cca
 _PARTS = """
 dl.crm-root.crm-tiles, dl.crm-root.crm-bars, dl.crm-root.crm-facts { overflow: visible; }
+dl.crm-root.crm-tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); }
+.crm-tile { background: var(--crm-card); border: 1px solid var(--crm-line); border-radius: 12px; padding: 12px 16px; }
+.crm-tile dt { color: var(--crm-soft); }
+.crm-root .crm-tile .crm-value { font-size: 28px; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
+.crm-root .crm-unit { font-size: 15px; font-weight: 400; color: var(--crm-soft); margin-left: 5px; letter-spacing: 0; }
+.crm-tile .crm-remark { color: var(--crm-soft); font-size: 14px; }
+.crm-note { border-left: 4px solid var(--crm-accent); background: var(--crm-wash); padding: 10px 14px; border-radius: 0 8px 8px 0; }
+.crm-note.crm-error { border-color: var(--crm-alarm); background: var(--crm-alarmwash); }
+.crm-note.crm-empty { border-color: var(--crm-edge); background: var(--crm-stripe); }
+ul.crm-root.crm-sentences { margin: 0; padding: 0 0 0 18px; list-style: disc; display: flex; flex-direction: column; gap: 6px; }
+.crm-chip { display: inline-block; padding: 1px 9px; border-radius: 999px; border: 1px solid var(--crm-line); background: var(--crm-stripe);
+  white-space: nowrap; font-size: 13px; }
+.crm-chip.crm-good { background: var(--crm-goodwash); color: var(--crm-good); border-color: transparent; }
+.crm-chip.crm-alarm { background: var(--crm-alarmwash); color: var(--crm-alarm); border-color: transparent; }
+.crm-chip.crm-accent { background: var(--crm-wash); color: var(--crm-accent); border-color: transparent; }
+.crm-picture { margin: 0; }
+.crm-picture img { display: block; width: 100%; height: auto; max-width: 720px; }
+:root:not([data-crm-theme=dark]) .crm-picture .crm-atnight, :root[data-crm-theme=dark] .crm-picture .crm-byday { display: none; }
+dl.crm-root.crm-bars { display: flex; flex-direction: column; gap: 9px; }
+.crm-bars > div { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; }
+.crm-bars .crm-text { font-variant-numeric: tabular-nums; color: var(--crm-soft); font-size: 14px; text-align: right; }
+.crm-bars .crm-track { grid-column: 1 / -1; height: 10px; background: var(--crm-stripe); border-radius: 3px; overflow: hidden; }
+.crm-bars .crm-length { display: block; height: 100%; background: var(--crm-bar); min-width: 2px; }
+dl.crm-root.crm-facts { overflow: visible; }
 dl.crm-root.crm-tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); }
 .crm-tile { background: var(--crm-card); border: 1px solid var(--crm-line); border-radius: 12px; padding: 12px 16px; }
 .crm-tile dt { color: var(--crm-soft); }
@@ -109,10 +133,10 @@ dl.crm-root.crm-facts { display: grid; grid-template-columns: repeat(auto-fill, 
 .crm-root.crm-facts dd { font-weight: 600; overflow-wrap: anywhere; }
 """
 
-# %% ../nbs/lib/75_theme.ipynb #55d15224
+# %% ../nbs/lib/75_theme.ipynb #1fb11c27
 _TABLES = """
 .crm-fields { display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: end; }
-.crm-field { display: flex; flex-direction: column; gap: 2px; flex: 1 1 150px; max-width: 260px; min-width: 0; }
+.crm-field { display: flex; flex-direction: column; gap: 2px; flex: 1 1 118px; max-width: 260px; min-width: 0; }
 .crm-field label { color: var(--crm-soft); font-size: 13px; }
 .crm-field input, .crm-field select { width: 100%; min-height: 38px; padding: 6px 10px; border: 1px solid var(--crm-edge); border-radius: 8px;
   background: var(--crm-card); }
@@ -120,7 +144,7 @@ _TABLES = """
 .crm-field option { background: var(--crm-card); color: var(--crm-ink); }
 .crm-scroll { overflow-x: auto; position: relative; border: 1px solid var(--crm-line); border-radius: 8px; }
 .crm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
-.crm-table th, .crm-table td { text-align: left; padding: 7px 10px; border-bottom: 1px solid var(--crm-line); vertical-align: middle; white-space: nowrap; }
+.crm-table th, .crm-table td { text-align: left; padding: 7px 8px; border-bottom: 1px solid var(--crm-line); vertical-align: middle; white-space: nowrap; }
 .crm-table td.crm-long { white-space: normal; min-width: 190px; }
 .crm-table tbody tr:last-child td { border-bottom: 0; }
 .crm-table thead th { background: var(--crm-stripe); font-weight: 600; }
@@ -264,7 +288,7 @@ def tiles(
     "Show the figures that matter."
     return _Tiles(items=[item._asdict() for item in items])
 
-# %% ../nbs/lib/75_theme.ipynb #cb7936b0
+# %% ../nbs/lib/75_theme.ipynb #811797fc
 class Bar(NamedTuple):
     """One bar: its name, its length, and the text at its end."""
 
@@ -275,13 +299,13 @@ class Bar(NamedTuple):
 
 def _bar_rows(items: Sequence[Bar]) -> list[dict[str, str]]:
     longest = max((abs(item.value) for item in items if np.isfinite(item.value)), default=0.0)
-    return [{"label": str(item.label), "text": item.text, "width": f"{max(0.0, 62 * np.nan_to_num(item.value) / (longest or 1)):.1f}%"} for item in items]
+    return [{"label": str(item.label), "text": item.text, "width": f"{max(0.0, 100 * np.nan_to_num(item.value) / (longest or 1)):.1f}%"} for item in items]
 
 
 class _Bars(Part):
     rows = List(Dict()).tag(sync=True)
-    template = Unicode("""<template><dl class="crm-root crm-bars"><template v-for="row in rows" :key="row.label"><dt>{{ row.label }}</dt>
-<dd><span class="crm-length" aria-hidden="true" :style="{width: row.width}"></span><span class="crm-text">{{ row.text }}</span></dd></template></dl></template>""").tag(sync=True)
+    template = Unicode("""<template><dl class="crm-root crm-bars"><div v-for="row in rows" :key="row.label"><dt>{{ row.label }}</dt><dd class="crm-text">{{ row.text }}</dd>
+<dd class="crm-track" aria-hidden="true"><span class="crm-length" :style="{width: row.width}"></span></dd></div></dl></template>""").tag(sync=True)
 
     def show(self, items: Sequence[Bar]) -> None:
         """Show other bars."""
@@ -351,16 +375,16 @@ def picture(
         part.show(figure, alt)
     return part
 
-# %% ../nbs/lib/75_theme.ipynb #bab06e6c
+# %% ../nbs/lib/75_theme.ipynb #8365e763
 class Column(NamedTuple):
-    """One column: name in the frame, heading, and kind: text, long, date, money, percent, number or chip."""
+    """One column: name in the frame, heading, and kind: text, long, date, money, percent, number, ratio or chip."""
 
     key: str
     heading: str
     kind: str = "text"
 
 
-_RIGHT = ("money", "percent", "number")
+_RIGHT = ("money", "percent", "number", "ratio")
 _TONES = {"A": "good", "B": "accent", "improving": "good", "declining": "alarm", "stuck": "alarm", "hot": "good", "won": "good", "lost": "alarm"}
 
 
@@ -371,7 +395,7 @@ def cell_texts(
     "Write a column's values for people."
     if kind in _RIGHT:
         numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
-        return [format_number(number * 100, 0, "%") if kind == "percent" else format_number(number) for number in numbers]
+        return [format_number(number * 100, 0, "%") if kind == "percent" else format_number(number, 2 if kind == "ratio" else 0) for number in numbers]
     if kind == "date":
         return ["–" if pd.isna(day) else f"{day:%Y-%m-%d}" for day in pd.to_datetime(values)]
     return ["–" if pd.isna(value) else str(value) for value in values]

@@ -122,15 +122,16 @@ def read_versions(
     connect(params["train"]["experiment"])
     return tabulate_versions(params["train"]["registered_model"])[[column.key for column in _VERSIONS]]
 
-# %% ../nbs/lib/79_health_board.ipynb #4ef73057
+# %% ../nbs/lib/79_health_board.ipynb #e64c1c31
 def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_metrics(folder, viewer, "backtest")
     horizon, deals = pick_horizon(backtest, params["explain"]["horizon"]), read_deals(folder, viewer)
     known = read_backtest(folder, viewer, shown_models(backtest))
     known = known[known["horizon"] == horizon]
-    if known.empty:
-        raise CrmError("The backtest holds no forecast of your deals: there is no record to show.")
-    judged = attach_labels(known, deals, observed_until(deals, params["ingest"].get("observed_until")), FiscalCalendar(params["calendar"]["fiscal_year_start"]))
+    last = observed_until(deals, params["ingest"].get("observed_until") or read_metrics(folder, viewer, "ingest").get("last_day"))
+    judged = attach_labels(known, deals, last, FiscalCalendar(params["calendar"]["fiscal_year_start"])) if len(known) else known
+    if judged.empty:
+        raise CrmError("The backtest holds no forecast of your deals that has come due: there is no record to show.")
     origins = picture(plot_origins(judge_origins(judged)[["horizon", "origin", "model", "brier"]]), "Brier score at each past month end, beside the baselines; lower is better")
     own = judged[judged["model"] == backtest["chosen"]]
     settings = params["model_card"]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MOST_BYTES', 'MOST_ROWS', 'Scored', 'score_upload', 'write_upload']
 
-# %% ../nbs/lib/80_uploads.ipynb #26a8c67e
+# %% ../nbs/lib/80_uploads.ipynb #b55d340d
 import io
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
@@ -28,7 +28,7 @@ from .schema import PIPELINE_KINDS
 from .scoring import defuse_formulas, score_deals
 from .snapshots import known_at
 from .value import deal_values
-from .what_if import WhatIf, explain_snapshots
+from .what_if import WhatIf, name_reasons
 
 # %% ../nbs/lib/80_uploads.ipynb #e6694265
 MOST_BYTES, MOST_ROWS = 5 << 20, 20_000
@@ -195,7 +195,7 @@ def _join_in(context: WhatIf, fresh: pd.DataFrame) -> pd.DataFrame:
     others = context.deals[~context.deals["opportunity_id"].isin(keys)]
     return pd.concat([others, aligned.astype(others.dtypes)], ignore_index=True)
 
-# %% ../nbs/lib/80_uploads.ipynb #ca21edef
+# %% ../nbs/lib/80_uploads.ipynb #a200425b
 def _score(context: WhatIf, fresh: pd.DataFrame, progress: Callable[[float, str], None]) -> pd.DataFrame:
     "Score uploaded deals among all others."
     joined, settings = _join_in(context, fresh), context.settings
@@ -207,9 +207,9 @@ def _score(context: WhatIf, fresh: pd.DataFrame, progress: Callable[[float, str]
     values = deal_values(known_at(joined, context.as_of), snapshots)
     scores = score_deals(context.model, snapshots, snapshots.iloc[:0], values, context.horizons, context.params["publish"]["grades"])
     parts = []
-    for start in range(0, len(snapshots), 50):
-        parts.append(explain_snapshots(context, snapshots.iloc[start : start + 50].reset_index(drop=True)))
-        progress(0.4 + 0.6 * min((start + 50) / len(snapshots), 1), "Giving reasons")
+    for start in range(0, len(snapshots), 100):
+        parts.append(name_reasons(context, snapshots.iloc[start : start + 100].reset_index(drop=True)))
+        progress(0.4 + 0.6 * min((start + 100) / len(snapshots), 1), "Giving reasons")
     named = scores.drop(columns=["trend", "slipped_days"]).merge(pd.concat(parts), on="opportunity_id", validate="one_to_one")
     shown = dict(zip(keys, fresh["opportunity_id"]))
     return named.assign(opportunity_id=named["opportunity_id"].map(shown))

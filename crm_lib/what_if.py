@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'WhatIf', 'prepare', 'open_project', 'Opportunity', 'pick', 'check_opportunity', 'Answer',
-           'explain_snapshots', 'score_one', 'Changes', 'what_would_change']
+           'explain_snapshots', 'name_reasons', 'score_one', 'Changes', 'what_would_change']
 
 # %% ../nbs/lib/76_what_if.ipynb #36b683c6
 import math
@@ -119,7 +119,7 @@ def _model_in_use(folder: Path, params: Mapping[str, Any]) -> tuple[IncidenceMod
     model, facts = load_model(folder / "artifacts" / "model")
     return model, f"{doubt.rstrip('.')}; scored with the model fitted last, {facts['chosen']}, on what was known on {facts['as_of']}."
 
-# %% ../nbs/lib/76_what_if.ipynb #36c0c0c7
+# %% ../nbs/lib/76_what_if.ipynb #aed34d84
 def open_project(
     folder: str | Path = ".",  # project folder, where params.yaml stands
     limit: Callable[[pd.DataFrame], pd.DataFrame] | None = None,  # keeps the rows that the viewer may see; none = all
@@ -127,16 +127,21 @@ def open_project(
     "Read a project's tables and the model in use."
     folder = Path(folder)
     params = read_params(folder / "params.yaml")
-    deals, path = read_deals(folder / "artifacts" / "deals.parquet"), folder / "artifacts" / "snapshots.parquet"
+    deals = read_deals(folder / "artifacts" / "deals.parquet")
+    model, note = _model_in_use(folder, params)
+    snapshots = _read_snapshots(folder / "artifacts" / "snapshots.parquet", used_features(_shown(model)))
+    functions = load_functions(params["features"]["own"], folder)
+    return prepare(deals, snapshots, model, params, limit(deals) if limit else None, functions, note)
+
+
+def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    "Read of the snapshots what reasons compare with."
     try:
-        snapshots = pd.read_parquet(path)
+        return pd.read_parquet(path, columns=["as_of", "opportunity_id", *columns])
     except FileNotFoundError:
         raise CrmError(f"{path} is missing: run `dvc repro features`.") from None
     except (OSError, ValueError) as error:
-        raise CrmError(f"{path} cannot be read as Parquet ({' '.join(str(error).split())}): run `dvc repro features` again.") from None
-    model, note = _model_in_use(folder, params)
-    functions = load_functions(params["features"]["own"], folder)
-    return prepare(deals, snapshots, model, params, limit(deals) if limit else None, functions, note)
+        raise CrmError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}): run `dvc repro features` again.") from None
 
 # %% ../nbs/lib/76_what_if.ipynb #1495da66
 @dataclass(frozen=True)
@@ -409,49 +414,66 @@ def _curve(won: np.ndarray, still_open: np.ndarray, as_of: pd.Timestamp) -> pd.D
     won, still_open = np.append(0.0, won), np.append(1.0, still_open)
     return pd.DataFrame({"day": days, "date": as_of + pd.to_timedelta(days, unit="D"), "won": won, "lost": np.maximum(1 - still_open - won, 0), "open": still_open})
 
-# %% ../nbs/lib/76_what_if.ipynb #0fbe6b66
-def _ask_coalitions(context: WhatIf, snapshot: pd.DataFrame, columns: Sequence[str], masks: np.ndarray) -> np.ndarray:
-    "Give the mean log-odds of the reference deals with each set of columns taken from the deal."
-    usual, horizon = context.usual, context.params["explain"]["horizon"]
-    taken = {name: np.repeat(masks[:, place], len(usual)) for place, name in enumerate(columns)}
-    rows = pd.DataFrame({name: np.where(taken[name], snapshot[name].iloc[0], np.tile(usual[name].to_numpy(), len(masks))) for name in columns})
+# %% ../nbs/lib/76_what_if.ipynb #40ae04f1
+def _ask_coalitions(context: WhatIf, snapshots: pd.DataFrame, columns: Sequence[str], masks: np.ndarray) -> np.ndarray:
+    "Give the mean log-odds of the reference deals with each set of columns taken from the deal, (deals, sets)."
+    usual, horizon, shape = context.usual, context.params["explain"]["horizon"], (len(snapshots), len(masks), len(context.usual))
+    own, theirs = (lambda name: snapshots[name].to_numpy()[:, None, None]), (lambda name: usual[name].to_numpy()[None, None, :])
+    mixed = {name: np.broadcast_to(np.where(masks[None, :, place, None], own(name), theirs(name)), shape).ravel() for place, name in enumerate(columns)}
+    rows = pd.DataFrame(mixed)
     place = rows.groupby(list(columns), dropna=False, sort=False).ngroup().to_numpy()
-    distinct = rows[~rows.duplicated()].assign(as_of=snapshot["as_of"].iloc[0], opportunity_id="")
+    distinct = rows[~rows.duplicated()].assign(as_of=snapshots["as_of"].iloc[0], opportunity_id="")
     score = log_odds(_shown(context.model).predict_win(distinct, [horizon])[horizon].to_numpy())
-    return score[place].reshape(len(masks), -1).mean(axis=1)
+    return score[place].reshape(shape).mean(axis=2)
 
 
 def _shapley(worth: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    "Share the difference between all columns and none among them."
+    "Share the difference between all columns and none among them, (deals, columns)."
     count, size, number = masks.shape[1], masks.sum(axis=1), np.arange(len(masks))
     weight = np.array([math.factorial(n) * math.factorial(count - n - 1) / math.factorial(count) if n < count else 0.0 for n in range(count + 1)])[size]
-    return np.array([(weight * (worth[number | 1 << place] - worth))[~masks[:, place]].sum() for place in range(count)])
+    return np.column_stack([(weight * (worth[:, number | 1 << place] - worth))[:, ~masks[:, place]].sum(axis=1) for place in range(count)])
 
-# %% ../nbs/lib/76_what_if.ipynb #6915a1ee
-def _explain(context: WhatIf, snapshot: pd.DataFrame, score: float) -> pd.DataFrame:
-    "Split the score shown into reasons, and make sure that they add up to it."
-    columns = used_features(_shown(context.model))
-    masks = (np.arange(2 ** len(columns))[:, None] >> np.arange(len(columns)) & 1).astype(bool)
-    worth = _ask_coalitions(context, snapshot, columns, masks)
-    parts = _shapley(worth, masks)
-    total = 1 / (1 + np.exp(-worth[0] - parts.sum()))
-    if abs(total - score) > 2e-4:
-        raise CrmError(f"The reasons add up to {total:.4f}, but the score is {score:.4f}: run `dvc repro train` and try again.")
-    found = pd.DataFrame({"feature": columns, "contribution": parts, "base": worth[0]})
-    found["words"] = [say_reason(name, snapshot[name].iloc[0], part) for name, part in zip(columns, parts)]
-    found = found.assign(label=found["words"].str.rsplit(":", n=1).str[0], size=-found["contribution"].abs())
-    return found.sort_values(["size", "feature"], kind="stable", ignore_index=True)[["feature", "label", "words", "contribution", "base"]]
+# %% ../nbs/lib/76_what_if.ipynb #67152dd1
+_MOST_ROWS = 40_000  # asked of the model at once
 
-# %% ../nbs/lib/76_what_if.ipynb #0faa315e
+
 def explain_snapshots(
     context: WhatIf,  # from prepare
-    snapshots: pd.DataFrame,  # one row per opportunity, with features
+    snapshots: pd.DataFrame,  # one row per opportunity of one as-of date, with features
+) -> tuple[float, pd.DataFrame]:  # base (log-odds of the usual deal) and contributions, a column per feature, aligned with the snapshots
+    "Split each score into reasons."
+    columns = used_features(_shown(context.model))
+    masks = (np.arange(2 ** len(columns))[:, None] >> np.arange(len(columns)) & 1).astype(bool)
+    size = max(1, _MOST_ROWS // (len(masks) * len(context.usual)))
+    parts = [_ask_coalitions(context, snapshots.iloc[start : start + size], columns, masks) for start in range(0, len(snapshots), size)]
+    worth = np.concatenate(parts)
+    return float(worth[0, 0]), pd.DataFrame(_shapley(worth, masks), columns=columns, index=snapshots.index)
+
+# %% ../nbs/lib/76_what_if.ipynb #11578f1f
+def _explain(context: WhatIf, snapshot: pd.DataFrame, score: float) -> tuple[float, pd.DataFrame]:
+    "Split the score shown into reasons, and make sure that they add up to it."
+    base, parts = explain_snapshots(context, snapshot)
+    total = 1 / (1 + np.exp(-base - parts.iloc[0].sum()))
+    if abs(total - score) > 2e-4:
+        raise CrmError(f"The reasons add up to {total:.4f}, but the score is {score:.4f}: run `dvc repro train` and try again.")
+    found = parts.iloc[0].rename("contribution").rename_axis("feature").reset_index()
+    found["words"] = [say_reason(name, snapshot[name].iloc[0], part) for name, part in zip(found["feature"], found["contribution"])]
+    found = found.assign(label=found["words"].str.rsplit(":", n=1).str[0], size=-found["contribution"].abs().round(9))
+    return base, found.sort_values(["size", "feature"], kind="stable", ignore_index=True)[["feature", "label", "words", "contribution"]]
+
+# %% ../nbs/lib/76_what_if.ipynb #8e234540
+def name_reasons(
+    context: WhatIf,  # from prepare
+    snapshots: pd.DataFrame,  # one row per opportunity of one as-of date, with features
     top: int = 3,  # reasons per opportunity
 ) -> pd.DataFrame:  # opportunity_id, reason_1 .. reason_<top>; missing where there are fewer
     "Name the strongest reasons of each opportunity."
-    score, rows = _shown(context.model).predict_win(snapshots, [context.params["explain"]["horizon"]]).to_numpy()[:, 0], []
+    parts, rows = explain_snapshots(context, snapshots)[1], []
+    names = np.array(parts.columns)
     for place, key in enumerate(snapshots["opportunity_id"]):
-        words = _explain(context, snapshots.iloc[[place]], score[place])["words"].tolist()[:top]
+        moved = parts.iloc[place].to_numpy()
+        order = np.lexsort((names, -np.abs(moved).round(9)))[:top]
+        words = [say_reason(names[at], snapshots[names[at]].iloc[place], moved[at]) for at in order]
         rows.append((key, *words, *[None] * (top - len(words))))
     return pd.DataFrame(rows, columns=["opportunity_id", *[f"reason_{place + 1}" for place in range(top)]])
 
@@ -482,7 +504,7 @@ def _score(context: WhatIf, asked: Sequence[Opportunity], as_of: pd.Timestamp) -
     scores = score_deals(context.model, snapshots, snapshots.iloc[:0], pd.Series(values), context.horizons, context.params["publish"]["grades"])
     return snapshots, scores.set_index("opportunity_id").sort_index(), values
 
-# %% ../nbs/lib/76_what_if.ipynb #acec9d38
+# %% ../nbs/lib/76_what_if.ipynb #4735eee6
 def score_one(
     context: WhatIf,  # from prepare
     opportunity: Opportunity,  # as entered
@@ -494,10 +516,10 @@ def score_one(
     scores = scores.iloc[0]
     won, still_open = win_paths(context.model, snapshot, EVER_DAYS)
     horizon = context.params["explain"]["horizon"]
-    reasons = _explain(context, snapshot, scores[f"p_won_{horizon}"])
+    base, reasons = _explain(context, snapshot, scores[f"p_won_{horizon}"])
     return Answer(opportunity, day, {name: float(scores[f"p_won_{name}"]) for name in context.horizons}, float(scores["p_won_ever"]),
                   _curve(won[0], still_open[0], day), scores["expected_close_date"], value, float(scores["expected_value"]), scores["grade"], horizon,
-                  float(reasons["base"].iloc[0]), reasons.drop(columns="base"), _say_notes(context, opportunity, day))
+                  base, reasons, _say_notes(context, opportunity, day))
 
 # %% ../nbs/lib/76_what_if.ipynb #ac8ec533
 KINDS = {"product": "Another product", "sales_agent": "Another agent", "engage_date": "Another day of engagement", "as_of": "Still open later", "value": "Another value"}
@@ -553,7 +575,7 @@ def _say_changes(context: WhatIf, kind: str, table: pd.DataFrame) -> str:
         return "What the chance would be if the conversation had begun on another day."
     return f"How such deals have fared with another {what} ({', '.join(map(name_feature, _read_columns(context, kind)))}); moving the deal need not move its chance."
 
-# %% ../nbs/lib/76_what_if.ipynb #36f77692
+# %% ../nbs/lib/76_what_if.ipynb #2a3537e0
 def what_would_change(
     context: WhatIf,  # from prepare
     opportunity: Opportunity,  # as entered
@@ -566,7 +588,7 @@ def what_would_change(
     day, is_read = _require(context, opportunity, as_of), kind not in _READS or bool(_read_columns(context, kind))
     tried = _variants(context, opportunity, day, kind)
     now = _score(context, [opportunity], day)[1].iloc[0]
-    if kind == "value" or not is_read:
+    if kind == "value" or not is_read or not tried:
         found = _same_chance(context, [other for _, other, _ in tried], now, day)
     else:
         dates = sorted({then for _, _, then in tried})
@@ -577,10 +599,10 @@ def what_would_change(
         table = table.sort_values(["score", "expected_value", "choice"], ascending=[False, False, True], ignore_index=True)
     return Changes(kind, _say_changes(context, kind, table), table)
 
-# %% ../nbs/lib/76_what_if.ipynb #d2fb95c4
+# %% ../nbs/lib/76_what_if.ipynb #b62a1d94
 def _same_chance(context: WhatIf, others: Sequence[Opportunity], now: pd.Series, day: pd.Timestamp) -> pd.DataFrame:
     values = [_value(context, other, _table_row(context, other), day) for other in others]
-    return pd.DataFrame([now] * len(others)).assign(expected_value=[now["p_won_ever"] * value for value in values])
+    return pd.DataFrame([now] * len(others), columns=now.index).assign(expected_value=[now["p_won_ever"] * value for value in values])
 
 
 def _compare(choices: Sequence[str], found: pd.DataFrame, now: pd.Series, score: str) -> pd.DataFrame:

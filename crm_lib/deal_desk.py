@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['Form', 'opportunity_form', 'read_entry', 'Curve', 'lay_steps', 'Steps', 'say_curve', 'say_reasons', 'answer_tiles',
            'answer_facts', 'list_open', 'find_rows', 'Desk', 'DealDesk', 'UploadDesk', 'UploadBoard', 'NewButton',
-           'build_desk', 'project_folder', 'deal_desk']
+           'build_desk', 'deal_desk']
 
-# %% ../nbs/lib/81_deal_desk.ipynb #a63046ea
+# %% ../nbs/lib/81_deal_desk.ipynb #d7cae4da
 import asyncio
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ import pandas as pd
 from ipywidgets import Widget
 from traitlets import Dict, List, Unicode
 
-from .accounts import LOCAL, Viewer, limit_rows
-from .config import CrmError
+from .accounts import LOCAL, Viewer
 from .figures import money_text, percent_text
 from .fiscal import horizon_end
 from .tables import format_number
-from .theme import Column, Field, Part, Tile, card, download, facts, filters, note, page, side_by_side, stack, table, tiles, upload
+from .theme import Column, Field, Part, Tile, card, download, facts, filters, later, note, page, side_by_side, stack, table, tiles, upload
 from .uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
+from .viewing import project_folder, read_deals
 from .what_if import KINDS, Answer, Opportunity, WhatIf, check_opportunity, open_project, pick, score_one, what_would_change
 
 # %% ../nbs/lib/81_deal_desk.ipynb #bf759e94
@@ -430,13 +429,10 @@ def build_desk(
     parts = [side_by_side([asked, answered], 420), below, card("Score a file", [board.box], _UPLOAD_HINT), note(context.note, "info")]
     return parts, desk, board
 
-# %% ../nbs/lib/81_deal_desk.ipynb #ac103917
-def project_folder() -> Path:  # where params.yaml stands
-    "Find the project: CRM_PROJECT, or the nearest folder above that holds params.yaml."
-    if os.environ.get("CRM_PROJECT"):
-        return Path(os.environ["CRM_PROJECT"])
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "params.yaml").is_file()), here)
+# %% ../nbs/lib/81_deal_desk.ipynb #66afa08a
+def _open_desk(viewer: Viewer, folder: str | Path | None) -> Widget:
+    folder = folder or project_folder()
+    return stack(build_desk(open_project(folder, read_deals(folder, viewer)))[0])
 
 
 def deal_desk(
@@ -444,9 +440,4 @@ def deal_desk(
     folder: str | Path | None = None,  # project folder; none = looked for
 ) -> Widget:  # the page
     "Open the deal desk of a viewer, or say why it cannot be opened."
-    try:
-        context = open_project(folder or project_folder(), lambda deals: limit_rows(deals, viewer))
-        parts = build_desk(context)[0]
-    except CrmError as error:
-        parts = [note(str(error), "error")]
-    return page("Deal desk", _QUESTION, parts, viewer.name)
+    return page("Deal desk", _QUESTION, [later(_open_desk, viewer, folder)], viewer.name)

@@ -6,10 +6,10 @@
 __all__ = ['KINDS', 'WhatIf', 'prepare', 'open_project', 'Opportunity', 'pick', 'check_opportunity', 'Answer',
            'explain_snapshots', 'name_reasons', 'score_one', 'Changes', 'what_would_change']
 
-# %% ../nbs/lib/76_what_if.ipynb #36b683c6
+# %% ../nbs/lib/76_what_if.ipynb #23cb0b2d
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,10 +119,10 @@ def _model_in_use(folder: Path, params: Mapping[str, Any]) -> tuple[IncidenceMod
     model, facts = load_model(folder / "artifacts" / "model")
     return model, f"{doubt.rstrip('.')}; scored with the model fitted last, {facts['chosen']}, on what was known on {facts['as_of']}."
 
-# %% ../nbs/lib/76_what_if.ipynb #aed34d84
+# %% ../nbs/lib/76_what_if.ipynb #824fe922
 def open_project(
     folder: str | Path = ".",  # project folder, where params.yaml stands
-    limit: Callable[[pd.DataFrame], pd.DataFrame] | None = None,  # keeps the rows that the viewer may see; none = all
+    mine: pd.DataFrame | None = None,  # rows of deals that the viewer may see, from `viewing`; none = all
 ) -> WhatIf:  # ready to be asked
     "Read a project's tables and the model in use."
     folder = Path(folder)
@@ -131,7 +131,7 @@ def open_project(
     model, note = _model_in_use(folder, params)
     snapshots = _read_snapshots(folder / "artifacts" / "snapshots.parquet", used_features(_shown(model)))
     functions = load_functions(params["features"]["own"], folder)
-    return prepare(deals, snapshots, model, params, limit(deals) if limit else None, functions, note)
+    return prepare(deals, snapshots, model, params, mine, functions, note)
 
 
 def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -365,7 +365,7 @@ def test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last()
     usual = what_if._pick_usual(fitted("by_product"), snapshots, "quarter_end", 16)
     assert len(usual) == 16 and set(usual["opportunity_id"]) <= set(snapshots["opportunity_id"])
 
-# %% ../../nbs/tests/test_what_if.ipynb #5e9d1c13
+# %% ../../nbs/tests/test_what_if.ipynb #da41c450
 def make_project(folder: Path, name: str = "cure_table") -> Path:
     "Lay out what the dashboards read of a project."
     _, deals, snapshots = small_crm()
@@ -378,7 +378,8 @@ def make_project(folder: Path, name: str = "cure_table") -> Path:
 
 def test_without_a_registry_the_model_fitted_last_is_used_and_said(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    context = open_project(make_project(tmp_path), lambda deals: deals[deals["regional_office"] == deals["regional_office"].iloc[0]])
+    deals = small_crm()[1]
+    context = open_project(make_project(tmp_path), deals[deals["regional_office"] == deals["regional_office"].iloc[0]])
     assert context.note == "No model is registered here; scored with the model fitted last, cure_table, on what was known on 2025-06-30."
     assert context.mine["regional_office"].nunique() == 1 < context.deals["regional_office"].nunique()
 

@@ -7,7 +7,7 @@ __all__ = ['Form', 'opportunity_form', 'read_entry', 'Curve', 'lay_steps', 'Step
            'answer_facts', 'list_open', 'find_rows', 'Desk', 'DealDesk', 'UploadDesk', 'UploadBoard', 'NewButton',
            'build_desk', 'deal_desk']
 
-# %% ../nbs/lib/81_deal_desk.ipynb #d7cae4da
+# %% ../nbs/lib/81_deal_desk.ipynb #5069a689
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ from .accounts import LOCAL, Viewer
 from .figures import money_text, percent_text
 from .fiscal import horizon_end
 from .tables import format_number
-from .theme import Column, Field, Part, Tile, card, download, facts, filters, later, note, page, side_by_side, stack, table, tiles, upload
+from .theme import Column, Field, Part, Tile, build_or_say, card, download, facts, filters, note, page, side_by_side, stack, table, tiles, upload
 from .uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
 from .viewing import project_folder, read_deals
 from .what_if import KINDS, Answer, Opportunity, WhatIf, check_opportunity, open_project, pick, score_one, what_would_change
 
-# %% ../nbs/lib/81_deal_desk.ipynb #bf759e94
+# %% ../nbs/lib/81_deal_desk.ipynb #949bb83f
 _FORM = """<template><form class="crm-root" @submit.prevent aria-label="Opportunity"><div class="crm-fields"><div v-for="field in fields" :key="field.key" class="crm-field">
 <label :for="'desk-' + field.key">{{ field.label }}</label>
 <select v-if="field.choices.length" :id="'desk-' + field.key" :value="values[field.key]" :aria-invalid="!!errors[field.key]" :aria-describedby="'desk-said-' + field.key"
@@ -37,7 +37,7 @@ _FORM = """<template><form class="crm-root" @submit.prevent aria-label="Opportun
 :aria-describedby="'desk-said-' + field.key" @change="set_value([field.key, $event.target.value])">
 <p :id="'desk-said-' + field.key" class="desk-said" role="status">{{ errors[field.key] || '' }}</p></div></div>
 <p v-if="error" class="crm-note crm-error" role="alert">{{ error }}</p></form></template>
-<style>.crm-stack > .crm-field { flex: 0 0 auto; max-width: 460px; } .desk-said { color: var(--crm-alarm); font-size: 13px; } .desk-said:empty { display: none; } .crm-field [aria-invalid=true] { border-color: var(--crm-alarm) !important; border-width: 2px !important; }</style>"""
+<style>.crm-field input::placeholder { color: var(--crm-soft); opacity: 1; } .crm-stack > .crm-field { flex: 0 0 auto; max-width: 460px; } .desk-said { color: var(--crm-alarm); font-size: 13px; } .desk-said:empty { display: none; } .crm-field [aria-invalid=true] { border-color: var(--crm-alarm) !important; border-width: 2px !important; }</style>"""
 
 
 class Form(Part):
@@ -429,10 +429,15 @@ def build_desk(
     parts = [side_by_side([asked, answered], 420), below, card("Score a file", [board.box], _UPLOAD_HINT), note(context.note, "info")]
     return parts, desk, board
 
-# %% ../nbs/lib/81_deal_desk.ipynb #66afa08a
-def _open_desk(viewer: Viewer, folder: str | Path | None) -> Widget:
+# %% ../nbs/lib/81_deal_desk.ipynb #7c9444a4
+def _open_context(viewer: Viewer, folder: str | Path | None) -> WhatIf:
     folder = folder or project_folder()
-    return stack(build_desk(open_project(folder, read_deals(folder, viewer)))[0])
+    return open_project(folder, read_deals(folder, viewer))
+
+
+def _fill(place: Widget, context: Callable[[], WhatIf]) -> None:
+    "Put the deal desk, or the sentence why there is none, into its place."
+    place.children = [build_or_say(lambda: stack(build_desk(context())[0]))]
 
 
 def deal_desk(
@@ -440,4 +445,11 @@ def deal_desk(
     folder: str | Path | None = None,  # project folder; none = looked for
 ) -> Widget:  # the page
     "Open the deal desk of a viewer, or say why it cannot be opened."
-    return page("Deal desk", _QUESTION, [later(_open_desk, viewer, folder)], viewer.name)
+    place = stack([note("The deals are being read.", "empty")])
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        _fill(place, lambda: _open_context(viewer, folder))
+    else:
+        loop.run_in_executor(None, _open_context, viewer, folder).add_done_callback(lambda done: _fill(place, done.result))
+    return page("Deal desk", _QUESTION, [place], viewer.name)

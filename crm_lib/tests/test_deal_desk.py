@@ -15,7 +15,7 @@ __all__ = ['built', 'young', 'test_the_first_open_deal_is_shown_at_once', 'test_
            'test_an_upload_is_scored_shown_and_handed_back',
            'test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go',
            'test_a_limited_viewer_is_offered_own_names_only', 'test_without_an_open_deal_a_new_one_is_asked_for',
-           'test_a_missing_project_is_a_sentence']
+           'test_in_a_kernel_the_page_stands_before_the_deals_are_read', 'test_a_missing_project_is_a_sentence']
 
 # %% ../../nbs/tests/test_deal_desk.ipynb #a399d61c
 import asyncio
@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go(built):
     board.take("open.csv", their_export(2).to_csv(index=False).encode())
     assert board.field.said == "open.csv: 2 rows scored, 0 rows refused."
 
-# %% ../../nbs/tests/test_deal_desk.ipynb #1d172105
+# %% ../../nbs/tests/test_deal_desk.ipynb #c30f0ec2
 def test_a_limited_viewer_is_offered_own_names_only(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place, deals = make_project(tmp_path), asked().deals
@@ -187,6 +187,19 @@ def test_without_an_open_deal_a_new_one_is_asked_for():
     context = asked("cure_table")
     _, desk, _ = build_desk(replace(context, mine=context.mine[context.mine["stage"] == "won"]))
     assert desk.key == "(new)" and desk.answer is None
+
+
+def test_in_a_kernel_the_page_stands_before_the_deals_are_read(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    place = make_project(tmp_path)
+
+    async def look():
+        made = deal_desk(folder=place)
+        early = made.children[0].children[0].text
+        while len(made.children[0].children[0].trait_values().get("children", ())) == 0:
+            await asyncio.sleep(0.01)
+        return early
+    assert asyncio.run(look()) == "The deals are being read."
 
 
 def test_a_missing_project_is_a_sentence(tmp_path):

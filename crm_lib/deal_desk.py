@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Form', 'opportunity_form', 'read_entry', 'Curve', 'lay_steps', 'Steps', 'say_curve', 'say_reasons', 'answer_tiles',
-           'answer_facts', 'list_open', 'find_rows', 'Desk', 'DealDesk', 'UploadDesk', 'UploadBoard', 'NewButton',
-           'build_desk', 'deal_desk']
+           'answer_facts', 'list_open', 'find_rows', 'Desk', 'Comparison', 'DealDesk', 'UploadDesk', 'UploadBoard',
+           'NewButton', 'build_desk', 'deal_desk']
 
 # %% ../nbs/lib/81_deal_desk.ipynb #5069a689
 import asyncio
@@ -284,8 +284,34 @@ class Desk:
         self.curve.won, self.reasons.rows, self.reasons.legend, self.said.text = "", [], "", ""
         self.changes.show(self.changes.given.iloc[:0])
 
-# %% ../nbs/lib/81_deal_desk.ipynb #744519ed
-class DealDesk(Desk):
+# %% ../nbs/lib/81_deal_desk.ipynb #8dedb2ad
+class Comparison(Desk):
+    """A desk that holds an answer against the CRM and against other choices."""
+
+    def changed(self) -> str:
+        """Say what differs from the CRM."""
+        stored, entry = pick(self.context, self.key), self.answer.opportunity
+        names = {"sales_agent": "agent", "product": "product", "engage_date": "day of engagement", "value": "value"}
+        moved = [name for key, name in names.items() if getattr(stored, key) != getattr(entry, key)]
+        return f", with another {' and '.join(moved)} than in the CRM" if moved else ", as it stands in the CRM"
+
+    def compare(self, label: str) -> None:
+        """Show what another choice would change, after the browser has the answer itself."""
+        self.kind, self.turn = next((kind for kind, name in KINDS.items() if name == label), self.kind), self.turn + 1
+        if self.answer is not None:
+            self.said.text = "Scoring the other choices ..."
+            _do_later(self.kinds.answer, self.show_changes, self.turn)
+
+    def show_changes(self, turn: int) -> None:
+        """Score the other choices, unless something else was asked since."""
+        if turn != self.turn or self.answer is None:
+            return
+        found = what_would_change(self.context, self.answer.opportunity, self.answer.as_of, self.kind)
+        self.said.text = found.sentence
+        self.changes.show(found.table.assign(points=(100 * found.table["difference"]).round(1) + 0.0))
+
+# %% ../nbs/lib/81_deal_desk.ipynb #7a8cf0a1
+class DealDesk(Comparison):
     """The deal desk; `ask` answers the form, `compare` what else could be."""
 
     def ask(self) -> None:
@@ -311,28 +337,6 @@ class DealDesk(Desk):
         self.curve.show(answer, end)
         self.reasons.show(answer)
         self.compare(KINDS[self.kind])
-
-    def changed(self) -> str:
-        """Say what differs from the CRM."""
-        stored, entry = pick(self.context, self.key), self.answer.opportunity
-        names = {"sales_agent": "agent", "product": "product", "engage_date": "day of engagement", "value": "value"}
-        moved = [name for key, name in names.items() if getattr(stored, key) != getattr(entry, key)]
-        return f", with another {' and '.join(moved)} than in the CRM" if moved else ", as it stands in the CRM"
-
-    def compare(self, label: str) -> None:
-        """Show what another choice would change, after the browser has the answer itself."""
-        self.kind, self.turn = next((kind for kind, name in KINDS.items() if name == label), self.kind), self.turn + 1
-        if self.answer is not None:
-            self.said.text = "Scoring the other choices ..."
-            _do_later(self.show_changes, self.turn)
-
-    def show_changes(self, turn: int) -> None:
-        """Score the other choices, unless something else was asked since."""
-        if turn != self.turn or self.answer is None:
-            return
-        found = what_would_change(self.context, self.answer.opportunity, self.answer.as_of, self.kind)
-        self.said.text = found.sentence
-        self.changes.show(found.table.assign(points=(100 * found.table["difference"]).round(1) + 0.0))
 
 # %% ../nbs/lib/81_deal_desk.ipynb #f7adda83
 def _do_later(act: Callable[..., Any], *args: Any) -> None:

@@ -11,10 +11,11 @@ __all__ = ['pytestmark', 'BOSS', 'PASSWORD', 'STRANGE', 'served', 'browser', 'de
            'test_the_page_can_be_used_by_all_and_spoke_with_nobody_else',
            'test_a_limited_role_sees_its_rows_on_a_narrow_dark_screen']
 
-# %% ../../nbs/tests/test_browser_desk.ipynb #adda957f
+# %% ../../nbs/tests/test_browser_desk.ipynb #55049332
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from ..accounts import Viewer
 from .browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
@@ -93,7 +94,7 @@ def test_an_error_is_said_beside_its_field_and_goes_when_it_is_mended(desk):
     page.get_by_label("Value if won").blur()
     page.get_by_text("of 900 if won, as entered").wait_for()
 
-# %% ../../nbs/tests/test_browser_desk.ipynb #33f032bf
+# %% ../../nbs/tests/test_browser_desk.ipynb #ad5e3e60
 def test_another_kind_of_change_is_looked_at(desk):
     page, _ = desk
     page.get_by_label("What else?").select_option("Still open later")
@@ -104,9 +105,8 @@ def test_an_opportunity_is_found_by_words_and_opened_by_keyboard(desk):
     page, _ = desk
     row = small_crm()[1].query("stage == 'engaging'").iloc[-2]
     page.get_by_label("Find by number, agent or product").fill(row["opportunity_id"].lower())
-    button = page.get_by_role("button", name=row["opportunity_id"])
-    button.wait_for()
-    button.press("Enter")
+    expect(page.get_by_role("region", name="Open opportunities").locator("tbody tr")).to_have_count(1)
+    page.get_by_role("button", name=row["opportunity_id"]).press("Enter")
     page.get_by_text(f"Opportunity {row['opportunity_id']}, as it stands in the CRM").wait_for()
 
 # %% ../../nbs/tests/test_browser_desk.ipynb #4198977c

@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go(built):
     board.take("open.csv", their_export(2).to_csv(index=False).encode())
     assert board.field.said == "open.csv: 2 rows scored, 0 rows refused."
 
-# %% ../../nbs/tests/test_deal_desk.ipynb #c30f0ec2
+# %% ../../nbs/tests/test_deal_desk.ipynb #c165150f
 def test_a_limited_viewer_is_offered_own_names_only(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place, deals = make_project(tmp_path), asked().deals
@@ -196,10 +196,10 @@ def test_in_a_kernel_the_page_stands_before_the_deals_are_read(tmp_path, monkeyp
     async def look():
         made = deal_desk(folder=place)
         early = made.children[0].children[0].text
-        while len(made.children[0].children[0].trait_values().get("children", ())) == 0:
+        while getattr(made.children[0].children[0], "text", None) == early:
             await asyncio.sleep(0.01)
-        return early
-    assert asyncio.run(look()) == "The deals are being read."
+        return early, len(made.children[0].children[0].children)
+    assert asyncio.run(look()) == ("The deals are being read.", 4)
 
 
 def test_a_missing_project_is_a_sentence(tmp_path):

@@ -79,7 +79,7 @@ body[data-voila] .jp-MarkdownCell, body[data-voila] .jp-InputPrompt, body[data-v
 .crm-card > h2 + .crm-stack { margin-top: 10px; }
 """
 
-# %% ../nbs/lib/75_theme.ipynb #f52b7cca
+# %% ../nbs/lib/75_theme.ipynb #43f1e127
 _PARTS = """
 dl.crm-root.crm-tiles, dl.crm-root.crm-bars, dl.crm-root.crm-facts { overflow: visible; }
 dl.crm-root.crm-tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); }
@@ -97,6 +97,10 @@ ul.crm-root.crm-sentences { margin: 0; padding: 0 0 0 18px; list-style: disc; di
 .crm-chip.crm-good { background: var(--crm-goodwash); color: var(--crm-good); border-color: transparent; }
 .crm-chip.crm-alarm { background: var(--crm-alarmwash); color: var(--crm-alarm); border-color: transparent; }
 .crm-chip.crm-accent { background: var(--crm-wash); color: var(--crm-accent); border-color: transparent; }
+"""
+
+# %% ../nbs/lib/75_theme.ipynb #469286fa
+_SHAPES = """
 .crm-picture { margin: 0; }
 .crm-picture img { display: block; width: 100%; height: auto; max-width: 720px; }
 :root:not([data-crm-theme=dark]) .crm-picture .crm-atnight, :root[data-crm-theme=dark] .crm-picture .crm-byday { display: none; }
@@ -652,7 +656,7 @@ follow(); system.addEventListener('change', follow) },
 methods: { paint(dark) { document.documentElement.dataset.crmTheme = dark ? 'dark' : 'light'; if (this.night != dark) this.night = dark },
 choose(dark) { try { localStorage.setItem('crm-theme', dark ? 'dark' : 'light') } catch (e) {} this.paint(dark) } } }</script>"""
 
-# %% ../nbs/lib/75_theme.ipynb #3b7b36e5
+# %% ../nbs/lib/75_theme.ipynb #fcf45969
 class Page(Part):
     """The frame of a dashboard."""
 
@@ -660,7 +664,7 @@ class Page(Part):
     links = List().tag(sync=True)
     night = Bool(False).tag(sync=True)
     children = List().tag(sync=True, **widget_serialization)
-    template = Unicode(_TOP + _TURN + "<style>" + _COLOURS + _FRAME + _PARTS + _TABLES + "</style>").tag(sync=True)
+    template = Unicode(_TOP + _TURN + "<style>" + _COLOURS + _FRAME + _PARTS + _SHAPES + _TABLES + "</style>").tag(sync=True)
 
     @observe("night")
     def _follow_night(self, change: dict[str, Any]) -> None:

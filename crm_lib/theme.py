@@ -79,7 +79,7 @@ body[data-voila] .jp-MarkdownCell, body[data-voila] .jp-InputPrompt, body[data-v
 .crm-card > h2 + .crm-stack { margin-top: 10px; }
 """
 
-# %% ../nbs/lib/75_theme.ipynb #f52b7cca
+# %% ../nbs/lib/75_theme.ipynb #43f1e127
 _PARTS = """
 dl.crm-root.crm-tiles, dl.crm-root.crm-bars, dl.crm-root.crm-facts { overflow: visible; }
 dl.crm-root.crm-tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); }
@@ -97,6 +97,10 @@ ul.crm-root.crm-sentences { margin: 0; padding: 0 0 0 18px; list-style: disc; di
 .crm-chip.crm-good { background: var(--crm-goodwash); color: var(--crm-good); border-color: transparent; }
 .crm-chip.crm-alarm { background: var(--crm-alarmwash); color: var(--crm-alarm); border-color: transparent; }
 .crm-chip.crm-accent { background: var(--crm-wash); color: var(--crm-accent); border-color: transparent; }
+"""
+
+# %% ../nbs/lib/75_theme.ipynb #83162b0a
+_SHAPES = """
 .crm-picture { margin: 0; }
 .crm-picture img { display: block; width: 100%; height: auto; max-width: 720px; }
 :root:not([data-crm-theme=dark]) .crm-picture .crm-atnight, :root[data-crm-theme=dark] .crm-picture .crm-byday { display: none; }
@@ -105,29 +109,6 @@ dl.crm-root.crm-bars { display: flex; flex-direction: column; gap: 9px; }
 .crm-bars .crm-text { font-variant-numeric: tabular-nums; color: var(--crm-soft); font-size: 14px; text-align: right; }
 .crm-bars .crm-track { grid-column: 1 / -1; height: 10px; background: var(--crm-stripe); border-radius: 3px; overflow: hidden; }
 .crm-bars .crm-length { display: block; height: 100%; background: var(--crm-bar); min-width: 2px; }
-dl.crm-root.crm-facts { overflow: visible; }
-dl.crm-root.crm-tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); }
-.crm-tile { background: var(--crm-card); border: 1px solid var(--crm-line); border-radius: 12px; padding: 12px 16px; }
-.crm-tile dt { color: var(--crm-soft); }
-.crm-root .crm-tile .crm-value { font-size: 28px; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
-.crm-root .crm-unit { font-size: 15px; font-weight: 400; color: var(--crm-soft); margin-left: 5px; letter-spacing: 0; }
-.crm-tile .crm-remark { color: var(--crm-soft); font-size: 14px; }
-.crm-note { border-left: 4px solid var(--crm-accent); background: var(--crm-wash); padding: 10px 14px; border-radius: 0 8px 8px 0; }
-.crm-note.crm-error { border-color: var(--crm-alarm); background: var(--crm-alarmwash); }
-.crm-note.crm-empty { border-color: var(--crm-edge); background: var(--crm-stripe); }
-ul.crm-root.crm-sentences { margin: 0; padding: 0 0 0 18px; list-style: disc; display: flex; flex-direction: column; gap: 6px; }
-.crm-chip { display: inline-block; padding: 1px 9px; border-radius: 999px; border: 1px solid var(--crm-line); background: var(--crm-stripe);
-  white-space: nowrap; font-size: 13px; }
-.crm-chip.crm-good { background: var(--crm-goodwash); color: var(--crm-good); border-color: transparent; }
-.crm-chip.crm-alarm { background: var(--crm-alarmwash); color: var(--crm-alarm); border-color: transparent; }
-.crm-chip.crm-accent { background: var(--crm-wash); color: var(--crm-accent); border-color: transparent; }
-.crm-picture { margin: 0; }
-.crm-picture img { display: block; width: 100%; height: auto; max-width: 720px; }
-:root:not([data-crm-theme=dark]) .crm-picture .crm-atnight, :root[data-crm-theme=dark] .crm-picture .crm-byday { display: none; }
-dl.crm-root.crm-bars { display: grid; grid-template-columns: minmax(64px, max-content) 1fr; gap: 6px 10px; align-items: center; padding: 0; margin: 0; }
-.crm-bars dd { display: flex; align-items: center; gap: 8px; min-width: 0; }
-.crm-bars .crm-length { height: 14px; background: var(--crm-bar); border-radius: 3px; min-width: 2px; flex: 0 1 auto; }
-.crm-bars .crm-text { white-space: nowrap; font-variant-numeric: tabular-nums; color: var(--crm-soft); font-size: 14px; flex: 0 0 auto; }
 dl.crm-root.crm-facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: 10px 18px; }
 .crm-facts dt { color: var(--crm-soft); font-size: 13px; }
 .crm-root.crm-facts dd { font-weight: 600; overflow-wrap: anywhere; }
@@ -652,7 +633,7 @@ follow(); system.addEventListener('change', follow) },
 methods: { paint(dark) { document.documentElement.dataset.crmTheme = dark ? 'dark' : 'light'; if (this.night != dark) this.night = dark },
 choose(dark) { try { localStorage.setItem('crm-theme', dark ? 'dark' : 'light') } catch (e) {} this.paint(dark) } } }</script>"""
 
-# %% ../nbs/lib/75_theme.ipynb #3b7b36e5
+# %% ../nbs/lib/75_theme.ipynb #fcf45969
 class Page(Part):
     """The frame of a dashboard."""
 
@@ -660,7 +641,7 @@ class Page(Part):
     links = List().tag(sync=True)
     night = Bool(False).tag(sync=True)
     children = List().tag(sync=True, **widget_serialization)
-    template = Unicode(_TOP + _TURN + "<style>" + _COLOURS + _FRAME + _PARTS + _TABLES + "</style>").tag(sync=True)
+    template = Unicode(_TOP + _TURN + "<style>" + _COLOURS + _FRAME + _PARTS + _SHAPES + _TABLES + "</style>").tag(sync=True)
 
     @observe("night")
     def _follow_night(self, change: dict[str, Any]) -> None:

@@ -498,7 +498,7 @@ def _make_folder() -> str:
     usual = tempfile.gettempdir()
     return tempfile.mkdtemp(prefix="crm-gate-", dir=usual if len(usual) <= 32 else "/tmp")
 
-# %% ../nbs/lib/83_serving.ipynb #a6e5c04d
+# %% ../nbs/lib/83_serving.ipynb #7786beea
 async def run_server(
     plan: Plan,  # from plan_server
     ready: Callable[["_Server"], None] = lambda server: None,  # is called when the server listens
@@ -515,7 +515,6 @@ async def run_server(
     app = _Server(plan)
     app.log_level, app.port = log_level, listening.getsockname()[1]
     app.app = _Guard(**app.init_settings(), default_handler_class=_Nothing, log_function=_log_request, websocket_max_message_size=2**26,
-                     ws_ping_interval=30_000, ws_ping_timeout=30_000,  # milliseconds
                      xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]})
     app.app.add_handlers(".*$", _handlers(app))
     app.contents_manager.log = logging.getLogger("crm_lib.contents")

@@ -522,7 +522,7 @@ def test_the_log_names_no_token(cold, monkeypatch):
 def test_this_process_is_no_kernel():
     assert wait_for_viewer().name == "local"
 
-# %% ../../nbs/tests/test_serving.ipynb #3063f1e2
+# %% ../../nbs/tests/test_serving.ipynb #30454462
 @needs_chromium
 def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project):
     with serve_dashboards(project, [(EVE, SECRET), (BO, SECRET)]) as served, open_browser() as browser:
@@ -542,6 +542,8 @@ def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project
             page.get_by_text("<script>alert(1)</script>, manager").wait_for()
             open_dashboard(page, served.address, "tiny.ipynb")
             page.get_by_text("I see <script>alert(1)</script>, manager").wait_for()
+            page.goto(served.address)  # a page that is left ends its kernel
+            _until(lambda: "204 POST /voila/api/shutdown/" in served.log.read_text())
             page.goto(f"{served.address}/logout")
             assert (seen.errors, seen.outside, seen.dialogs, seen.failed) == ([], [], [], [])
 

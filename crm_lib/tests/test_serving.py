@@ -427,7 +427,7 @@ def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server)
     bo.ask("/logout")
     _until(lambda: serving._count(server.kernel_manager) == 1)
 
-# %% ../../nbs/tests/test_serving.ipynb #7dc4f34d
+# %% ../../nbs/tests/test_serving.ipynb #92a9942c
 def test_the_kernel_of_a_closed_tab_is_ended(project, users):
     with _serving(project, cull_minutes=1 / 60, pool_size=0) as app:
         visitor = _visit(app, "Eve")
@@ -437,6 +437,8 @@ def test_the_kernel_of_a_closed_tab_is_ended(project, users):
         assert note.exists() and Path(app.plan.folder).stat().st_mode & 0o777 == 0o700
         _until(lambda: kernel not in app.kernel_manager and not app.kernel_manager.owners)
         assert not note.exists() and visitor.ask(f"/api/kernels/{kernel}") == 404
+    serving._refill(app.kernel_manager, "tiny.ipynb")  # a server that has ended starts nothing
+    assert serving._count(app.kernel_manager) == 0
 
 
 def test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace(project, users):

@@ -81,12 +81,13 @@ def plan_server(
                        "`crm dashboards --token`.")
     return Plan(project, folder, settings, host, secrets.token_urlsafe(32) if with_token else None)
 
-# %% ../nbs/lib/83_serving.ipynb #f1a56c34
+# %% ../nbs/lib/83_serving.ipynb #21f3e69d
 class _Kernels(AsyncMappingKernelManager):
     "Kernels that know the server's folder and their owners."
 
     def __init__(self, **options: Any) -> None:
         self.owners: dict[str, str] = {}
+        self.ended = False  # no kernel is started any more
         self.handed = 0  # kernels on their way from the pool to an owner
         super().__init__(**options)
 
@@ -111,7 +112,7 @@ class _Kernels(AsyncMappingKernelManager):
         self.forget(kernel_id)
         return super().remove_kernel(kernel_id)
 
-# %% ../nbs/lib/83_serving.ipynb #03a5d1d6
+# %% ../nbs/lib/83_serving.ipynb #d845d134
 class _Claims:
     "The manager of kernels as one request sees it."
 
@@ -128,7 +129,7 @@ class _Claims:
             self._claim(kernel)
         finally:
             self._kernels.handed -= 1
-        _refill(self._kernels, notebook_name)
+        asyncio.get_running_loop().call_later(2, _refill, self._kernels, notebook_name)  # the page that is asked for comes first
         return task, cells, kernel
 
     async def start_kernel(self, **options: Any) -> str:
@@ -141,7 +142,7 @@ class _Claims:
             self._kernels.forget(kernel)
             raise
 
-# %% ../nbs/lib/83_serving.ipynb #9013cf01
+# %% ../nbs/lib/83_serving.ipynb #e905f276
 def _drop_failed(kernels: Any) -> None:
     for pool in kernels._pools.values():
         pool[:] = [task for task in pool if not (task.done() and (task.cancelled() or task.exception()))]
@@ -153,6 +154,8 @@ def _count(kernels: Any) -> int:
 
 def _refill(kernels: Any, notebook: str, delay: float | None = None) -> None:
     "Fill the pool of a notebook as far as the bound allows, with nothing of the visitor before in the kernel's surroundings."
+    if kernels.ended:
+        return
     _drop_failed(kernels)
     missing = kernels.plan.settings["pool_size"] - kernels.get_pool_size(notebook)
     if missing > 0 and _count(kernels) + missing <= kernels.plan.settings["most_kernels"]:
@@ -498,7 +501,7 @@ def _make_folder() -> str:
     usual = tempfile.gettempdir()
     return tempfile.mkdtemp(prefix="crm-gate-", dir=usual if len(usual) <= 32 else "/tmp")
 
-# %% ../nbs/lib/83_serving.ipynb #a6e5c04d
+# %% ../nbs/lib/83_serving.ipynb #7786beea
 async def run_server(
     plan: Plan,  # from plan_server
     ready: Callable[["_Server"], None] = lambda server: None,  # is called when the server listens
@@ -515,7 +518,6 @@ async def run_server(
     app = _Server(plan)
     app.log_level, app.port = log_level, listening.getsockname()[1]
     app.app = _Guard(**app.init_settings(), default_handler_class=_Nothing, log_function=_log_request, websocket_max_message_size=2**26,
-                     ws_ping_interval=30_000, ws_ping_timeout=30_000,  # milliseconds
                      xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]})
     app.app.add_handlers(".*$", _handlers(app))
     app.contents_manager.log = logging.getLogger("crm_lib.contents")
@@ -530,7 +532,7 @@ async def run_server(
     finally:
         await _stop(app, server, sweeper)
 
-# %% ../nbs/lib/83_serving.ipynb #229b1127
+# %% ../nbs/lib/83_serving.ipynb #a1bb1cfb
 async def _cancel(tasks: set[Any], seconds: float = 5) -> None:
     ends = asyncio.get_running_loop().time() + seconds
     while tasks and asyncio.get_running_loop().time() < ends:
@@ -550,6 +552,7 @@ async def _empty_pool(kernels: Any) -> None:
 
 async def _stop(app: _Server, server: HTTPServer, sweeper: PeriodicCallback) -> None:
     sweeper.stop()
+    app.kernel_manager.ended = True
     server.stop()
     await server.close_all_connections()
     if app.kernel_manager._culler_callback:

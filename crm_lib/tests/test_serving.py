@@ -427,7 +427,7 @@ def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server)
     bo.ask("/logout")
     _until(lambda: serving._count(server.kernel_manager) == 1)
 
-# %% ../../nbs/tests/test_serving.ipynb #7dc4f34d
+# %% ../../nbs/tests/test_serving.ipynb #92a9942c
 def test_the_kernel_of_a_closed_tab_is_ended(project, users):
     with _serving(project, cull_minutes=1 / 60, pool_size=0) as app:
         visitor = _visit(app, "Eve")
@@ -437,6 +437,8 @@ def test_the_kernel_of_a_closed_tab_is_ended(project, users):
         assert note.exists() and Path(app.plan.folder).stat().st_mode & 0o777 == 0o700
         _until(lambda: kernel not in app.kernel_manager and not app.kernel_manager.owners)
         assert not note.exists() and visitor.ask(f"/api/kernels/{kernel}") == 404
+    serving._refill(app.kernel_manager, "tiny.ipynb")  # a server that has ended starts nothing
+    assert serving._count(app.kernel_manager) == 0
 
 
 def test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace(project, users):
@@ -522,7 +524,7 @@ def test_the_log_names_no_token(cold, monkeypatch):
 def test_this_process_is_no_kernel():
     assert wait_for_viewer().name == "local"
 
-# %% ../../nbs/tests/test_serving.ipynb #3063f1e2
+# %% ../../nbs/tests/test_serving.ipynb #30454462
 @needs_chromium
 def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project):
     with serve_dashboards(project, [(EVE, SECRET), (BO, SECRET)]) as served, open_browser() as browser:
@@ -542,6 +544,8 @@ def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project
             page.get_by_text("<script>alert(1)</script>, manager").wait_for()
             open_dashboard(page, served.address, "tiny.ipynb")
             page.get_by_text("I see <script>alert(1)</script>, manager").wait_for()
+            page.goto(served.address)  # a page that is left ends its kernel
+            _until(lambda: "204 POST /voila/api/shutdown/" in served.log.read_text())
             page.goto(f"{served.address}/logout")
             assert (seen.errors, seen.outside, seen.dialogs, seen.failed) == ([], [], [], [])
 

@@ -670,18 +670,31 @@ def build_or_say(
     except CrmError as error:
         return note(str(error), "error")
 
-# %% ../nbs/lib/75_theme.ipynb #a6212103
+# %% ../nbs/lib/75_theme.ipynb #ea7f577f
+class _Later(_Holder):
+    """A part that is built when the browser shows its place: a kernel that draws too early keeps the page waiting."""
+
+    template = Unicode(_Holder.template.default_value + "<script>export default { mounted() { this.begin() } }</script>").tag(sync=True)
+
+    def __init__(self, build: Callable[[], Widget]) -> None:
+        self.build: Callable[[], Widget] | None = build
+        super().__init__(children=[note("Being drawn.", "empty")])
+
+    def vue_begin(self, data: object = None) -> None:
+        """Build the part, once."""
+        if self.build:
+            build, self.build = self.build, None
+            self.children = [build_or_say(build)]
+
+# %% ../nbs/lib/75_theme.ipynb #457bc97b
 def later(
     build: Callable[..., Widget],  # makes a part that takes long
     *args: Any,  # passed on
-) -> Part:  # a place that is filled when the cell has ended; at once where no kernel runs
+) -> Part:  # a place that is filled when the browser shows it; at once where no kernel runs
     "Build a part of a dashboard after the page is there."
-    place = _Holder(children=[note("Being drawn.", "empty")])
-
-    def fill() -> None:
-        place.children = [build_or_say(build, *args)]
+    place = _Later(lambda: build(*args))
     try:
-        asyncio.get_running_loop().call_later(0.1, fill)
+        asyncio.get_running_loop()
     except RuntimeError:
-        fill()
+        place.vue_begin()
     return place

@@ -136,7 +136,7 @@ def test_a_picture_has_a_day_and_a_night_and_words():
     assert "#1c2430" in day and "#1c2430" not in night and "onerror=alert(1)>" not in day and part.alt == "what it says"
     assert picture(None).day == ""
 
-# %% ../../nbs/tests/test_theme.ipynb #9c41bcbd
+# %% ../../nbs/tests/test_theme.ipynb #ed8f5855
 def test_a_panel_opens_under_a_heading_and_a_page_holds_its_parts():
     inner = note("x")
     box = panel([inner])
@@ -156,6 +156,8 @@ def test_what_cannot_be_built_is_a_sentence_now_or_later():
     async def in_a_kernel():
         place = later(note, "drawn")
         before = place.children[0].text
-        await asyncio.sleep(0.15)
-        return before, place.children[0].text
-    assert asyncio.run(in_a_kernel()) == ("Being drawn.", "drawn")
+        place.vue_begin()
+        drawn = place.children[0]
+        place.vue_begin()
+        return before, drawn.text, place.children[0] is drawn
+    assert asyncio.run(in_a_kernel()) == ("Being drawn.", "drawn", True)

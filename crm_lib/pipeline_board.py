@@ -8,8 +8,9 @@ __all__ = ['AGES', 'LOOKS', 'SLIPPED', 'PERIODS', 'stuck_age', 'list_open', 'fil
            'comparable_deals', 'say_comparables', 'chance_path', 'deal_facts', 'deals_csv', 'DealPanel',
            'pipeline_page']
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #81aed784
-from collections.abc import Mapping
+# %% ../nbs/lib/77_pipeline_board.ipynb #c117e662
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +292,7 @@ def deals_csv(
     rounded = frame.round({"p_won_30": 4, "p_won_quarter_end": 4, "p_won_ever": 4, "value": 2, "expected_value": 2})
     return defuse_formulas(rounded).to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode("utf-8-sig")
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #fabbdf97
+# %% ../nbs/lib/77_pipeline_board.ipynb #3450b64e
 _PAST = [Column("opportunity_id", "Deal"), Column("outcome", "Outcome", "chip"), Column("days_open", "Days open", "number"), Column("engage_date", "Engaged", "date"),
          Column("close_date", "Closed", "date"), Column("close_value", "Value", "money"), Column("sales_agent", "Agent")]
 
@@ -299,8 +300,8 @@ _PAST = [Column("opportunity_id", "Deal"), Column("outcome", "Outcome", "chip"),
 class DealPanel:
     """What is known of one deal, on a panel over the page."""
 
-    def __init__(self, listed: pd.DataFrame, deals: pd.DataFrame, reasons: pd.DataFrame, backtest: pd.DataFrame):
-        self.listed, self.deals, self.reasons, self.backtest = listed.set_index("opportunity_id", drop=False), deals, reasons, backtest
+    def __init__(self, listed: pd.DataFrame, deals: pd.DataFrame, reasons: pd.DataFrame, backtest: Callable[[], pd.DataFrame]):
+        self.listed, self.deals, self.reasons, self.backtest = listed.set_index("opportunity_id", drop=False), deals, reasons, cache(backtest)
         self.known, self.why, self.path, self.said, self.none = facts({}), picture(None), bars([]), note(""), note("", "empty")
         self.past = table(pd.DataFrame(columns=[column.key for column in _PAST]), _PAST, "Comparable past deals", "opportunity_id", empty="", size=10)
         self.widget = panel([card("The deal", [self.known]), card("Why this chance", [self.none, self.why], "Steps from the usual deal to this one."),
@@ -313,7 +314,7 @@ class DealPanel:
             raise CrmError(f"The deal {key} is not in your list.")
         deal = self.listed.loc[key]
         self.known.show(deal_facts(deal))
-        self.path.show(chance_path(self.backtest, deal))
+        self.path.show(chance_path(self.backtest(), deal))
         found, words = comparable_deals(self.deals, deal)
         self.said.text = say_comparables(found, words, int(deal["age_days"]))
         self.past.show(found)
@@ -376,14 +377,14 @@ def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
         return picture(plot_forecast(won_by_month(deals), coming_periods(rows, calendar)), "Revenue won by month, and the forecast of the next month and the next three months")
     return stack([tiles(forecast_tiles(rows, deals, calendar, targets)), side_by_side([card("Won, and to come", [later(draw)]), card("How to read it", said)], 420)])
 
-# %% ../nbs/lib/77_pipeline_board.ipynb #d655d407
+# %% ../nbs/lib/77_pipeline_board.ipynb #0ca4d6a3
 def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
     scores = read_scores(folder, viewer)
     if scores.empty:
         return note("There is no open deal for you to see.", "empty")
     listed = list_open(scores, deals, params["features"].get("stuck_quantile", _STUCK))
     chosen = str(read_metrics(folder, viewer, "backtest").get("chosen", ""))
-    opened = DealPanel(listed, deals, read_reasons(folder, viewer), read_backtest(folder, viewer, [chosen]))
+    opened = DealPanel(listed, deals, read_reasons(folder, viewer), lambda: read_backtest(folder, viewer, [chosen]))
     days = params["publish"].get("trend_days", 28)
     counted = [card("By grade", [bars(count_grades(listed))], "A: at least even odds to be won by the quarter's end."), card("By stage", [bars(count_stages(listed, deals))]),
                card("By month of expected close", [bars(count_months(listed))]),

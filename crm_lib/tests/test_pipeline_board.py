@@ -140,15 +140,15 @@ def test_the_file_opens_without_running_anything(listed):
     text = deals_csv(listed.assign(account="=HYPERLINK(1)", sales_agent="@SUM(1)")).decode("utf-8-sig").splitlines()
     assert text[0].startswith("opportunity_id,product,account") and text[1].startswith("N1,P,'=HYPERLINK(1),'@SUM(1),Max,North,59,A,hot,improving,0.2,0.6,0.6,2024-05-01")
 
-# %% ../../nbs/tests/test_pipeline_board.ipynb #157c670d
+# %% ../../nbs/tests/test_pipeline_board.ipynb #95d680a8
 def test_a_click_opens_a_deal_and_a_foreign_key_is_refused(listed, project):
-    opened = DealPanel(listed, read_deals(project, LOCAL), read_reasons(project, LOCAL), read_backtest(project, LOCAL, ["cure_table"]))
+    opened = DealPanel(listed, read_deals(project, LOCAL), read_reasons(project, LOCAL), lambda: read_backtest(project, LOCAL, ["cure_table"]))
     opened.show("N1")
     assert opened.widget.is_open and opened.widget.heading == "Deal N1" and opened.why.day and "age_days of the deal" in opened.why.alt and opened.none.text == ""
     assert opened.past.total == 2 and opened.said.text.startswith("Of 2 other deals")
     with pytest.raises(CrmError, match="The deal X9 is not in your list"):
         opened.show("X9")
-    bare = DealPanel(listed, read_deals(project, LOCAL), read_reasons(project, LOCAL).iloc[:0], read_backtest(project, LOCAL, ["unknown"]))
+    bare = DealPanel(listed, read_deals(project, LOCAL), read_reasons(project, LOCAL).iloc[:0], lambda: read_backtest(project, LOCAL, ["unknown"]))
     bare.show("N1")
     assert bare.none.text == "No reasons stand for this deal: run `dvc repro explain`." and bare.why.day == ""
 

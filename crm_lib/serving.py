@@ -350,7 +350,7 @@ class _Page(_Own, TornadoVoilaHandler):
         _ = self.xsrf_token  # the page says good-bye with this cookie
         await super().get(path)
 
-# %% ../nbs/lib/83_serving.ipynb #fe2d15a6
+# %% ../nbs/lib/83_serving.ipynb #fcd68d28
 _KEPT = ("/api/kernels/", "/voila/templates/", "/voila/static/", "/voila/api/themes/", "/voila/api/shutdown/", "/voila/labextensions/")
 _EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "jupyter-vue", "jupyter-vuetify"]
 
@@ -363,7 +363,7 @@ def _configure(plan: Plan) -> Config:
         "VoilaConfiguration": {"template": "crm", "file_allowlist": [], "file_denylist": [".*"], "show_tracebacks": False, "preheat_kernel": True,
                                "default_pool_size": plan.settings["pool_size"], "allow_template_override": "NO", "allow_theme_override": "NO",
                                "extension_allowlist": _EXTENSIONS, "multi_kernel_manager_class": _Kernels},
-        "VoilaExecutor": {"cell_error_instruction": "The server's log names the cause: try again, or tell whoever runs the server."},
+        "VoilaExecutor": {"iopub_timeout": 120, "cell_error_instruction": "The server's log names the cause: try again, or tell whoever runs the server."},
         "VoilaKernelManager": {"fill_delay": 0.2},
         "MappingKernelManager": {"cull_idle_timeout": max(1, round(cull)), "cull_interval": max(1, round(min(60, cull / 4))), "cull_connected": False, "buffer_offline_messages": False,
                                  "allow_tracebacks": False},

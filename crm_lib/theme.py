@@ -114,11 +114,12 @@ dl.crm-root.crm-facts { display: grid; grid-template-columns: repeat(auto-fill, 
 .crm-root.crm-facts dd { font-weight: 600; overflow-wrap: anywhere; }
 """
 
-# %% ../nbs/lib/75_theme.ipynb #1fb11c27
+# %% ../nbs/lib/75_theme.ipynb #b882a1ae
 _TABLES = """
 .crm-fields { display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: end; }
 .crm-field { display: flex; flex-direction: column; gap: 2px; flex: 1 1 118px; max-width: 260px; min-width: 0; }
 .crm-field label { color: var(--crm-soft); font-size: 13px; }
+.crm-field:has(input[type=date]) { flex-basis: 148px; min-width: 148px; }
 .crm-field input, .crm-field select { width: 100%; min-height: 38px; padding: 6px 10px; border: 1px solid var(--crm-edge); border-radius: 8px;
   background: var(--crm-card); }
 .crm-root progress { width: 100%; max-width: 420px; height: 14px; accent-color: var(--crm-bar); }

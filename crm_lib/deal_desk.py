@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Form', 'opportunity_form', 'read_entry', 'Curve', 'lay_steps', 'Steps', 'say_curve', 'say_reasons', 'answer_tiles',
            'answer_facts', 'list_open', 'find_rows', 'Desk', 'Comparison', 'DealDesk', 'UploadDesk', 'UploadBoard',
-           'NewButton', 'build_desk', 'deal_desk']
+           'NewButton', 'build_desk', 'deal_desk', 'warm_up']
 
 # %% ../nbs/lib/81_deal_desk.ipynb #5069a689
 import asyncio
@@ -457,3 +457,10 @@ def deal_desk(
     else:
         loop.run_in_executor(None, _open_context, viewer, folder).add_done_callback(lambda done: _fill(place, done.result))
     return page("Deal desk", _QUESTION, [place], viewer.name)
+
+# %% ../nbs/lib/81_deal_desk.ipynb #66d1a894
+def warm_up(
+    folder: str | Path | None = None,  # project folder; none = looked for
+) -> None:
+    "Read once what the first answer needs, before anybody is known, and keep nothing of it; what is missing is told to whoever comes."
+    build_or_say(lambda: note(_open_context(LOCAL, folder).note))

@@ -15,9 +15,11 @@ __all__ = ['built', 'young', 'test_the_first_open_deal_is_shown_at_once', 'test_
            'test_an_upload_is_scored_shown_and_handed_back',
            'test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go',
            'test_a_limited_viewer_is_offered_own_names_only', 'test_without_an_open_deal_a_new_one_is_asked_for',
-           'test_in_a_kernel_the_page_stands_before_the_deals_are_read', 'test_a_missing_project_is_a_sentence']
+           'test_in_a_kernel_the_page_stands_before_the_deals_are_read',
+           'test_warming_up_reads_everything_once_and_a_missing_project_stops_nobody',
+           'test_a_missing_project_is_a_sentence']
 
-# %% ../../nbs/tests/test_deal_desk.ipynb #a399d61c
+# %% ../../nbs/tests/test_deal_desk.ipynb #65ae9cf6
 import asyncio
 import base64
 from dataclasses import replace
@@ -25,8 +27,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from .. import deal_desk as deal_desk_module
 from ..accounts import Viewer
-from ..deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_open, read_entry, say_curve
+from ..deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_open, read_entry, say_curve, warm_up
 from .test_uploads import their_export
 from .test_what_if import asked, make_project
 from ..what_if import KINDS, pick, score_one
@@ -171,7 +174,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go(built):
     board.take("open.csv", their_export(2).to_csv(index=False).encode())
     assert board.field.said == "open.csv: 2 rows scored, 0 rows refused."
 
-# %% ../../nbs/tests/test_deal_desk.ipynb #c165150f
+# %% ../../nbs/tests/test_deal_desk.ipynb #ae0d2697
 def test_a_limited_viewer_is_offered_own_names_only(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place, deals = make_project(tmp_path), asked().deals
@@ -200,6 +203,14 @@ def test_in_a_kernel_the_page_stands_before_the_deals_are_read(tmp_path, monkeyp
             await asyncio.sleep(0.01)
         return early, len(made.children[0].children[0].children)
     assert asyncio.run(look()) == ("The deals are being read.", 4)
+
+
+def test_warming_up_reads_everything_once_and_a_missing_project_stops_nobody(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    read, real = [], deal_desk_module.open_project
+    monkeypatch.setattr(deal_desk_module, "open_project", lambda *given: read.append(real(*given)) or read[-1])
+    warm_up(make_project(tmp_path))
+    assert len(read) == 1 and len(read[0].deals) and warm_up(tmp_path / "nowhere") is None and len(read) == 1
 
 
 def test_a_missing_project_is_a_sentence(tmp_path):

@@ -524,7 +524,7 @@ def test_the_log_names_no_token(cold, monkeypatch):
 def test_this_process_is_no_kernel():
     assert wait_for_viewer().name == "local"
 
-# %% ../../nbs/tests/test_serving.ipynb #30454462
+# %% ../../nbs/tests/test_serving.ipynb #b9811137
 @needs_chromium
 def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project):
     with serve_dashboards(project, [(EVE, SECRET), (BO, SECRET)]) as served, open_browser() as browser:
@@ -544,6 +544,7 @@ def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project
             page.get_by_text("<script>alert(1)</script>, manager").wait_for()
             open_dashboard(page, served.address, "tiny.ipynb")
             page.get_by_text("I see <script>alert(1)</script>, manager").wait_for()
+            _until(lambda: served.log.read_text().count("101 GET /api/kernels/") > 1)  # its scripts have come, too
             page.goto(served.address)  # a page that is left ends its kernel
             _until(lambda: "204 POST /voila/api/shutdown/" in served.log.read_text())
             page.goto(f"{served.address}/logout")

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['app', 'data_app', 'DATA', 'users_app', 'import_simulated', 'import_csv', 'import_excel', 'import_database',
            'import_public', 'restore_data', 'map_export', 'run_one', 'derive_plan', 'list_models', 'promote_version',
-           'restore_champion', 'score_pipeline', 'read_finding', 'list_reports', 'add_user', 'list_users',
-           'remove_user', 'change_user_password', 'serve_dashboards', 'main']
+           'restore_champion', 'switch_bundle', 'show_bundles', 'score_pipeline', 'read_finding', 'list_reports',
+           'add_user', 'list_users', 'remove_user', 'change_user_password', 'serve_dashboards', 'main']
 
 # %% ../nbs/lib/88_cli.ipynb #47153cdd
 import html
@@ -41,51 +41,71 @@ def _start(version: Annotated[bool, typer.Option("--version", callback=_show_ver
 
 # %% ../nbs/lib/88_cli.ipynb #262fd7a0
 DATA = Path("data")
+_NEW = Annotated[str | None, typer.Option("--new-source", help="A name for the company, if these are not the deals of the last import.")]
 
 
-def _bring(what: str, name: str, *args: Any, **options: Any) -> None:
+def _bring(what: str, name: str, *args: Any, new: str | None = None, **options: Any) -> None:
     "Import with a function of `imports`, and record the version."
     from crm_lib import imports
+    from crm_lib.in_use import check_source
     imports.require_dvc(DATA)
-    getattr(imports, name)(*args, data=DATA, ingest=read_params()["ingest"], **options)
+    known = check_source(_key("source", "name"))
+    if new is not None and check_source(new) == known and _has_tables():
+        new = None  # the same name is the same company, so its deals must come again
+    asked = None if name == "import_source" or new is not None else known
+    given = {} if asked is None else {"source": asked}
+    getattr(imports, name)(*args, data=DATA, ingest=read_params()["ingest"], **given, **options)
+    if new is not None:
+        from crm_lib.proposals import write_keys
+        write_keys([("source", "name", new)])
     imports.version_data(DATA)
-    typer.echo(f"{what} now in {DATA}/; run `make repro` to renew the reports.")
+    typer.echo(f"{what} now in {DATA}/, as the source {new or known}; run `make repro` to renew the reports.")
+
+
+def _key(section: str, name: str) -> Any:
+    found = read_params().get(section) or {}
+    if name not in found:
+        raise CrmError(f"params.yaml lacks the key {section}.{name}: add it.")
+    return found[name]
 
 # %% ../nbs/lib/88_cli.ipynb #62af1306
 @data_app.command("sample")
 def import_simulated(
     deals: Annotated[int | None, typer.Option(min=1, help="Opportunities to simulate; params.yaml says it otherwise.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same tables; params.yaml says it otherwise.")] = None,
+    new_source: _NEW = None,
 ) -> None:
     """Simulate a CRM whose true probabilities are known."""
     sample = read_params()["source"].get("sample") or {}
     asked = {key: value for key, value in (("deals", deals), ("seed", seed)) if value is not None}
-    _bring("The simulated tables are", "import_sample", sample={**sample, **asked})
+    _bring("The simulated tables are", "import_sample", new=new_source, sample={**sample, **asked})
 
 # %% ../nbs/lib/88_cli.ipynb #b673c811
 @data_app.command("csv")
-def import_csv(path: Annotated[Path, typer.Argument(help="A folder with the tables, or one file (CSV or Excel).")]) -> None:
+def import_csv(path: Annotated[Path, typer.Argument(help="A folder with the tables, or one file (CSV or Excel).")], new_source: _NEW = None) -> None:
     """Import CSV files, whatever their encoding and separator."""
-    _bring(f"The tables of {path} are", "import_files", path)
+    _bring(f"The tables of {path} are", "import_files", path, new=new_source)
 
 
 @data_app.command("excel")
-def import_excel(path: Annotated[Path, typer.Argument(help="A workbook with a sheet per table, or a folder.")]) -> None:
+def import_excel(path: Annotated[Path, typer.Argument(help="A workbook with a sheet per table, or a folder.")], new_source: _NEW = None) -> None:
     """Import Excel workbooks."""
-    _bring(f"The tables of {path} are", "import_files", path)
+    _bring(f"The tables of {path} are", "import_files", path, new=new_source)
 
 # %% ../nbs/lib/88_cli.ipynb #a25be0ad
 @data_app.command("sql")
-def import_database(url: Annotated[str | None, typer.Argument(help="SQLAlchemy URL; params.yaml or CRM_SQL_URL says it otherwise.")] = None) -> None:
+def import_database(url: Annotated[str | None, typer.Argument(help="SQLAlchemy URL; params.yaml or CRM_SQL_URL says it otherwise.")] = None,
+                    new_source: _NEW = None) -> None:
     """Import the tables of a database, all as of one moment."""
     source = read_params()["source"]
-    _bring("The tables of the database are", "import_sql", url or source.get("url"), source.get("tables"))
+    _bring("The tables of the database are", "import_sql", url or source.get("url"), source.get("tables"), new=new_source)
 
 
 @data_app.command("kaggle")
-def import_public(handle: Annotated[str | None, typer.Argument(help="owner/name of a data set; params.yaml says it otherwise.")] = None) -> None:
+def import_public(handle: Annotated[str | None, typer.Argument(help="owner/name of a data set; params.yaml says it otherwise.")] = None,
+                  new_source: _NEW = None) -> None:
     """Import a public data set of Kaggle's; no key is needed."""
-    _bring("The tables of Kaggle are", "import_kaggle", handle or read_params()["source"].get("handle"))
+    _bring("The tables of Kaggle are", "import_kaggle", handle or read_params()["source"].get("handle"), new=new_source)
 
 # %% ../nbs/lib/88_cli.ipynb #cfa8894e
 def _checkout() -> bool:
@@ -147,7 +167,7 @@ def map_export(
     if not dry_run:
         read_params()
         written = write_mapping(proposal, path)
-        typer.echo(f"Written to params.yaml: {', '.join(written)}. Look at them, then run `crm data csv {path}` and `make repro`.")
+        typer.echo(f"Written to params.yaml: {', '.join(written)}. Look at them, then run `crm data csv {path} --new-source NAME` (NAME for the company, the first time only) and `make repro`.")
 
 # %% ../nbs/lib/88_cli.ipynb #9f226f81
 @app.command("run")
@@ -164,16 +184,10 @@ def derive_plan(check: Annotated[bool, typer.Option("--check", help="Compare onl
     typer.echo(f"{write_dvc_yaml(check=check)} is what pipeline.yaml gives.")
 
 # %% ../nbs/lib/88_cli.ipynb #bdcafcd1
-def _key(section: str, name: str) -> Any:
-    found = read_params()[section]
-    if name not in found:
-        raise CrmError(f"params.yaml lacks the key {section}.{name}: add it.")
-    return found[name]
-
-
 def _registered() -> str:
     from crm_lib.tracking import connect
-    experiment, name = _key("train", "experiment"), _key("train", "registered_model")
+    from crm_lib.in_use import registered_name
+    experiment, name = _key("models", "experiment"), registered_name(_key("models", "registered_model"), _key("source", "name"))
     if not os.environ.get("MLFLOW_TRACKING_URI") and not Path("mlflow.db").is_file():
         raise CrmError("No model is registered here yet (mlflow.db is missing): run `make repro`.")
     connect(experiment)
@@ -197,43 +211,89 @@ def list_models() -> None:
 
 # %% ../nbs/lib/88_cli.ipynb #bd42ba5d
 _REASON = Annotated[str, typer.Option(help="Why, for whoever reads the record.")]
+_RERUN = Annotated[bool, typer.Option("--rerun/--no-rerun", help="Renew scores, pages and dashboards at once.")]
+
+
+def _renew(rerun: bool) -> None:
+    "Rerun what the model in use decides about, and switch to it."
+    if not rerun:
+        typer.echo("Scores, pages and dashboards follow with the next `dvc repro`.")
+        return
+    from crm_lib.bundles import open_bundle, read_facts, say_bundle
+    if subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], check=False).returncode:
+        raise CrmError("The version is in use, but scores and pages could not be renewed: mend what is said above and run `dvc repro`. "
+                       "Dashboards show the former bundle until then.")
+    typer.echo(say_bundle(read_facts(open_bundle())))
 
 
 @app.command("promote")
-def promote_version(version: Annotated[str, typer.Argument(help="Its number, or challenger.")], reason: _REASON = "") -> None:
-    """Put a registered version into use by hand."""
-    from crm_lib.registry import promote, write_models_page
-    name = _registered()
-    typer.echo(f"In use is version {promote(name, version, reason).version}; {write_models_page(name)} says why.")
+def promote_version(version: Annotated[str, typer.Argument(help="Its number, or challenger.")], reason: _REASON = "", rerun: _RERUN = True) -> None:
+    """Put a registered version into use by hand, and renew what it scores."""
+    from crm_lib.registry import point_to, promote
+    champion = promote(_registered(), version, reason)
+    point_to(champion)
+    typer.echo(f"In use is version {champion.version}.")
+    _renew(rerun)
 
 
 @app.command("rollback")
-def restore_champion(reason: _REASON = "") -> None:
-    """Go back to the version that was in use before."""
-    from crm_lib.registry import roll_back, write_models_page
-    name = _registered()
-    typer.echo(f"In use again is version {roll_back(name, reason).version}; {write_models_page(name)} says why.")
+def restore_champion(reason: _REASON = "", rerun: _RERUN = True) -> None:
+    """Go back to the version that was in use before, and renew what it scores."""
+    from crm_lib.registry import point_to, roll_back
+    champion = roll_back(_registered(), reason)
+    point_to(champion)
+    typer.echo(f"In use again is version {champion.version}.")
+    _renew(rerun)
 
 # %% ../nbs/lib/88_cli.ipynb #2dc2a09c
+@app.command("switch")
+def switch_bundle() -> None:
+    """Put the published bundle into use: dashboards and commands read it from then on."""
+    from crm_lib.bundles import say_bundle, switch
+    from crm_lib.in_use import trial
+    if trial():
+        typer.echo(f"This is the experiment {trial()}: nothing is switched.")
+        return
+    facts = switch(keep=_key("bundles", "keep"))
+    typer.echo(f"{facts.name} is in use. {say_bundle(facts)}")
+
+
+@app.command("bundles")
+def show_bundles() -> None:
+    """List the published bundles that are kept, the one in use first."""
+    from crm_lib.bundles import current_name, list_bundles, say_bundle
+    now = current_name()
+    kept = sorted(list_bundles(), key=lambda bundle: bundle.name != now)
+    if not kept:
+        raise CrmError("No bundle is kept here yet: run `dvc repro`.")
+    for bundle in kept:
+        typer.echo(f"{'* ' if bundle.name == now else '  '}{bundle.name}\n    {say_bundle(bundle)}")
+
+# %% ../nbs/lib/88_cli.ipynb #e6865d03
 @app.command("score")
 def score_pipeline(
-    version: Annotated[str, typer.Option(help="champion, challenger or a number.")] = "champion",
+    version: Annotated[str | None, typer.Option(help="champion, challenger or a number; the published scores if it is not given.")] = None,
     out: Annotated[Path, typer.Option(help="Parquet file, or CSV by its ending, to write.")] = Path("artifacts/champion_scores.parquet"),
 ) -> None:
-    """Score today's open deals with a registered version."""
+    """Write the scores of the open deals: those that are published, or another version's."""
     import pandas as pd
+    from crm_lib.bundles import open_bundle, read_facts, say_bundle
     from crm_lib.deals import read_deals
     from crm_lib.files import write_csv, write_parquet
     from crm_lib.registry import load_version
     from crm_lib.scoring import defuse_formulas, score_latest
-    snapshots, deals = Path("artifacts/snapshots.parquet"), Path("artifacts/deals.parquet")
-    settings = [_key("backtest", "horizons"), _key("publish", "grades"), _key("publish", "trend_days")]
-    model, _, found = load_version(_registered(), version)
-    if not (snapshots.is_file() and deals.is_file()):
-        raise CrmError(f"{deals if snapshots.is_file() else snapshots} is missing: run `make repro`.")
-    scores = score_latest(model, read_deals(deals), pd.read_parquet(snapshots), *settings)
+    bundle = open_bundle()
+    said, tables, params = say_bundle(read_facts(bundle)), bundle / "artifacts", read_params(bundle / "params.yaml")
+    if version is None:
+        scores = pd.read_parquet(tables / "scores.parquet")
+    else:
+        model, _, found = load_version(_registered(), version)
+        settings = [params["backtest"]["horizons"], params["publish"]["grades"], params["publish"]["trend_days"]]
+        scores = score_latest(model, read_deals(tables / "deals.parquet"), pd.read_parquet(tables / "snapshots.parquet"), *settings)
+        said = f"As of {read_facts(bundle).as_of}, scored by version {found.version} of {read_facts(bundle).source} ({found.tags.get('model', '')})."
+        scores = scores.assign(model_version=found.version)
     write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)
-    typer.echo(f"{len(scores):,} open deals, scored with version {found.version}: {out}")
+    typer.echo(f"{len(scores):,} open deals: {out}. {said}")
 
 # %% ../nbs/lib/88_cli.ipynb #474fff66
 _FINDING = re.compile(r'<section class="finding"[^>]*>(.*?)</section>', re.DOTALL)

@@ -77,14 +77,14 @@ class Run:
     ingest: dict[str, Any]  # content of reports/metrics/ingest.json
     features: dict[str, Any]  # ... features.json
     backtest: dict[str, Any]  # ... backtest.json
-    train: dict[str, Any]  # ... train.json
+    train: dict[str, Any]  # facts of the model in use, as load_in_use gives them
     explain: dict[str, Any]  # ... explain.json
     calibration: pd.DataFrame  # of the chosen model: horizon, bin_mean, observed, low, high, n
     by_origin: pd.DataFrame  # from judge_origins
     subgroups: pd.DataFrame  # from subgroup_table
     overall: dict[str, float]  # from judge_all
     horizon: str  # the horizon of the subgroups
-    name: str = "crm-win-probability"  # under which the model is registered
+    name: str = "version 1 of sample"  # the model in use, from name_version
 
 
 def read_metrics(
@@ -125,10 +125,10 @@ def _describe_model(run: Run) -> Section:
     horizons = _list([say_horizon(name) for name in _order(trained["horizons"])])
     return Section("What the model is", (
         f"For every open deal it gives the chance of being won within each of these horizons: {horizons}.",
-        f"Put forward is {_name_model(trained['chosen'])}, fitted as of {trained['as_of']} on {trained['rows']:,} rows of a table of "
-        f"{trained['deals']:,} deals, and registered as {run.name}. {trained['why']}",
+        f"In use is {run.name}: {_name_model(trained['chosen'])}, fitted as of {trained['as_of']} on {trained['rows']:,} rows of a table of "
+        f"{trained['deals']:,} deals. {trained['why']}",
         f"Of a deal it reads: {columns}. The day itself, by its place in the fiscal quarter, may count as well.",
-        "Which version is in use, and how it came to be, stands on the page models.html."))
+        "How this version came into use stands on the page models.html."))
 
 # %% ../nbs/lib/67_model_card.ipynb #064426b2
 _FOR = ("Sales teams: to decide which open deals to look at first, and to see the reasons, which add up to the score.",
@@ -166,7 +166,7 @@ def _describe_data(run: Run) -> Section:
     facts = {"tables received": ", ".join(name.replace("_", " ") for name in ingest["quality"]), "deals": f"{run.train['deals']:,}",
              "deals by stage": ", ".join(f"{name} {count:,}" for name, count in stages.items()),
              "first closing recorded": ingest["first_closing"], "last day in the data": ingest["last_day"], "fitted as of": run.train["as_of"],
-             "SHA-256 of the table of deals": run.train["data_sha256"]}
+             "SHA-256 of the table of deals it was fitted on": run.train["data_sha256"]}
     mended = [*(ingest.get("mended_rows") or {}).items()]
     kept = [*(ingest.get("left_rows") or {}).items()]
     return Section("The data", (

@@ -76,6 +76,7 @@ def score_deals(
     values: pd.Series,  # opportunity_id -> value if won, money
     horizons: Sequence[int | str],  # horizons of the columns p_won_...
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
+    said: pd.DataFrame | None = None,  # what was published on the earlier date (as_of, opportunity_id, p_won_ever, expected_close_date); used instead
 ) -> pd.DataFrame:  # as_of, opportunity_id, p_won_<horizon>.., p_won_ever, expected_close_date, expected_value, grade, trend, slipped_days
     "Score the deals open at an as-of date."
     snapshots = snapshots.reset_index(drop=True)
@@ -92,7 +93,7 @@ def score_deals(
     scores["expected_close_date"] = as_of + pd.to_timedelta(median_close_days(still_open), unit="D")
     scores["expected_value"] = scores["p_won_ever"] * snapshots["opportunity_id"].map(values).to_numpy(float)
     scores["grade"] = grade_scores(scores["p_won_quarter_end"], grades)
-    then = _look_back(model, earlier, scores["opportunity_id"], days)
+    then = _look_back(model, earlier, scores["opportunity_id"], days) if said is None or said.empty else _recall(said, scores["opportunity_id"])
     scores["trend"] = name_trend(scores["p_won_ever"].to_numpy(), then["ever"].to_numpy())
     scores["slipped_days"] = (scores["expected_close_date"] - then["close"].to_numpy()) / pd.Timedelta(days=1)
     return scores.sort_values(["p_won_quarter_end", "expected_value", "opportunity_id"], ascending=[False, False, True], ignore_index=True)
@@ -105,6 +106,12 @@ def _look_back(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series, 
     won, still_open = win_paths(model, earlier, days)
     close = pd.Timestamp(shared_date(earlier)) + pd.to_timedelta(median_close_days(still_open), unit="D")
     then = pd.DataFrame({"ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "close": close}, index=earlier["opportunity_id"].to_numpy())
+    return then.reindex(wanted)
+
+
+def _recall(said: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
+    "Give P(ever won) and the expected closing as they were published; missing where a deal was not among them."
+    then = said.set_index("opportunity_id")[["p_won_ever", "expected_close_date"]].set_axis(["ever", "close"], axis=1)
     return then.reindex(wanted)
 
 # %% ../nbs/lib/68_scoring.ipynb #7413e5d5
@@ -123,11 +130,12 @@ def score_latest(
     horizons: Sequence[int | str],  # horizons of the columns p_won_...
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
     trend_days: int = 28,  # the direction compares with this many days ago
+    said: pd.DataFrame | None = None,  # what was published then, if it was kept; used instead of asking the model about that day
 ) -> pd.DataFrame:  # one row per open deal, as score_deals gives it
     "Score the deals open at the latest as-of date."
     as_of = snapshots["as_of"].max()
     today, earlier = snapshots[snapshots["as_of"] == as_of], snapshots[snapshots["as_of"] == compared_date(snapshots, trend_days)]
-    return score_deals(model, today, earlier, deal_values(known_at(deals, as_of), today), horizons, grades)
+    return score_deals(model, today, earlier, deal_values(known_at(deals, as_of), today), horizons, grades, said)
 
 # %% ../nbs/lib/68_scoring.ipynb #a0b871a0
 FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

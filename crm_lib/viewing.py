@@ -153,10 +153,10 @@ def read_calibration(
     viewer: Viewer,  # who looks; the table names no deal, so everybody may read it
 ) -> pd.DataFrame:  # horizon, model, bin_mean, observed, low, high (fractions), n
     "Read what was said and what came, in bins."
-    path, names = Path("reports") / "metrics" / "backtest_calibration.csv", ["horizon", "model", "bin_mean", "observed", "low", "high", "n"]
+    path, names = Path("reports") / "metrics" / "model_card_calibration.csv", ["horizon", "model", "bin_mean", "observed", "low", "high", "n"]
     try:
         return pd.read_csv(Path(folder) / path, dtype={"horizon": str})[names]
     except FileNotFoundError:
-        raise CrmError(f"{path} is missing: run `dvc repro backtest`.") from None
+        raise CrmError(f"{path} is missing: run `dvc repro model_card`.") from None
     except (OSError, ValueError, KeyError):
-        raise CrmError(f"{path} cannot be read, it may be half written: run `dvc repro backtest`.") from None
+        raise CrmError(f"{path} cannot be read, it may be half written: run `dvc repro model_card`.") from None

@@ -8,9 +8,7 @@ __all__ = ['KINDS', 'WhatIf', 'prepare', 'open_project', 'Opportunity', 'pick', 
 
 # %% ../nbs/lib/76_what_if.ipynb #23cb0b2d
 import math
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import chdir
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .bundles import open_bundle, read_facts, say_bundle
 from .calibration import CalibratedModel
 from .config import CrmError, read_params
 from .deals import observed_until, read_deals, records_start
@@ -101,37 +100,19 @@ def prepare(
     return WhatIf(deals, deals if mine is None else mine, model, settings, observed_until(deals, params["ingest"]["observed_until"]), records_start(deals),
                   usual, candidates, dict(functions or {}), dict(params), note)
 
-# %% ../nbs/lib/76_what_if.ipynb #c5b2f9db
-def _model_in_use(folder: Path, params: Mapping[str, Any]) -> tuple[IncidenceModel, str]:
-    "Load the champion, or else the model that was fitted last."
-    if os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow.db").is_file():
-        from crm_lib.registry import load_version
-        from crm_lib.tracking import connect
-        try:
-            with chdir(folder):
-                connect(params["train"]["experiment"])
-                model, facts, version = load_version(params["train"]["registered_model"])
-            return model, f"Scored with version {version.version} in use, {facts['chosen']}, fitted on what was known on {facts['as_of']}."
-        except CrmError as error:
-            doubt = str(error)
-    else:
-        doubt = "No model is registered here"
-    model, facts = load_model(folder / "artifacts" / "model")
-    return model, f"{doubt.rstrip('.')}; scored with the model fitted last, {facts['chosen']}, on what was known on {facts['as_of']}."
-
 # %% ../nbs/lib/76_what_if.ipynb #824fe922
 def open_project(
     folder: str | Path = ".",  # project folder, where params.yaml stands
     mine: pd.DataFrame | None = None,  # rows of deals that the viewer may see, from `viewing`; none = all
+    bundle: str | Path | None = None,  # the published bundle that `mine` was read from; none = the one in use
 ) -> WhatIf:  # ready to be asked
-    "Read a project's tables and the model in use."
-    folder = Path(folder)
-    params = read_params(folder / "params.yaml")
-    deals = read_deals(folder / "artifacts" / "deals.parquet")
-    model, note = _model_in_use(folder, params)
-    snapshots = _read_snapshots(folder / "artifacts" / "snapshots.parquet", used_features(_shown(model)))
+    "Read a project's published tables and the model that scored them."
+    bundle = Path(bundle) if bundle else open_bundle(folder)
+    params = read_params(bundle / "params.yaml")
+    deals, (model, _) = read_deals(bundle / "artifacts" / "deals.parquet"), load_model(bundle / "artifacts" / "in_use")
+    snapshots = _read_snapshots(bundle / "artifacts" / "snapshots.parquet", used_features(_shown(model)))
     functions = load_functions(params["features"]["own"], folder)
-    return prepare(deals, snapshots, model, params, mine, functions, note)
+    return prepare(deals, snapshots, model, params, mine, functions, say_bundle(read_facts(bundle)))
 
 
 def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -6,6 +6,7 @@
 __all__ = ['RUNNER', 'WIDE', 'PIPELINE', 'project', 'versioned', 'test_the_version_is_shown',
            'test_without_a_word_the_help_is_shown', 'test_help_answers_without_loading_the_heavy_packages',
            'test_a_sample_takes_its_size_from_the_parameters_or_from_the_command',
+           'test_a_later_export_with_a_new_column_is_the_same_source_and_a_name_in_use_is_no_way_round',
            'test_own_tables_come_in_from_a_folder', 'test_a_folder_without_tables_is_an_error_and_data_stays',
            'test_an_import_needs_a_dvc_repository_before_it_touches_anything',
            'test_excel_sql_and_kaggle_have_their_commands', 'test_an_unknown_export_is_mapped_and_imported',
@@ -14,7 +15,8 @@ __all__ = ['RUNNER', 'WIDE', 'PIPELINE', 'project', 'versioned', 'test_the_versi
            'test_a_stage_is_run_by_name', 'test_the_plan_is_written_and_checked',
            'test_reports_are_listed_with_their_findings', 'test_a_page_without_a_finding_gives_an_empty_text', 'models',
            'test_models_are_listed_put_into_use_and_taken_back',
-           'test_the_champion_or_any_version_scores_the_open_deals',
+           'test_a_failed_rerun_is_said_and_the_version_stays_in_use',
+           'test_the_published_scores_or_any_versions_are_written', 'test_a_trial_switches_and_promotes_nothing',
            'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run', 'users',
            'test_accounts_are_added_listed_changed_and_removed',
            'test_what_is_no_account_is_named_before_a_password_is_asked_for',
@@ -37,14 +39,17 @@ from typer.testing import CliRunner
 
 from .. import __version__, cli
 from ..cli import app, main, read_finding
-from ..config import SECTIONS, CrmError
+from ..bundles import write_bundle
+from ..config import SECTIONS, CrmError, read_params
+from ..files import write_parquet
+from ..in_use import InUse, read_in_use
 
 # %% ../../nbs/tests/test_cli.ipynb #e629c918
 RUNNER = CliRunner()
 
 
 def _write_params(**source):
-    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "source": source}
+    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "source": {"name": "sample", **source}, "bundles": {"keep": 5}}
     Path("params.yaml").write_text(yaml.safe_dump(sections))
 
 
@@ -92,10 +97,37 @@ def test_a_sample_takes_its_size_from_the_parameters_or_from_the_command(version
     assert "make repro" in _run("data", "sample")
     assert _has_about(60)
     first = Path("data.dvc").read_text()
-    _run("data", "sample", "--deals", "50", "--seed", "4")
-    assert _has_about(50) and Path("data.dvc").read_text() != first
-    _run("data", "sample")
-    assert Path("data.dvc").read_text() == first
+    with pytest.raises(CrmError, match="those of the source sample, 0% are in these tables, .* import them again with --new-source NAME"):
+        _run("data", "sample", "--deals", "50", "--seed", "4")
+    assert Path("data.dvc").read_text() == first and _has_about(60)
+    assert "as the source other" in _run("data", "sample", "--deals", "50", "--seed", "4", "--new-source", "other")
+    assert _has_about(50) and Path("data.dvc").read_text() != first and _source() == "other"
+    _run("data", "sample", "--new-source", "sample")
+    assert Path("data.dvc").read_text() == first and _source() == "sample"
+
+
+def _source():
+    return yaml.safe_load(Path("params.yaml").read_text())["source"]["name"]
+
+
+def test_a_later_export_with_a_new_column_is_the_same_source_and_a_name_in_use_is_no_way_round(versioned):
+    Path("deals.csv").write_text(WIDE)
+    _run("map", "deals.csv")
+    _run("data", "csv", "deals.csv")
+    head, *rows = WIDE.splitlines()
+    later = [f"{head},Score", *[f"{row},7" for row in rows[1:]], "4,Ann,Proposal,2024-03-03,2024-12-01,5,10,7"]
+    Path("later.csv").write_text("\n".join(later) + "\n")
+    _run("data", "csv", "later.csv")
+    assert _source() == "sample"
+    Path("foreign.csv").write_text(WIDE.replace("\n1,", "\nX1,").replace("\n2,", "\nX2,").replace("\n3,", "\nX3,"))
+    for words in ([], ["--new-source", "sample"]):
+        with pytest.raises(CrmError, match="--new-source NAME"):
+            _run("data", "csv", "foreign.csv", *words)
+    with pytest.raises(CrmError, match="'No Name' is no name of a source"):
+        _run("data", "csv", "foreign.csv", "--new-source", "No Name")
+    assert (Path("data/later.csv").is_file(), _source()) == (True, "sample")
+    _run("data", "csv", "foreign.csv", "--new-source", "acme")
+    assert _source() == "acme" and Path("data/foreign.csv").is_file()
 
 
 def test_own_tables_come_in_from_a_folder(versioned):
@@ -226,15 +258,15 @@ def models(project, monkeypatch):
     from crm_lib.storage import save_model
     from crm_lib.tracking import connect, log_model
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params |= {"train": {"experiment": "tests", "registered_model": "m"}, "backtest": {"horizons": [30, "quarter_end"]},
+    params |= {"models": {"experiment": "tests", "registered_model": "m"}, "backtest": {"horizons": [30, "quarter_end"]},
                "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     connect("tests")
     for seed in range(2):
         save_model(PhaseTable().fit(*_snapshots(300, seed)), "model", {"horizons": [30, "quarter_end"]})
-        log_model("model", _snapshots(5)[0], {}, {"brier_30": 0.1234}, {"model": "phase_table [x]", "as_of": "2024-04-30"}, "m")
-    promote("m", 1)
+        log_model("model", _snapshots(5)[0], {}, {"brier_30": 0.1234}, {"model": "phase_table [x]", "as_of": "2024-04-30", "source": "sample"}, "m-sample")
+    promote("m-sample", 1)
     yield project
     __import__("mlflow").set_tracking_uri(None)
 
@@ -242,37 +274,61 @@ def models(project, monkeypatch):
 def test_models_are_listed_put_into_use_and_taken_back(models):
     shown = _run("models")
     assert "0.1234" in shown and "champion" in shown and "2: Nothing was decided yet." in shown
-    assert "In use is version 2; reports/models.html" in _run("promote", "2", "--reason", "newer [prices]") and "newer [prices]" in _run("models").replace("\n", " ")
-    assert "In use again is version 1" in _run("rollback") and "rollback to version 1" in Path("reports/models.html").read_text()
+    said = _run("promote", "2", "--reason", "newer [prices]", "--no-rerun")
+    assert "In use is version 2." in said and "follow with the next `dvc repro`" in said and read_in_use().version == 2
+    assert "newer [prices]" in _run("models").replace("\n", " ") and read_in_use().source == "sample"
+    assert "In use again is version 1" in _run("rollback", "--no-rerun") and "rollback to version 1" in _run("models").replace("\n", " ")
+    assert read_in_use().version == 1
     with pytest.raises(CrmError, match="nothing to roll back to"):
         _run("rollback")
     with pytest.raises(CrmError, match="has no version 9"):
         _run("promote", "9")
 
 
-def test_the_champion_or_any_version_scores_the_open_deals(models, monkeypatch):
-    with pytest.raises(CrmError, match="snapshots.parquet is missing: run `make repro`"):
-        _run("score")
-    rows = _snapshots(40)[0]
-    Path("artifacts").mkdir()
-    rows.to_parquet("artifacts/snapshots.parquet")
-    with pytest.raises(CrmError, match="deals.parquet is missing: run `make repro`"):
-        _run("score")
-    Path("artifacts/deals.parquet").touch()
+def test_a_failed_rerun_is_said_and_the_version_stays_in_use(models):
+    with pytest.raises(CrmError, match="The version is in use, but scores and pages could not be renewed"):
+        _run("promote", "2")
+    assert read_in_use().version == 2
+
+# %% ../../nbs/tests/test_cli.ipynb #aaf38375
+def _publish(rows):
     deals = rows[["opportunity_id", "product", "list_price"]].assign(stage="engaging", engage_date=pd.Timestamp("2024-01-01"), close_date=pd.NaT, close_value=np.nan)
+    for name, frame in (("deals", deals), ("snapshots", rows), ("scores", rows[["opportunity_id"]].assign(p_won_30=0.25, reason_1="old", model_version=1))):
+        write_parquet(frame, Path("artifacts") / f"{name}.parquet")
+    paths = [f"artifacts/{name}.parquet" for name in ("deals", "snapshots", "scores")]
+    write_bundle("artifacts/bundle", paths, InUse("sample", 1, "phase_table", "ab" * 32, "2024-04-30"), "2024-04-30", read_params())
+    return deals
+
+
+def test_the_published_scores_or_any_versions_are_written(models, monkeypatch):
+    for words in (["score"], ["bundles"]):
+        with pytest.raises(CrmError, match="run `dvc repro`"):
+            _run(*words)
+    deals = _publish(_snapshots(40)[0])
     monkeypatch.setattr("crm_lib.deals.read_deals", lambda path: deals)
-    assert _run("score") == "40 open deals, scored with version 1: artifacts/champion_scores.parquet\n"
-    assert "version 2" in _run("score", "--version", "2", "--out", "second.csv")
-    first, second = pd.read_parquet("artifacts/champion_scores.parquet"), pd.read_csv("second.csv")
-    assert list(first) == list(second) and list(first)[-5:] == ["expected_close_date", "expected_value", "grade", "trend", "slipped_days"] and second["opportunity_id"].str.startswith("'=").all()
-    assert not first["p_won_30"].equals(second["p_won_30"])
+    assert "is in use. As of 2024-04-30, scored by version 1 of sample" in _run("switch") and _run("switch")
+    assert _run("bundles").startswith("* sample-2024-04-30-") and _run("bundles").count("sample-2024") == 1
+    assert _run("score").startswith("40 open deals: artifacts/champion_scores.parquet. As of 2024-04-30, scored by version 1 of sample")
+    pd.testing.assert_frame_equal(pd.read_parquet("artifacts/champion_scores.parquet"), pd.read_parquet("artifacts/scores.parquet"))
+    assert "scored by version 2 of sample" in _run("score", "--version", "2", "--out", "second.csv")
+    second = pd.read_csv("second.csv")
+    assert second["opportunity_id"].str.startswith("'=").all() and (second["model_version"] == 2).all() and not (second["p_won_30"] == 0.25).any()
+
+# %% ../../nbs/tests/test_cli.ipynb #1cacd892
+def test_a_trial_switches_and_promotes_nothing(models, monkeypatch):
+    _publish(_snapshots(5)[0])
+    monkeypatch.setenv("DVC_EXP_NAME", "brave-otter")
+    assert _run("switch") == "This is the experiment brave-otter: nothing is switched.\n" and not Path("bundles").exists()
+    for words in (["promote", "2"], ["rollback"]):
+        with pytest.raises(CrmError, match="an experiment never does"):
+            _run(*words)
 
 
 def test_without_a_registry_or_its_keys_a_sentence_says_what_to_run(project, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(CrmError, match="lacks the key train.experiment"):
+    with pytest.raises(CrmError, match="lacks the key models.experiment"):
         _run("models")
-    params = yaml.safe_load(Path("params.yaml").read_text()) | {"train": {"experiment": "tests", "registered_model": "m"}}
+    params = yaml.safe_load(Path("params.yaml").read_text()) | {"models": {"experiment": "tests", "registered_model": "m"}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     for command in (["models"], ["rollback"], ["promote", "1"]):
         with pytest.raises(CrmError, match="No model is registered here yet .mlflow.db is missing.: run `make repro`"):

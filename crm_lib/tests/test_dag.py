@@ -11,6 +11,8 @@ __all__ = ['PIPELINE', 'PARAMETERS', 'INGEST', 'VALIDATE', 'FAILING', 'project',
            'test_imports_are_followed_and_nothing_else_is_taken', 'test_the_plan_names_what_a_stage_reads_and_leaves',
            'test_a_stage_depends_on_the_modules_behind_it_and_on_no_other',
            'test_the_exporter_and_its_assets_belong_to_the_report',
+           'test_the_stage_that_settles_what_is_in_use_always_runs_and_keeps_its_files',
+           'test_a_bundle_depends_on_whole_sections_and_is_followed_by_a_switch_that_always_runs',
            'test_files_of_own_features_are_inputs_of_the_stage_that_runs_them',
            'test_a_stage_does_not_run_before_the_plan_knows_the_files_of_its_own_features',
            'test_only_the_products_that_a_notebook_names_are_inputs', 'test_a_gate_without_metrics_counts_as_a_whole',
@@ -34,7 +36,7 @@ import pytest
 import yaml
 
 from .. import dag
-from ..config import SECTIONS, CrmError
+from ..config import PUBLISHED, SECTIONS, CrmError
 from ..dag import (StageError, check_parameters, dvc_stages, find_imports, find_modules, read_parameters, read_pipeline, run_stage,
                          write_dvc_yaml)
 
@@ -177,6 +179,22 @@ def test_the_exporter_and_its_assets_belong_to_the_report(project):
     (project / "crm_lib" / "assets").mkdir()
     _change(project, 0, nbconvert_exporter_name="crm_lib.reports.ReportExporter")
     assert {"crm_lib/reports.py", "crm_lib/assets"} <= set(dvc_stages(project / "pipeline.yaml")["stages"]["ingest"]["deps"])
+
+
+def test_the_stage_that_settles_what_is_in_use_always_runs_and_keeps_its_files(project):
+    _change(project, 0, product={"nb": "reports/ingest.html", "deals": "artifacts/deals.json", "in_use": "in_use.json", "metrics": "reports/metrics/ingest.json"})
+    plan = dvc_stages(project / "pipeline.yaml")["stages"]
+    small = {"cache": False, "persist": True}
+    assert plan["ingest"]["outs"] == [{"artifacts/deals.json": {"persist": True}}, {"in_use.json": small}, {"reports/metrics/ingest.json": small}]
+    assert plan["ingest"]["always_changed"] is True and "always_changed" not in plan["validate"] and "switch" not in plan
+
+
+def test_a_bundle_depends_on_whole_sections_and_is_followed_by_a_switch_that_always_runs(project):
+    _change(project, 0, product={"nb": "reports/ingest.html", "deals": "artifacts/deals.json", "bundle": "artifacts/bundle"})
+    plan = dvc_stages(project / "pipeline.yaml")["stages"]
+    assert plan["ingest"]["params"] == sorted(PUBLISHED) and "ingest.top" not in plan["ingest"]["params"]
+    assert plan["switch"] == {"cmd": "crm switch", "deps": ["artifacts/bundle"], "params": ["bundles.keep"], "always_changed": True}
+    assert list(plan).index("switch") == list(plan).index("ingest") + 1
 
 # %% ../../nbs/tests/test_dag.ipynb #8dbd9a23
 def _with_own(project, own):

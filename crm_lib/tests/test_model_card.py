@@ -124,7 +124,7 @@ def test_a_baseline_may_be_the_chosen_model_and_one_may_be_missing(tmp_path):
     run = make_run(("phase_table", "always_no", "cure"))
     assert shown_models(run.backtest) == ["phase_table", "always_no"]
     text = read_file(run, tmp_path)
-    assert "Put forward is phase table (the table of age and month of the quarter)" in text and "**phase table beside the baselines**" in text
+    assert "In use is version 1 of sample: phase table (the table of age and month of the quarter)" in text and "**phase table beside the baselines**" in text
 
 
 def test_a_figure_that_does_not_exist_is_a_dash(run, tmp_path):

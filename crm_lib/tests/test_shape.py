@@ -9,7 +9,7 @@ __all__ = ['ROOT', 'pytestmark', 'LIBRARY', 'TESTS', 'STAGES', 'PIPELINE', 'PARA
            'test_a_notebook_is_named_after_its_module', 'test_a_library_module_imports_only_lower_numbers',
            'test_a_heavy_package_has_one_module', 'test_notebooks_hold_no_outputs', 'test_exported_cells_are_short',
            'test_test_cells_are_short_too', 'test_no_cell_imports_a_star_or_exports_into_another_module',
-           'test_params_has_one_section_per_stage_beside_source_calendar_and_dashboards',
+           'test_params_has_one_section_per_stage_beside_those_that_belong_to_none',
            'test_every_notebook_of_the_pipeline_is_a_stage_of_its_name',
            'test_a_stage_is_given_every_key_of_its_section', 'test_a_stages_defaults_are_those_of_params_yaml',
            'test_a_stages_notebook_is_short_and_defines_nothing', 'test_dvc_yaml_is_what_the_pipeline_gives',
@@ -135,8 +135,8 @@ PIPELINE = read_pipeline(ROOT / "pipeline.yaml") if (ROOT / "pipeline.yaml").is_
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) if PIPELINE else {}
 
 
-def test_params_has_one_section_per_stage_beside_source_calendar_and_dashboards():
-    assert set(PARAMS) == set(PIPELINE) | {"source", "calendar", "dashboards"}
+def test_params_has_one_section_per_stage_beside_those_that_belong_to_none():
+    assert set(PARAMS) == set(PIPELINE) | {"source", "calendar", "bundles", "dashboards"}
 
 
 def test_every_notebook_of_the_pipeline_is_a_stage_of_its_name():

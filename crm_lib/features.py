@@ -15,6 +15,7 @@ from .config import CrmError
 from .dormancy import alive_probabilities
 from .exposure import AGE_EDGES, Grid
 from .fiscal import FiscalCalendar, as_days
+from .movement import stuck_age
 from .snapshots import is_open, take_snapshots
 
 # %% ../nbs/lib/24_features.ipynb #5f50971a
@@ -130,7 +131,7 @@ def stuck_shares(
     closed = close <= as_of
     if not closed.any():
         return np.zeros(agent.max(initial=-1) + 1)
-    limit = int(np.ceil(np.quantile((close - engaged)[closed].astype("int64"), settings.stuck_quantile)))
+    limit = int(stuck_age(engaged, close, as_of, settings.stuck_quantile))
     is_old = (engaged + limit <= as_of) & (engaged >= as_days(records_start))
     old = np.bincount(agent[is_old], minlength=agent.max() + 1)
     stuck = np.bincount(agent[is_old & ~closed], minlength=agent.max() + 1)

@@ -113,7 +113,7 @@ def _draw_hazard(ax: Axes, name: str, part: pd.DataFrame, color: str) -> tuple[f
 # %% ../nbs/lib/60_plots.ipynb #44688e22
 @themed
 def plot_stuck(
-    frame: pd.DataFrame,  # one row per agent: sales_agent, stuck (fraction of the open deals), n (deals)
+    frame: pd.DataFrame,  # one row per agent: sales_agent, stuck (fraction of the deals), n (deals that have had the time)
     top: int = 15,  # agents drawn by name
 ) -> Figure:  # horizontal bars, the largest first
     "Draw each agent's share of deals that got stuck."
@@ -125,7 +125,7 @@ def plot_stuck(
     texts = [f"{percent_text(share)} of {format_number(n)}" for share, n in zip(shown["stuck"], shown["n"])]
     colors = [BLUE] * min(top, len(shown)) + [GREY] * (len(shown) > top)
     draw_bars(ax, shown["sales_agent"].tolist(), shown["stuck"].to_numpy(), texts, colors)
-    ax.set(title="Deals stuck, by agent", xlabel="Share of the agent's deals that are stuck, %")
+    ax.set(title="Deals stuck, by agent", xlabel="Share of the agent's deals that got stuck, of those that have had the time, %")
     percent_axis(ax.xaxis)
     return fig
 

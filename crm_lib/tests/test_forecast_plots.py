@@ -28,7 +28,7 @@ from ..waterfall import STEPS
 
 # %% ../../nbs/tests/test_forecast_plots.ipynb #6c545d17
 HISTORY = pd.DataFrame({"month": pd.to_datetime(["2023-11-30", "2024-02-03", "2024-02-20"]), "won": [5e5, 2e5, 1e5]})
-FORECAST = pd.DataFrame({"label": ["Mar 2024", "Mar 2024", "Q2 2024"], "start": pd.to_datetime(["2024-03-01", "2024-03-01", "2024-04-01"]), "p10": [2e5, np.nan, 6e5], "p50": [3e5, 9e5, 8e5],
+FORECAST = pd.DataFrame({"label": ["Mar 2024", "Mar 2024", "Q2 2024"], "start": pd.to_datetime(["2024-03-01", "2024-03-01", "2024-04-01"]), "p10": [2e5, np.nan, 6e5], "mean": [3e5, 9e5, 8e5],
                          "p90": [4e5, np.nan, 1e6], "method": ["the_model", "seasonal_mean", "the_model"]})
 RECORD = pd.DataFrame({"origin": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2), "period": "month", "method": ["model", "model", "rule", "rule"], "forecast": [90.0, 110, 100, 900],
                        "actual": [100.0, 100, 100, 100]})
@@ -112,11 +112,11 @@ def _steps(**changes):
 
 
 def test_each_bar_begins_where_the_one_before_ended():
-    fig = plot_waterfall(_steps(won=30.0, lost=-20.0, unchanged=0.0))
+    fig = plot_waterfall(_steps(won=30.0, lost=-20.0, steady=0.0))
     ax = fig.axes[0]
     assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 100), (100, 30), (130, -20), (110, 0), (0, 110)]
     assert words(ax.texts) == ["100  (9 deals)", "+30  (1 deal)", "−20  (1 deal)", "0  (1 deal)", "110  (7 deals)"]
-    assert words(ax.get_yticklabels()) == ["Last forecast", "Won", "Lost", "Unchanged", "This forecast"] and figure_png(fig)
+    assert words(ax.get_yticklabels()) == ["Last forecast", "Won", "Lost", "Steady", "This forecast"] and figure_png(fig)
     assert len({bar.get_facecolor() for bar in ax.patches[:3]}) == 3
 
 # %% ../../nbs/tests/test_forecast_plots.ipynb #d1714ace

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Outlook', 'Past', 'look_back', 'Ahead', 'look_ahead', 'Change', 'look_between', 'won_by_month', 'list_record',
-           'list_windows', 'in_words', 'say_finding']
+           'list_windows', 'in_words', 'list_numbers', 'list_parts', 'list_coverage', 'say_finding']
 
 # %% ../nbs/lib/71_outlook.ipynb #290379d3
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from .fiscal import FiscalCalendar, as_days
 from .forecast import (BESIDE, Limits, add_actuals, fit_forecasters, forecast_revenue, like_windows, number_records, publish_record, say_record, stand_at,
                               stand_at_all, summarise_record, today_windows, wape_table, weekly_intervals)
 from .incidence import IncidenceModel
-from .movement import count_words, is_stuck
+from .movement import count_words, is_stuck, tabulate_words
 from .periods import find_break, label_window, say_break, say_days, won_revenue
 from .scoring import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths
 from .snapshots import known_at
@@ -132,7 +132,7 @@ class Change(NamedTuple):
     steps: pd.DataFrame  # from sum_steps, with what the model learned anew as the first step
     sentence: str  # from when to when, and by how much
     counts: dict[str, int]  # of movement.WORDS: the open deals that are improving, declining, new, slipped, stuck
-    since: pd.Timestamp  # the day that is compared with
+    words: pd.DataFrame  # the same with the meaning of each word, from movement.tabulate_words
 
 
 def _count(outlook: Outlook, moves: pd.DataFrame, last: np.datetime64) -> dict[str, int]:
@@ -168,7 +168,9 @@ def look_between(
     opening = float((said["probability"] * said["value"]).sum())
     sentence = (f"On {day} the deals then open were expected to bring {opening:,.0f} from {first} to {end}, by the model of that day; on {last} it is {moves['after'].sum():,.0f}, "
                 "what was won in that quarter since then included. Today's model, asked about both days, says what each deal did.")
-    return Change(moves, _add_learned(sum_steps(moves), opening), sentence, _count(outlook, moves, last), since)
+    counts = _count(outlook, moves, last)
+    words = tabulate_words(counts, since, slip_days, outlook.settings.stuck_quantile)
+    return Change(moves, _add_learned(sum_steps(moves), opening), sentence, counts, words)
 
 # %% ../nbs/lib/71_outlook.ipynb #a9559c21
 def _list_coming(whole: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
@@ -217,6 +219,32 @@ def in_words(
         days = [say_days(first, last) for first, last in zip(table["first_day"], table["last_day"])]
         table = table.assign(first_day=days).rename(columns={"first_day": "days"}).drop(columns="last_day")
     return table.assign(period=period, scope=table["scope"].map({"open_pipeline": "open", "total": "all"})).drop(columns="origins", errors="ignore")
+
+# %% ../nbs/lib/71_outlook.ipynb #a7bdc978
+def list_numbers(
+    ahead: Ahead,  # from look_ahead
+) -> pd.DataFrame:  # period, days, scope, mean, p10, p90 (money), method, error (of that method at earlier windows of the kind, a fraction)
+    "List the published numbers, each with its own record."
+    money = ahead.whole[["mean", "p10", "p90"]].reset_index()
+    rows = ahead.reasons[["period", "first_day", "last_day", "scope", "method", "wape", "origins"]].merge(money, on=["period", "scope"], validate="one_to_one")
+    return in_words(rows).rename(columns={"wape": "error"})[["period", "days", "scope", "mean", "p10", "p90", "method", "error"]]
+
+# %% ../nbs/lib/71_outlook.ipynb #ca5ab959
+def list_parts(
+    ahead: Ahead,  # from look_ahead
+    segment: str = "regional_office",  # what the parts are
+    period: str = "quarter",  # period wanted
+) -> pd.DataFrame:  # the forecast's rows of all deals, a row per part
+    "Take the forecast of each part of the company."
+    rows = ahead.forecast
+    return rows[(rows["segment"] == segment) & (rows["scope"] == "total") & (rows["period"] == period)]
+
+
+def list_coverage(
+    past: Past,  # from look_back
+) -> pd.DataFrame:  # interval in per cent (index), share of the past weeks that lay inside, of all deals and of the open pipeline
+    "Say how often the intervals held."
+    return pd.DataFrame({"all deals": past.figures["coverage"], "open pipeline": past.figures["coverage_open_pipeline"]}).rename_axis("interval, %")
 
 # %% ../nbs/lib/71_outlook.ipynb #da77053e
 def say_finding(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ..movement import TRENDS, WORDS, count_words, explain_words, is_slipped, is_stuck, name_trend, stuck_age
+from ..movement import TRENDS, WORDS, count_words, explain_words, is_slipped, is_stuck, name_trend, stuck_age, tabulate_words
 
 # %% ../../nbs/tests/test_movement.ipynb #b6952f7d
 def test_a_move_of_the_log_odds_by_more_than_a_quarter_has_a_name():
@@ -67,6 +67,8 @@ def test_every_word_has_a_count_and_a_meaning():
     scores = pd.DataFrame({"trend": ["new", "improving", "new"], "slipped_days": [np.nan, 8.0, np.nan], "is_stuck": [False, True, False]})
     assert count_words(scores) == {"improving": 1, "steady": 0, "declining": 0, "new": 2, "slipped": 1, "stuck": 1}
     assert count_words(scores, slip_days=8)["slipped"] == 0 and sum(count_words(scores)[word] for word in TRENDS) == len(scores)
+    table = tabulate_words(count_words(scores), "2024-03-03", 5)
+    assert table.index.tolist() == list(WORDS) and table.loc["new"].tolist() == [2, "was not open on 2024-03-03"]
     meanings = explain_words("2024-03-03", 5, 0.8)
     assert tuple(meanings) == WORDS and meanings["slipped"] == "expected to close more than 5 days later than on 2024-03-03" and "80%" in meanings["stuck"]
     assert explain_words()["new"] == explain_words(pd.NaT)["new"] == "was not open on the earlier day"

@@ -28,9 +28,9 @@ from .fiscal import as_days
 from .incidence import IncidenceModel
 from .metrics import log_odds
 from .own import Own, add_features, list_candidates, load_functions
-from .schema import EXTRA_PREFIX
+from .schema import EXTRA_PREFIX, fixed_columns, outcome_columns
 from .scoring import EVER_DAYS, score_deals, win_paths
-from .snapshots import KNOWN_FROM_START, known_at, take_snapshots
+from .snapshots import known_at, take_snapshots
 from .storage import load_model
 from .value import deal_values
 
@@ -331,8 +331,8 @@ def _table_row(context: WhatIf, opportunity: Opportunity) -> dict[str, Any]:
         if row[key] != getattr(opportunity, key):
             found = _latest(context, key, getattr(opportunity, key))
             row |= {key: getattr(opportunity, key), **{name: found[name] for name in taken}}
-    return row | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date),
-                  "close_date": pd.NaT, "close_value": np.nan}
+    still_open = dict.fromkeys(name for name in outcome_columns() if name in row)
+    return row | still_open | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date)}
 
 # %% ../nbs/lib/76_what_if.ipynb #3c10cc59
 def _with_own(context: WhatIf, row: Mapping[str, Any], snapshot: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -351,7 +351,7 @@ def _snapshot(context: WhatIf, opportunity: Opportunity, as_of: pd.Timestamp, wa
     "Make the one-row snapshot that the pipeline would make."
     row = _table_row(context, opportunity)
     extras = [name for name in context.candidates if name.startswith(EXTRA_PREFIX) and name in context.deals and name not in context.functions]
-    kept = ["opportunity_id", *[name for name in KNOWN_FROM_START if name in context.deals], "engage_date"]
+    kept = ["opportunity_id", *[name for name in fixed_columns() if name in context.deals], "engage_date"]
     snapshot = pd.DataFrame([{"as_of": as_of, **{name: row[name] for name in kept}, **_features(context, row, as_of, wanted)}])
     typed = pd.DataFrame([{name: row[name] for name in extras}]).astype(context.deals[extras].dtypes) if extras else pd.DataFrame(index=[0])
     return _with_own(context, row, snapshot.astype({"list_price": "float64"}), as_of).join(typed)

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from .backtest import fit_chosen
-from .calibration import CALIBRATORS
 from .features import FeatureSettings
 from .fiscal import FiscalCalendar, as_days
 from .incidence import IncidenceModel
@@ -24,7 +23,7 @@ from .periods import last_period, past_windows, period_window, seasonal_mean, wo
 from .revenue import SCOPES, build_book, draw_revenue, in_scope, learn_shock, revenue_moments, stage_weighted, summarise_draws
 from .snapshots import known_at
 from .value import value_spread
-from .variants import split_name
+
 
 # %% ../nbs/lib/56_forecast.ipynb #66083a2e
 METHODS = ("model", "seasonal_mean", "combination")
@@ -126,12 +125,11 @@ def fit_forecasters(
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learner
     recipe: Mapping[str, Any] | None = None,  # what variants are made from
+    past: pd.DataFrame | None = None,  # forecasts of the backtest; a calibrated model learns from those that had come due
 ) -> tuple[IncidenceModel, IncidenceModel]:  # of open deals and of newcomers
     "Fit the forecasters of one origin."
-    base, variant = split_name(name)
-    made = base if variant in CALIBRATORS else name
-    none = pd.DataFrame()
-    return tuple(fit_chosen(which, deals, snapshots, origin, records_start, none, settings, seed, recipe)[0] for which in (made, "phase_table"))
+    common = (deals, snapshots, origin, records_start, past, settings, seed, recipe)
+    return fit_chosen(name, *common)[0], fit_chosen("phase_table", *common)[0]
 
 # %% ../nbs/lib/56_forecast.ipynb #c2844e75
 def stand_at_all(
@@ -146,13 +144,14 @@ def stand_at_all(
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learner
     recipe: Mapping[str, Any] | None = None,  # what variants are made from
+    past: pd.DataFrame | None = None,  # forecasts of the backtest; a calibrated model learns from those that had come due
     arrivals_days: int = 90,  # how far to look back for the deals to come
     like: Mapping[np.datetime64, Mapping[str, tuple[np.datetime64, np.datetime64]]] | None = None,  # from like_windows
 ) -> list[Standing]:  # one per day and kind of window, by day
     "Stand at every past day."
     calendar, found, every = settings.grid.calendar, [], pd.concat([snapshots, weekly], ignore_index=True)
     for origin, until in zip(origins, [*origins[1:], as_days(last) + 1]):
-        models = fit_forecasters(name, deals, snapshots, origin, records_start, settings, seed, recipe)
+        models = fit_forecasters(name, deals, snapshots, origin, records_start, settings, seed, recipe, past)
         days = [(origin, RECORD), *((day, ("four_weeks",)) for day in as_days(between) if origin <= day < until)]
         asked = [(day, {period: period_window(day, period, calendar) for period in periods}) for day, periods in days]
         for day, windows in [*asked, *((day, windows) for day, windows in (like or {}).items() if origin <= day < until)]:

@@ -42,11 +42,12 @@ class Outlook:
     arrivals_days: int = 90  # how far to look back for the deals to come
     draws: int = 2000  # number of draws
     seed: int = 0  # seed of learners and draws
+    said: pd.DataFrame | None = None  # forecasts of the backtest, of which a calibrated model learns
 
     @property
-    def recipe(self) -> tuple[FeatureSettings, int, Any]:
+    def recipe(self) -> tuple[FeatureSettings, int, Any, pd.DataFrame | None]:
         """Return what a model is made from, in the order of fit_forecasters."""
-        return self.settings, self.seed, self.chosen.get("recipe")
+        return self.settings, self.seed, self.chosen.get("recipe"), self.said
 
 # %% ../nbs/lib/71_outlook.ipynb #0c99e18e
 class Past(NamedTuple):

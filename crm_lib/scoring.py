@@ -14,7 +14,7 @@ import pandas as pd
 
 from .config import CrmError
 from .fiscal import as_days, horizon_end
-from .incidence import IncidenceModel, chain_hazards, shared_date
+from .incidence import IncidenceModel, shared_date
 from .movement import is_stuck, name_trend
 from .snapshots import known_at
 from .value import deal_values
@@ -54,8 +54,7 @@ def win_paths(
     days: int = EVER_DAYS,  # how far to look
 ) -> tuple[np.ndarray, np.ndarray]:  # P(won within j + 1 days) and P(open after them), (deals, days)
     "Follow each deal's chances day by day."
-    shared_date(snapshots)
-    return chain_hazards(*model.predict_hazards(snapshots, days))
+    return model.predict_paths(snapshots, days)
 
 # %% ../nbs/lib/68_scoring.ipynb #aee8a34d
 def score_deals(

@@ -16,7 +16,7 @@ import pandas as pd
 from .config import CrmError
 from .fiscal import as_days
 from .metrics import bootstrap_difference
-from .schema import BACKFILLED, OUTCOMES
+from .schema import late_columns
 
 # %% ../nbs/lib/54_subgroups.ipynb #022aeb3d
 AGENT_SIZE = "agent_size"
@@ -47,8 +47,8 @@ def label_subgroups(
 ) -> pd.Series:  # name of each forecast's subgroup, aligned with judged
     "Name the subgroup of each forecast."
     column = "sales_agent" if by == AGENT_SIZE else by
-    if column not in deals or column in (*OUTCOMES, *BACKFILLED, "opportunity_id"):
-        why = "is written when a deal closes" if column in (*OUTCOMES, *BACKFILLED) else "is no column that makes subgroups"
+    if column not in deals or column in (*late_columns(), "opportunity_id"):
+        why = "is written when a deal closes" if column in late_columns() else "is no column that makes subgroups"
         raise CrmError(f"params.yaml, key model_card.subgroups: {by} {why}; name columns such as regional_office or product, or {AGENT_SIZE}.")
     found = judged["opportunity_id"].map(deals.set_index("opportunity_id")[column])
     if by == AGENT_SIZE:

@@ -24,7 +24,7 @@ from .mapping import check_stages, map_tables
 from .names import find_near, mend_names, plain_name
 from .notation import read_amounts, read_dates
 from .own import make_builder
-from .schema import PIPELINE_KINDS
+from .schema import PIPELINE_KINDS, outcome_columns
 from .scoring import defuse_formulas, score_deals
 from .snapshots import known_at
 from .value import deal_values
@@ -188,7 +188,8 @@ def _join_in(context: WhatIf, fresh: pd.DataFrame) -> pd.DataFrame:
     keys = fresh["opportunity_id"].map(lambda key: f"upload: {key}" if key in hidden else key)
     old = context.mine.set_index("opportunity_id")
     columns = {name: fresh[name] if name in fresh else keys.map(old[name]) if name in old else None for name in context.deals if name != "opportunity_id"}
-    aligned = pd.DataFrame({"opportunity_id": keys, **columns})[list(context.deals)].assign(stage="engaging", close_date=pd.NaT, close_value=np.nan)
+    columns |= {name: "engaging" if name == "stage" else None for name in outcome_columns() if name in context.deals}
+    aligned = pd.DataFrame({"opportunity_id": keys, **columns})[list(context.deals)]
     for name in (name for name in aligned if name.startswith("x_")):
         numeric = pd.api.types.is_numeric_dtype(context.deals[name])
         aligned[name] = pd.to_numeric(aligned[name], errors="coerce") if numeric else aligned[name]

@@ -18,6 +18,7 @@ import pyarrow
 
 from .accounts import Viewer, limit_rows
 from .config import CrmError
+from .schema import outcome_columns
 
 # %% ../nbs/lib/74_viewing.ipynb #c42d62ba
 def project_folder() -> Path:  # folder that holds params.yaml, artifacts and reports
@@ -76,7 +77,7 @@ def read_scores(
 ) -> pd.DataFrame:  # scores.parquet with the deals' own columns; the viewer's open deals
     "Read the scores of the viewer's open deals."
     deals = read_deals(folder, viewer)
-    known = [column for column in DEAL_COLUMNS if column not in ("stage", "close_date", "close_value")]
+    known = [column for column in DEAL_COLUMNS if column not in outcome_columns()]
     return _read_parquet(Path(folder), "scores", _SCORED).merge(deals[known], on="opportunity_id", how="inner", validate="one_to_one")
 
 # %% ../nbs/lib/74_viewing.ipynb #c25685e4

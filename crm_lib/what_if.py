@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .calibration import CalibratedModel
 from .config import CrmError, read_params
 from .deals import observed_until, read_deals, records_start
 from .dormancy import alive_probabilities
@@ -26,12 +25,12 @@ from .explanation import name_feature, reference_deals, say_reason, used_feature
 from .exposure import Grid
 from .features import FEATURES, FeatureSettings, cohort_volumes, stuck_shares
 from .fiscal import as_days
-from .incidence import IncidenceModel, chain_hazards
+from .incidence import IncidenceModel
 from .metrics import log_odds
 from .own import Own, add_features, list_candidates, load_functions
-from .schema import EXTRA_PREFIX
+from .schema import EXTRA_PREFIX, fixed_columns, outcome_columns
 from .scoring import EVER_DAYS, score_deals, win_paths
-from .snapshots import KNOWN_FROM_START, known_at, take_snapshots
+from .snapshots import known_at, take_snapshots
 from .storage import load_model
 from .value import deal_values
 
@@ -59,11 +58,6 @@ class WhatIf:
         return list(self.params["backtest"]["horizons"])
 
 # %% ../nbs/lib/76_what_if.ipynb #f543d398
-def _shown(model: IncidenceModel) -> IncidenceModel:
-    "Give the model whose curve is shown."
-    return model.model if isinstance(model, CalibratedModel) else model
-
-
 def _codes(values: pd.Series) -> np.ndarray:
     "Turn a column into numbers that keep its order, a missing text the last."
     if pd.api.types.is_numeric_dtype(values):
@@ -97,7 +91,7 @@ def prepare(
     settings = FeatureSettings(calendar["fiscal_year_start"], cohort_by=features["cohort_by"], cohort_days=features["cohort_days"],
                                stuck_quantile=features["stuck_quantile"])
     candidates = tuple(list_candidates(deals, functions or {}, features["leave_out"]))
-    usual = _pick_usual(_shown(model), snapshots, explain["horizon"], explain["background"])
+    usual = _pick_usual(model, snapshots, explain["horizon"], explain["background"])
     return WhatIf(deals, deals if mine is None else mine, model, settings, observed_until(deals, params["ingest"]["observed_until"]), records_start(deals),
                   usual, candidates, dict(functions or {}), dict(params), note)
 
@@ -129,7 +123,7 @@ def open_project(
     params = read_params(folder / "params.yaml")
     deals = read_deals(folder / "artifacts" / "deals.parquet")
     model, note = _model_in_use(folder, params)
-    snapshots = _read_snapshots(folder / "artifacts" / "snapshots.parquet", used_features(_shown(model)))
+    snapshots = _read_snapshots(folder / "artifacts" / "snapshots.parquet", used_features(model))
     functions = load_functions(params["features"]["own"], folder)
     return prepare(deals, snapshots, model, params, mine, functions, note)
 
@@ -337,8 +331,8 @@ def _table_row(context: WhatIf, opportunity: Opportunity) -> dict[str, Any]:
         if row[key] != getattr(opportunity, key):
             found = _latest(context, key, getattr(opportunity, key))
             row |= {key: getattr(opportunity, key), **{name: found[name] for name in taken}}
-    return row | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date),
-                  "close_date": pd.NaT, "close_value": np.nan}
+    still_open = dict.fromkeys(name for name in outcome_columns() if name in row)
+    return row | still_open | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date)}
 
 # %% ../nbs/lib/76_what_if.ipynb #3c10cc59
 def _with_own(context: WhatIf, row: Mapping[str, Any], snapshot: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -357,7 +351,7 @@ def _snapshot(context: WhatIf, opportunity: Opportunity, as_of: pd.Timestamp, wa
     "Make the one-row snapshot that the pipeline would make."
     row = _table_row(context, opportunity)
     extras = [name for name in context.candidates if name.startswith(EXTRA_PREFIX) and name in context.deals and name not in context.functions]
-    kept = ["opportunity_id", *[name for name in KNOWN_FROM_START if name in context.deals], "engage_date"]
+    kept = ["opportunity_id", *[name for name in fixed_columns() if name in context.deals], "engage_date"]
     snapshot = pd.DataFrame([{"as_of": as_of, **{name: row[name] for name in kept}, **_features(context, row, as_of, wanted)}])
     typed = pd.DataFrame([{name: row[name] for name in extras}]).astype(context.deals[extras].dtypes) if extras else pd.DataFrame(index=[0])
     return _with_own(context, row, snapshot.astype({"list_price": "float64"}), as_of).join(typed)
@@ -365,11 +359,11 @@ def _snapshot(context: WhatIf, opportunity: Opportunity, as_of: pd.Timestamp, wa
 # %% ../nbs/lib/76_what_if.ipynb #ebeb14d8
 def _move_ahead(context: WhatIf, snapshot: pd.DataFrame, days: int) -> pd.DataFrame:
     "Make the snapshot of a deal that is still open some days later."
-    model, later = _shown(context.model), snapshot.assign(as_of=snapshot["as_of"] + pd.Timedelta(days=days), age_days=snapshot["age_days"] + days)
+    model, later = context.model, snapshot.assign(as_of=snapshot["as_of"] + pd.Timedelta(days=days), age_days=snapshot["age_days"] + days)
     name = getattr(model, "alive", None)
     if not days or name is None:
         return later
-    living = chain_hazards(*model.predict_hazards(snapshot.assign(**{name: 1.0}), days))[1][:, -1]
+    living = model.predict_paths(snapshot.assign(**{name: 1.0}), days)[1][:, -1]
     alive = snapshot[name].fillna(1.0) * living
     return later.assign(**{name: alive / (alive + 1 - snapshot[name].fillna(1.0))})
 
@@ -377,7 +371,7 @@ def _move_ahead(context: WhatIf, snapshot: pd.DataFrame, days: int) -> pd.DataFr
 def _look(context: WhatIf, opportunity: Opportunity, as_of: pd.Timestamp) -> pd.DataFrame:
     "Make the snapshot of an opportunity on a day, known or to come."
     known, engaged = min(as_of, context.as_of), pd.Timestamp(opportunity.engage_date)
-    snapshot = _snapshot(context, replace(opportunity, engage_date=min(engaged, known)), known, used_features(_shown(context.model)))
+    snapshot = _snapshot(context, replace(opportunity, engage_date=min(engaged, known)), known, used_features(context.model))
     return _move_ahead(context, snapshot, (as_of - max(known, engaged)).days).assign(as_of=as_of, engage_date=engaged)
 
 # %% ../nbs/lib/76_what_if.ipynb #ee3d6845
@@ -423,7 +417,7 @@ def _ask_coalitions(context: WhatIf, snapshots: pd.DataFrame, columns: Sequence[
     rows = pd.DataFrame(mixed)
     place = rows.groupby(list(columns), dropna=False, sort=False).ngroup().to_numpy()
     distinct = rows[~rows.duplicated()].assign(as_of=snapshots["as_of"].iloc[0], opportunity_id="")
-    score = log_odds(_shown(context.model).predict_win(distinct, [horizon])[horizon].to_numpy())
+    score = log_odds(context.model.predict_win(distinct, [horizon])[horizon].to_numpy())
     return score[place].reshape(shape).mean(axis=2)
 
 
@@ -442,7 +436,7 @@ def explain_snapshots(
     snapshots: pd.DataFrame,  # one row per opportunity of one as-of date, with features
 ) -> tuple[float, pd.DataFrame]:  # base (log-odds of the usual deal) and contributions, a column per feature, aligned with the snapshots
     "Split each score into reasons."
-    columns = used_features(_shown(context.model))
+    columns = used_features(context.model)
     masks = (np.arange(2 ** len(columns))[:, None] >> np.arange(len(columns)) & 1).astype(bool)
     size = max(1, _MOST_ROWS // (len(masks) * len(context.usual)))
     parts = [_ask_coalitions(context, snapshots.iloc[start : start + size], columns, masks) for start in range(0, len(snapshots), size)]
@@ -531,7 +525,7 @@ def _read_columns(context: WhatIf, kind: str) -> list[str]:
     "List the columns of the model that a change of this kind can move."
     own = {"product": ("product", *_PRODUCTS), "sales_agent": ("sales_agent", *_AGENTS)}.get(kind, ())
     moved = {*_READS[kind], *(_COHORT if context.settings.cohort_by in own else ()), *context.functions}
-    return [name for name in used_features(_shown(context.model)) if name in moved]
+    return [name for name in used_features(context.model) if name in moved]
 
 # %% ../nbs/lib/76_what_if.ipynb #27772be4
 def _variants(context: WhatIf, opportunity: Opportunity, day: pd.Timestamp, kind: str) -> list[tuple[str, Opportunity, pd.Timestamp]]:

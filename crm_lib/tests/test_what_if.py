@@ -23,7 +23,7 @@ __all__ = ['STAGES', 'PARAMS', 'small_crm', 'fitted', 'asked', 'open_keys',
            'test_each_field_has_its_own_sentence', 'test_a_closed_deal_is_looked_at_before_its_close',
            'test_whatever_is_entered_gets_an_answer_or_a_sentence', 'test_a_viewer_is_offered_and_given_only_own_rows',
            'test_days_are_kept_for_the_next_question_and_not_for_ever', 'test_a_cohort_column_that_is_missing_is_named',
-           'test_a_calibrated_model_is_shown_by_the_curve_inside',
+           'halved', 'test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own',
            'test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last', 'make_project',
            'test_without_a_registry_the_model_fitted_last_is_used_and_said',
            'test_the_champion_is_used_and_its_absence_said', 'test_a_missing_or_broken_artifact_is_a_sentence']
@@ -45,12 +45,13 @@ from hypothesis import strategies as st
 
 from .. import what_if
 from ..backtest import training_sets
-from ..calibration import CalibratedModel
+from ..calibration import CalibratedModel, Calibrator
 from ..config import CrmError
 from ..deals import build_deals, observed_until, records_start
 from ..explanation import explain_scores, used_features
 from ..features import FEATURES, build_features
 from ..files import write_parquet
+from ..fiscal import as_days, horizon_end
 from ..formats import RawTable
 from ..incidence import IncidenceModel
 from ..mapping import map_tables
@@ -352,11 +353,34 @@ def test_a_cohort_column_that_is_missing_is_named():
         score_one(context, pick(context, open_keys(context)[0]))
 
 
-def test_a_calibrated_model_is_shown_by_the_curve_inside():
-    context = asked("cure_table")
-    wrapped = replace(context, model=CalibratedModel(fitted("cure_table"), "sigmoid"))
-    deal = pick(context, open_keys(context)[-1])
-    assert score_one(wrapped, deal).probabilities == score_one(context, deal).probabilities
+def halved(kind: str) -> CalibratedModel:
+    "Wrap a model in maps that halve the odds, or the chance; at two of the horizons only."
+    model = CalibratedModel(fitted("cure_table"), kind)
+    values, arrays = {"kind": kind, "offset": -np.log(2), "slope": 1.0}, {"x": np.array([0, 0.2, 0.2, 1]), "y": np.array([0, 0.05, 0.1, 0.5])}
+    made = Calibrator().restore(values, {}) if kind == "sigmoid" else Calibrator().restore({"kind": kind}, arrays)
+    model.maps_ = {"30": made, "quarter_end": made}
+    return model
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "isotonic"])
+def test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own(kind):
+    _, deals, snapshots = small_crm()
+    context, model = prepare(deals, snapshots, halved(kind), PARAMS), halved(kind)
+    listed = score_latest(model, deals, snapshots, context.horizons).set_index("opportunity_id")
+    today = snapshots[snapshots["as_of"] == context.as_of]
+    said = model.predict_win(today, context.horizons).set_index(today["opportunity_id"])
+    raw = score_latest(fitted("cure_table"), deals, snapshots, context.horizons).set_index("opportunity_id")
+    for key in open_keys(context)[::25]:
+        answer = score_one(context, pick(context, key))
+        for name in context.horizons:
+            assert answer.probabilities[name] == pytest.approx(listed.loc[key, f"p_won_{name}"], abs=1e-12)
+            assert answer.probabilities[name] == pytest.approx(said.loc[key, name].clip(1e-4, 1 - 1e-4), abs=1e-12)
+            day = int((horizon_end(context.as_of, name) - as_days(context.as_of)).astype(int))
+            assert answer.curve["won"].iloc[day] == pytest.approx(said.loc[key, name], abs=1e-12)
+        total = answer.base + answer.reasons["contribution"].sum()
+        assert 1 / (1 + np.exp(-total)) == pytest.approx(answer.probabilities["quarter_end"], abs=1e-6)
+        assert answer.curve["won"].iloc[-1] == pytest.approx(answer.p_ever, abs=2e-4)
+    assert (listed["p_won_ever"] < raw["p_won_ever"].loc[listed.index]).all()
 
 
 def test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last():

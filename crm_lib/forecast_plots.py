@@ -105,7 +105,7 @@ def _wape(part: pd.DataFrame) -> str:
 def _record_label(known: pd.DataFrame, method: str) -> str:
     parts = known[known["method"] == method].groupby("period", sort=False)
     texts = [_wape(part) + f" ({_words(kind)})" * (known["period"].nunique() > 1) for kind, part in parts]
-    return f"{_words(method)}: WAPE {', '.join(texts)}"
+    return f"{_words(method)}: mean error {', '.join(texts)}"
 
 # %% ../nbs/lib/70_forecast_plots.ipynb #847a2fab
 @themed

@@ -132,10 +132,10 @@ def say_subgroups(
         return f"None of the {len(table)} subgroups is large enough to judge."
     of = f"Of {len(judged)} subgroup{'s' if len(judged) > 1 else ''} judged"
     if off.empty:
-        return f"{of}, none has a mean forecast that differs from its share won beyond doubt (Bonferroni).{few}"
+        return f"{of}, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked.{few}"
     named = "; ".join(f"{row.by.replace('_', ' ')} {row.subgroup}, where {row.mean_forecast:.1%} was said and {row.base_rate:.1%} came"
                       for row in off.itertuples())
-    return f"{of}, {len(off)} {'have' if len(off) > 1 else 'has'} a mean forecast that is off beyond doubt (Bonferroni): {named}.{few}"
+    return f"{of}, {len(off)} {'are' if len(off) > 1 else 'is'} over- or under-forecast beyond doubt, which allows for the number of subgroups asked: {named}.{few}"
 
 # %% ../nbs/lib/54_subgroups.ipynb #e8fee436
 def sum_subgroups(

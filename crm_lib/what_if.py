@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'WhatIf', 'prepare', 'open_project', 'Opportunity', 'pick', 'check_opportunity', 'Answer',
-           'explain_snapshots', 'name_reasons', 'score_one', 'Changes', 'what_would_change']
+           'explain_snapshots', 'name_reasons', 'score_one', 'list_kinds', 'Changes', 'what_would_change']
 
 # %% ../nbs/lib/76_what_if.ipynb #23cb0b2d
 import math
@@ -142,8 +142,8 @@ def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 class Opportunity:
     """An opportunity as entered or changed."""
 
-    sales_agent: str
-    product: str
+    sales_agent: str | None  # None where the CRM names none
+    product: str | None  # the same
     engage_date: pd.Timestamp
     value: float | None = None  # money if won; none = estimated from won deals of its like
     opportunity_id: str = "(new)"
@@ -158,7 +158,12 @@ def pick(
     if row.empty:
         raise CrmError(f"There is no opportunity {opportunity_id} among those you may see: choose one from the list, or enter a new one.")
     row = row.iloc[0]
-    return Opportunity(row["sales_agent"], row["product"], row["engage_date"], None, opportunity_id)
+    return Opportunity(_known(row["sales_agent"]), _known(row["product"]), row["engage_date"], None, opportunity_id)
+
+
+def _known(name: Any) -> str | None:
+    "Give a name, or None where there is none."
+    return str(name) if isinstance(name, str) and name else None
 
 # %% ../nbs/lib/76_what_if.ipynb #8c217703
 _AHEAD = 365
@@ -177,8 +182,11 @@ def check_opportunity(
 ) -> dict[str, str]:  # field -> sentence; empty when all is well
     "Say what is wrong with each field of an entry."
     day, engaged, wrong = context.as_of if as_of is None else _day_of(as_of), _day_of(opportunity.engage_date), {}
+    stored = context.mine[context.mine["opportunity_id"] == opportunity.opportunity_id]
     for name, what in (("sales_agent", "agent"), ("product", "product")):
-        if getattr(opportunity, name) not in set(context.mine[name].dropna()):
+        offered, given = set(context.mine[name].dropna()), _known(getattr(opportunity, name))
+        may_lack = not offered or stored[name].isna().any()
+        if not (may_lack if given is None else given in offered):
             wrong[name] = f"No {what} of this name is among the deals you may see: choose one from the list."
     if pd.isna(day) or not context.first <= day <= context.as_of + pd.Timedelta(days=_AHEAD):
         wrong["as_of"] = f"Give a day from {context.first:%Y-%m-%d} to {context.as_of + pd.Timedelta(days=_AHEAD):%Y-%m-%d}, written as year-month-day."
@@ -328,9 +336,10 @@ def _table_row(context: WhatIf, opportunity: Opportunity) -> dict[str, Any]:
     stored = context.deals[context.deals["opportunity_id"] == opportunity.opportunity_id]
     row = stored.iloc[0].to_dict() if len(stored) else dict.fromkeys(context.deals.columns)
     for key, taken in (("sales_agent", _AGENTS), ("product", _PRODUCTS)):
-        if row[key] != getattr(opportunity, key):
-            found = _latest(context, key, getattr(opportunity, key))
-            row |= {key: getattr(opportunity, key), **{name: found[name] for name in taken}}
+        name = _known(getattr(opportunity, key))
+        if name != _known(row[key]):
+            found = _latest(context, key, name) if name else dict.fromkeys(taken)
+            row |= {key: name, **{other: found[other] for other in taken}}
     still_open = dict.fromkeys(name for name in outcome_columns() if name in row)
     return row | still_open | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date)}
 
@@ -516,23 +525,29 @@ def score_one(
                   base, reasons, _say_notes(context, opportunity, day))
 
 # %% ../nbs/lib/76_what_if.ipynb #ac8ec533
-KINDS = {"product": "Another product", "sales_agent": "Another agent", "engage_date": "Another day of engagement", "as_of": "Still open later", "value": "Another value"}
-_READS = {"product": ("product", "series", "list_price"), "sales_agent": ("sales_agent", "manager", "regional_office", "agent_stuck_share", "alive_probability")}
+KINDS = {"product": "Another product", "engage_date": "Another day of engagement", "as_of": "Still open later", "value": "Another value"}
 _COHORT = ("cohort_closing", "cohort_volume", "alive_probability")
 
 
-def _read_columns(context: WhatIf, kind: str) -> list[str]:
-    "List the columns of the model that a change of this kind can move."
-    own = {"product": ("product", *_PRODUCTS), "sales_agent": ("sales_agent", *_AGENTS)}.get(kind, ())
-    moved = {*_READS[kind], *(_COHORT if context.settings.cohort_by in own else ()), *context.functions}
+def list_kinds(
+    context: WhatIf,  # from prepare
+) -> dict[str, str]:  # the KINDS that there is a choice of
+    "List what can be varied; without products there is no other product."
+    return {kind: words for kind, words in KINDS.items() if kind != "product" or context.mine["product"].notna().any()}
+
+
+def _read_columns(context: WhatIf) -> list[str]:
+    "List the columns of the model that another product can move."
+    own = ("product", *_PRODUCTS)
+    moved = {*own, *(_COHORT if context.settings.cohort_by in own else ()), *context.functions}
     return [name for name in used_features(context.model) if name in moved]
 
 # %% ../nbs/lib/76_what_if.ipynb #27772be4
 def _variants(context: WhatIf, opportunity: Opportunity, day: pd.Timestamp, kind: str) -> list[tuple[str, Opportunity, pd.Timestamp]]:
     "List what to try."
-    if kind in ("product", "sales_agent"):
-        names = [name for name in sorted(context.mine[kind].dropna().unique()) if name != getattr(opportunity, kind)]
-        return [(name, replace(opportunity, **{kind: name}), day) for name in names]
+    if kind == "product":
+        names = [name for name in sorted(context.mine["product"].dropna().unique()) if name != opportunity.product]
+        return [(name, replace(opportunity, product=name), day) for name in names]
     if kind == "engage_date":
         days = [day - pd.Timedelta(days=age) for age in (0, 15, 30, 60, 90, 120)]
         return [(f"{then:%Y-%m-%d}, open {(day - then).days} days", replace(opportunity, engage_date=then), day) for then in days if then != opportunity.engage_date]
@@ -553,21 +568,19 @@ class Changes:
 
 
 def _say_changes(context: WhatIf, kind: str, table: pd.DataFrame) -> str:
-    what = KINDS[kind].removeprefix("Another ")
     if table.empty:
         return "There is nothing else to choose from."
     if kind == "value":
         return "The value does not move the chance; what is to be expected of the deal moves with it."
-    if kind in _READS and not _read_columns(context, kind):
-        besides = " Only its value differs." if kind == "product" else ""
-        return f"No change: the model reads nothing that depends on the {what}, because it did not foretell wins better than chance.{besides}"
+    if kind == "product" and not _read_columns(context):
+        return "No change: the model reads nothing that depends on the product, because it did not foretell wins better than chance. Only its value differs."
     if table["difference"].abs().max() < 5e-4:
         return "No change worth naming: every choice gives the same chance to a tenth of a per cent."
     if kind == "as_of":
         return "What the chance will be if the deal is still open on that day, and nothing else is known."
     if kind == "engage_date":
         return "What the chance would be if the conversation had begun on another day."
-    return f"How such deals have fared with another {what} ({', '.join(map(name_feature, _read_columns(context, kind)))}); moving the deal need not move its chance."
+    return f"How such deals have fared with another product ({', '.join(map(name_feature, _read_columns(context)))}); changing it need not change the chance."
 
 # %% ../nbs/lib/76_what_if.ipynb #2a3537e0
 def what_would_change(
@@ -579,7 +592,7 @@ def what_would_change(
     "Score an opportunity under other choices of one kind."
     if kind not in KINDS:
         raise CrmError(f"{kind!r} is nothing that can be changed: choose from {', '.join(KINDS)}.")
-    day, is_read = _require(context, opportunity, as_of), kind not in _READS or bool(_read_columns(context, kind))
+    day, is_read = _require(context, opportunity, as_of), kind != "product" or bool(_read_columns(context))
     tried = _variants(context, opportunity, day, kind)
     now = _score(context, [opportunity], day)[1].iloc[0]
     if kind == "value" or not is_read or not tried:
@@ -589,7 +602,7 @@ def what_would_change(
         parts = [_score(context, [other for _, other, then in tried if then == date], date)[1] for date in dates]
         found = pd.concat(parts, ignore_index=True)
     table = _compare([choice for choice, _, _ in tried], found, now, f"p_won_{context.params['explain']['horizon']}")
-    if kind in _READS:
+    if kind == "product":
         table = table.sort_values(["score", "expected_value", "choice"], ascending=[False, False, True], ignore_index=True)
     return Changes(kind, _say_changes(context, kind, table), table)
 

@@ -74,7 +74,7 @@ def test_without_a_history_or_a_method_the_forecast_stands_alone():
 def test_each_method_has_its_wape_and_what_misses_by_far_a_hollow_triangle():
     fig = plot_record(RECORD)
     ax = fig.axes[0]
-    assert words(fig.legends[0].get_texts()) == ["what came", "model: WAPE 10.0 %", "rule: WAPE 400.0 %"]
+    assert words(fig.legends[0].get_texts()) == ["what came", "model: mean error 10.0 %", "rule: mean error 400.0 %"]
     far = [line for line in ax.lines if line.get_marker() == "^" and len(line.get_xdata())]
     assert len(far) == 1 and far[0].get_ydata()[0] < ax.get_ylim()[1] < 130 and "hollow triangle" in ax.get_xlabel()
 
@@ -83,7 +83,7 @@ def test_each_kind_of_period_has_its_panel():
     both = pd.concat([RECORD.iloc[:2], RECORD.iloc[:2].assign(period="fiscal_quarter", forecast=[120.0, 90])])
     fig = plot_record(both)
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["Forecast and what came, by month", "Forecast and what came, by fiscal quarter"]
-    assert words(fig.legends[0].get_texts()) == ["what came", "model: WAPE 10.0 % (month), 15.0 % (fiscal quarter)"] and "triangle" not in fig.axes[0].get_xlabel()
+    assert words(fig.legends[0].get_texts()) == ["what came", "model: mean error 10.0 % (month), 15.0 % (fiscal quarter)"] and "triangle" not in fig.axes[0].get_xlabel()
 
 
 def test_the_names_of_many_methods_and_origins_are_all_told_apart():
@@ -94,7 +94,7 @@ def test_the_names_of_many_methods_and_origins_are_all_told_apart():
 
 
 def test_where_nothing_came_the_wape_is_unknown():
-    assert words(plot_record(RECORD.assign(actual=0.0, forecast=0.0)).legends[0].get_texts())[1] == "model: WAPE unknown"
+    assert words(plot_record(RECORD.assign(actual=0.0, forecast=0.0)).legends[0].get_texts())[1] == "model: mean error unknown"
 
 # %% ../../nbs/tests/test_forecast_plots.ipynb #aa4777b1
 def test_windows_are_counted_inside_with_both_ends_and_drawn_with_two_marks():

@@ -92,7 +92,10 @@ def test_the_page_shows_verdict_record_and_versions(project, store, monkeypatch,
     page = health_page(project, viewer)
     said = str([{name: value for name, value in part.get_state().items() if name not in ("template", "day", "night")} for part in walk(page)])
     assert len(find(page, "_Picture")) == 3 and all(part.day for part in find(page, "_Picture")) and not any(part.kind == "error" for part in find(page, "_Note"))
-    assert "In use: cure table. It is the simplest of the best." in said and "Version 2 is promoted." in said and "Nobody watches drift yet" in said
+    assert "In use: cure table. It is the simplest of the best." in said and "Version 2 is promoted." in said and "No stage compares new deals with those" in said
+    hints = [part.heading for part in walk(page) if getattr(part, "hint", "").startswith("Whole company.")]
+    assert len(hints) == (0 if viewer is LOCAL else 4) and ("Skill of the chances, whole company" in said) == (viewer is NORTH)
+    assert said.count("Regional office North only.") == (0 if viewer is LOCAL else 2)
     assert viewer is LOCAL or not [word for word in ("S1", "Sara", "South", "7090", "7,090") if word in said]
 
 # %% ../../nbs/tests/test_health_board.ipynb #aea578b2

@@ -8,7 +8,11 @@ __all__ = ['project', 'listed', 'walk', 'find', 'ids', 'test_deals_are_hot_stuck
            'test_the_forecast_stands_beside_target_and_last_period', 'test_a_target_that_is_no_amount_is_named',
            'test_sentences_say_why_there_is_no_interval_and_how_to_set_a_target', 'test_months_won_are_summed',
            'test_comparable_deals_were_open_at_the_same_age', 'test_what_was_said_of_a_deal_ends_with_today',
-           'test_the_facts_of_a_deal_are_words', 'test_the_file_opens_without_running_anything',
+           'test_the_facts_of_a_deal_are_words', 'test_the_file_opens_without_running_anything', 'with_prospecting',
+           'test_prospecting_deals_are_listed_without_a_chance', 'test_a_search_says_what_it_cannot_find',
+           'test_the_list_is_put_in_order_and_prospecting_deals_come_last',
+           'test_a_company_with_prospecting_deals_only_has_a_list',
+           'test_a_company_that_lacks_columns_has_a_page_without_them',
            'test_a_click_opens_a_deal_and_a_foreign_key_is_refused', 'test_the_page_is_narrowed_down_and_downloaded',
            'test_a_limited_page_holds_nothing_of_others', 'test_what_is_missing_is_a_sentence_in_its_place']
 
@@ -21,8 +25,9 @@ from ..accounts import LOCAL, Viewer
 from ..config import CrmError
 from ..files import write_parquet
 from ..fiscal import FiscalCalendar
-from ..pipeline_board import (DealPanel, chance_path, comparable_deals, count_changes, count_grades, count_months, count_stages, deal_facts, deals_csv,
-                                    filter_deals, forecast_sentences, forecast_tiles, list_open, pipeline_page, say_comparables, stuck_age, won_by_month)
+from ..pipeline_board import (DealPanel, add_prospecting, chance_path, comparable_deals, count_changes, count_grades, count_months, count_stages, deal_facts, deals_csv,
+                                    filter_deals, forecast_sentences, forecast_tiles, list_open, pipeline_page, say_comparables, say_shown,
+                                    stuck_age, won_by_month)
 from .test_viewing import DEALS, MAX, NORTH, make_project
 from ..viewing import read_backtest, read_deals, read_forecast, read_metrics, read_reasons, read_scores
 
@@ -130,7 +135,7 @@ def test_what_was_said_of_a_deal_ends_with_today(listed, project):
 # %% ../../nbs/tests/test_pipeline_board.ipynb #9f9681ea
 def test_the_facts_of_a_deal_are_words(listed):
     known = deal_facts(listed.iloc[1])
-    assert known["Close expected"] == "not expected" and known["Close moved"] == "20 days later" and known["Open for"] == "121 days" and known["Account"] == "–"
+    assert known["Close expected"] == "not expected" and known["Close moved"] == "20 days later" and known["Open for"] == "121 days" and known["Account"] == "–" and known["Stage"] == "engaging"
     early = deal_facts(listed.iloc[2].copy().replace(3.0, -1.0))
     assert early["Close moved"] == "1 day earlier" and early["Close expected"] == "2024-05-02" and deal_facts(listed.iloc[3])["Close moved"] == "no"
     assert deal_facts(listed.assign(engage_date=pd.NaT, age_days=np.nan).iloc[0])["Engaged on"] == "–"
@@ -139,6 +144,77 @@ def test_the_facts_of_a_deal_are_words(listed):
 def test_the_file_opens_without_running_anything(listed):
     text = deals_csv(listed.assign(account="=HYPERLINK(1)", sales_agent="@SUM(1)")).decode("utf-8-sig").splitlines()
     assert text[0].startswith("opportunity_id,product,account") and text[1].startswith("N1,P,'=HYPERLINK(1),'@SUM(1),Max,North,59,A,hot,improving,0.2,0.6,0.6,2024-05-01")
+
+# %% ../../nbs/tests/test_pipeline_board.ipynb #5e9d7199
+def with_prospecting(deals, *keys):
+    "Add prospecting deals: like the first deal, but not engaged yet."
+    fresh = [deals.iloc[:1].assign(opportunity_id=key, stage="prospecting", engage_date=pd.NaT, account="Café Konex") for key in keys]
+    return pd.concat([deals, *fresh], ignore_index=True)
+
+
+def test_prospecting_deals_are_listed_without_a_chance(listed):
+    whole = add_prospecting(listed, with_prospecting(DEALS, "Z1", "Z2"))
+    assert ids(whole) == ["N1", "N4", "S1", "S4", "Z1", "Z2"] and whole["stage"].tolist() == ["engaging"] * 4 + ["prospecting"] * 2
+    assert whole["p_won_quarter_end"].isna().tolist() == [False] * 4 + [True] * 2 and whole["age_days"].isna().sum() == 2
+    pd.testing.assert_frame_equal(whole[list(listed)].iloc[:4].astype(listed.dtypes), listed)
+    assert ids(filter_deals(whole, {"stage": "prospecting"})) == ["Z1", "Z2"] and ids(filter_deals(whole, {"text": "cafe kone"})) == ["Z1", "Z2"]
+    assert say_shown(whole, whole).endswith("2 are prospecting and not scored yet: a chance is given from the day of engagement on.")
+    known = deal_facts(whole.iloc[-1])
+    assert [known[name] for name in ("Stage", "Chance ever", "Grade", "Close expected", "Close moved", "Open for")] == ["prospecting", *["–"] * 5]
+    assert deals_csv(whole).decode("utf-8-sig").splitlines()[-1].startswith("Z2,P,Café Konex,Nils,Max,North,,,,,,") and ids(add_prospecting(listed, DEALS)) == ids(listed)
+
+
+def test_a_search_says_what_it_cannot_find(listed):
+    whole = add_prospecting(listed, DEALS)
+    assert say_shown(whole.iloc[:0], whole, DEALS[DEALS["stage"].isin(["won", "lost"])].iloc[:3]) == (
+        "0 of 4 open deals, 0 expected in all. Among the closed deals 3 fit the words: 2 won, 1 lost. "
+        "4 of the 4 open deals name no account in the CRM, so no search for an account finds them.")
+    assert "name no account" not in say_shown(whole, whole.assign(account="A"), DEALS.iloc[:0])
+
+
+@pytest.mark.parametrize(("order", "wanted"), [("Chance", ["N1", "S1", "S4", "N4", "Z1"]), ("Expected value (what is at stake)", ["S1", "S4", "N1", "N4", "Z1"]),
+                                               ("Expected close", ["N1", "S1", "S4", "N4", "Z1"]), ("Days open", ["N4", "S4", "N1", "S1", "Z1"])])
+def test_the_list_is_put_in_order_and_prospecting_deals_come_last(tmp_path, order, wanted):
+    folder = make_project(tmp_path)
+    write_parquet(with_prospecting(DEALS, "Z1"), folder / "artifacts" / "deals.parquet")
+    page = pipeline_page(folder, LOCAL)
+    fields, rows = find(page, "Filters")[0], next(part for part in find(page, "Table") if part.caption == "Open deals")
+    fields.vue_set_value(["order", order])
+    assert [row["id"] for row in rows.rows] == wanted
+    rows.vue_sort_by("opportunity_id")
+    fields.vue_set_value(["text", "no"])
+    assert rows.sort_key == "opportunity_id"
+    fields.vue_clear_values()
+    assert fields.values == {"order": "Chance"} and (rows.sort_key == "opportunity_id") == (order == "Chance")
+    rows.vue_open_row("Z1")
+    opened = find(page, "Panel")[0]
+    assert opened.is_open and opened.heading == "Deal Z1" and any("prospecting and not scored yet" in getattr(part, "text", "") for part in walk(opened))
+    rows.vue_open_row("N1")
+    assert not any("prospecting and not scored yet" in getattr(part, "text", "") for part in walk(opened))
+
+
+def test_a_company_with_prospecting_deals_only_has_a_list(tmp_path):
+    folder = make_project(tmp_path)
+    write_parquet(with_prospecting(DEALS[DEALS["close_date"].notna()], "Z1"), folder / "artifacts" / "deals.parquet")
+    page = pipeline_page(folder, LOCAL)
+    assert [row["id"] for part in find(page, "Table") if part.caption == "Open deals" for row in part.rows] == ["Z1"]
+
+
+@pytest.mark.parametrize("gone", [("product", "series", "list_price"), ("manager", "regional_office"), ("list_price",),
+                                  ("product", "series", "list_price", "manager", "regional_office")], ids=" ".join)
+def test_a_company_that_lacks_columns_has_a_page_without_them(tmp_path, gone):
+    folder = make_project(tmp_path)
+    bare = DEALS.assign(**{name: np.nan if name == "list_price" else None for name in gone})
+    write_parquet(bare.astype({name: object for name in gone if name != "list_price"}), folder / "artifacts" / "deals.parquet")
+    page = pipeline_page(folder, LOCAL)
+    fields, rows = find(page, "Filters")[0], next(part for part in find(page, "Table") if part.caption == "Open deals")
+    keys = [field["key"] for field in fields.fields]
+    assert not set(gone) & set(keys) and not set(gone) & {column["key"] for column in rows.columns}
+    assert [field["key"] for field in fields.fields if not field["choices"]] == ["text"]
+    rows.vue_open_row("N1")
+    said = [part.text for part in walk(find(page, "Panel")[0]) if getattr(part, "text", "").startswith("Of ")]
+    assert len(said) == 1 and "None" not in said[0] and ("of any kind" in said[0]) == ("product" in gone)
+    assert rows.error == ""
 
 # %% ../../nbs/tests/test_pipeline_board.ipynb #95d680a8
 def test_a_click_opens_a_deal_and_a_foreign_key_is_refused(listed, project):
@@ -150,14 +226,14 @@ def test_a_click_opens_a_deal_and_a_foreign_key_is_refused(listed, project):
         opened.show("X9")
     bare = DealPanel(listed, read_deals(project, LOCAL), read_reasons(project, LOCAL).iloc[:0], lambda: read_backtest(project, LOCAL, ["unknown"]))
     bare.show("N1")
-    assert bare.none.text == "No reasons stand for this deal: run `dvc repro explain`." and bare.why.day == ""
+    assert bare.none.text == "No reasons are stored for this deal. Ask your administrator to rerun the stage explain." and bare.why.day == ""
 
 # %% ../../nbs/tests/test_pipeline_board.ipynb #79e5e852
 def test_the_page_is_narrowed_down_and_downloaded(project, monkeypatch):
     page = pipeline_page(project, LOCAL)
     fields, sent = find(page, "Filters")[0], []
     rows, file = next(part for part in find(page, "Table") if part.caption == "Open deals"), find(page, "Download")[0]
-    assert [row["id"] for row in rows.rows] == ["N1", "N4", "S1", "S4"]
+    assert [row["id"] for row in rows.rows] == ["N1", "S1", "S4", "N4"]
     fields.vue_set_value(["regional_office", "South"])
     assert [row["id"] for row in rows.rows] == ["S1", "S4"] and any("2 of 4 open deals, 6,777 expected" in getattr(part, "text", "") for part in walk(page))
     assert file.make().decode("utf-8-sig").count("\n") == 3

@@ -22,6 +22,7 @@ from .config import CrmError, read_params
 from .deals import observed_until
 from .fiscal import FiscalCalendar
 from .model_card import say_horizon, shown_models
+from .periods import name_window
 from .plots import plot_origins, plot_reliability
 from .registry import tabulate_versions
 from .subgroups import say_subgroups, subgroup_table
@@ -58,22 +59,23 @@ def verdict_tiles(
             Tile("Judged on", format_number(part["n"]), "forecasts", f"At {len(part['origins'])} month ends, for the {words}; none was learned from.")]
 
 # %% ../nbs/lib/79_health_board.ipynb #5541b5ce
-_WINDOWS = {"month": "Next month", "quarter": "Next three months", "rest_of_quarter": "Rest of the quarter", "next_quarter": "Next quarter"}
-_RECORD = [Column("window", "Of"), Column("published", "Published", "percent"), Column("model", "Model", "percent"),
-           Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
+_RECORD = [Column("window", "Number of today, and its method"), Column("error", "Its error", "percent"), Column("published", "As published then", "percent"), Column("model", "Model", "percent"), Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
            Column("stage_weighted", "Win rate x price", "percent"), Column("origins", "Judged", "number")]
+_METHODS = {"model": "model", "seasonal_mean": "earlier quarters", "combination": "mean of both"}
 
 
 def tabulate_record(
     left: Mapping[str, Any],  # content of forecast.json
-) -> pd.DataFrame:  # window, published, model, seasonal_mean, last_period, stage_weighted (error over all deals, a fraction), origins
-    "Tabulate the error of the published forecast beside simpler ways."
-    beside = {**left.get("methods", {}), **left.get("baselines", {})}
-    rows = [{"window": words, "published": left.get("wape", {}).get(name, {}).get("total"), "origins": left.get("origins_by_period", {}).get(name),
-             **{way: beside.get(way, {}).get(name, {}).get("total") for way in ("model", "seasonal_mean", "last_period", "stage_weighted")}}
-            for name, words in _WINDOWS.items()]
+) -> pd.DataFrame:  # a row per number of today: window, error (of its own method), published, model, seasonal_mean, .. (errors over all deals, fractions), origins
+    "Tabulate the record of each of today's numbers: of its own method, on windows of its kind, beside what was published then and simpler ways."
+    rows = []
+    for period, scopes in left.get("record", {}).items():
+        entry, days = scopes["total"], (scopes["total"]["first_day"], scopes["total"]["last_day"])
+        if entry["origins"] and days not in [row["span"] for row in rows]:
+            words = f"{name_window(period, *days)}, to {days[1]} ({_METHODS[entry['method']]})"
+            rows.append({"span": days, "window": words, "error": entry["wape"], "origins": entry["origins"], **entry["errors"]})
     frame = pd.DataFrame(rows, columns=[column.key for column in _RECORD])
-    return frame.astype({column.key: float for column in _RECORD[1:]}).dropna(subset=["published"], ignore_index=True)
+    return frame.astype({column.key: float for column in _RECORD[1:]})
 
 # %% ../nbs/lib/79_health_board.ipynb #ce15e493
 def say_coverage(
@@ -176,7 +178,7 @@ def _reliability_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -
 def _forecast_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     left = read_metrics(folder, viewer, "forecast")
     return card("How far was the revenue forecast off?", [table(tabulate_record(left), _RECORD, "Error of the revenue forecast over all deals", empty="No past forecast can be judged yet."),
-                                                          sentences([say_coverage(left)])], _scope(viewer, "Mean error over past month ends, in per cent of the revenue; smaller is better."))
+                                                          sentences([say_coverage(left)])], _scope(viewer, "Error over earlier windows of the same kind, in per cent of the revenue; smaller is better. A number's own record is that of its method."))
 
 
 def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:

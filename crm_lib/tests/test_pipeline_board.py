@@ -4,9 +4,12 @@
 
 # %% auto #0
 __all__ = ['project', 'listed', 'walk', 'find', 'ids', 'test_deals_are_hot_stuck_or_neither', 'test_the_list_is_narrowed_down',
-           'test_open_deals_are_counted', 'test_changes_are_counted',
-           'test_the_forecast_stands_beside_target_and_last_period', 'test_a_target_that_is_no_amount_is_named',
-           'test_sentences_say_why_there_is_no_interval_and_how_to_set_a_target', 'test_months_won_are_summed',
+           'test_open_deals_are_counted', 'test_changes_are_counted_as_every_page_counts_them',
+           'test_the_forecast_stands_beside_target_and_the_same_days_before', 'in_the_middle',
+           'test_in_mid_quarter_every_window_is_that_of_the_forecast_and_booked_counts_towards_the_target',
+           'test_a_month_that_ends_the_quarter_is_shown_once_with_both_targets',
+           'test_a_target_that_is_no_amount_is_named',
+           'test_sentences_say_the_record_of_each_number_and_why_there_is_no_interval', 'test_months_won_are_summed',
            'test_comparable_deals_were_open_at_the_same_age', 'test_what_was_said_of_a_deal_ends_with_today',
            'test_the_facts_of_a_deal_are_words', 'test_the_file_opens_without_running_anything', 'with_prospecting',
            'test_prospecting_deals_are_listed_without_a_chance', 'test_a_search_says_what_it_cannot_find',
@@ -25,9 +28,11 @@ from ..accounts import LOCAL, Viewer
 from ..config import CrmError
 from ..files import write_parquet
 from ..fiscal import FiscalCalendar
-from ..pipeline_board import (DealPanel, add_prospecting, chance_path, comparable_deals, count_changes, count_grades, count_months, count_stages, deal_facts, deals_csv,
+from ..forecast import today_windows
+from ..movement import count_words
+from ..pipeline_board import (DealPanel, add_prospecting, chance_path, coming_periods, comparable_deals, count_changes, count_grades, count_months, count_stages, deal_facts, deals_csv,
                                     filter_deals, forecast_sentences, forecast_tiles, list_open, pipeline_page, say_comparables, say_shown,
-                                    stuck_age, won_by_month)
+                                    won_by_month)
 from .test_viewing import DEALS, MAX, NORTH, make_project
 from ..viewing import read_backtest, read_deals, read_forecast, read_metrics, read_reasons, read_scores
 
@@ -39,7 +44,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def listed(project):
-    return list_open(read_scores(project, LOCAL), read_deals(project, LOCAL))
+    return list_open(read_scores(project, LOCAL))
 
 
 def walk(widget):
@@ -61,13 +66,12 @@ def test_deals_are_hot_stuck_or_neither(listed, project):
     assert listed["state"].tolist() == ["hot", "stuck", "hot", "stuck"]
     assert listed["age_days"].tolist() == [59, 121, 59, 121] and listed["value"].round().tolist() == [100, 100, 7407, 7777]
     assert listed["trend"].tolist() == ["improving", "declining", "new", "steady"]
-    assert np.isnan(stuck_age(DEALS[DEALS["close_date"].isna()]))
 
 
 @pytest.mark.parametrize(("values", "wanted"), [
     ({}, ["N1", "N4", "S1", "S4"]), ({"text": "NORTH nils"}, ["N1"]), ({"text": "(?"}, []), ({"regional_office": "South", "grade": "A"}, ["S1"]),
     ({"manager": "Mia"}, ["N4"]), ({"sales_agent": "Sven", "product": "Q"}, ["S4"]), ({"age": "30 to 89 days"}, ["N1", "S1"]), ({"age": "180 days and more"}, []),
-    ({"look": "hot"}, ["N1", "S1"]), ({"look": "declining"}, ["N4"]), ({"look": "slipped"}, ["N4", "S1"]), ({"look": "unknown", "age": "?"}, ["N1", "N4", "S1", "S4"])])
+    ({"look": "hot"}, ["N1", "S1"]), ({"look": "declining"}, ["N4"]), ({"look": "slipped"}, ["N4"]), ({"look": "stuck"}, ["N4", "S4"]), ({"look": "new"}, ["S1"]), ({"look": "unknown", "age": "?"}, ["N1", "N4", "S1", "S4"])])
 def test_the_list_is_narrowed_down(listed, values, wanted):
     assert ids(filter_deals(listed, values)) == wanted
 
@@ -80,21 +84,54 @@ def test_open_deals_are_counted(listed):
     assert [bar.label for bar in count_months(listed, 1)] == ["2024-05", "Later", "Not expected"]
 
 
-def test_changes_are_counted(listed):
-    assert [bar.text for bar in count_changes(listed)] == ["1 deal", "1 deal", "1 deal", "1 deal", "2 deals, by 12 days in the middle"]
-    assert count_changes(listed.assign(slipped_days=np.nan))[-1].text == "0 deals"
+def test_changes_are_counted_as_every_page_counts_them(listed, project):
+    bars = {bar.label.lower(): bar for bar in count_changes(listed)}
+    assert {word: bar.value for word, bar in bars.items()} == count_words(read_scores(project, LOCAL))
+    assert bars["slipped"].text == "1 deal, typically 20 days later" and bars["stuck"].text == "2 deals" and bars["new"].text == "1 deal"
+    assert {word: len(filter_deals(listed, {"look": word})) for word in bars if word != "steady"} == {word: bar.value for word, bar in bars.items() if word != "steady"}
+    later = list_open(read_scores(project, LOCAL), slip_days=2)
+    assert [bar.text for bar in count_changes(later, 2) if bar.label == "Slipped"] == ["2 deals, typically 12 days later"]
 
 # %% ../../nbs/tests/test_pipeline_board.ipynb #4b2dab4c
-def test_the_forecast_stands_beside_target_and_last_period(project):
+def test_the_forecast_stands_beside_target_and_the_same_days_before(project):
     forecast, deals = read_forecast(project, LOCAL), read_deals(project, LOCAL)
     rows = forecast[forecast["segment"] == "all"]
     shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"quarter": 2020})
     assert [tile.value for tile in shown] == ["1,010", "1,010", "0", "1,010", "1,010", "7,090"]
-    assert shown[0].remark == "Until 2024-04-30. 8 times in 10 between 800 and 1,300." and "50\u00a0% of the target of 2,020" in shown[3].remark
+    assert [tile.label for tile in shown[:3]] == ["Next month, including new deals", "Next month, from today's pipeline", "Last month"]
+    assert shown[0].remark == "From 2024-04-01 to 2024-04-30. 8 times in 10 between 800 and 1,300." and shown[3].remark.endswith("This is 50\u00a0% of the quarter's target of 2,020.")
     bare = forecast_tiles(rows.assign(p10=np.nan), deals, FiscalCalendar(1), {})
-    assert bare[0].remark == "Until 2024-04-30. No interval is given."
+    assert bare[0].remark == "From 2024-04-01 to 2024-04-30. No interval is given."
 
 
+def in_the_middle(rows, day="2024-02-25"):
+    "Give the forecast as it would stand in the middle of a quarter."
+    spans = {period: [pd.Timestamp(end) for end in window] for period, window in today_windows(day).items()}
+    return rows.assign(as_of=pd.Timestamp(day), **{name: rows["period"].map(lambda period, k=k: spans[period][k]) for k, name in enumerate(("first_day", "last_day"))})
+
+
+def test_in_mid_quarter_every_window_is_that_of_the_forecast_and_booked_counts_towards_the_target(project):
+    forecast, deals = read_forecast(project, LOCAL), read_deals(project, LOCAL)
+    rows = in_the_middle(forecast[forecast["segment"] == "all"])
+    shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"month": 8100, "quarter": 16200})
+    assert [tile.label for tile in shown] == ["Rest of this month, including new deals", "Rest of this month, from today's pipeline", "The same days a month before",
+                                              "Rest of this quarter, including new deals", "Rest of this quarter, from today's pipeline", "The same days a quarter before"]
+    assert shown[0].remark == ("From 2024-02-26 to 2024-02-29 (4 days). 8 times in 10 between 800 and 1,300. With 7,090 won since 2024-02-01 that makes 8,100 by 2024-02-29, "
+                               "100\u00a0% of the month's target of 8,100.")
+    assert shown[3].remark.startswith("From 2024-02-26 to 2024-03-31.") and "With 7,090 won since 2024-01-01 that makes 8,100 by 2024-03-31, 50\u00a0% of the quarter's target" in shown[3].remark
+    assert [str(day.date()) for day in coming_periods(rows)["start"]] == ["2024-02-26", "2024-02-26"] and coming_periods(rows)["mean"].tolist() == [1010.0, 1010.0]
+    assert coming_periods(rows)["label"].tolist() == ["26-29 Feb 2024", "26 Feb to 31 Mar 2024"]
+
+
+def test_a_month_that_ends_the_quarter_is_shown_once_with_both_targets(project):
+    forecast, deals = read_forecast(project, LOCAL), read_deals(project, LOCAL)
+    rows = in_the_middle(forecast[forecast["segment"] == "all"], "2024-03-30")
+    shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"month": 2020, "quarter": 8100})
+    assert len(shown) == 3 and shown[0].label == "Rest of this month, the end of the quarter, including new deals"
+    assert "From 2024-03-31 (one day)" in shown[0].remark and "50\u00a0% of the month's target" in shown[0].remark and "100\u00a0% of the quarter's target" in shown[0].remark
+    assert len(coming_periods(rows)) == 1
+
+# %% ../../nbs/tests/test_pipeline_board.ipynb #bfa0961c
 @pytest.mark.parametrize("wanted", [True, "much", 0, -1])
 def test_a_target_that_is_no_amount_is_named(project, wanted):
     forecast = read_forecast(project, LOCAL)
@@ -102,14 +139,17 @@ def test_a_target_that_is_no_amount_is_named(project, wanted):
         forecast_tiles(forecast[forecast["segment"] == "all"], DEALS, FiscalCalendar(1), {"month": wanted})
 
 # %% ../../nbs/tests/test_pipeline_board.ipynb #2221c540
-def test_sentences_say_why_there_is_no_interval_and_how_to_set_a_target(project):
+def test_sentences_say_the_record_of_each_number_and_why_there_is_no_interval(project):
     forecast = read_forecast(project, LOCAL)
     rows, left = forecast[forecast["segment"] == "all"], read_metrics(project, LOCAL, "forecast")
-    assert [text.split()[0] for text in forecast_sentences(rows, left, {}, LOCAL)] == ["No", "At"]
+    said = forecast_sentences(rows, left, {}, LOCAL)
+    assert said[0] == "No target set. Ask your administrator." and said[1] == "Next month: the number is that of the model, which missed 6 earlier whole months by 12.0 %."
+    assert said[2].startswith("Next quarter: the number is that of the mean of the model and earlier quarters, which missed 4 earlier runs of three whole months by 8.0 %")
     bare = forecast_sentences(rows.assign(p10=np.nan), {**left, "notes": ["Because of this.", "Of the next quarter because of that."]}, {"month": 1}, LOCAL)
-    assert bare[1:] == ["Because of this."] and "missed the next month of all deals by 6 %" in bare[0]
-    limited = forecast_sentences(rows.assign(p10=np.nan), {}, {}, NORTH)
-    assert limited[0].startswith("You see the part of regional office North") and limited[1].startswith("No interval is given where past forecasts are too few")
+    assert bare[2:] == ["Because of this."]
+    limited = forecast_sentences(rows.assign(p10=np.nan), {"record": left["record"]}, {}, NORTH)
+    assert limited[0].startswith("You see the part of regional office North") and limited[1].endswith("by 12.0 %. Judged on all deals of the company.")
+    assert limited[-1].startswith("No interval is given where past forecasts are too few")
 
 
 def test_months_won_are_summed():

@@ -23,6 +23,7 @@ from .deals import observed_until
 from .fiscal import FiscalCalendar
 from .model_card import say_horizon, shown_models
 from .periods import name_window
+from .pipeline_board import say_new_deals
 from .plots import plot_origins, plot_reliability
 from .registry import tabulate_versions
 from .subgroups import say_subgroups, subgroup_table
@@ -182,7 +183,9 @@ def _forecast_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> W
 
 
 def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    said = say_data(read_metrics(folder, viewer, "ingest"), read_metrics(folder, viewer, "validate"))
+    ingest, validate = (read_metrics(folder, viewer, name) for name in ("ingest", "validate"))
+    alarm = say_new_deals(folder, viewer, read_deals(folder, viewer), ingest["last_day"]) if "last_day" in ingest else ""
+    said = [alarm] * bool(alarm) + say_data(ingest, validate)
     return card("What is the data like?", [sentences(said)], _scope(viewer, ""))
 
 

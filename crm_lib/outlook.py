@@ -8,7 +8,7 @@ __all__ = ['Outlook', 'Past', 'look_back', 'Ahead', 'look_ahead', 'Change', 'loo
 
 # %% ../nbs/lib/71_outlook.ipynb #290379d3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,17 +156,24 @@ def look_between(
     model: IncidenceModel,  # fitted on everything known
     days: int = 28,  # publish.trend_days: how long ago the day compared with lies, at least
     slip_days: float = 7,  # publish.slip_days: expected more than so many days later is a slip
+    said: pd.DataFrame | None = None,  # what was published on an earlier day, if it was kept: as_of, opportunity_id, p_won_ever, expected_close_date
+    build: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame] | None = None,  # makes snapshots of that day, if there are none
 ) -> Change | None:  # None where no deal had been won by then, or no snapshot is so old
     "Say what moved the expectation since an earlier day."
-    last, calendar, since = as_days(outlook.last), outlook.settings.grid.calendar, compared_date(outlook.snapshots, days)
+    last, calendar, kept = as_days(outlook.last), outlook.settings.grid.calendar, said is not None and len(said) > 0
+    since = pd.Timestamp(said["as_of"].max()) if kept else compared_date(outlook.snapshots, days)
     if pd.isna(since) or not (known_at(outlook.deals, since)["stage"] == "won").any():
         return None
     day, first, end = as_days(since), calendar.quarter_start(last + 1)[()], calendar.quarter_end(last + 1)[()]
+    if build is not None and day not in as_days(outlook.snapshots["as_of"]):
+        outlook = replace(outlook, snapshots=pd.concat([outlook.snapshots, build(outlook.deals, np.array([day]))], ignore_index=True))
     earlier = fit_forecasters(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, day, outlook.records_start, *outlook.recipe)[0]
-    said, before, after = (_expect(*asked, first, end) for asked in ((earlier, outlook, day), (model, outlook, day), (model, outlook, last)))
+    then, before, after = (_expect(*asked, first, end) for asked in ((earlier, outlook, day), (model, outlook, day), (model, outlook, last)))
+    if kept:
+        before = before.merge(said.rename(columns={"p_won_ever": "said_ever", "expected_close_date": "said_close"}).drop(columns="as_of"), on="opportunity_id", how="left")
     moves = explain_change(before, after, known_at(outlook.deals, last), day, last, first, end, slip_days=slip_days)
     moves = moves.assign(what=moves["step"].map(STEPS)).sort_values("change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
-    opening = float((said["probability"] * said["value"]).sum())
+    opening = float((then["probability"] * then["value"]).sum())
     sentence = (f"On {day} the deals then open were expected to bring {opening:,.0f} from {first} to {end}, by the model of that day; on {last} it is {moves['after'].sum():,.0f}, "
                 "what was won in that quarter since then included. Today's model, asked about both days, says what each deal did.")
     counts = _count(outlook, moves, last)

@@ -6,7 +6,7 @@
 __all__ = ['AGES', 'WAITING', 'ORDERS', 'LOOKS', 'PERIODS', 'list_open', 'add_prospecting', 'filter_deals', 'count_grades',
            'count_stages', 'count_months', 'count_changes', 'forecast_tiles', 'forecast_sentences', 'won_by_month',
            'coming_periods', 'comparable_deals', 'say_comparables', 'chance_path', 'deal_facts', 'deals_csv',
-           'DealPanel', 'say_shown', 'pipeline_page']
+           'DealPanel', 'say_shown', 'say_new_deals', 'pipeline_page']
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #c117e662
 from collections.abc import Callable, Mapping
@@ -422,6 +422,18 @@ def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> 
     file = download("Download these rows as CSV", "open_deals.csv", lambda: deals_csv(shown.ordered))
     return card("Open deals", [fields, count, shown, file], "Chance to be won, expected close, value if won, and expected value: the chance ever to be won times the value. Open a deal to see why it has its chance.")
 
+# %% ../nbs/lib/77_pipeline_board.ipynb #42dab809
+def say_new_deals(
+    folder: Path,  # the project
+    viewer: Viewer,  # who looks
+    deals: pd.DataFrame,  # read_deals
+    as_of: object,  # the last day known
+) -> str:  # two sentences; nothing where the viewer's new deals are as many as ever
+    "Say where the number of the viewer's new deals has fallen or risen beyond chance."
+    first = read_metrics(folder, viewer, "ingest").get("first_closing")
+    whose = f"of {viewer.column.replace('_', ' ')} {viewer.value}" if viewer.column else ""
+    return say_break(find_break(deals, as_of, first), whose) if first else ""
+
 # %% ../nbs/lib/77_pipeline_board.ipynb #635e544a
 def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
     targets = ((params.get("dashboards") or {}).get("targets") or {}) if viewer.column is None else {}
@@ -430,9 +442,7 @@ def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
     rows = forecast if viewer.column else forecast[forecast["segment"] == "all"]
     if rows.empty:
         return note(f"The forecast holds no part for {viewer.column.replace('_', ' ')} {viewer.value}, and other parts are not yours to see.", "empty")
-    ingest = read_metrics(folder, viewer, "ingest")
-    whose = f"of {viewer.column.replace('_', ' ')} {viewer.value}" if viewer.column else ""
-    alarm = say_break(find_break(deals, rows["as_of"].iloc[0], ingest["first_closing"]), whose) if ingest.get("first_closing") else ""
+    alarm = say_new_deals(folder, viewer, deals, rows["as_of"].iloc[0])
     said = [sentences(forecast_sentences(rows, read_metrics(folder, viewer, "forecast"), targets, viewer))]
     def draw() -> Widget:
         return picture(plot_forecast(won_by_month(deals), coming_periods(rows)), "Revenue won by month, and the forecast of what is to come")

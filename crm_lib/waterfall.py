@@ -59,8 +59,8 @@ def _check_days(since: object, until: object, period_start: object, period_end: 
 def _follow(before: pd.DataFrame, after: pd.DataFrame, deals: pd.DataFrame, since: np.datetime64, last: np.datetime64,
             start: np.datetime64) -> pd.DataFrame:
     "Put both forecasts and the fate of each deal side by side."
-    columns = ["probability", "value", "ever", "expected_close_date"]
-    kinds = {"probability": float, "value": float, "ever": float}
+    columns = ["probability", "value", "ever", "expected_close_date", "said_ever", "said_close"]
+    kinds = {"probability": float, "value": float, "ever": float, "said_ever": float}
     was, now = (frame.set_index("opportunity_id").reindex(columns=columns).astype(kinds).add_suffix(f"_{when}")
                 for when, frame in enumerate((before, after)))
     known = deals.set_index("opportunity_id")
@@ -114,13 +114,14 @@ def _measure(rows: pd.DataFrame) -> pd.DataFrame:
 # %% ../nbs/lib/51_waterfall.ipynb #604f0a96
 def _name_steps(rows: pd.DataFrame, is_over: bool) -> np.ndarray:
     is_new, ever = ~rows["was"], [rows[f"ever_{when}"].fillna(rows[f"probability_{when}"]) for when in "01"]
+    then = ever[0] if rows["said_ever_0"].isna().all() else rows["said_ever_0"]
     rules = [("removed", rows["fate"].isna()), ("entered_late", is_new & rows["is_late"]), ("new_won", is_new & rows["is_won"]), ("new", is_new),
              ("won", rows["is_won"]), ("won_early", rows["fate"] == "won"), ("lost", rows["fate"] == "lost"), ("left_open", rows["was"] & is_over)]
-    return np.select([np.asarray(rule, bool) for _, rule in rules], [step for step, _ in rules], name_trend(ever[1].to_numpy(), ever[0].to_numpy()))
+    return np.select([np.asarray(rule, bool) for _, rule in rules], [step for step, _ in rules], name_trend(ever[1].to_numpy(), then.to_numpy()))
 
 # %% ../nbs/lib/51_waterfall.ipynb #6c2575f7
 def explain_change(
-    before: pd.DataFrame,  # last forecast: opportunity_id, probability (won within the period), value (money, if won); if there: ever, expected_close_date
+    before: pd.DataFrame,  # last forecast: opportunity_id, probability (won within the period), value (money, if won); if there: ever, expected_close_date, said_ever, said_close
     after: pd.DataFrame,  # this forecast, the same columns: every deal open on `until`
     deals: pd.DataFrame,  # one row per opportunity, as known on `until` or later: stage, engage_date, close_date, close_value
     since: object,  # as-of date of the last forecast
@@ -143,7 +144,8 @@ def explain_change(
     rows = _follow(before, after, deals, since, last, start)
     _check_fit(rows, last, is_over)
     amounts = _measure(rows)
-    later = (pd.to_datetime(rows["expected_close_date_1"]) - pd.to_datetime(rows["expected_close_date_0"])) / pd.Timedelta(days=1)
+    close = rows["expected_close_date_0" if rows["said_ever_0"].isna().all() else "said_close_0"]
+    later = (pd.to_datetime(rows["expected_close_date_1"]) - pd.to_datetime(close)) / pd.Timedelta(days=1)
     slipped = is_slipped(later, slip_days) & rows["was"] & rows["stands"] & (rows["fate"] == "open")
     return _list_moves(rows, amounts.assign(slipped=slipped), _name_steps(rows, is_over), deals, group)
 

@@ -13,6 +13,7 @@ __all__ = ['LAST', 'small_crm', 'outlook', 'past', 'ahead', 'test_the_past_holds
            'test_a_fall_of_new_deals_is_the_first_that_is_said', 'test_what_moved_the_quarter_adds_up',
            'test_a_changed_future_changes_nothing_of_the_earlier_forecast',
            'test_directions_slips_and_stuck_deals_are_counted_as_the_list_of_deals_counts_them',
+           'test_directions_are_against_what_was_published_where_that_was_kept',
            'test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved']
 
 # %% ../../nbs/tests/test_outlook.ipynb #31a200d3
@@ -25,7 +26,7 @@ from ..features import build_features
 from ..fiscal import FiscalCalendar
 from ..forecast import Limits, fit_forecasters, like_windows, say_record, wape
 from ..outlook import Outlook, in_words, list_record, list_windows, look_ahead, look_back, look_between, say_finding, won_by_month
-from ..movement import count_words
+from ..movement import TRENDS, count_words, name_trend
 from ..periods import find_break, say_break, won_revenue
 from ..scoring import score_latest
 from ..snapshots import month_ends, spaced_dates
@@ -170,6 +171,23 @@ def test_directions_slips_and_stuck_deals_are_counted_as_the_list_of_deals_count
     steps = change.steps.set_index("step")["deals"]
     assert {word: int(steps[word]) for word in ("improving", "steady", "declining", "new", "slipped")} == {word: counted[word] for word in counted if word != "stuck"}
     assert look_between(outlook, model, slip_days=1e9).counts["slipped"] == 0
+
+# %% ../../nbs/tests/test_outlook.ipynb #ff987ee9
+def test_directions_are_against_what_was_published_where_that_was_kept(outlook):
+    model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
+    day = pd.Timestamp("2023-11-08")
+    assert day not in set(outlook.snapshots["as_of"])
+    build = lambda deals, days: build_features(deals, days, outlook.records_start)
+    said = score_latest(model, outlook.deals, build(outlook.deals, np.array([day.to_datetime64()])), ["quarter_end"])[["as_of", "opportunity_id", "p_won_ever", "expected_close_date"]]
+    said = said.assign(p_won_ever=said["p_won_ever"] / 2).iloc[5:]
+    change = look_between(outlook, model, said=said, build=build)
+    scores = score_latest(model, outlook.deals, outlook.snapshots, ["quarter_end"])
+    then = said.set_index("opportunity_id").reindex(scores["opportunity_id"])
+    trend = name_trend(scores["p_won_ever"].to_numpy(), then["p_won_ever"].to_numpy())
+    assert {word: change.counts[word] for word in TRENDS} == {word: int((trend == word).sum()) for word in TRENDS} and change.counts["improving"] > 0
+    slipped = (scores["expected_close_date"] - then["expected_close_date"].to_numpy()).dt.days > 7
+    assert change.counts["slipped"] == slipped.sum() and "2023-11-08" in change.sentence
+    assert look_between(outlook, model, said=said.iloc[:0]).counts == look_between(outlook, model).counts
 
 # %% ../../nbs/tests/test_outlook.ipynb #cb6bbde3
 def test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved(outlook):

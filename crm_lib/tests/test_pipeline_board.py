@@ -8,6 +8,7 @@ __all__ = ['project', 'listed', 'walk', 'find', 'ids', 'test_deals_are_hot_stuck
            'test_the_forecast_stands_beside_target_and_the_same_days_before', 'in_the_middle',
            'test_in_mid_quarter_every_window_is_that_of_the_forecast_and_booked_counts_towards_the_target',
            'test_a_month_that_ends_the_quarter_is_shown_once_with_both_targets',
+           'test_a_fall_of_new_deals_is_said_above_the_numbers_to_whom_it_concerns',
            'test_a_target_that_is_no_amount_is_named',
            'test_sentences_say_the_record_of_each_number_and_why_there_is_no_interval', 'test_months_won_are_summed',
            'test_comparable_deals_were_open_at_the_same_age', 'test_what_was_said_of_a_deal_ends_with_today',
@@ -26,7 +27,7 @@ import pytest
 
 from ..accounts import LOCAL, Viewer
 from ..config import CrmError
-from ..files import write_parquet
+from ..files import write_json, write_parquet
 from ..fiscal import FiscalCalendar
 from ..forecast import today_windows
 from ..movement import count_words
@@ -130,6 +131,18 @@ def test_a_month_that_ends_the_quarter_is_shown_once_with_both_targets(project):
     assert len(shown) == 3 and shown[0].label == "Rest of this month, the end of the quarter, including new deals"
     assert "From 2024-03-31 (one day)" in shown[0].remark and "50\u00a0% of the month's target" in shown[0].remark and "100\u00a0% of the quarter's target" in shown[0].remark
     assert len(coming_periods(rows)) == 1
+
+# %% ../../nbs/tests/test_pipeline_board.ipynb #f3656aa7
+def test_a_fall_of_new_deals_is_said_above_the_numbers_to_whom_it_concerns(tmp_path):
+    folder = make_project(tmp_path)
+    days = pd.date_range("2023-01-01", "2024-02-29", freq="8h").union(pd.date_range("2024-03-01", "2024-03-31", freq="48h"))
+    more = DEALS.iloc[[0] * len(days)].assign(opportunity_id=[f"N{place}x" for place in range(len(days))], engage_date=days)
+    write_parquet(pd.concat([DEALS, more], ignore_index=True), folder / "artifacts" / "deals.parquet")
+    write_json({**read_metrics(folder, LOCAL, "ingest"), "first_closing": "2023-01-01"}, folder / "reports" / "metrics" / "ingest.json")
+    for viewer, words in ((LOCAL, "The number of new deals has fallen beyond chance: 16 in March 2024"), (NORTH, "The number of new deals of regional office North has fallen")):
+        said = [part.text for part in find(pipeline_page(folder, viewer), "_Note")]
+        assert any(text.startswith(words) and "export is incomplete" in text for text in said)
+    assert not any("beyond chance" in part.text for part in find(pipeline_page(make_project(tmp_path / "usual"), LOCAL), "_Note"))
 
 # %% ../../nbs/tests/test_pipeline_board.ipynb #bfa0961c
 @pytest.mark.parametrize("wanted", [True, "much", 0, -1])

@@ -223,13 +223,21 @@ def forecast_variants(
     return pd.concat([part for part in parts if len(part)] or [judged.iloc[:0]], ignore_index=True)
 
 # %% ../nbs/lib/48_backtest.ipynb #de900920
+def _come_due(past: pd.DataFrame | None, name: str, deals: pd.DataFrame, last: object, calendar: FiscalCalendar) -> pd.DataFrame:
+    "Give a model's forecasts whose outcome was known on a day, with what came of them."
+    if past is None or "model" not in past or not (past["model"] == name).any():
+        raise CrmError(f"The forecasts of {name} at past month ends are missing, and a calibration is learned from them: run `dvc repro backtest`.")
+    earlier = past[(past["model"] == name) & (as_days(past["origin"]) < as_days(last))]
+    return attach_labels(earlier, deals, last, calendar) if len(earlier) else earlier.assign(is_won=0.0)
+
+
 def fit_chosen(
     name: str,  # MODEL or MODEL+VARIANT
     deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # feature snapshots
     last: object,  # the last day known
     records_start: object,  # first day on which a closing was recorded
-    past: pd.DataFrame,  # forecasts of the backtest; looked at for a calibrated model only
+    past: pd.DataFrame | None,  # forecasts of the backtest, of which a calibrated model learns; none will do for the others
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learner
     recipe: Mapping[str, Any] | None = None,  # what variants are made from
@@ -241,8 +249,7 @@ def fit_chosen(
     made, calendar = base if variant in CALIBRATORS else name, settings.grid.calendar
     model = make_variant(made, recipe, calendar, settings.age_edges, seed).fit(X, y)
     if variant in CALIBRATORS:
-        judged = attach_labels(past[past["model"] == base], deals, last, calendar)
-        model = CalibratedModel(model, variant, calendar).fit_maps(judged)
+        model = CalibratedModel(model, variant, calendar).fit_maps(_come_due(past, base, deals, last, calendar))
     return model, X, y
 
 # %% ../nbs/lib/48_backtest.ipynb #3ca02753

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .config import CrmError
 from .fiscal import FiscalCalendar, as_days, horizon_end
-from .incidence import IncidenceModel
+from .incidence import IncidenceModel, shared_date
 from .metrics import log_odds, reliability
 
 # %% ../nbs/lib/35_calibration.ipynb #fea5120b
@@ -142,25 +142,101 @@ def _days_ahead(as_of: np.datetime64, horizon: str, calendar: FiscalCalendar) ->
     return int((end - as_days(as_of)).astype(int))
 
 
+def _fixed_days(raw: pd.DataFrame, maps: Mapping[str, Calibrator], ahead: Mapping[str, int]) -> tuple[list[int], np.ndarray, np.ndarray]:
+    "List the days on which mapped horizons end, day 0 first, with the raw and the mapped chances there, (rows, days)."
+    mapped = {horizon: maps[horizon].transform(raw[horizon].to_numpy()) for horizon in raw if horizon in maps}
+    said = {ahead[horizon]: raw[horizon].to_numpy(float) for horizon in mapped}
+    days = sorted(said)
+    highest = [np.max([mapped[horizon] for horizon in mapped if ahead[horizon] <= day], axis=0) for day in days]
+    nothing = np.zeros(len(raw))
+    return [0, *days], np.column_stack([nothing, *[said[day] for day in days]]), np.column_stack([nothing, *highest])
+
+# %% ../nbs/lib/35_calibration.ipynb #5d1e7a40
+def _between(values: np.ndarray, days: np.ndarray, fixed: Sequence[int], before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    "Bend rising curves, (rows, days), so that on the fixed days they take new values; later days stay as they are."
+    bent = np.array(values, float)
+    for place, (low, high) in enumerate(zip(fixed[:-1], fixed[1:])):
+        inside = (days > low) & (days <= high)
+        start, step = before[:, [place]], before[:, [place + 1]] - before[:, [place]]
+        by_time = np.broadcast_to((days[inside] - low) / (high - low), (len(bent), inside.sum()))
+        share = np.divide(bent[:, inside] - start, step, out=by_time.copy(), where=step > 0).clip(0, 1)
+        start, end = after[:, [place]], after[:, [place + 1]]
+        bent[:, inside] = ((1 - share) * start + share * end).clip(start, end)
+    return bent
+
+
+def _bend(values: np.ndarray, days: np.ndarray, fixed: Sequence[int], before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    "Bend curves of P(won by a day), and carry the correction of the last fixed day on."
+    bent, later = _between(values, days, fixed, before, after), days > fixed[-1]
+    said, held = before[:, [-1]], after[:, [-1]]
+    fewer = np.divide(held, said, out=np.full_like(said, np.inf), where=said > 0)
+    more = np.divide(1 - held, 1 - said, out=np.full_like(said, np.inf), where=said < 1)
+    kept = np.minimum(np.minimum(fewer, more), 1)
+    bent[:, later] = np.minimum(held + kept * np.maximum(values[:, later] - said, 0), 1)
+    return bent
+
+# %% ../nbs/lib/35_calibration.ipynb #77c2f0b3
 def apply_maps(
     raw: pd.DataFrame,  # probabilities, a column per horizon (as text), rows of one as-of date
     maps: Mapping[str, Calibrator],  # horizon as text -> its map; every mapped horizon is a column of raw
     ahead: Mapping[str, int],  # horizon as text -> days to its end
 ) -> pd.DataFrame:  # the same columns and rows
-    "Map each horizon, and let no probability fall with a later end."
-    mapped = {horizon: maps[horizon].transform(raw[horizon].to_numpy()) for horizon in raw if horizon in maps}
-    risen = {ahead[horizon]: np.max([mapped[other] for other in mapped if ahead[other] <= ahead[horizon]], axis=0) for horizon in mapped}
-    result = raw.astype(float)
-    for horizon in raw:
-        before, after = ([risen[day] for day in risen if side * (ahead[horizon] - day) >= 0] for side in (1, -1))
-        value = raw[horizon].to_numpy(float)
-        value = np.minimum(value, np.min(after, axis=0)) if after else value
-        result[horizon] = risen[ahead[horizon]] if horizon in mapped else np.maximum(value, np.max(before, axis=0)) if before else value
-    return result
+    "Map each horizon, lay the others between, and let no probability fall with a later end."
+    fixed, before, after = _fixed_days(raw, maps, ahead)
+    if len(fixed) == 1:
+        return raw.astype(float)
+    days = np.array([ahead[horizon] for horizon in raw])
+    return pd.DataFrame(_bend(raw.to_numpy(float), days, fixed, before, after), index=raw.index, columns=raw.columns)
+
+# %% ../nbs/lib/35_calibration.ipynb #3b90c6d1
+def _losses(lost: np.ndarray, days: np.ndarray, fixed: Sequence[int], after: np.ndarray) -> np.ndarray:
+    "Bend curves of P(lost by a day) to corrected curves of P(won by a day), so that closings stay where they can."
+    ends = np.array(fixed[1:]) - 1
+    before = np.column_stack([np.zeros(len(lost)), lost[:, ends]])
+    left = np.minimum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
+    return _between(lost, days, fixed, before, np.maximum(left, 0))
+
+
+class _Corrected(IncidenceModel):
+    """The curves of a fitted model, corrected by maps."""
+
+    model: IncidenceModel | None
+    maps_: dict[str, Calibrator]
+
+    def predict_paths(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the corrected P(won within j + 1 days) and P(open after them), (deals, days), for X of one as-of date."""
+        if not hasattr(self, "maps_"):
+            raise CrmError("The calibrated model has no maps yet: give fit_maps the judged forecasts of past as-of dates.")
+        as_of = shared_date(X)
+        ahead = {horizon: _days_ahead(as_of, horizon, self.calendar) for horizon in self.maps_}
+        won, still_open = self.model.predict_paths(X, max([days, *ahead.values()]))
+        if ahead:
+            won, still_open = self._correct(won, still_open, ahead)
+        return won[:, :days], still_open[:, :days]
+
+    def _correct(self, won: np.ndarray, still_open: np.ndarray, ahead: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        raw = pd.DataFrame({horizon: won[:, day - 1] for horizon, day in ahead.items()})
+        fixed, before, after = _fixed_days(raw, self.maps_, ahead)
+        days, last = np.arange(1, won.shape[1] + 1), fixed[-1]
+        right = np.maximum.accumulate(_bend(won, days, fixed, before, after), axis=1)
+        closed = np.column_stack([np.zeros(len(won)), 1 - still_open[:, np.array(fixed[1:]) - 1]])
+        lost = _losses(np.maximum(1 - won - still_open, 0), days, fixed, closed - after)
+        left = (1 - right - lost).clip(0, 1)
+        rest = np.divide(left[:, [last - 1]], still_open[:, [last - 1]], out=np.ones((len(won), 1)), where=still_open[:, [last - 1]] > 0)
+        left[:, last:] = np.minimum(rest * still_open[:, last:], 1 - right[:, last:])
+        return right, np.minimum.accumulate(left, axis=1)
+
+    def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return P(closes on day j | open) and P(won | closes then) that belong to the corrected curves, (deals, days)."""
+        won, still_open = self.predict_paths(X, days)
+        before = np.column_stack([np.ones(len(won)), still_open[:, :-1]])
+        closes, wins = before - still_open, np.diff(won, axis=1, prepend=0.0)
+        return (np.divide(closes, before, out=np.zeros_like(closes), where=before > 0),
+                np.divide(wins, closes, out=np.zeros_like(wins), where=closes > 0).clip(0, 1))
 
 # %% ../nbs/lib/35_calibration.ipynb #7df10240
-class CalibratedModel(IncidenceModel):
-    """A fitted model whose P(won within a horizon) is corrected by what came of its past forecasts."""
+class CalibratedModel(_Corrected):
+    """A fitted model whose curves of being won are corrected by what came of its past forecasts."""
 
     def __init__(self, model: IncidenceModel | None = None, kind: str = "isotonic", calendar: FiscalCalendar = FiscalCalendar()):
         self.model, self.kind, self.calendar = model, kind, calendar
@@ -184,26 +260,6 @@ class CalibratedModel(IncidenceModel):
         """Fit a map per horizon on past judged forecasts of such a model (horizon, probability, is_won)."""
         self.maps_ = fit_maps(judged, self.kind, least, least_wins)
         return self
-
-    def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the hazards of the wrapped model, uncorrected."""
-        return self.model.predict_hazards(X, days)
-
-    def predict_cumulative_incidence(self, X: pd.DataFrame, days: int) -> np.ndarray:
-        """Return the daily curve of the wrapped model, uncorrected."""
-        return self.model.predict_cumulative_incidence(X, days)
-
-    def predict_win(self, X: pd.DataFrame, horizons: Sequence[int | str]) -> pd.DataFrame:
-        """Return the corrected P(won within the horizon), a column per horizon, a row per row of X."""
-        if not hasattr(self, "maps_"):
-            raise CrmError("The calibrated model has no maps yet: give fit_maps the judged forecasts of past as-of dates.")
-        names = dict.fromkeys([*map(str, horizons), *self.maps_])
-        raw = self.model.predict_win(X, [int(name) if name.isdigit() else name for name in names]).set_axis(list(names), axis=1)
-        result = pd.DataFrame(np.nan, index=X.index, columns=list(horizons))
-        for as_of, rows in X.groupby("as_of", sort=True).indices.items():
-            ahead = {name: _days_ahead(as_of, name, self.calendar) for name in names}
-            result.iloc[rows] = apply_maps(raw.iloc[rows], self.maps_, ahead)[list(map(str, horizons))].to_numpy()
-        return result
 
 # %% ../nbs/lib/35_calibration.ipynb #295c624c
 def calibrate_forward(

@@ -15,28 +15,29 @@ from .config import CrmError
 from .dormancy import alive_probabilities
 from .exposure import AGE_EDGES, Grid
 from .fiscal import FiscalCalendar, as_days
+from .movement import stuck_age
 from .snapshots import is_open, take_snapshots
 
 # %% ../nbs/lib/24_features.ipynb #5f50971a
 FEATURES = {
     "age_days": "open {:.0f} days",
-    "cohort_closing": "region's week closes {:.1f} x usual",
-    "week_closing": "its week closes {:.1f} x usual",
-    "cohort_volume": "region's week has {:.1f} x usual deals",
-    "week_volume": "its week has {:.1f} x usual deals",
-    "agent_stuck_share": "agent leaves {:.0%} of deals lying",
-    "alive_probability": "{:.0%} likely still alive",
+    "cohort_closing": "deals started that week in the region are closing {:.1f} times as fast as usual",
+    "week_closing": "deals started that week are closing {:.1f} times as fast as usual",
+    "cohort_volume": "{:.1f} times as many deals as usual started that week in the region",
+    "week_volume": "{:.1f} times as many deals as usual started that week",
+    "agent_stuck_share": "{:.0%} of this owner's deals stay open without a decision",
+    "alive_probability": "{:.0%} of such deals are still active",
 }
 
 # %% ../nbs/lib/24_features.ipynb #e8a70d7a
 LABELS = {
     "age_days": "days open",
-    "cohort_closing": "closings of region's week",
-    "week_closing": "closings of its week",
-    "cohort_volume": "deals of region's week",
-    "week_volume": "deals of its week",
-    "agent_stuck_share": "deals left lying by agent",
-    "alive_probability": "chance of being alive",
+    "cohort_closing": "closing pace of that week's deals in the region",
+    "week_closing": "closing pace of that week's deals",
+    "cohort_volume": "deals started that week in the region",
+    "week_volume": "deals started that week",
+    "agent_stuck_share": "owner's deals left without a decision",
+    "alive_probability": "share of such deals still active",
 }
 
 # %% ../nbs/lib/24_features.ipynb #cb4cb305
@@ -130,7 +131,7 @@ def stuck_shares(
     closed = close <= as_of
     if not closed.any():
         return np.zeros(agent.max(initial=-1) + 1)
-    limit = int(np.ceil(np.quantile((close - engaged)[closed].astype("int64"), settings.stuck_quantile)))
+    limit = int(stuck_age(engaged, close, as_of, settings.stuck_quantile))
     is_old = (engaged + limit <= as_of) & (engaged >= as_days(records_start))
     old = np.bincount(agent[is_old], minlength=agent.max() + 1)
     stuck = np.bincount(agent[is_old & ~closed], minlength=agent.max() + 1)

@@ -42,13 +42,13 @@ def _month_bars(ax: Axes, history: pd.DataFrame, months: int) -> tuple[list[floa
 @themed
 def plot_forecast(
     history: pd.DataFrame,  # month (any date in it), won (money)
-    forecast: pd.DataFrame,  # label, start (date), p10, p50, p90 (money); if there: method
+    forecast: pd.DataFrame,  # label, start (date), p10, mean, p90 (money); if there: method
     method: str | None = None,  # method drawn with its interval; the first one if not given
     months: int = 18,  # months of history drawn at most
 ) -> Figure:  # bars of the months won, a point with its interval for each period to come
     "Draw what was won and what is to come."
     need_columns(history, ["month", "won"], "plot_forecast")
-    need_columns(forecast, ["label", "start", "p10", "p50", "p90"], "plot_forecast")
+    need_columns(forecast, ["label", "start", "p10", "mean", "p90"], "plot_forecast")
     if forecast.empty:
         return sentence_figure("There is no forecast to draw.")
     named = forecast.assign(method=forecast["method"] if "method" in forecast else "forecast").sort_values("start", kind="stable")
@@ -72,14 +72,14 @@ def _wrap(label: object) -> str:
 def _draw_coming(ax: Axes, named: pd.DataFrame, chosen: str, aside: float) -> None:
     main = named[named["method"] == chosen]
     ax.vlines(main["place"], main["p10"], main["p90"], color=BLUE, linewidth=7, alpha=0.35, label="8 of 10 cases")
-    ax.plot(main["place"], main["p50"], "o", color=BLUE, markersize=7, label=_words(chosen), zorder=4)
-    for place, middle in zip(main["place"], main["p50"]):
+    ax.plot(main["place"], main["mean"], "o", color=BLUE, markersize=7, label=_words(chosen), zorder=4)
+    for place, middle in zip(main["place"], main["mean"]):
         ax.annotate(money_text(middle), (place, middle), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=INK,
                     fontsize=8.5, fontweight="bold")
     others = [name for name in dict.fromkeys(named["method"]) if name != chosen]
     for name, color, mark in zip(others, _COLORS * len(others), _MARKS * len(others)):
         rows = named[named["method"] == name]
-        ax.plot(rows["place"] + aside, rows["p50"], mark, color=color, markersize=4.5, label=_words(name), zorder=3)
+        ax.plot(rows["place"] + aside, rows["mean"], mark, color=color, markersize=4.5, label=_words(name), zorder=3)
 
 # %% ../nbs/lib/70_forecast_plots.ipynb #32ea948f
 def _dress_forecast(fig: Figure, ax: Axes, right: float) -> Figure:
@@ -105,7 +105,7 @@ def _wape(part: pd.DataFrame) -> str:
 def _record_label(known: pd.DataFrame, method: str) -> str:
     parts = known[known["method"] == method].groupby("period", sort=False)
     texts = [_wape(part) + f" ({_words(kind)})" * (known["period"].nunique() > 1) for kind, part in parts]
-    return f"{_words(method)}: WAPE {', '.join(texts)}"
+    return f"{_words(method)}: mean error {', '.join(texts)}"
 
 # %% ../nbs/lib/70_forecast_plots.ipynb #847a2fab
 @themed

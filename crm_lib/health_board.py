@@ -22,6 +22,8 @@ from .config import CrmError, read_params
 from .deals import observed_until
 from .fiscal import FiscalCalendar
 from .model_card import say_horizon, shown_models
+from .periods import name_window
+from .pipeline_board import say_new_deals
 from .plots import plot_origins, plot_reliability
 from .registry import tabulate_versions
 from .subgroups import say_subgroups, subgroup_table
@@ -52,28 +54,29 @@ def verdict_tiles(
     low, high = figures.get("vs_table") or (None, None)
     against = "The simple table itself." if low is None else "Better than the simple table beyond doubt." if high < 0 else (
         "Worse than the simple table." if low > 0 else "Not told apart from the simple table.")
-    return [Tile("Brier skill", format_number(figures["brier_skill"], 2), "", f"1 is perfect, 0 the base rate. {against}"),
-            Tile("Ranking (AUC)", format_number(figures["auc"], 2), "", "How often of two deals the won one had the higher chance; 0.5 is chance."),
+    return [Tile("Skill of the chances", format_number(figures["brier_skill"], 2), "", f"1 is perfect, 0 is no better than the average share won. {against}"),
+            Tile("Ranking of the deals", format_number(figures["auc"], 2), "", "How often the won one of two deals had the higher chance; 0.5 is a coin."),
             Tile("Accuracy", format_number(100 * figures["accuracy"], 0, "%"), "", f"Always the likelier answer: {format_number(100 * figures['majority_accuracy'], 0, '%')}."),
             Tile("Judged on", format_number(part["n"]), "forecasts", f"At {len(part['origins'])} month ends, for the {words}; none was learned from.")]
 
 # %% ../nbs/lib/79_health_board.ipynb #5541b5ce
-_WINDOWS = {"month": "Next month", "quarter": "Next three months", "rest_of_quarter": "Rest of the quarter", "next_quarter": "Next quarter"}
-_RECORD = [Column("window", "Of"), Column("published", "Published", "percent"), Column("model", "Model", "percent"),
-           Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
+_RECORD = [Column("window", "Number of today, and its method"), Column("error", "Its error", "percent"), Column("published", "As published then", "percent"), Column("model", "Model", "percent"), Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
            Column("stage_weighted", "Win rate x price", "percent"), Column("origins", "Judged", "number")]
+_METHODS = {"model": "model", "seasonal_mean": "earlier quarters", "combination": "mean of both"}
 
 
 def tabulate_record(
     left: Mapping[str, Any],  # content of forecast.json
-) -> pd.DataFrame:  # window, published, model, seasonal_mean, last_period, stage_weighted (error over all deals, a fraction), origins
-    "Tabulate the error of the published forecast beside simpler ways."
-    beside = {**left.get("methods", {}), **left.get("baselines", {})}
-    rows = [{"window": words, "published": left.get("wape", {}).get(name, {}).get("total"), "origins": left.get("origins_by_period", {}).get(name),
-             **{way: beside.get(way, {}).get(name, {}).get("total") for way in ("model", "seasonal_mean", "last_period", "stage_weighted")}}
-            for name, words in _WINDOWS.items()]
+) -> pd.DataFrame:  # a row per number of today: window, error (of its own method), published, model, seasonal_mean, .. (errors over all deals, fractions), origins
+    "Tabulate the record of each of today's numbers: of its own method, on windows of its kind, beside what was published then and simpler ways."
+    rows = []
+    for period, scopes in left.get("record", {}).items():
+        entry, days = scopes["total"], (scopes["total"]["first_day"], scopes["total"]["last_day"])
+        if entry["origins"] and days not in [row["span"] for row in rows]:
+            words = f"{name_window(period, *days)}, to {days[1]} ({_METHODS[entry['method']]})"
+            rows.append({"span": days, "window": words, "error": entry["wape"], "origins": entry["origins"], **entry["errors"]})
     frame = pd.DataFrame(rows, columns=[column.key for column in _RECORD])
-    return frame.astype({column.key: float for column in _RECORD[1:]}).dropna(subset=["published"], ignore_index=True)
+    return frame.astype({column.key: float for column in _RECORD[1:]})
 
 # %% ../nbs/lib/79_health_board.ipynb #ce15e493
 def say_coverage(
@@ -102,12 +105,13 @@ def say_data(
     return [ready[bool(validate["is_ready"])], *said] if "is_ready" in validate else said
 
 # %% ../nbs/lib/79_health_board.ipynb #9d72a428
-DRIFT = ("Nobody watches drift yet: no stage compares new deals with those that the model learned from. Until one does, look at the last points of the record "
-         "above: a Brier score that rises at two month ends in a row, while that of the simple table does not, is what drift would look like here.")
+DRIFT = ("No stage compares new deals with those that the model learned from yet. Until one does, look at the last points of the record above: an error of "
+         "the chances that rises at two month ends in a row, while that of the simple table does not, is what such a change would look like here.")
 
 # %% ../nbs/lib/79_health_board.ipynb #e1a99a53
+_ERROR = "Error of the chances"
 _VERSIONS = [Column("version", "Version", "number"), Column("status", "Status", "chip"), Column("model", "Model"), Column("as_of", "Data until"),
-             Column("skill", "Brier skill", "ratio"), Column("decision", "Decision", "long")]
+             Column("skill", "Skill", "ratio"), Column("decision", "Decision", "long")]
 
 
 def read_versions(
@@ -120,9 +124,25 @@ def read_versions(
             raise CrmError("No model is registered here yet: run `dvc repro train`, or set MLFLOW_TRACKING_URI to the store of your versions.")
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{(folder / 'mlflow.db').resolve()}"
     connect(params["train"]["experiment"])
-    return tabulate_versions(params["train"]["registered_model"])[[column.key for column in _VERSIONS]]
+    found = tabulate_versions(params["train"]["registered_model"])[[column.key for column in _VERSIONS]]
+    return found.assign(decision=found["decision"].map(_plainly, na_action="ignore"))
 
 # %% ../nbs/lib/79_health_board.ipynb #e64c1c31
+def _scope(viewer: Viewer, hint: str) -> str:
+    "Say that a figure is of the whole company where the viewer sees only a part of it."
+    return f"Whole company. {hint}".strip() if viewer.column is not None else hint
+
+
+def _own(viewer: Viewer, hint: str) -> str:
+    "Say that a figure is of the viewer's part."
+    return f"{str(viewer.column).replace('_', ' ').capitalize()} {viewer.value} only. {hint}" if viewer.column is not None else hint
+
+
+def _plainly(text: str) -> str:
+    "Say a sentence of the reports in the words of this page."
+    return text.replace("Brier score", _ERROR.lower()).replace("Brier skill", "skill").replace("age x phase table", "simple table")
+
+
 def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_metrics(folder, viewer, "backtest")
     horizon, deals = pick_horizon(backtest, params["explain"]["horizon"]), read_deals(folder, viewer)
@@ -132,42 +152,46 @@ def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Wid
     judged = attach_labels(known, deals, last, FiscalCalendar(params["calendar"]["fiscal_year_start"])) if len(known) else known
     if judged.empty:
         raise CrmError("The backtest holds no forecast of your deals that has come due: there is no record to show.")
-    origins = picture(plot_origins(judge_origins(judged)[["horizon", "origin", "model", "brier"]]), "Brier score at each past month end, beside the baselines; lower is better")
+    origins = picture(plot_origins(judge_origins(judged)[["horizon", "origin", "model", "brier"]], _ERROR), f"{_ERROR} at each past month end, beside simpler ways; lower is better")
     own = judged[judged["model"] == backtest["chosen"]]
     settings = params["model_card"]
     groups = subgroup_table(own, deals, settings["subgroups"], settings["least_deals"], min(settings["bootstrap"], 200), settings["seed"])
     gaps = picture(plot_gaps(groups), "Mean forecast minus share won of each subgroup, with 95 % intervals")
-    return side_by_side([card("At every past month end", [origins], f"Chance to be won by the {say_horizon(horizon)}, as it was said on the day."),
-                         card("Is anyone promised too much?", [gaps, sentences([say_subgroups(groups)])], "What was said minus what came, by subgroup.")], 420)
+    return side_by_side([card("At every past month end", [origins], _own(viewer, f"Chance to be won by the {say_horizon(horizon)}, as it was said on the day.")),
+                         card("Are some teams or products over- or under-forecast?", [gaps, sentences([say_subgroups(groups)])], _own(viewer, "What was said minus what came, by subgroup."))], 420)
 
 # %% ../nbs/lib/79_health_board.ipynb #aeae1bf1
 def _verdict_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_metrics(folder, viewer, "backtest")
     chosen = str(backtest.get("chosen", "")).replace("_", " ")
-    return stack([tiles(verdict_tiles(backtest, pick_horizon(backtest, params["explain"]["horizon"]))), note(f"In use: {chosen}. {backtest.get('why', '')}")])
+    shown = verdict_tiles(backtest, pick_horizon(backtest, params["explain"]["horizon"]))
+    labelled = [tile._replace(label=f"{tile.label}, whole company") if viewer.column is not None else tile for tile in shown]
+    return stack([tiles(labelled), note(_plainly(f"In use: {chosen}. {backtest.get('why', '')}"))])
 
 
 def _reliability_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     calibration = read_calibration(folder, viewer)
     panels = calibration.assign(model=calibration["horizon"].map(say_horizon))
     return card("Does it happen as often as it is said?", [picture(plot_reliability(panels), "Forecast chance against the share won, one panel per horizon")],
-                "On the dashed line, of deals with a chance of 30 % three in ten are won.")
+                _scope(viewer, "On the dashed line, of deals with a chance of 30 % three in ten are won."))
 
 # %% ../nbs/lib/79_health_board.ipynb #2d449edf
 def _forecast_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     left = read_metrics(folder, viewer, "forecast")
     return card("How far was the revenue forecast off?", [table(tabulate_record(left), _RECORD, "Error of the revenue forecast over all deals", empty="No past forecast can be judged yet."),
-                                                          sentences([say_coverage(left)])], "Mean error over past month ends, in per cent of the revenue; smaller is better.")
+                                                          sentences([say_coverage(left)])], _scope(viewer, "Error over earlier windows of the same kind, in per cent of the revenue; smaller is better. A number's own record is that of its method."))
 
 
 def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    said = say_data(read_metrics(folder, viewer, "ingest"), read_metrics(folder, viewer, "validate"))
-    return card("What is the data like?", [sentences(said)])
+    ingest, validate = (read_metrics(folder, viewer, name) for name in ("ingest", "validate"))
+    alarm = say_new_deals(folder, viewer, read_deals(folder, viewer), ingest["last_day"]) if "last_day" in ingest else ""
+    said = [alarm] * bool(alarm) + say_data(ingest, validate)
+    return card("What is the data like?", [sentences(said)], _scope(viewer, ""))
 
 
 def _version_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     versions = build_or_say(lambda: table(read_versions(folder, params), _VERSIONS, "Registered versions, the newest first", size=5))
-    return card("Which version is in use, and why?", [versions])
+    return card("Which version is in use, and why?", [versions], _scope(viewer, ""))
 
 # %% ../nbs/lib/79_health_board.ipynb #cb356446
 def health_page(
@@ -179,5 +203,5 @@ def health_page(
         params = read_params(folder / "params.yaml")
         now = [build_or_say(make, folder, viewer, params) for make in (_verdict_part, _forecast_part, _data_part)]
         record, reliability, versions = (later(make, folder, viewer, params) for make in (_record_part, _reliability_part, _version_part))
-        return stack([now[0], record, side_by_side([reliability, stack(now[1:])], 420), versions, card("Has the world moved?", [note(DRIFT, "empty")])])
+        return stack([now[0], record, side_by_side([reliability, stack(now[1:])], 420), versions, card("Have the deals changed?", [note(DRIFT, "empty")])])
     return page("Health", "Can I trust it?", [build_or_say(build)], viewer.name)

@@ -85,7 +85,7 @@ def shared_date(
 
 # %% ../nbs/lib/34_incidence.ipynb #21130ca5
 class IncidenceModel(BaseEstimator):
-    """Base of all forecasters of wins: `fit(X, y)`, then `predict_cumulative_incidence` or `predict_win`."""
+    """Base of all forecasters of wins: `fit(X, y)`, then `predict_paths`, of which `predict_win` is a part."""
 
     calendar: FiscalCalendar
 
@@ -100,10 +100,14 @@ class IncidenceModel(BaseEstimator):
         """Return P(closes on day j | open) and P(won | closes then), (deals, days), for X of one as-of date."""
         raise TypeError(f"{type(self).__name__} does not say how its hazards come about: define predict_hazards.")
 
+    def predict_paths(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return P(won within j + 1 days) and P(open after them), (deals, days), for X of one as-of date."""
+        shared_date(X)
+        return chain_hazards(*self.predict_hazards(X, days))
+
     def predict_cumulative_incidence(self, X: pd.DataFrame, days: int) -> np.ndarray:
         """Return P(won within j + 1 days), shape (deals, days), for X of one as-of date."""
-        shared_date(X)
-        return chain_hazards(*self.predict_hazards(X, days))[0]
+        return self.predict_paths(X, days)[0]
 
     def predict_win(self, X: pd.DataFrame, horizons: Sequence[int | str]) -> pd.DataFrame:
         """Return P(won within the horizon), a column per horizon, a row per row of X."""

@@ -269,8 +269,8 @@ def _describe_drivers(run: Run) -> Section:
     size = pd.Series(run.explain["mean_size"], dtype=float).sort_values(ascending=False, kind="stable")
     table = pd.DataFrame({"reason": [name_feature(name) for name in size.index], "mean_size": size.to_numpy()})
     return Section("What moves the scores", (
-        f"The mean size of each reason over the {run.explain['deals']:,} deals open as of {run.train['as_of']}, on the log-odds scale, for "
-        f"{say_horizon(run.explain['horizon'])}: a reason of 0.7 about doubles the odds or halves them. The calendar moves all deals of a day alike "
+        f"The mean size of each reason over the {run.explain['deals']:,} deals open as of {run.train['as_of']}, for "
+        f"{say_horizon(run.explain['horizon'])}: a reason of size 0.7 about doubles the odds or halves them. The calendar moves all deals of a day alike "
         "and is no reason of a single one. A driver is no cause: changing it need not change what comes.",
         Table(table, "Reasons by size", {"digits": {"mean_size": 2}})))
 

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['Outlook', 'Past', 'look_back', 'Ahead', 'look_ahead', 'Change', 'look_between', 'won_by_month', 'list_record',
-           'list_windows', 'in_words', 'say_finding']
+           'list_windows', 'in_words', 'list_numbers', 'list_parts', 'list_coverage', 'say_finding']
 
 # %% ../nbs/lib/71_outlook.ipynb #290379d3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +17,12 @@ import pandas as pd
 from .backtest import rolling_origins
 from .features import FeatureSettings
 from .fiscal import FiscalCalendar, as_days
-from .forecast import (BESIDE, Limits, add_actuals, fit_forecasters, forecast_revenue, publish_record, stand_at, stand_at_all, summarise_record,
-                              today_windows, wape_table, weekly_intervals)
+from .forecast import (BESIDE, Limits, add_actuals, fit_forecasters, forecast_revenue, like_windows, number_records, publish_record, say_record, stand_at,
+                              stand_at_all, summarise_record, today_windows, wape_table, weekly_intervals)
 from .incidence import IncidenceModel
-from .periods import won_revenue
-from .scoring import EVER_DAYS, compared_date, median_close_days, win_paths
+from .movement import count_words, is_stuck, tabulate_words
+from .periods import find_break, label_window, say_break, say_days, won_revenue
+from .scoring import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths
 from .snapshots import known_at
 from .value import deal_values, value_spread
 from .waterfall import STEPS, explain_change, sum_steps
@@ -41,11 +42,12 @@ class Outlook:
     arrivals_days: int = 90  # how far to look back for the deals to come
     draws: int = 2000  # number of draws
     seed: int = 0  # seed of learners and draws
+    said: pd.DataFrame | None = None  # forecasts of the backtest, of which a calibrated model learns
 
     @property
-    def recipe(self) -> tuple[FeatureSettings, int, Any]:
+    def recipe(self) -> tuple[FeatureSettings, int, Any, pd.DataFrame | None]:
         """Return what a model is made from, in the order of fit_forecasters."""
-        return self.settings, self.seed, self.chosen.get("recipe")
+        return self.settings, self.seed, self.chosen.get("recipe"), self.said
 
 # %% ../nbs/lib/71_outlook.ipynb #0c99e18e
 class Past(NamedTuple):
@@ -66,11 +68,11 @@ def look_back(
     "Stand at every past month end and every week between, and look at what came."
     last, start, limits = as_days(outlook.last), outlook.records_start, outlook.limits
     stood = rolling_origins(start, last, horizons, origins)
-    weeks = np.arange(stood[0], last - np.timedelta64(27, "D"), 7)
-    missing = np.setdiff1d(weeks, as_days(outlook.snapshots["as_of"]))
+    weeks, like = np.arange(stood[0], last - np.timedelta64(27, "D"), 7), like_windows(last, outlook.settings.grid.calendar, stood[0])
+    missing = np.setdiff1d([*weeks, *like], as_days(outlook.snapshots["as_of"]))
     weekly = build(outlook.deals, missing) if len(missing) else outlook.snapshots[:0]
     standings = stand_at_all(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, weekly, stood, weeks, last, start, *outlook.recipe,
-                             outlook.arrivals_days)
+                             outlook.arrivals_days, like=like)
     record = publish_record(add_actuals(standings, outlook.deals), limits.least_origins, limits.apart)
     intervals = weekly_intervals(standings, record, outlook.draws, outlook.seed)
     return Past(record, wape_table(record), intervals, summarise_record(record, intervals))
@@ -82,9 +84,10 @@ class Ahead(NamedTuple):
     forecast: pd.DataFrame  # from forecast_revenue
     whole: pd.DataFrame  # its rows of all deals, by period and scope
     texts: list[str]  # what was booked, the error of a deal's value, and why intervals are missing
-    reasons: pd.DataFrame  # period, scope, the method published, what every method says, why
-    coming: pd.DataFrame  # label, start, p10, p50, p90, method: the total, for plot_forecast
-    figures: dict[str, Any]  # as_of, booked_in_quarter, value_error, notes, forecast, why
+    reasons: pd.DataFrame  # period, its days, scope, the method published, what every method says, kind and number of the past windows, wape, why
+    coming: pd.DataFrame  # label, start, p10, mean, p90, method: the total, for plot_forecast
+    figures: dict[str, Any]  # as_of, booked_in_quarter, value_error, notes, forecast, record, new_deals, why
+    alarm: str  # that new deals have fallen or risen beyond chance; nothing where they have not
 
 
 def _say_booked(booked: float, error: Mapping[str, float]) -> str:
@@ -102,13 +105,15 @@ def look_ahead(
     newcomers = fit_forecasters("phase_table", outlook.deals, outlook.snapshots, last, outlook.records_start, *outlook.recipe)[1]
     standing = stand_at(model, newcomers, outlook.deals, outlook.snapshots, last, today_windows(last, calendar), outlook.records_start, outlook.arrivals_days)
     forecast, notes, reasons = forecast_revenue(standing, past.record, calendar, outlook.limits, outlook.draws, outlook.seed)
-    whole = forecast[forecast["segment"] == "all"].set_index(["period", "scope"])[["p10", "p50", "p90", "mean", "method"]]
+    whole = forecast[forecast["segment"] == "all"].set_index(["period", "scope"])[["first_day", "last_day", "mean", "p10", "p90", "method"]]
     booked = won_revenue(outlook.deals, calendar.quarter_start(last + 1)[()], last)
     said = {period: {scope: whole.loc[(period, scope), ["mean", "method"]].to_dict() for scope in part.index.get_level_values("scope")}
             for period, part in whole.groupby(level="period", sort=False)}
-    figures = {"as_of": str(last), "booked_in_quarter": booked, "notes": notes, "forecast": said,
+    broken = find_break(outlook.deals, last, outlook.records_start)
+    figures = {"as_of": str(last), "booked_in_quarter": booked, "notes": notes, "forecast": said, "record": number_records(reasons, past.record),
+               "new_deals": None if broken is None else {"usual": broken.usual, "months": broken.months, "recent": broken.recent["deals"].tolist(), "chance": broken.chance},
                "why": reasons[["period", "scope", "method", "why"]].to_dict("records"), "value_error": value_spread(known_at(outlook.deals, last))._asdict()}
-    return Ahead(forecast, whole, [_say_booked(booked, figures["value_error"]), *notes], reasons, _list_coming(whole, reasons, last, calendar), figures)
+    return Ahead(forecast, whole, [_say_booked(booked, figures["value_error"]), *notes], reasons, _list_coming(whole, reasons), figures, say_break(broken))
 
 # %% ../nbs/lib/71_outlook.ipynb #84376ce0
 def _expect(model: IncidenceModel, outlook: Outlook, day: np.datetime64, first: np.datetime64, last: np.datetime64) -> pd.DataFrame:
@@ -117,7 +122,7 @@ def _expect(model: IncidenceModel, outlook: Outlook, day: np.datetime64, first: 
     low, high = (int((end - day).astype(int)) for end in (max(first, day + 1), last))
     won, still_open = win_paths(model, today, max(EVER_DAYS, high))
     chance = won[:, high - 1] - (won[:, low - 2] if low > 1 else 0.0)
-    return pd.DataFrame({"opportunity_id": today["opportunity_id"], "probability": chance.clip(0, 1), "value": deal_values(known_at(outlook.deals, day), today).to_numpy(),
+    return pd.DataFrame({"opportunity_id": today["opportunity_id"], "probability": chance.clip(0, 1), "ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "value": deal_values(known_at(outlook.deals, day), today).to_numpy(),
                          "expected_close_date": pd.Timestamp(day) + pd.to_timedelta(median_close_days(still_open), unit="D")})
 
 # %% ../nbs/lib/71_outlook.ipynb #28f92812
@@ -125,39 +130,65 @@ class Change(NamedTuple):
     """What moved the expectation of a quarter."""
 
     moves: pd.DataFrame  # from explain_change, with the step in words in `what`, the largest first
-    steps: pd.DataFrame  # from sum_steps
+    steps: pd.DataFrame  # from sum_steps, with what the model learned anew as the first step
     sentence: str  # from when to when, and by how much
+    counts: dict[str, int]  # of movement.WORDS: the open deals that are improving, declining, new, slipped, stuck
+    words: pd.DataFrame  # the same with the meaning of each word, from movement.tabulate_words
 
 
+def _count(outlook: Outlook, moves: pd.DataFrame, last: np.datetime64) -> dict[str, int]:
+    "Count the open deals by direction, slips and age, as every page does."
+    now, known = moves[moves["is_open"]], known_at(outlook.deals, last)
+    stuck = known.loc[is_stuck(known, last, outlook.settings.stuck_quantile), "opportunity_id"]
+    trend = now["step"].replace("entered_late", "new")
+    return count_words(pd.DataFrame({"trend": trend, "slipped_days": np.where(now["slipped"], np.inf, 0.0), "is_stuck": now["opportunity_id"].isin(stuck)}))
+
+
+def _add_learned(steps: pd.DataFrame, said: float) -> pd.DataFrame:
+    "Put what the model learned anew between the last forecast, as it was said then, and the steps of the deals."
+    opening = steps.iloc[[0]].assign(total=said)
+    learned = steps.iloc[[0]].assign(step="relearned", label="Model learned anew", change=steps["total"].iloc[0] - said)
+    return pd.concat([opening, learned, steps.iloc[1:]], ignore_index=True)
+
+# %% ../nbs/lib/71_outlook.ipynb #e69b3acc
 def look_between(
     outlook: Outlook,  # what the forecast is made from
     model: IncidenceModel,  # fitted on everything known
-    days: int = 28,  # how long ago the last forecast was made, at least
+    days: int = 28,  # publish.trend_days: how long ago the day compared with lies, at least
+    slip_days: float = 7,  # publish.slip_days: expected more than so many days later is a slip
+    said: pd.DataFrame | None = None,  # what was published on an earlier day, if it was kept: as_of, opportunity_id, p_won_ever, expected_close_date
+    build: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame] | None = None,  # makes snapshots of that day, if there are none
 ) -> Change | None:  # None where no deal had been won by then, or no snapshot is so old
     "Say what moved the expectation since an earlier day."
-    last, calendar, since = as_days(outlook.last), outlook.settings.grid.calendar, compared_date(outlook.snapshots, days)
+    last, calendar, kept = as_days(outlook.last), outlook.settings.grid.calendar, said is not None and len(said) > 0
+    since = pd.Timestamp(said["as_of"].max()) if kept else compared_date(outlook.snapshots, days)
     if pd.isna(since) or not (known_at(outlook.deals, since)["stage"] == "won").any():
         return None
-    since, first, end = as_days(since), calendar.quarter_start(last + 1)[()], calendar.quarter_end(last + 1)[()]
-    earlier = fit_forecasters(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, since, outlook.records_start, *outlook.recipe)[0]
-    before, after = _expect(earlier, outlook, since, first, end), _expect(model, outlook, last, first, end)
-    moves = explain_change(before, after, outlook.deals, since, last, first, end)
+    day, first, end = as_days(since), calendar.quarter_start(last + 1)[()], calendar.quarter_end(last + 1)[()]
+    if build is not None and day not in as_days(outlook.snapshots["as_of"]):
+        outlook = replace(outlook, snapshots=pd.concat([outlook.snapshots, build(outlook.deals, np.array([day]))], ignore_index=True))
+    earlier = fit_forecasters(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, day, outlook.records_start, *outlook.recipe)[0]
+    then, before, after = (_expect(*asked, first, end) for asked in ((earlier, outlook, day), (model, outlook, day), (model, outlook, last)))
+    if kept:
+        before = before.merge(said.rename(columns={"p_won_ever": "said_ever", "expected_close_date": "said_close"}).drop(columns="as_of"), on="opportunity_id", how="left")
+    moves = explain_change(before, after, known_at(outlook.deals, last), day, last, first, end, slip_days=slip_days)
     moves = moves.assign(what=moves["step"].map(STEPS)).sort_values("change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
-    sentence = (f"On {since} the deals then open were expected to bring {moves['before'].sum():,.0f} from {first} to {end}; on {last} it is {moves['after'].sum():,.0f}, "
-                "what was won in that quarter since then included.")
-    return Change(moves, sum_steps(moves), sentence)
+    opening = float((then["probability"] * then["value"]).sum())
+    sentence = (f"On {day} the deals then open were expected to bring {opening:,.0f} from {first} to {end}, by the model of that day; on {last} it is {moves['after'].sum():,.0f}, "
+                "what was won in that quarter since then included. Today's model, asked about both days, says what each deal did.")
+    counts = _count(outlook, moves, last)
+    words = tabulate_words(counts, since, slip_days, outlook.settings.stuck_quantile)
+    return Change(moves, _add_learned(sum_steps(moves), opening), sentence, counts, words)
 
 # %% ../nbs/lib/71_outlook.ipynb #a9559c21
-def _list_coming(whole: pd.DataFrame, reasons: pd.DataFrame, last: np.datetime64, calendar: FiscalCalendar) -> pd.DataFrame:
-    "List what is published for all deals, and what the other methods say."
+def _list_coming(whole: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
+    "List what is published for all deals, and what the other methods say; the same days once."
     parts = []
-    for row in reasons[reasons["scope"] == "total"].to_dict("records"):
-        first, end = today_windows(last, calendar)[row["period"]]
-        label = f"{'quarter to ' * (row['period'] != 'month')}{end.astype(object):%b %Y}"
+    for row in reasons[reasons["scope"] == "total"].drop_duplicates(["first_day", "last_day"]).to_dict("records"):
         near = {name: row[name] for name in ("model", "seasonal_mean", "last_period")}
-        rows = pd.DataFrame([{**whole.loc[(row["period"], "total"), ["p10", "p50", "p90"]], "method": "published"},
-                             *({"p50": value, "method": name} for name, value in near.items())])
-        parts.append(rows.assign(label=label, start=pd.Timestamp(first)).dropna(subset="p50"))
+        rows = pd.DataFrame([{**whole.loc[(row["period"], "total"), ["mean", "p10", "p90"]], "method": "published"},
+                             *({"mean": value, "method": name} for name, value in near.items())])
+        parts.append(rows.assign(label=label_window(row["first_day"], row["last_day"]), start=row["first_day"]).dropna(subset="mean"))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -188,21 +219,48 @@ def list_windows(
 
 # %% ../nbs/lib/71_outlook.ipynb #d6431759
 def in_words(
-    table: pd.DataFrame,  # with columns period and scope
-) -> pd.DataFrame:  # the same, both in words that leave room for the other columns
-    "Shorten the names of periods and scopes, and put the number of origins behind the period."
-    period = table["period"].str.replace("_", " ") + (" (" + table["origins"].astype(str) + ")" if "origins" in table else "")
+    table: pd.DataFrame,  # with columns period and scope; if there: first_day and last_day
+) -> pd.DataFrame:  # the same, period, days and scope in words that leave room for the other columns
+    "Shorten the names of periods and scopes, write days as one column, and put the number of origins behind the period."
+    period = table["period"].str.replace("like_", "as long as ").str.replace("_", " ") + (" (" + table["origins"].astype(str) + ")" if "origins" in table else "")
+    if "first_day" in table:
+        days = [say_days(first, last) for first, last in zip(table["first_day"], table["last_day"])]
+        table = table.assign(first_day=days).rename(columns={"first_day": "days"}).drop(columns="last_day")
     return table.assign(period=period, scope=table["scope"].map({"open_pipeline": "open", "total": "all"})).drop(columns="origins", errors="ignore")
+
+# %% ../nbs/lib/71_outlook.ipynb #a7bdc978
+def list_numbers(
+    ahead: Ahead,  # from look_ahead
+) -> pd.DataFrame:  # period, days, scope, mean, p10, p90 (money), method, error (of that method at earlier windows of the kind, a fraction)
+    "List the published numbers, each with its own record."
+    money = ahead.whole[["mean", "p10", "p90"]].reset_index()
+    rows = ahead.reasons[["period", "first_day", "last_day", "scope", "method", "wape", "origins"]].merge(money, on=["period", "scope"], validate="one_to_one")
+    return in_words(rows).rename(columns={"wape": "error"})[["period", "days", "scope", "mean", "p10", "p90", "method", "error"]]
+
+# %% ../nbs/lib/71_outlook.ipynb #ca5ab959
+def list_parts(
+    ahead: Ahead,  # from look_ahead
+    segment: str = "regional_office",  # what the parts are
+    period: str = "quarter",  # period wanted
+) -> pd.DataFrame:  # the forecast's rows of all deals, a row per part
+    "Take the forecast of each part of the company."
+    rows = ahead.forecast
+    return rows[(rows["segment"] == segment) & (rows["scope"] == "total") & (rows["period"] == period)]
+
+
+def list_coverage(
+    past: Past,  # from look_back
+) -> pd.DataFrame:  # interval in per cent (index), share of the past weeks that lay inside, of all deals and of the open pipeline
+    "Say how often the intervals held."
+    return pd.DataFrame({"all deals": past.figures["coverage"], "open pipeline": past.figures["coverage_open_pipeline"]}).rename_axis("interval, %")
 
 # %% ../nbs/lib/71_outlook.ipynb #da77053e
 def say_finding(
-    outlook: Outlook,  # what the forecast is made from
-    past: Past,  # from look_back
     ahead: Ahead,  # from look_ahead
-) -> str:  # what is to come, and how good such a forecast was
+) -> str:  # a break of new deals first; what is to come on which days, and the record of that number
     "Answer the page's question."
-    error, mean = past.figures["wape"].get("month", {}).get("total", np.nan), ahead.whole["mean"]
-    record = ("No past month can be judged yet." if np.isnan(error) else
-              f"At {past.figures['origins']} past month ends such a forecast missed the next month by {error:.1%}.")
-    return (f"From {as_days(outlook.last) + 1} to the end of the month {mean['month', 'total']:,.0f} should come in, of which {mean['month', 'open_pipeline']:,.0f} "
-            f"from deals that are open now, and to the end of the quarter {mean['quarter', 'total']:,.0f}. {record}")
+    whole, record = ahead.whole, ahead.figures["record"]
+    days = {period: say_days(*whole.loc[(period, "total"), ["first_day", "last_day"]]) for period in ("month", "quarter")}
+    rest = "" if days["quarter"] == days["month"] else f" From {days['quarter']}, to the end of the quarter, {whole.loc[('quarter', 'total'), 'mean']:,.0f} is expected."
+    return (f"{ahead.alarm}{' ' if ahead.alarm else ''}From {days['month']} {whole.loc[('month', 'total'), 'mean']:,.0f} is expected, of which "
+            f"{whole.loc[('month', 'open_pipeline'), 'mean']:,.0f} from deals that are open now.{rest} {say_record(record['month']['total'])}")

@@ -20,8 +20,7 @@ import pandas as pd
 
 from .config import CrmError
 from .features import FEATURES
-from .schema import EXTRA_PREFIX, REWRITTEN
-from .snapshots import KNOWN_FROM_START
+from .schema import EXTRA_PREFIX, fixed_columns, late_columns
 
 # %% ../nbs/lib/26_own.ipynb #968d38a9
 Own = Callable[[pd.DataFrame, pd.DataFrame], Any]
@@ -170,7 +169,7 @@ def add_features(
     functions: dict[str, Own],  # name of the column -> function
 ) -> pd.DataFrame:  # the snapshots with one more column per function
     "Let each function add its column."
-    shown = [name for name in ("as_of", "opportunity_id", *KNOWN_FROM_START, "engage_date", "age_days") if name in snapshots]
+    shown = [name for name in ("as_of", "opportunity_id", *fixed_columns(), "engage_date", "age_days") if name in snapshots]
     rows = snapshots[shown].reset_index(drop=True)
     added = {}
     for name, function in functions.items():
@@ -204,7 +203,7 @@ def list_candidates(
     leave_out: dict[str, str] | None = None,  # columns x_... and own features that are not carried -> reason
 ) -> list[str]:  # built features, columns of the CRM, own features
     "List the columns that a model could be given."
-    optional = [*[name for name in deals if name.startswith(EXTRA_PREFIX) and name not in REWRITTEN], *functions]
+    optional = [*[name for name in deals if name.startswith(EXTRA_PREFIX) and name not in late_columns()], *functions]
     left_out = require_reasons(leave_out, optional, "features.leave_out")
     return [*FEATURES, *[name for name in optional if name not in left_out]]
 

@@ -13,6 +13,7 @@ from scipy.stats import binomtest, chi2_contingency
 from .config import CrmError
 from .exposure import AGE_EDGES, Grid, count_exposure
 from .fiscal import FiscalCalendar
+from .movement import is_stuck, stuck_age
 from .schema import CLOSED_STAGES
 from .snapshots import entry_snapshots, follow_up
 
@@ -68,15 +69,15 @@ def closing_hazard(
 def stuck_by_agent(
     deals: pd.DataFrame,  # canonical deals
     known_until: object,  # last day that the tables know of
-    quantile: float = 0.9,  # of the ages at closing; older than that is stuck
-) -> pd.DataFrame:  # sales_agent, n (deals old enough), stuck (share of them still open), low, high
-    "Give the share of each agent's old deals that are still open."
-    ages = (deals["close_date"] - deals["engage_date"]).dt.days.dropna()
-    if ages.empty:
+    quantile: float = 0.9,  # features.stuck_quantile, of the ages at closing
+) -> pd.DataFrame:  # sales_agent, n (deals that have had the time), stuck (share of them that is open), low, high
+    "Give the share of each agent's deals that got stuck."
+    limit = stuck_age(deals["engage_date"], deals["close_date"], known_until, quantile)
+    if np.isnan(limit):
         raise CrmError("deals: no deal has closed yet, so no age counts as stuck: export closed deals as well.")
-    limit = pd.Timedelta(days=int(np.ceil(ages.quantile(quantile))))
-    old = deals[deals["engage_date"].notna() & (deals["engage_date"] + limit <= pd.Timestamp(known_until))]
-    counts = old["close_date"].isna().groupby(old["sales_agent"]).agg(["sum", "count"])
+    is_old = deals["engage_date"].notna() & (deals["engage_date"] + pd.Timedelta(days=limit) <= pd.Timestamp(known_until))
+    stuck = pd.Series(is_stuck(deals, known_until, quantile), index=deals.index)
+    counts = stuck[is_old].groupby(deals.loc[is_old, "sales_agent"]).agg(["sum", "count"])
     rows = [(name, count, *_share(stuck, count)) for name, stuck, count in counts.itertuples()]
     table = pd.DataFrame(rows, columns=["sales_agent", "n", "stuck", "low", "high"])
     return table.sort_values(["stuck", "sales_agent"], ascending=[False, True], ignore_index=True)

@@ -113,7 +113,7 @@ def _draw_hazard(ax: Axes, name: str, part: pd.DataFrame, color: str) -> tuple[f
 # %% ../nbs/lib/60_plots.ipynb #44688e22
 @themed
 def plot_stuck(
-    frame: pd.DataFrame,  # one row per agent: sales_agent, stuck (fraction of the open deals), n (deals)
+    frame: pd.DataFrame,  # one row per agent: sales_agent, stuck (fraction of the deals), n (deals that have had the time)
     top: int = 15,  # agents drawn by name
 ) -> Figure:  # horizontal bars, the largest first
     "Draw each agent's share of deals that got stuck."
@@ -125,7 +125,7 @@ def plot_stuck(
     texts = [f"{percent_text(share)} of {format_number(n)}" for share, n in zip(shown["stuck"], shown["n"])]
     colors = [BLUE] * min(top, len(shown)) + [GREY] * (len(shown) > top)
     draw_bars(ax, shown["sales_agent"].tolist(), shown["stuck"].to_numpy(), texts, colors)
-    ax.set(title="Deals stuck, by agent", xlabel="Share of the agent's deals that are stuck, %")
+    ax.set(title="Deals stuck, by agent", xlabel="Share of the agent's deals that got stuck, of those that have had the time, %")
     percent_axis(ax.xaxis)
     return fig
 
@@ -238,6 +238,7 @@ def _dress_skill(fig: Figure, axes: Any, table: str) -> Figure:
 @themed
 def plot_origins(
     frame: pd.DataFrame,  # origin (date), model, brier; if there: horizon, one panel each
+    what: str = "Brier score",  # what the score is called; managers read it as an error
 ) -> Figure:  # Brier score per origin, one line per model
     "Draw the Brier score of every model at every origin."
     need_columns(frame, ["origin", "model", "brier"], "plot_origins")
@@ -249,8 +250,8 @@ def plot_origins(
     color = dict(zip(models, PALETTE * len(models)))
     for ax, (horizon, part) in zip(axes[:, 0], panels):
         _draw_origins(ax, part, color)
-        ax.set_title("Brier score per origin" + (f", {_horizon_text(str(horizon))}" if str(horizon) else ""))
-    axes[-1, 0].set_xlabel("Origin (forecasts made on that day)")
+        ax.set(title=f"{what} at each past date" + (f", {_horizon_text(str(horizon))}" if str(horizon) else ""), ylabel=f"{what} (lower is better)")
+    axes[-1, 0].set_xlabel("Forecasts made on that day")
     return fig
 
 # %% ../nbs/lib/60_plots.ipynb #c106df91
@@ -263,7 +264,7 @@ def _draw_origins(ax: Axes, part: pd.DataFrame, color: dict[str, str]) -> None:
         ends.append((float(len(days) - 1), float(rows["brier"].iloc[-1]), model.replace("_", " "), color[model]))
     shown = np.unique(np.linspace(0, len(days) - 1, min(len(days), 7)).round().astype(int))
     ax.set_xticks(shown, [pd.Timestamp(days[k]).strftime("%d %b\n%Y") for k in shown], fontsize=8)
-    ax.set_ylabel("Brier (lower is better)")
+
     ax.margins(y=0.15)
     label_ends(ax, ends)
 
@@ -327,7 +328,7 @@ def plot_attributions(
     fig, ax = canvas(1.2 + 0.27 * len(size))
     labels = [str(name).replace("_", " ") for name in size["feature"]]
     draw_bars(ax, labels, size["contribution"].to_numpy(), [format_number(value, 2) for value in size["contribution"]], [BLUE] * len(size))
-    ax.set(title="What moves the scores", xlabel="Mean absolute contribution, log-odds")
+    ax.set(title="What moves the scores", xlabel="Mean strength over all open deals; a longer bar is a stronger effect")
     return fig
 
 # %% ../nbs/lib/60_plots.ipynb #f44ef2ba
@@ -347,7 +348,7 @@ def plot_reasons(
     base: float,  # log-odds of the usual deal
     score: float,  # the probability shown, a fraction
     top: int = 8,  # reasons drawn by name; the rest is one step
-) -> Figure:  # a waterfall in log-odds, with probabilities on the upper axis
+) -> Figure:  # a waterfall; the axis is even in log-odds and named in probabilities
     "Draw the steps from the usual score to one deal's score."
     need_columns(frame, ["label", "contribution"], "plot_reasons")
     if frame.empty:
@@ -356,9 +357,8 @@ def plot_reasons(
     steps = _rank_reasons(frame, top)
     fig, ax = canvas(1.9 + 0.36 * (len(steps) + 2))
     _draw_steps(ax, steps["label"].astype(str).tolist(), steps["contribution"].to_numpy(), base, score)
-    ax.set(title="Why this score", xlabel="Log-odds")
-    upper = ax.secondary_xaxis("top", functions=(lambda value: value, lambda value: value))
-    _probability_ticks(ax, upper)
+    ax.set(title="Why this score")
+    _probability_ticks(ax)
     return fig
 
 # %% ../nbs/lib/60_plots.ipynb #80c7eaea
@@ -385,13 +385,15 @@ def _draw_steps(ax: Axes, labels: list[str], moves: np.ndarray, base: float, sco
 
 # %% ../nbs/lib/60_plots.ipynb #bc09ebbe
 def _write_steps(ax: Axes, places: np.ndarray, right: list[float], base: float, moves: np.ndarray, score: float) -> None:
-    texts = [percent_text(float(_expit(base)), 1), *[("+" if m >= 0 else "") + format_number(m, 2) for m in moves], percent_text(score, 1)]
-    for place, where, text in zip(places, right, texts):
-        bold = "bold" if text.endswith("%") else "normal"
-        ax.annotate(text, (where, place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8.5, fontweight=bold, color=INK)
+    reached = [base, *(base + np.cumsum(moves)), base + moves.sum()]
+    for at, (place, where, total) in enumerate(zip(places, right, reached)):
+        is_end = at in (0, len(places) - 1)
+        text = percent_text(score if at == len(places) - 1 else float(_expit(total)), 1)
+        ax.annotate(text, (where, place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8.5,
+                    fontweight="bold" if is_end else "normal", color=INK)
 
 # %% ../nbs/lib/60_plots.ipynb #cacc4565
-def _probability_ticks(ax: Axes, upper: Any) -> None:
+def _probability_ticks(ax: Axes) -> None:
     low, high = ax.get_xlim()
     choices = np.array([0.001, 0.002, 0.005, 0.01, 0.02, *np.arange(0.05, 0.96, 0.05).round(2), 0.98, 0.99, 0.995, 0.998, 0.999])
     places = np.log(choices / (1 - choices))
@@ -400,8 +402,8 @@ def _probability_ticks(ax: Axes, upper: Any) -> None:
         if low <= place <= high and place - last >= (high - low) * 0.15:
             kept.append((place, share))
             last = place
-    upper.set_xticks([place for place, _ in kept], [percent_text(share, 0 if 0.01 <= share <= 0.99 else 1) for _, share in kept])
-    upper.set_xlabel("Probability of a win")
+    ax.set_xticks([place for place, _ in kept], [percent_text(share, 0 if 0.01 <= share <= 0.99 else 1) for _, share in kept])
+    ax.set_xlabel("Chance of a win, as each reason is added; a longer bar is a stronger effect")
 
 # %% ../nbs/lib/60_plots.ipynb #020fd95f
 @themed

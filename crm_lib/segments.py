@@ -20,7 +20,7 @@ from .fiscal import FiscalCalendar
 from .incidence import IncidenceModel, closings
 from .metrics import log_odds
 from .models import CloseHazardModel
-from .snapshots import WRITTEN_AT_CLOSE
+from .schema import late_columns
 
 # %% ../nbs/lib/41_segments.ipynb #3914b082
 def segment_names(
@@ -28,7 +28,7 @@ def segment_names(
     column: str,  # column that names the segment
 ) -> np.ndarray:  # a text per row, None where it is missing
     "Give each row's segment."
-    if column in WRITTEN_AT_CLOSE:
+    if column in late_columns():
         raise CrmError(f"backtest.segment_by of params.yaml: {column} is written when a deal closes; name a column that is known while it is open.")
     if column not in X:
         raise CrmError(f"The snapshots lack the column {column}: name another one under backtest.segment_by of params.yaml, or null for none.")

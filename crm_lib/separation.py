@@ -10,7 +10,7 @@ __all__ = ['EMPTY', 'SUSPECT_AUC', 'HABIT_AUC', 'OUTCOME_AUC', 'AUDIT_COLUMNS', 
 import numpy as np
 import pandas as pd
 
-from .schema import AT_OPEN, BACKFILLED, CLOSED_STAGES, DEALS, OUTCOMES
+from .schema import CLOSED_STAGES, fixed_columns, late_columns, outcome_columns
 
 # %% ../nbs/lib/27_separation.ipynb #e638e932
 def auc_within(
@@ -94,7 +94,6 @@ def bin_values(
 
 # %% ../nbs/lib/27_separation.ipynb #53259eeb
 SUSPECT_AUC, HABIT_AUC, OUTCOME_AUC = 0.65, 0.8, 0.95
-_KNOWN_AT_OPEN = frozenset(column.name for column in DEALS if column.known == AT_OPEN)
 
 
 def _as_scores(values: pd.Series, is_positive: pd.Series) -> pd.Series:
@@ -106,7 +105,7 @@ def _measure(values: pd.Series, is_positive: pd.Series, strata: pd.Series) -> tu
     known, areas, is_loud = values.notna(), [], False
     by_value = auc_within(_as_scores(values[known], is_positive[known]), is_positive[known], strata[known])
     by_gap = auc_within(known.astype("float64"), is_positive, strata)
-    value_limit = HABIT_AUC if values.name in _KNOWN_AT_OPEN else SUSPECT_AUC
+    value_limit = HABIT_AUC if values.name in (*fixed_columns(), "opportunity_id", "engage_date") else SUSPECT_AUC
     for (auc, error), limit in ((by_value, value_limit), (by_gap, SUSPECT_AUC)):
         areas.append(max(auc, 1 - auc) if auc == auc else 0.5)
         is_loud |= areas[-1] >= limit and areas[-1] - 0.5 > 3 * error
@@ -114,14 +113,14 @@ def _measure(values: pd.Series, is_positive: pd.Series, strata: pd.Series) -> tu
 
 # %% ../nbs/lib/27_separation.ipynb #2dd32359
 def _judge(column: str, closed: tuple, won: tuple) -> tuple[str, str]:
-    if column in OUTCOMES:
+    if column in outcome_columns():
         return "outcome", "the schema knows it as an outcome"
     best = max(closed[:2] + won[:2])
     if not (closed[2] or won[2]):
         return "fine", "tells no more than chance or a real habit"
     target = "closed from open" if max(closed[:2]) >= max(won[:2]) else "won from lost"
     how = "by being empty" if best in (closed[1], won[1]) else "by its values"
-    known = "; filled in at closing" if column in BACKFILLED else ""
+    known = "; filled in at closing" if column in late_columns() else ""
     return ("outcome" if best >= OUTCOME_AUC else "suspect"), f"tells {target} deals {how}{known}"
 
 # %% ../nbs/lib/27_separation.ipynb #250b340b

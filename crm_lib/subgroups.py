@@ -16,7 +16,7 @@ import pandas as pd
 from .config import CrmError
 from .fiscal import as_days
 from .metrics import bootstrap_difference
-from .schema import BACKFILLED, OUTCOMES
+from .schema import late_columns
 
 # %% ../nbs/lib/54_subgroups.ipynb #022aeb3d
 AGENT_SIZE = "agent_size"
@@ -47,8 +47,8 @@ def label_subgroups(
 ) -> pd.Series:  # name of each forecast's subgroup, aligned with judged
     "Name the subgroup of each forecast."
     column = "sales_agent" if by == AGENT_SIZE else by
-    if column not in deals or column in (*OUTCOMES, *BACKFILLED, "opportunity_id"):
-        why = "is written when a deal closes" if column in (*OUTCOMES, *BACKFILLED) else "is no column that makes subgroups"
+    if column not in deals or column in (*late_columns(), "opportunity_id"):
+        why = "is written when a deal closes" if column in late_columns() else "is no column that makes subgroups"
         raise CrmError(f"params.yaml, key model_card.subgroups: {by} {why}; name columns such as regional_office or product, or {AGENT_SIZE}.")
     found = judged["opportunity_id"].map(deals.set_index("opportunity_id")[column])
     if by == AGENT_SIZE:
@@ -132,10 +132,10 @@ def say_subgroups(
         return f"None of the {len(table)} subgroups is large enough to judge."
     of = f"Of {len(judged)} subgroup{'s' if len(judged) > 1 else ''} judged"
     if off.empty:
-        return f"{of}, none has a mean forecast that differs from its share won beyond doubt (Bonferroni).{few}"
+        return f"{of}, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked.{few}"
     named = "; ".join(f"{row.by.replace('_', ' ')} {row.subgroup}, where {row.mean_forecast:.1%} was said and {row.base_rate:.1%} came"
                       for row in off.itertuples())
-    return f"{of}, {len(off)} {'have' if len(off) > 1 else 'has'} a mean forecast that is off beyond doubt (Bonferroni): {named}.{few}"
+    return f"{of}, {len(off)} {'are' if len(off) > 1 else 'is'} over- or under-forecast beyond doubt, which allows for the number of subgroups asked: {named}.{few}"
 
 # %% ../nbs/lib/54_subgroups.ipynb #e8fee436
 def sum_subgroups(

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['LINKS', 'Part', 'card', 'side_by_side', 'stack', 'note', 'sentences', 'chip', 'Tile', 'tiles', 'Bar', 'bars', 'facts',
-           'picture', 'Column', 'cell_texts', 'sort_frame', 'Table', 'table', 'Field', 'Filters', 'filters', 'Download',
-           'download', 'Upload', 'upload', 'Panel', 'panel', 'Page', 'page', 'build_or_say', 'later']
+           'picture', 'Column', 'cell_texts', 'sort_frame', 'filled_columns', 'search_texts', 'holds_words', 'Table',
+           'table', 'Field', 'Filters', 'filters', 'Download', 'download', 'Upload', 'upload', 'Panel', 'panel', 'Page',
+           'page', 'build_or_say', 'later']
 
 # %% ../nbs/lib/75_theme.ipynb #76b87b24
 import asyncio
@@ -24,6 +25,7 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode, observe
 
 from .config import CrmError
 from .figures import INK, SOFT, THEME
+from .names import plain_name
 from .tables import format_number
 
 # %% ../nbs/lib/75_theme.ipynb #8e7ef3ba
@@ -393,6 +395,39 @@ def sort_frame(
         return frame
     return frame.sort_values(key, ascending=not descending, kind="stable", na_position="last")
 
+
+def filled_columns(
+    frame: pd.DataFrame,  # any table
+    columns: Sequence[Column],  # what could be shown
+) -> list[Column]:  # those of them of which the table has a value
+    "Leave out columns that are empty from top to bottom, such as products where a CRM has none."
+    return [column for column in columns if frame.empty or frame[column.key].notna().any()]
+
+# %% ../nbs/lib/75_theme.ipynb #90e02b83
+def search_texts(
+    frame: pd.DataFrame,  # any table
+    columns: Sequence[str],  # names that a search looks at
+) -> pd.Series:  # a plain text per row
+    "Write what a search looks at."
+    def plain(values: pd.Series) -> pd.Series:
+        return values.map({name: plain_name(str(name)) for name in values.dropna().unique()}).astype(object).fillna("")
+    texts = pd.Series("", index=frame.index, dtype=object)
+    for name in columns:
+        texts = texts + "\n" + plain(frame[name])
+    return texts
+
+
+def holds_words(
+    texts: pd.Series,  # from search_texts
+    asked: str,  # what a person typed
+) -> pd.Series:  # whether a row holds every word, or a part of a word, that was typed
+    "Search rows."
+    words = plain_name(asked[:200]).split()
+    found = pd.Series(bool(words) or not asked.strip(), index=texts.index)
+    for word in words:
+        found &= texts.str.contains(word, regex=False)
+    return found
+
 # %% ../nbs/lib/75_theme.ipynb #e0bed0c6
 _HEAD = """<thead><tr><th v-for="column in columns" :key="column.key" scope="col" :class="column.right ? 'crm-right' : ''"
 :aria-sort="sort_key == column.key ? (descending ? 'descending' : 'ascending') : 'none'"><button type="button" @click="sort_by(column.key)">{{ column.heading }}<span
@@ -495,6 +530,7 @@ class Filters(Part):
     fields = List(Dict()).tag(sync=True)
     values = Dict({}).tag(sync=True)
     clears = Bool(True).tag(sync=True)
+    kept: dict[str, str] = {}  # what stays set when the fields are cleared
     on_change: Callable[[dict[str, str]], Any] | None = None
     template = Unicode("""<template><form class="crm-root crm-fields" role="search" @submit.prevent><div v-for="field in fields" :key="field.key" class="crm-field">
 <label :for="'crm-' + field.key">{{ field.label }}</label>
@@ -511,19 +547,19 @@ class Filters(Part):
 
     def vue_clear_values(self, _: Any = None) -> None:
         """Forget what is set."""
-        self.values = {}
+        self.values = dict(self.kept)
         self.answer(self.on_change, self.values)
 
 # %% ../nbs/lib/75_theme.ipynb #19e69614
 def filters(
     fields: Sequence[Field],  # from the left
     on_change: Callable[[dict[str, str]], Any],  # called with key -> value, the empty text being no filter
-    values: dict[str, str] | None = None,  # what is set at first
+    values: dict[str, str] | None = None,  # what is set at first, and again after the button
     clears: bool = True,  # a button that empties the fields
 ) -> Filters:  # the fields
     "Let the reader narrow down what is shown, or enter values."
     part = Filters(fields=[{**field._asdict(), "choices": list(field.choices)} for field in fields], values=dict(values or {}), clears=clears)
-    part.on_change = on_change
+    part.on_change, part.kept = on_change, dict(values or {})
     return part
 
 # %% ../nbs/lib/75_theme.ipynb #ab50a3c9

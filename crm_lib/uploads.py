@@ -24,7 +24,7 @@ from .mapping import check_stages, map_tables
 from .names import find_near, mend_names, plain_name
 from .notation import read_amounts, read_dates
 from .own import make_builder
-from .schema import PIPELINE_KINDS
+from .schema import PIPELINE_KINDS, outcome_columns
 from .scoring import defuse_formulas, score_deals
 from .snapshots import known_at
 from .value import deal_values
@@ -102,10 +102,10 @@ def _mended(rows: pd.DataFrame, column: str, catalogue: list[str], ingest: Mappi
     return mend_names(clean.where(clean.notna(), None), catalogue, "upload", column == "product", ingest["mend_names"])[0]
 
 # %% ../nbs/lib/80_uploads.ipynb #cb984194
-def _strangers(values: pd.Series, catalogue: list[str], what: str) -> list[str | None]:
+def _strangers(values: pd.Series, catalogue: list[str], what: str, may_lack: bool = False) -> list[str | None]:
     "Say for each name that is not in the list which one may be meant."
     def say(name: object) -> str | None:
-        if name in known:
+        if name in known or may_lack and not isinstance(name, str):
             return None
         if not isinstance(name, str):
             return f"no {what} is named: enter one"
@@ -132,9 +132,9 @@ def _judge(context: WhatIf, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series
     _flag(why, where, "deal_stage", stage.isna(), [f"{name if isinstance(name, str) else 'an empty cell'} is no stage: it must be {', '.join(stages)}" for name in text])
     _flag(why, where, "deal_stage", stage.isin(["won", "lost"]), "the deal is closed: only open deals have a chance to be scored")
     _flag(why, where, "sales_agent", True, _strangers(rows["sales_agent"], agents, "agent"))
-    if "product" in rows:
+    if "product" in rows and products:
         rows = rows.assign(product=_mended(rows, "product", products, ingest))
-        _flag(why, where, "product", True, _strangers(rows["product"], products, "product"))
+        _flag(why, where, "product", True, _strangers(rows["product"], products, "product", context.mine["product"].isna().any()))
     _judge_days(context, rows, why, where)
     _judge_keys(context, rows, why, where)
     return rows, where, why
@@ -176,7 +176,7 @@ def _lookups(context: WhatIf) -> dict[str, pd.DataFrame]:
 def _build(context: WhatIf, rows: pd.DataFrame) -> pd.DataFrame:
     "Make deals of the good rows."
     ingest, lookups = context.params["ingest"], _lookups(context)
-    if "product" not in rows:
+    if "product" not in rows or lookups["products"].empty:
         lookups.pop("products")
     known = {name: value for name, value in (ingest["notation"] or {}).items() if name in rows}
     return build_deals({"sales_pipeline": rows, **lookups}, ingest["stages"], ingest["mend_names"], known).deals
@@ -188,7 +188,8 @@ def _join_in(context: WhatIf, fresh: pd.DataFrame) -> pd.DataFrame:
     keys = fresh["opportunity_id"].map(lambda key: f"upload: {key}" if key in hidden else key)
     old = context.mine.set_index("opportunity_id")
     columns = {name: fresh[name] if name in fresh else keys.map(old[name]) if name in old else None for name in context.deals if name != "opportunity_id"}
-    aligned = pd.DataFrame({"opportunity_id": keys, **columns})[list(context.deals)].assign(stage="engaging", close_date=pd.NaT, close_value=np.nan)
+    columns |= {name: "engaging" if name == "stage" else None for name in outcome_columns() if name in context.deals}
+    aligned = pd.DataFrame({"opportunity_id": keys, **columns})[list(context.deals)]
     for name in (name for name in aligned if name.startswith("x_")):
         numeric = pd.api.types.is_numeric_dtype(context.deals[name])
         aligned[name] = pd.to_numeric(aligned[name], errors="coerce") if numeric else aligned[name]

@@ -18,6 +18,7 @@ import pyarrow
 
 from .accounts import Viewer, limit_rows
 from .config import CrmError
+from .schema import outcome_columns
 
 # %% ../nbs/lib/74_viewing.ipynb #c42d62ba
 def project_folder() -> Path:  # folder that holds params.yaml, artifacts and reports
@@ -67,7 +68,8 @@ def _of_deals(frame: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["opportunity_id"].isin(deals["opportunity_id"])].reset_index(drop=True)
 
 
-_SCORED = ("as_of", "opportunity_id", "p_won_30", "p_won_quarter_end", "p_won_ever", "expected_close_date", "expected_value", "grade", "trend", "slipped_days")
+_SCORED = ("as_of", "opportunity_id", "p_won_30", "p_won_quarter_end", "p_won_ever", "expected_close_date", "expected_value", "grade", "trend", "slipped_days",
+           "is_stuck")
 
 
 def read_scores(
@@ -76,7 +78,7 @@ def read_scores(
 ) -> pd.DataFrame:  # scores.parquet with the deals' own columns; the viewer's open deals
     "Read the scores of the viewer's open deals."
     deals = read_deals(folder, viewer)
-    known = [column for column in DEAL_COLUMNS if column not in ("stage", "close_date", "close_value")]
+    known = [column for column in DEAL_COLUMNS if column not in outcome_columns()]
     return _read_parquet(Path(folder), "scores", _SCORED).merge(deals[known], on="opportunity_id", how="inner", validate="one_to_one")
 
 # %% ../nbs/lib/74_viewing.ipynb #c25685e4
@@ -113,9 +115,10 @@ def read_backtest(
 def read_forecast(
     folder: str | Path,  # the project
     viewer: Viewer,  # who looks
-) -> pd.DataFrame:  # as_of, period, scope, segment, segment_value, p10, p50, p90, mean, method; of a limited viewer the own segment only
+) -> pd.DataFrame:  # as_of, period, first_day, last_day, scope, segment, segment_value, p10, p50, p90, mean, method; of a limited viewer the own segment only
     "Read the forecast that the viewer may see."
-    frame = _read_parquet(Path(folder), "forecast", ["as_of", "period", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"])
+    needed = ["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
+    frame = _read_parquet(Path(folder), "forecast", needed)
     if viewer.column is None and viewer.value is None:
         return frame
     own = frame[frame["segment"] == viewer.column]
@@ -123,7 +126,8 @@ def read_forecast(
 
 # %% ../nbs/lib/74_viewing.ipynb #15f23365
 _OPEN = ("backtest", "model_card", "train", "explain", "features", "tuning")
-_SHARED = {"forecast": ("as_of", "coverage", "coverage_open_pipeline", "wape", "methods", "baselines", "origins", "origins_by_period", "weeks"),
+_SHARED = {"forecast": ("as_of", "coverage", "coverage_open_pipeline", "wape", "methods", "baselines", "record", "origins",
+                        "origins_by_period", "weeks"),
            "validate": ("is_ready", "rules_broken", "suspect_columns"), "ingest": ("first_closing", "last_day", "quality", "quality_by_month"),
            "publish": ("as_of",)}
 

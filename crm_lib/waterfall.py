@@ -11,11 +11,12 @@ import pandas as pd
 
 from .config import CrmError
 from .fiscal import as_days
+from .movement import TRENDS, is_slipped, name_trend
 
 # %% ../nbs/lib/51_waterfall.ipynb #61e16927
-STEPS = {"won": "Won", "new_won": "New, won already", "lost": "Lost", "won_early": "Won before the period", "slipped": "Slipped",
-         "pulled_in": "Pulled in", "rescored_up": "Chance up", "rescored_down": "Chance down", "revalued": "Value changed",
-         "new": "New, open", "entered_late": "Entered late", "removed": "Removed from the CRM", "unchanged": "Unchanged"}
+STEPS = {"won": "Won", "new_won": "New, won already", "lost": "Lost", "won_early": "Won before the period", "improving": "Improving", "steady": "Steady",
+         "declining": "Declining", "slipped": "Slipped", "retimed": "Other shifts of closing", "revalued": "Value changed", "new": "New, open",
+         "entered_late": "Entered late", "left_open": "Open at its end", "removed": "Removed from the CRM"}
 
 # %% ../nbs/lib/51_waterfall.ipynb #7c52d10a
 _NEEDED = {"before": ["opportunity_id", "probability", "value"], "after": ["opportunity_id", "probability", "value"],
@@ -58,8 +59,8 @@ def _check_days(since: object, until: object, period_start: object, period_end: 
 def _follow(before: pd.DataFrame, after: pd.DataFrame, deals: pd.DataFrame, since: np.datetime64, last: np.datetime64,
             start: np.datetime64) -> pd.DataFrame:
     "Put both forecasts and the fate of each deal side by side."
-    columns = ["probability", "value", "expected_close_date"]
-    kinds = {"probability": float, "value": float}
+    columns = ["probability", "value", "ever", "expected_close_date", "said_ever", "said_close"]
+    kinds = {"probability": float, "value": float, "ever": float, "said_ever": float}
     was, now = (frame.set_index("opportunity_id").reindex(columns=columns).astype(kinds).add_suffix(f"_{when}")
                 for when, frame in enumerate((before, after)))
     known = deals.set_index("opportunity_id")
@@ -89,31 +90,38 @@ def _check_fit(rows: pd.DataFrame, last: np.datetime64, is_over: bool) -> None:
         _refuse(rows["was"] & is_open & ~rows["stands"], f"the table after lacks deals still open on {last}", "forecast all that are open")
 
 # %% ../nbs/lib/51_waterfall.ipynb #aec02879
+def _split_chance(rows: pd.DataFrame, was: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:
+    "Give the change of the chance within the period by whether a deal will be won, and by when."
+    ever = [rows[f"ever_{when}"].fillna(chance).clip(lower=chance) for when, chance in enumerate((was, now))]
+    share = [(chance / whole).where(whole > 0) for chance, whole in zip((was, now), ever)]
+    moved = share[1].fillna(share[0]) - share[0].fillna(share[1])  # of no chance at all there is no share
+    is_open = rows["was"] & rows["stands"]
+    timing = (moved.fillna(0.0) * (ever[1] + ever[0]) / 2).where(is_open, 0.0)
+    return now - was - timing, timing
+
+
 def _measure(rows: pd.DataFrame) -> pd.DataFrame:
-    "Give each deal's amount before and after, and what chance and value did to it."
+    "Give each deal's amount before and after, and what chance, timing and value did to it."
     chance = rows["probability_1"].where(rows["stands"], 0.0).mask(rows["is_won"], 1.0)
     value = rows["value_1"].mask(rows["is_won"], rows["booked"]).fillna(rows["value_0"])
     was_value, was_chance = rows["value_0"].fillna(value), rows["probability_0"].fillna(0.0)
     amounts = pd.DataFrame({"before": was_chance * was_value, "after": chance * value})
     amounts["change"] = amounts["after"] - amounts["before"]
-    amounts["from_chance"] = (chance - was_chance) * (value + was_value) / 2
+    amounts["from_chance"], amounts["from_timing"] = (part * (value + was_value) / 2 for part in _split_chance(rows, was_chance, chance))
     amounts["from_value"] = (value - was_value) * (chance + was_chance) / 2
     return amounts
 
 # %% ../nbs/lib/51_waterfall.ipynb #604f0a96
-def _name_steps(rows: pd.DataFrame, amounts: pd.DataFrame, end: np.datetime64, is_over: bool) -> np.ndarray:
-    was_inside, is_inside = (as_days(rows[f"expected_close_date_{when}"]) <= end for when in "01")
-    chance, value, is_new = amounts["from_chance"], amounts["from_value"], ~rows["was"]
-    is_same = amounts["change"].abs() < 0.005
+def _name_steps(rows: pd.DataFrame, is_over: bool) -> np.ndarray:
+    is_new, ever = ~rows["was"], [rows[f"ever_{when}"].fillna(rows[f"probability_{when}"]) for when in "01"]
+    then = ever[0] if rows["said_ever_0"].isna().all() else rows["said_ever_0"]
     rules = [("removed", rows["fate"].isna()), ("entered_late", is_new & rows["is_late"]), ("new_won", is_new & rows["is_won"]), ("new", is_new),
-             ("won", rows["is_won"]), ("won_early", rows["fate"] == "won"), ("lost", rows["fate"] == "lost"), ("unchanged", is_same),
-             ("slipped", rows["was"] & is_over), ("revalued", value.abs() > chance.abs()), ("slipped", (chance < 0) & was_inside & ~is_inside),
-             ("pulled_in", (chance > 0) & ~was_inside & is_inside), ("rescored_up", chance > 0)]
-    return np.select([np.asarray(rule, bool) for _, rule in rules], [step for step, _ in rules], "rescored_down")
+             ("won", rows["is_won"]), ("won_early", rows["fate"] == "won"), ("lost", rows["fate"] == "lost"), ("left_open", rows["was"] & is_over)]
+    return np.select([np.asarray(rule, bool) for _, rule in rules], [step for step, _ in rules], name_trend(ever[1].to_numpy(), then.to_numpy()))
 
 # %% ../nbs/lib/51_waterfall.ipynb #6c2575f7
 def explain_change(
-    before: pd.DataFrame,  # last forecast: opportunity_id, probability (won within the period), value (money, if won); if there: expected_close_date
+    before: pd.DataFrame,  # last forecast: opportunity_id, probability (won within the period), value (money, if won); if there: ever, expected_close_date, said_ever, said_close
     after: pd.DataFrame,  # this forecast, the same columns: every deal open on `until`
     deals: pd.DataFrame,  # one row per opportunity, as known on `until` or later: stage, engage_date, close_date, close_value
     since: object,  # as-of date of the last forecast
@@ -121,26 +129,31 @@ def explain_change(
     period_start: object,  # first day on which a win counts
     period_end: object,  # last day on which a win counts
     group: str | None = None,  # column of deals to take along, such as regional_office
-) -> pd.DataFrame:  # opportunity_id, step, before, after, change, from_chance, from_value (money), is_open; steps in order, the largest change first
+    slip_days: float = 7,  # publish.slip_days: expected more than so many days later is a slip
+) -> pd.DataFrame:  # opportunity_id, step, slipped, before, after, change, from_chance, from_timing, from_value (money), is_open; steps in order, the largest change first
     "Say for each deal how it moved the forecast of a period, and by which step."
     since, until, start, end = _check_days(since, until, period_start, period_end)
     for name, frame in (("before", before), ("after", after), ("deals", deals)):
         _check_frame(name, frame, group)
     for name, frame in (("before", before), ("after", after)):
         _check_forecast(name, frame)
-    if ("expected_close_date" in before) != ("expected_close_date" in after):
-        raise CrmError("explain_change: only one of the tables before and after has the column expected_close_date; give it in both or in neither.")
+    for name in ("ever", "expected_close_date"):
+        if (name in before) != (name in after):
+            raise CrmError(f"explain_change: only one of the tables before and after has the column {name}; give it in both or in neither.")
     last, is_over = min(until, end), bool(until >= end)
     rows = _follow(before, after, deals, since, last, start)
     _check_fit(rows, last, is_over)
     amounts = _measure(rows)
-    return _list_moves(rows, amounts, _name_steps(rows, amounts, end, is_over), deals, group)
+    close = rows["expected_close_date_0" if rows["said_ever_0"].isna().all() else "said_close_0"]
+    later = (pd.to_datetime(rows["expected_close_date_1"]) - pd.to_datetime(close)) / pd.Timedelta(days=1)
+    slipped = is_slipped(later, slip_days) & rows["was"] & rows["stands"] & (rows["fate"] == "open")
+    return _list_moves(rows, amounts.assign(slipped=slipped), _name_steps(rows, is_over), deals, group)
 
 # %% ../nbs/lib/51_waterfall.ipynb #6efebf0e
 def _list_moves(rows: pd.DataFrame, amounts: pd.DataFrame, steps: np.ndarray, deals: pd.DataFrame, group: str | None) -> pd.DataFrame:
     moves = amounts.assign(opportunity_id=rows.index, step=steps, is_open=rows["fate"].eq("open"), size=-amounts["change"].abs(),
                            rank=[list(STEPS).index(step) for step in steps])
-    columns = ["opportunity_id", "step", *amounts.columns, "is_open"]
+    columns = ["opportunity_id", "step", "slipped", *(name for name in amounts if name != "slipped"), "is_open"]
     if group:
         found = deals.set_index("opportunity_id")[group].astype(object).reindex(rows.index)
         moves[group] = found.where(found.notna(), "(unknown)")
@@ -148,13 +161,27 @@ def _list_moves(rows: pd.DataFrame, amounts: pd.DataFrame, steps: np.ndarray, de
     return moves.reset_index(drop=True).sort_values(["rank", "size", "opportunity_id"], ignore_index=True)[columns]
 
 # %% ../nbs/lib/51_waterfall.ipynb #b189dab8
-AMOUNTS = ["before", "after", "change", "from_chance", "from_value"]
+AMOUNTS = ["before", "after", "change", "from_chance", "from_timing", "from_value"]
 _ENTRIES = ("new_won", "new", "entered_late")
+
+
+def _split_rows(moves: pd.DataFrame) -> pd.DataFrame:
+    "Give the timing and the value of deals open on both days rows of their own."
+    both, zero = moves["step"].isin(TRENDS[:3]), dict.fromkeys(["before", "after", "from_chance", "from_timing", "from_value"], 0.0)
+    own = moves.assign(change=moves["change"].where(~both, moves["from_chance"]), counts=True,
+                       **{reason: moves[reason].mask(both, 0.0) for reason in ("from_timing", "from_value")})
+    parts = [own]
+    for step, reason, rows in (("slipped", "from_timing", moves["slipped"]), ("retimed", "from_timing", ~moves["slipped"]), ("revalued", "from_value", both)):
+        part = moves[both & rows]
+        counts = moves["slipped"] if step == "slipped" else part[reason].abs() >= 0.005
+        parts.append(part.assign(**{**zero, reason: part[reason]}, change=part[reason], step=step, counts=counts))
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 # %% ../nbs/lib/51_waterfall.ipynb #e8551670
 def _sum_part(moves: pd.DataFrame) -> pd.DataFrame:
-    sums = moves.groupby("step")[AMOUNTS].sum().reindex(list(STEPS), fill_value=0.0)
-    counts = moves["step"].value_counts().reindex(list(STEPS), fill_value=0)
+    rows = _split_rows(moves)
+    sums = rows.groupby("step")[AMOUNTS].sum().reindex(list(STEPS), fill_value=0.0)
+    counts = rows.loc[rows["counts"], "step"].value_counts().reindex(list(STEPS), fill_value=0)
     opening, closing = moves["before"].sum(), moves["after"].sum()
     steps = sums.assign(label=list(STEPS.values()), deals=counts, total=opening + sums["change"].cumsum()).rename_axis("step").reset_index()
     ends = pd.DataFrame({"step": ["opening", "closing"], "label": ["Last forecast", "This forecast"], "total": [opening, closing],
@@ -169,7 +196,7 @@ def sum_steps(
     group: str | None = None,  # column of moves; each of its values gets its own steps
 ) -> pd.DataFrame:  # if asked: the group; step, label, deals, before, after, change, from_chance, from_value, total (money), from opening to closing
     "Add up the deals' changes to the steps from the last forecast to this one."
-    missing = [name for name in ["step", "is_open", *AMOUNTS, *([group] if group else [])] if name not in moves]
+    missing = [name for name in ["step", "is_open", "slipped", *AMOUNTS, *([group] if group else [])] if name not in moves]
     if missing:
         raise CrmError(f"sum_steps: the table has no column {', '.join(missing)}; give what explain_change returned, with its group.")
     if group is None:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'WhatIf', 'prepare', 'open_project', 'Opportunity', 'pick', 'check_opportunity', 'Answer',
-           'explain_snapshots', 'name_reasons', 'score_one', 'Changes', 'what_would_change']
+           'explain_snapshots', 'name_reasons', 'score_one', 'list_kinds', 'Changes', 'what_would_change']
 
 # %% ../nbs/lib/76_what_if.ipynb #23cb0b2d
 import math
@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from .bundles import open_bundle, read_facts, say_bundle
-from .calibration import CalibratedModel
 from .config import CrmError, read_params
 from .deals import observed_until, read_deals, records_start
 from .dormancy import alive_probabilities
@@ -25,12 +24,12 @@ from .explanation import name_feature, reference_deals, say_reason, used_feature
 from .exposure import Grid
 from .features import FEATURES, FeatureSettings, cohort_volumes, stuck_shares
 from .fiscal import as_days
-from .incidence import IncidenceModel, chain_hazards
+from .incidence import IncidenceModel
 from .metrics import log_odds
 from .own import Own, add_features, list_candidates, load_functions
-from .schema import EXTRA_PREFIX
+from .schema import EXTRA_PREFIX, fixed_columns, outcome_columns
 from .scoring import EVER_DAYS, score_deals, win_paths
-from .snapshots import KNOWN_FROM_START, known_at, take_snapshots
+from .snapshots import known_at, take_snapshots
 from .storage import load_model
 from .value import deal_values
 
@@ -58,11 +57,6 @@ class WhatIf:
         return list(self.params["backtest"]["horizons"])
 
 # %% ../nbs/lib/76_what_if.ipynb #f543d398
-def _shown(model: IncidenceModel) -> IncidenceModel:
-    "Give the model whose curve is shown."
-    return model.model if isinstance(model, CalibratedModel) else model
-
-
 def _codes(values: pd.Series) -> np.ndarray:
     "Turn a column into numbers that keep its order, a missing text the last."
     if pd.api.types.is_numeric_dtype(values):
@@ -96,7 +90,7 @@ def prepare(
     settings = FeatureSettings(calendar["fiscal_year_start"], cohort_by=features["cohort_by"], cohort_days=features["cohort_days"],
                                stuck_quantile=features["stuck_quantile"])
     candidates = tuple(list_candidates(deals, functions or {}, features["leave_out"]))
-    usual = _pick_usual(_shown(model), snapshots, explain["horizon"], explain["background"])
+    usual = _pick_usual(model, snapshots, explain["horizon"], explain["background"])
     return WhatIf(deals, deals if mine is None else mine, model, settings, observed_until(deals, params["ingest"]["observed_until"]), records_start(deals),
                   usual, candidates, dict(functions or {}), dict(params), note)
 
@@ -110,7 +104,7 @@ def open_project(
     bundle = Path(bundle) if bundle else open_bundle(folder)
     params = read_params(bundle / "params.yaml")
     deals, (model, _) = read_deals(bundle / "artifacts" / "deals.parquet"), load_model(bundle / "artifacts" / "in_use")
-    snapshots = _read_snapshots(bundle / "artifacts" / "snapshots.parquet", used_features(_shown(model)))
+    snapshots = _read_snapshots(bundle / "artifacts" / "snapshots.parquet", used_features(model))
     functions = load_functions(params["features"]["own"], folder)
     return prepare(deals, snapshots, model, params, mine, functions, say_bundle(read_facts(bundle)))
 
@@ -129,8 +123,8 @@ def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 class Opportunity:
     """An opportunity as entered or changed."""
 
-    sales_agent: str
-    product: str
+    sales_agent: str | None  # None where the CRM names none
+    product: str | None  # the same
     engage_date: pd.Timestamp
     value: float | None = None  # money if won; none = estimated from won deals of its like
     opportunity_id: str = "(new)"
@@ -145,7 +139,12 @@ def pick(
     if row.empty:
         raise CrmError(f"There is no opportunity {opportunity_id} among those you may see: choose one from the list, or enter a new one.")
     row = row.iloc[0]
-    return Opportunity(row["sales_agent"], row["product"], row["engage_date"], None, opportunity_id)
+    return Opportunity(_known(row["sales_agent"]), _known(row["product"]), row["engage_date"], None, opportunity_id)
+
+
+def _known(name: Any) -> str | None:
+    "Give a name, or None where there is none."
+    return str(name) if isinstance(name, str) and name else None
 
 # %% ../nbs/lib/76_what_if.ipynb #8c217703
 _AHEAD = 365
@@ -164,8 +163,11 @@ def check_opportunity(
 ) -> dict[str, str]:  # field -> sentence; empty when all is well
     "Say what is wrong with each field of an entry."
     day, engaged, wrong = context.as_of if as_of is None else _day_of(as_of), _day_of(opportunity.engage_date), {}
+    stored = context.mine[context.mine["opportunity_id"] == opportunity.opportunity_id]
     for name, what in (("sales_agent", "agent"), ("product", "product")):
-        if getattr(opportunity, name) not in set(context.mine[name].dropna()):
+        offered, given = set(context.mine[name].dropna()), _known(getattr(opportunity, name))
+        may_lack = not offered or stored[name].isna().any()
+        if not (may_lack if given is None else given in offered):
             wrong[name] = f"No {what} of this name is among the deals you may see: choose one from the list."
     if pd.isna(day) or not context.first <= day <= context.as_of + pd.Timedelta(days=_AHEAD):
         wrong["as_of"] = f"Give a day from {context.first:%Y-%m-%d} to {context.as_of + pd.Timedelta(days=_AHEAD):%Y-%m-%d}, written as year-month-day."
@@ -315,11 +317,12 @@ def _table_row(context: WhatIf, opportunity: Opportunity) -> dict[str, Any]:
     stored = context.deals[context.deals["opportunity_id"] == opportunity.opportunity_id]
     row = stored.iloc[0].to_dict() if len(stored) else dict.fromkeys(context.deals.columns)
     for key, taken in (("sales_agent", _AGENTS), ("product", _PRODUCTS)):
-        if row[key] != getattr(opportunity, key):
-            found = _latest(context, key, getattr(opportunity, key))
-            row |= {key: getattr(opportunity, key), **{name: found[name] for name in taken}}
-    return row | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date),
-                  "close_date": pd.NaT, "close_value": np.nan}
+        name = _known(getattr(opportunity, key))
+        if name != _known(row[key]):
+            found = _latest(context, key, name) if name else dict.fromkeys(taken)
+            row |= {key: name, **{other: found[other] for other in taken}}
+    still_open = dict.fromkeys(name for name in outcome_columns() if name in row)
+    return row | still_open | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date)}
 
 # %% ../nbs/lib/76_what_if.ipynb #3c10cc59
 def _with_own(context: WhatIf, row: Mapping[str, Any], snapshot: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -338,7 +341,7 @@ def _snapshot(context: WhatIf, opportunity: Opportunity, as_of: pd.Timestamp, wa
     "Make the one-row snapshot that the pipeline would make."
     row = _table_row(context, opportunity)
     extras = [name for name in context.candidates if name.startswith(EXTRA_PREFIX) and name in context.deals and name not in context.functions]
-    kept = ["opportunity_id", *[name for name in KNOWN_FROM_START if name in context.deals], "engage_date"]
+    kept = ["opportunity_id", *[name for name in fixed_columns() if name in context.deals], "engage_date"]
     snapshot = pd.DataFrame([{"as_of": as_of, **{name: row[name] for name in kept}, **_features(context, row, as_of, wanted)}])
     typed = pd.DataFrame([{name: row[name] for name in extras}]).astype(context.deals[extras].dtypes) if extras else pd.DataFrame(index=[0])
     return _with_own(context, row, snapshot.astype({"list_price": "float64"}), as_of).join(typed)
@@ -346,11 +349,11 @@ def _snapshot(context: WhatIf, opportunity: Opportunity, as_of: pd.Timestamp, wa
 # %% ../nbs/lib/76_what_if.ipynb #ebeb14d8
 def _move_ahead(context: WhatIf, snapshot: pd.DataFrame, days: int) -> pd.DataFrame:
     "Make the snapshot of a deal that is still open some days later."
-    model, later = _shown(context.model), snapshot.assign(as_of=snapshot["as_of"] + pd.Timedelta(days=days), age_days=snapshot["age_days"] + days)
+    model, later = context.model, snapshot.assign(as_of=snapshot["as_of"] + pd.Timedelta(days=days), age_days=snapshot["age_days"] + days)
     name = getattr(model, "alive", None)
     if not days or name is None:
         return later
-    living = chain_hazards(*model.predict_hazards(snapshot.assign(**{name: 1.0}), days))[1][:, -1]
+    living = model.predict_paths(snapshot.assign(**{name: 1.0}), days)[1][:, -1]
     alive = snapshot[name].fillna(1.0) * living
     return later.assign(**{name: alive / (alive + 1 - snapshot[name].fillna(1.0))})
 
@@ -358,7 +361,7 @@ def _move_ahead(context: WhatIf, snapshot: pd.DataFrame, days: int) -> pd.DataFr
 def _look(context: WhatIf, opportunity: Opportunity, as_of: pd.Timestamp) -> pd.DataFrame:
     "Make the snapshot of an opportunity on a day, known or to come."
     known, engaged = min(as_of, context.as_of), pd.Timestamp(opportunity.engage_date)
-    snapshot = _snapshot(context, replace(opportunity, engage_date=min(engaged, known)), known, used_features(_shown(context.model)))
+    snapshot = _snapshot(context, replace(opportunity, engage_date=min(engaged, known)), known, used_features(context.model))
     return _move_ahead(context, snapshot, (as_of - max(known, engaged)).days).assign(as_of=as_of, engage_date=engaged)
 
 # %% ../nbs/lib/76_what_if.ipynb #ee3d6845
@@ -404,7 +407,7 @@ def _ask_coalitions(context: WhatIf, snapshots: pd.DataFrame, columns: Sequence[
     rows = pd.DataFrame(mixed)
     place = rows.groupby(list(columns), dropna=False, sort=False).ngroup().to_numpy()
     distinct = rows[~rows.duplicated()].assign(as_of=snapshots["as_of"].iloc[0], opportunity_id="")
-    score = log_odds(_shown(context.model).predict_win(distinct, [horizon])[horizon].to_numpy())
+    score = log_odds(context.model.predict_win(distinct, [horizon])[horizon].to_numpy())
     return score[place].reshape(shape).mean(axis=2)
 
 
@@ -423,7 +426,7 @@ def explain_snapshots(
     snapshots: pd.DataFrame,  # one row per opportunity of one as-of date, with features
 ) -> tuple[float, pd.DataFrame]:  # base (log-odds of the usual deal) and contributions, a column per feature, aligned with the snapshots
     "Split each score into reasons."
-    columns = used_features(_shown(context.model))
+    columns = used_features(context.model)
     masks = (np.arange(2 ** len(columns))[:, None] >> np.arange(len(columns)) & 1).astype(bool)
     size = max(1, _MOST_ROWS // (len(masks) * len(context.usual)))
     parts = [_ask_coalitions(context, snapshots.iloc[start : start + size], columns, masks) for start in range(0, len(snapshots), size)]
@@ -503,23 +506,29 @@ def score_one(
                   base, reasons, _say_notes(context, opportunity, day))
 
 # %% ../nbs/lib/76_what_if.ipynb #ac8ec533
-KINDS = {"product": "Another product", "sales_agent": "Another agent", "engage_date": "Another day of engagement", "as_of": "Still open later", "value": "Another value"}
-_READS = {"product": ("product", "series", "list_price"), "sales_agent": ("sales_agent", "manager", "regional_office", "agent_stuck_share", "alive_probability")}
+KINDS = {"product": "Another product", "engage_date": "Another day of engagement", "as_of": "Still open later", "value": "Another value"}
 _COHORT = ("cohort_closing", "cohort_volume", "alive_probability")
 
 
-def _read_columns(context: WhatIf, kind: str) -> list[str]:
-    "List the columns of the model that a change of this kind can move."
-    own = {"product": ("product", *_PRODUCTS), "sales_agent": ("sales_agent", *_AGENTS)}.get(kind, ())
-    moved = {*_READS[kind], *(_COHORT if context.settings.cohort_by in own else ()), *context.functions}
-    return [name for name in used_features(_shown(context.model)) if name in moved]
+def list_kinds(
+    context: WhatIf,  # from prepare
+) -> dict[str, str]:  # the KINDS that there is a choice of
+    "List what can be varied; without products there is no other product."
+    return {kind: words for kind, words in KINDS.items() if kind != "product" or context.mine["product"].notna().any()}
+
+
+def _read_columns(context: WhatIf) -> list[str]:
+    "List the columns of the model that another product can move."
+    own = ("product", *_PRODUCTS)
+    moved = {*own, *(_COHORT if context.settings.cohort_by in own else ()), *context.functions}
+    return [name for name in used_features(context.model) if name in moved]
 
 # %% ../nbs/lib/76_what_if.ipynb #27772be4
 def _variants(context: WhatIf, opportunity: Opportunity, day: pd.Timestamp, kind: str) -> list[tuple[str, Opportunity, pd.Timestamp]]:
     "List what to try."
-    if kind in ("product", "sales_agent"):
-        names = [name for name in sorted(context.mine[kind].dropna().unique()) if name != getattr(opportunity, kind)]
-        return [(name, replace(opportunity, **{kind: name}), day) for name in names]
+    if kind == "product":
+        names = [name for name in sorted(context.mine["product"].dropna().unique()) if name != opportunity.product]
+        return [(name, replace(opportunity, product=name), day) for name in names]
     if kind == "engage_date":
         days = [day - pd.Timedelta(days=age) for age in (0, 15, 30, 60, 90, 120)]
         return [(f"{then:%Y-%m-%d}, open {(day - then).days} days", replace(opportunity, engage_date=then), day) for then in days if then != opportunity.engage_date]
@@ -540,21 +549,19 @@ class Changes:
 
 
 def _say_changes(context: WhatIf, kind: str, table: pd.DataFrame) -> str:
-    what = KINDS[kind].removeprefix("Another ")
     if table.empty:
         return "There is nothing else to choose from."
     if kind == "value":
         return "The value does not move the chance; what is to be expected of the deal moves with it."
-    if kind in _READS and not _read_columns(context, kind):
-        besides = " Only its value differs." if kind == "product" else ""
-        return f"No change: the model reads nothing that depends on the {what}, because it did not foretell wins better than chance.{besides}"
+    if kind == "product" and not _read_columns(context):
+        return "No change: the model reads nothing that depends on the product, because it did not foretell wins better than chance. Only its value differs."
     if table["difference"].abs().max() < 5e-4:
         return "No change worth naming: every choice gives the same chance to a tenth of a per cent."
     if kind == "as_of":
         return "What the chance will be if the deal is still open on that day, and nothing else is known."
     if kind == "engage_date":
         return "What the chance would be if the conversation had begun on another day."
-    return f"How such deals have fared with another {what} ({', '.join(map(name_feature, _read_columns(context, kind)))}); moving the deal need not move its chance."
+    return f"How such deals have fared with another product ({', '.join(map(name_feature, _read_columns(context)))}); changing it need not change the chance."
 
 # %% ../nbs/lib/76_what_if.ipynb #2a3537e0
 def what_would_change(
@@ -566,7 +573,7 @@ def what_would_change(
     "Score an opportunity under other choices of one kind."
     if kind not in KINDS:
         raise CrmError(f"{kind!r} is nothing that can be changed: choose from {', '.join(KINDS)}.")
-    day, is_read = _require(context, opportunity, as_of), kind not in _READS or bool(_read_columns(context, kind))
+    day, is_read = _require(context, opportunity, as_of), kind != "product" or bool(_read_columns(context))
     tried = _variants(context, opportunity, day, kind)
     now = _score(context, [opportunity], day)[1].iloc[0]
     if kind == "value" or not is_read or not tried:
@@ -576,7 +583,7 @@ def what_would_change(
         parts = [_score(context, [other for _, other, then in tried if then == date], date)[1] for date in dates]
         found = pd.concat(parts, ignore_index=True)
     table = _compare([choice for choice, _, _ in tried], found, now, f"p_won_{context.params['explain']['horizon']}")
-    if kind in _READS:
+    if kind == "product":
         table = table.sort_values(["score", "expected_value", "choice"], ascending=[False, False, True], ignore_index=True)
     return Changes(kind, _say_changes(context, kind, table), table)
 

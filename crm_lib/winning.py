@@ -19,8 +19,7 @@ from .config import CrmError
 from .fiscal import FiscalCalendar
 from .incidence import WinTable
 from .metrics import log_odds
-from .schema import EXTRA_PREFIX
-from .snapshots import KNOWN_FROM_START, WRITTEN_AT_CLOSE
+from .schema import EXTRA_PREFIX, fixed_columns, late_columns
 
 # %% ../nbs/lib/37_winning.ipynb #6687ccb8
 _MOST_NAMES, _MOST_WORDS = 300, 50  # values of our columns, and of a text column of the user's own
@@ -54,11 +53,11 @@ def candidate_columns(
     wanted: Sequence[str] | None = None,  # look at these only; none = all that are known while a deal is open
 ) -> list[str]:  # columns of X
     "List the columns that may tell winners from losers."
-    late = [name for name in wanted or () if name in WRITTEN_AT_CLOSE]
+    late = [name for name in wanted or () if name in late_columns()]
     if late:
         raise CrmError(f"win_columns: {', '.join(late)} is written when a deal closes and says nothing while it is open; leave it out.")
     own = [name for name in X if str(name).startswith(EXTRA_PREFIX)]
-    names = [*KNOWN_FROM_START, *own] if wanted is None else wanted
+    names = [*fixed_columns(), *own] if wanted is None else wanted
     return [name for name in names if name in X and _may_speak(name, X[name])]
 
 # %% ../nbs/lib/37_winning.ipynb #eab35d97

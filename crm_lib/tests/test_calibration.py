@@ -15,14 +15,17 @@ __all__ = ['EVERYWHERE', 'AHEAD', 'DAYS', 'SETTINGS', 'outcomes', 'test_a_loud_f
            'test_an_unknown_kind_is_refused_with_the_known_ones', 'judged_at',
            'test_a_horizon_needs_forecasts_wins_and_others', 'flat',
            'test_a_later_end_is_never_less_likely_and_horizons_that_end_together_agree',
-           'test_horizons_without_a_map_stay_raw_where_nothing_contradicts_them',
+           'test_horizons_without_a_map_take_their_share_of_the_correction',
+           'test_where_the_raw_model_sees_nothing_coming_the_correction_is_laid_out_by_time',
            'test_the_answer_for_a_horizon_does_not_depend_on_the_others_asked_with_it', 'Pace', 'today', 'past',
            'test_a_calibrated_model_maps_what_the_raw_one_says', 'test_per_date_a_later_end_is_never_less_likely',
            'test_a_row_asked_alone_or_for_one_horizon_gets_the_same_answer',
            'test_without_enough_past_forecasts_the_model_stays_raw',
-           'test_everything_but_the_horizons_is_the_wrapped_models',
+           'test_everything_but_the_curves_is_the_wrapped_models',
            'test_the_column_of_the_living_is_the_wrapped_models_and_counts_among_those_of_the_score',
-           'test_a_model_without_maps_says_so', 'history', 'ends_of',
+           'test_a_model_without_maps_says_so', 'Closes', 'loose',
+           'test_the_daily_curves_are_chances_whatever_the_maps_say',
+           'test_when_fewer_are_won_than_was_said_the_others_are_lost_on_the_same_days', 'history', 'ends_of',
            'test_every_row_comes_back_once_per_kind_under_its_name',
            'test_an_origin_learns_from_what_had_come_due_and_from_nothing_else',
            'test_a_label_of_the_very_day_counts_and_one_of_the_next_day_does_not',
@@ -38,7 +41,7 @@ from sklearn.base import clone
 from ..calibration import CALIBRATORS, CalibratedModel, Calibrator, apply_maps, calibrate_forward, fit_maps
 from ..config import CrmError
 from ..fiscal import FiscalCalendar, horizon_end
-from ..incidence import IncidenceModel
+from ..incidence import IncidenceModel, chain_hazards
 from ..models import CloseHazardModel
 
 # %% ../../nbs/tests/test_calibration.ipynb #fc957c51
@@ -166,14 +169,24 @@ AHEAD = {"quarter_end": 30, "30": 30, "45": 45, "60": 60, "90": 90}
 def test_a_later_end_is_never_less_likely_and_horizons_that_end_together_agree():
     raw = pd.DataFrame([[0.1, 0.1, 0.2, 0.3, 0.4]], columns=list(AHEAD))
     maps = {"30": flat(0.5), "quarter_end": flat(0.2), "60": flat(0.4)}
-    assert apply_maps(raw, maps, AHEAD).iloc[0].tolist() == [0.5, 0.5, 0.5, 0.5, 0.5]
+    assert apply_maps(raw, maps, AHEAD).iloc[0].tolist() == [0.5, 0.5, 0.5, 0.5, pytest.approx(0.5 + 0.5 / 0.7 * 0.1)]
     low = apply_maps(raw, {"60": flat(0.05)}, AHEAD)
-    assert low.iloc[0].tolist() == [0.05, 0.05, 0.05, 0.05, 0.4] and raw["30"].tolist() == [0.1]
+    assert low.iloc[0].to_numpy() == pytest.approx([0.05 / 3, 0.05 / 3, 0.1 / 3, 0.05, 0.2 / 3]) and raw["30"].tolist() == [0.1]
 
 
-def test_horizons_without_a_map_stay_raw_where_nothing_contradicts_them():
+def test_horizons_without_a_map_take_their_share_of_the_correction():
     raw = pd.DataFrame([[0.1, 0.1, 0.2, 0.3, 0.4]], columns=list(AHEAD))
-    assert apply_maps(raw, {}, AHEAD).equals(raw) and apply_maps(raw, {"60": flat(0.35)}, AHEAD).iloc[0].tolist() == [0.1, 0.1, 0.2, 0.35, 0.4]
+    assert apply_maps(raw, {}, AHEAD).equals(raw)
+    high = apply_maps(raw, {"30": flat(0.2), "60": flat(0.65)}, AHEAD).iloc[0]
+    assert high[["30", "quarter_end", "60"]].tolist() == [0.2, 0.2, 0.65] and high["45"] == pytest.approx(0.425)
+    assert high["90"] == pytest.approx(0.65 + 0.35 / 0.7 * 0.1)  # of the deals not yet won as many are as the raw model says
+
+
+def test_where_the_raw_model_sees_nothing_coming_the_correction_is_laid_out_by_time():
+    raw = pd.DataFrame([[0.0, 0.0, 0.0, 0.0, 0.0]], columns=list(AHEAD))
+    assert apply_maps(raw, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.1, 0.1, 0.15, 0.2, 0.2])
+    sure = pd.DataFrame([[1.0, 1.0, 1.0, 1.0, 1.0]], columns=list(AHEAD))
+    assert apply_maps(sure, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.2])
 
 
 def test_the_answer_for_a_horizon_does_not_depend_on_the_others_asked_with_it():
@@ -215,7 +228,7 @@ def test_a_calibrated_model_maps_what_the_raw_one_says(kind):
     won, raw = model.predict_win(rows, [30, 60, 90, "quarter_end"]), Pace().predict_win(rows, [30, 60, 90, "quarter_end"])
     assert won.index.equals(rows.index) and list(won) == [30, 60, 90, "quarter_end"]
     assert won[30].tolist() == model.maps_["30"].transform(raw[30]).tolist()
-    assert (won[90] >= raw[90]).all() and won.notna().all(axis=None) and not won[60].equals(raw[60])
+    assert (won[90] >= won[60]).all() and won.notna().all(axis=None) and not won[60].equals(raw[60]) and not won[90].equals(raw[90])
 
 # %% ../../nbs/tests/test_calibration.ipynb #5a4e6542
 @pytest.mark.parametrize("kind", CALIBRATORS)
@@ -240,12 +253,10 @@ def test_without_enough_past_forecasts_the_model_stays_raw():
     assert list(CalibratedModel(Pace()).fit_maps(past(499), least=400, least_wins=10).maps_) == ["30", "60", "quarter_end"]
 
 
-def test_everything_but_the_horizons_is_the_wrapped_models():
-    model, rows = CalibratedModel(Pace()).fit_maps(past()), today(as_of=["2024-01-31"])
+def test_everything_but_the_curves_is_the_wrapped_models():
+    model = CalibratedModel(Pace()).fit_maps(past())
     assert model.features == ["pace"] and model.chosen_win_columns == ["product"]
     assert CalibratedModel().features == CalibratedModel().chosen_win_columns == [] and CalibratedModel().alive is None
-    assert all(np.array_equal(*pair) for pair in zip(model.predict_hazards(rows, 9), Pace().predict_hazards(rows, 9)))
-    assert np.array_equal(model.predict_cumulative_incidence(rows, 9), Pace().predict_cumulative_incidence(rows, 9))
     copy = clone(CalibratedModel(CloseHazardModel("logistic"), "sigmoid", FiscalCalendar(3)))
     assert copy.kind == "sigmoid" and copy.model.learner == "logistic" and copy.calendar == FiscalCalendar(3)
 
@@ -259,6 +270,47 @@ def test_the_column_of_the_living_is_the_wrapped_models_and_counts_among_those_o
 def test_a_model_without_maps_says_so():
     with pytest.raises(CrmError, match="no maps yet: give fit_maps"):
         CalibratedModel(Pace()).predict_win(today(), [30])
+
+# %% ../../nbs/tests/test_calibration.ipynb #e0f1c2a7
+class Closes(Pace):
+    "Closes at the pace of the row; a share of the closings is won that is another one every day."
+
+    def predict_hazards(self, X, days):
+        share = 0.5 + 0.5 * np.sin(np.arange(days) / 9 + X[["pace"]].to_numpy() * 999)
+        return np.repeat(X[["pace"]].to_numpy(), days, axis=1), share
+
+
+def loose(seed, horizons=("30", "60", "90", "quarter_end")):
+    "Maps that rise, and may say anything."
+    rng, maps = np.random.default_rng(seed), {}
+    for name in rng.permutation(horizons)[: rng.integers(1, 5)]:
+        x, y = np.sort(rng.uniform(0, rng.choice([0.1, 1]), 6)), np.sort(rng.uniform(0, rng.choice([0.02, 1]), 6))
+        maps[str(name)] = Calibrator().restore({"kind": "isotonic"}, {"x": x, "y": np.where(rng.uniform(size=6) < 0.2, y[0], y).cumsum().clip(0, 1)})
+    return maps
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_daily_curves_are_chances_whatever_the_maps_say(seed):
+    model, rows = CalibratedModel(Closes(FiscalCalendar(seed % 3 + 1)), calendar=FiscalCalendar(seed % 3 + 1)), today(40, seed, as_of=[f"2024-01-{seed + 5:02}"])
+    model.maps_ = loose(seed)
+    won, still_open = model.predict_paths(rows, 365)
+    lost = 1 - won - still_open
+    assert (np.diff(won) >= 0).all() and (np.diff(still_open) <= 0).all() and (np.diff(lost) >= -1e-12).all()
+    assert won.min() >= 0 and still_open.min() >= 0 and lost.min() >= -1e-12 and won.max() <= 1
+    said = model.predict_win(rows, [30, 45, 60, 90, 300, "quarter_end"])
+    ends = {name: (horizon_end(rows["as_of"].iloc[0], name, model.calendar) - np.datetime64(rows["as_of"].iloc[0], "D")).astype(int) for name in said}
+    assert all(np.array_equal(said[name], won[:, day - 1]) for name, day in ends.items())
+    closing, winning = model.predict_hazards(rows, 200)
+    assert np.allclose(chain_hazards(closing, winning), (won[:, :200], still_open[:, :200]), atol=1e-10)
+    assert all(np.array_equal(model.predict_paths(rows, 20)[part], whole[:, :20]) for part, whole in enumerate((won, still_open)))
+
+
+def test_when_fewer_are_won_than_was_said_the_others_are_lost_on_the_same_days():
+    model, rows = CalibratedModel(Pace()), today(as_of=["2024-01-31"])
+    model.maps_ = {name: Calibrator().restore({"kind": "isotonic"}, {"x": np.array([0.0, 1.0]), "y": np.array([0.0, 0.6])}) for name in ("30", "60", "90")}
+    (won, still_open), (raw, raw_open) = model.predict_paths(rows, 365), Pace().predict_paths(rows, 365)
+    assert np.allclose(still_open[:, [29, 59, 89, 364]], raw_open[:, [29, 59, 89, 364]]) and (won < raw).all()
+    assert np.allclose(won, 0.6 * raw)
 
 # %% ../../nbs/tests/test_calibration.ipynb #22e99fdc
 DAYS = pd.date_range("2024-01-31", periods=8, freq="ME")

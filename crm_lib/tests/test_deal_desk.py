@@ -7,8 +7,9 @@ __all__ = ['built', 'young', 'test_the_first_open_deal_is_shown_at_once', 'test_
            'test_an_entered_value_moves_what_is_expected',
            'test_what_cannot_be_used_is_said_beside_its_field_and_no_old_answer_stays',
            'test_a_new_opportunity_is_asked_for_step_by_step', 'test_entries_are_read_and_what_is_no_number_is_said',
-           'test_words_find_open_deals', 'test_a_deal_that_is_not_the_viewers_is_refused_in_a_sentence',
-           'test_pictures_are_said_in_words_too',
+           'test_words_find_open_deals', 'test_the_owner_of_a_deal_stays_and_is_chosen_for_a_new_one',
+           'test_a_company_that_lacks_columns_has_a_desk_that_scores',
+           'test_a_deal_that_is_not_the_viewers_is_refused_in_a_sentence', 'test_pictures_are_said_in_words_too',
            'test_steps_begin_where_the_one_before_ended_and_the_rest_is_one_step',
            'test_small_and_large_chances_are_not_called_nothing_or_certain', 'test_every_kind_can_be_looked_at',
            'test_in_a_kernel_the_answer_comes_before_the_other_choices',
@@ -31,7 +32,7 @@ from .. import deal_desk as deal_desk_module
 from ..accounts import Viewer
 from ..deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_open, read_entry, say_curve, warm_up
 from .test_uploads import their_export
-from .test_what_if import asked, make_project
+from .test_what_if import asked, lacking, make_project
 from ..what_if import KINDS, pick, score_one
 
 # %% ../../nbs/tests/test_deal_desk.ipynb #e9ebe808
@@ -86,7 +87,7 @@ def test_a_new_opportunity_is_asked_for_step_by_step(built):
     button.vue_begin()
     assert desk.answer is None and desk.hint.text.startswith("Choose an agent and a product")
     desk.form.vue_set_value(["sales_agent", desk.form.fields[0]["choices"][0]])
-    assert desk.form.errors == {} and desk.answer is None
+    assert desk.form.errors == {} and desk.answer is None and desk.hint.text.startswith("Choose a product, and")
     desk.form.vue_set_value(["product", desk.form.fields[1]["choices"][0]])
     assert desk.answer.opportunity.opportunity_id == "(new)" and desk.heading.text.startswith("A new opportunity")
     desk.compare("nothing")
@@ -104,7 +105,31 @@ def test_words_find_open_deals(built):
     assert row["opportunity_id"] in desk.found.ordered["opportunity_id"].tolist() and len(desk.found.ordered) < len(desk.open)
     desk.found.vue_open_row(row["opportunity_id"])
     assert desk.key == row["opportunity_id"]
-    assert find_rows(desk.open, "zebra").empty
+    assert find_rows(desk.open, "zebra").empty and find_rows(desk.open.assign(account="Café Zoé"), "zoe").shape[0] == len(desk.open)
+
+
+def test_the_owner_of_a_deal_stays_and_is_chosen_for_a_new_one(built):
+    _, desk, _ = built
+    owner, other = desk.answer.opportunity.sales_agent, next(name for name in desk.context.mine["sales_agent"].unique() if name != desk.form.values["sales_agent"])
+    assert desk.form.fields[0]["choices"] == [owner] and desk.form.fields[0]["fixed"]
+    desk.form.vue_set_value(["sales_agent", other])
+    assert desk.answer.opportunity.sales_agent == owner and desk.form.values["sales_agent"] == owner
+    desk.start_new()
+    assert set(desk.form.fields[0]["choices"]) == set(desk.context.mine["sales_agent"]) and not desk.form.fields[0]["fixed"]
+
+
+@pytest.mark.parametrize("gone", [("product",), ("team",), ("product", "team", "price")], ids=" ".join)
+def test_a_company_that_lacks_columns_has_a_desk_that_scores(gone):
+    _, desk, board = build_desk(lacking(*gone)[0])
+    assert desk.answer is not None and desk.tiles.items and desk.form.errors == {} and desk.said.text
+    assert ("product" in [field["key"] for field in desk.form.fields]) == ("Product" in [column["heading"] for column in desk.found.columns]) == ("product" not in gone)
+    desk.start_new()
+    desk.form.vue_set_value(["sales_agent", desk.form.fields[0]["choices"][0]])
+    if "product" not in gone:
+        desk.form.vue_set_value(["product", desk.form.fields[1]["choices"][0]])
+    assert desk.answer is not None and desk.answer.expected_value > 0
+    board.take("open.csv", their_export(2).to_csv(index=False).encode())
+    assert board.field.said == "open.csv: 2 rows scored, 0 rows refused."
 
 
 def test_a_deal_that_is_not_the_viewers_is_refused_in_a_sentence(built):
@@ -181,7 +206,9 @@ def test_a_limited_viewer_is_offered_own_names_only(tmp_path, monkeypatch):
     office = deals["regional_office"].iloc[0]
     made = deal_desk(Viewer("<b>Ann</b>", "viewer", "regional_office", office), place)
     parts = made.children[0].children[0].children
-    form = parts[0].children[0].children[1].children[0]
+    asked_for, form = parts[0].children[0].children
+    asked_for.children[-1].vue_begin()
+    form = form.children[0]
     assert set(form.fields[0]["choices"]) == set(deals.loc[deals["regional_office"] == office, "sales_agent"]) and made.who == "<b>Ann</b>"
     assert "No model is registered here" in parts[-1].text
 

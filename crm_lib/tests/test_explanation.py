@@ -136,7 +136,7 @@ def test_an_unknown_value_is_explained_as_unknown(model, open_deals):
     reasons = explain_scores(model, open_deals, 30, background=5)
     unknown = reasons[reasons["value"].isna()]
     assert len(unknown) == open_deals["agent_stuck_share"].isna().sum() > 0
-    assert unknown["words"].str.startswith("agent_stuck_share unknown: ").all() and np.isfinite(unknown["contribution"]).all()
+    assert unknown["words"].str.startswith("owner's deals left without a decision not known: ").all() and np.isfinite(unknown["contribution"]).all()
 
 
 def test_equal_deals_have_equal_reasons(model, open_deals):
@@ -182,12 +182,16 @@ def test_equal_scores_are_put_in_order_by_their_values():
 
 # %% ../../nbs/tests/test_explanation.ipynb #465dba5a
 @pytest.mark.parametrize("reason, words", [
-    (("age_days", 96.0, -0.83), "open 96 days: -0.8"), (("agent_stuck_share", 0.257, 0.0), "agent leaves 26% of deals lying: +0.0"),
-    (("x_score", 2.50, 1.26), "x_score 2.5: +1.3"), (("cohort_closing", np.nan, 0.5), "cohort_closing unknown: +0.5"),
-    (("x_score", np.inf, 0.5), "x_score unknown: +0.5"),
-    (("sales_agent", "Ada {Abel}", 0.64), "sold by Ada {Abel}: +0.6"), (("product", "Delta Pro", -0.5), "product Delta Pro: -0.5"),
-    (("x_lead_source", "Fair", 0.2), "lead source Fair: +0.2"), (("manager", None, 0.1), "manager unknown: +0.1"),
-    (("list_price", 1250.0, 0.3), "list price 1,250: +0.3")])
+    (("age_days", 96.0, -0.83), "open 96 days: lowers the chance a lot"),
+    (("agent_stuck_share", 0.257, 0.0), "26% of this owner's deals stay open without a decision: hardly moves the chance"),
+    (("week_closing", 3.31, 0.69), "deals started that week are closing 3.3 times as fast as usual: raises the chance"),
+    (("alive_probability", 0.8, 0.7), "80% of such deals are still active: raises the chance a lot"),
+    (("x_score", 2.50, 1.26), "score 2.5: raises the chance a lot"),
+    (("cohort_closing", np.nan, 0.5), "closing pace of that week's deals in the region not known: raises the chance"),
+    (("x_score", np.inf, 0.5), "score not known: raises the chance"),
+    (("sales_agent", "Ada {Abel}", 0.64), "sold by Ada {Abel}: raises the chance"), (("product", "Delta Pro", -0.5), "product Delta Pro: lowers the chance"),
+    (("x_lead_source", "Fair", 0.2), "lead source Fair: raises the chance"), (("manager", None, 0.05), "manager not known: raises the chance"),
+    (("list_price", 1250.0, -0.04), "list price 1,250: hardly moves the chance")])
 def test_a_reason_says_its_value_and_what_that_does(reason, words):
     assert say_reason(*reason) == words
 
@@ -233,7 +237,7 @@ def test_texts_are_explained_by_name_and_the_reasons_still_add_up(speaking):
     assert set(win_columns(model)) == {"sales_agent", "x_size"} and set(reasons["feature"]) == {"age_days", *FEW, "sales_agent", "x_size"}
     assert np.allclose(total(reasons), shown(model, rows, 30), atol=1e-9)
     agent = reasons[reasons["feature"] == "sales_agent"]
-    assert agent["words"].str.rsplit(":", n=1).str[0].tolist() == ["sold by Ada", "sold by Nobody", "sales_agent unknown"] * 3
+    assert agent["words"].str.rsplit(":", n=1).str[0].tolist() == ["sold by Ada", "sold by Nobody", "sales agent not known"] * 3
     assert reasons["value"].dtype == float and agent["value"].isna().all() and reasons.loc[reasons["feature"] == "x_size", "value"].notna().all()
     assert (agent["contribution"].to_numpy()[::3] > agent["contribution"].to_numpy()[1::3]).all()
 
@@ -250,7 +254,7 @@ def test_contributions_of_texts_equal_shapley_values_computed_by_hand(speaking):
     assert np.allclose(found["contribution"].reindex(columns), expected, atol=1e-9) and np.allclose(found["base"], base)
 
 
-@pytest.mark.parametrize("feature, name", [("alive_probability", "chance of being alive"), ("sales_agent", "sales agent"), ("x_lead_source", "lead source")])
+@pytest.mark.parametrize("feature, name", [("alive_probability", "share of such deals still active"), ("sales_agent", "sales agent"), ("x_lead_source", "lead source")])
 def test_every_column_has_a_name_for_readers(feature, name):
     assert name_feature(feature) == name
 

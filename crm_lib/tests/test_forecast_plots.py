@@ -28,7 +28,7 @@ from ..waterfall import STEPS
 
 # %% ../../nbs/tests/test_forecast_plots.ipynb #6c545d17
 HISTORY = pd.DataFrame({"month": pd.to_datetime(["2023-11-30", "2024-02-03", "2024-02-20"]), "won": [5e5, 2e5, 1e5]})
-FORECAST = pd.DataFrame({"label": ["Mar 2024", "Mar 2024", "Q2 2024"], "start": pd.to_datetime(["2024-03-01", "2024-03-01", "2024-04-01"]), "p10": [2e5, np.nan, 6e5], "p50": [3e5, 9e5, 8e5],
+FORECAST = pd.DataFrame({"label": ["Mar 2024", "Mar 2024", "Q2 2024"], "start": pd.to_datetime(["2024-03-01", "2024-03-01", "2024-04-01"]), "p10": [2e5, np.nan, 6e5], "mean": [3e5, 9e5, 8e5],
                          "p90": [4e5, np.nan, 1e6], "method": ["the_model", "seasonal_mean", "the_model"]})
 RECORD = pd.DataFrame({"origin": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2), "period": "month", "method": ["model", "model", "rule", "rule"], "forecast": [90.0, 110, 100, 900],
                        "actual": [100.0, 100, 100, 100]})
@@ -74,7 +74,7 @@ def test_without_a_history_or_a_method_the_forecast_stands_alone():
 def test_each_method_has_its_wape_and_what_misses_by_far_a_hollow_triangle():
     fig = plot_record(RECORD)
     ax = fig.axes[0]
-    assert words(fig.legends[0].get_texts()) == ["what came", "model: WAPE 10.0 %", "rule: WAPE 400.0 %"]
+    assert words(fig.legends[0].get_texts()) == ["what came", "model: mean error 10.0 %", "rule: mean error 400.0 %"]
     far = [line for line in ax.lines if line.get_marker() == "^" and len(line.get_xdata())]
     assert len(far) == 1 and far[0].get_ydata()[0] < ax.get_ylim()[1] < 130 and "hollow triangle" in ax.get_xlabel()
 
@@ -83,7 +83,7 @@ def test_each_kind_of_period_has_its_panel():
     both = pd.concat([RECORD.iloc[:2], RECORD.iloc[:2].assign(period="fiscal_quarter", forecast=[120.0, 90])])
     fig = plot_record(both)
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["Forecast and what came, by month", "Forecast and what came, by fiscal quarter"]
-    assert words(fig.legends[0].get_texts()) == ["what came", "model: WAPE 10.0 % (month), 15.0 % (fiscal quarter)"] and "triangle" not in fig.axes[0].get_xlabel()
+    assert words(fig.legends[0].get_texts()) == ["what came", "model: mean error 10.0 % (month), 15.0 % (fiscal quarter)"] and "triangle" not in fig.axes[0].get_xlabel()
 
 
 def test_the_names_of_many_methods_and_origins_are_all_told_apart():
@@ -94,7 +94,7 @@ def test_the_names_of_many_methods_and_origins_are_all_told_apart():
 
 
 def test_where_nothing_came_the_wape_is_unknown():
-    assert words(plot_record(RECORD.assign(actual=0.0, forecast=0.0)).legends[0].get_texts())[1] == "model: WAPE unknown"
+    assert words(plot_record(RECORD.assign(actual=0.0, forecast=0.0)).legends[0].get_texts())[1] == "model: mean error unknown"
 
 # %% ../../nbs/tests/test_forecast_plots.ipynb #aa4777b1
 def test_windows_are_counted_inside_with_both_ends_and_drawn_with_two_marks():
@@ -112,11 +112,11 @@ def _steps(**changes):
 
 
 def test_each_bar_begins_where_the_one_before_ended():
-    fig = plot_waterfall(_steps(won=30.0, lost=-20.0, unchanged=0.0))
+    fig = plot_waterfall(_steps(won=30.0, lost=-20.0, steady=0.0))
     ax = fig.axes[0]
     assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 100), (100, 30), (130, -20), (110, 0), (0, 110)]
     assert words(ax.texts) == ["100  (9 deals)", "+30  (1 deal)", "−20  (1 deal)", "0  (1 deal)", "110  (7 deals)"]
-    assert words(ax.get_yticklabels()) == ["Last forecast", "Won", "Lost", "Unchanged", "This forecast"] and figure_png(fig)
+    assert words(ax.get_yticklabels()) == ["Last forecast", "Won", "Lost", "Steady", "This forecast"] and figure_png(fig)
     assert len({bar.get_facecolor() for bar in ax.patches[:3]}) == 3
 
 # %% ../../nbs/tests/test_forecast_plots.ipynb #d1714ace

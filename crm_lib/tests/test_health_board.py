@@ -21,7 +21,7 @@ from ..config import CrmError, read_params
 from ..files import write_parquet
 from ..health_board import health_page, pick_horizon, read_versions, say_coverage, say_data, tabulate_record, verdict_tiles
 from .test_pipeline_board import find, walk
-from .test_viewing import JUDGED, METRICS, NORTH, make_project
+from .test_viewing import JUDGED, METRICS, NORTH, RECORD, make_project
 
 # %% ../../nbs/tests/test_health_board.ipynb #f5f391da
 VERSIONS = pd.DataFrame({"version": [2, 1], "status": ["champion", "former"], "model": "cure_table", "as_of": "2024-03-31", "data": "0", "skill": [0.25, 0.2],
@@ -58,8 +58,11 @@ def test_the_verdict_stands_beside_the_simple_table(interval, words):
 # %% ../../nbs/tests/test_health_board.ipynb #dfde380a
 def test_the_forecasts_record_is_tabulated_beside_simpler_ways():
     table = tabulate_record(METRICS["forecast"])
-    assert table[["window", "published", "model", "last_period", "origins"]].to_numpy().tolist() == [["Next month", 0.06, 0.12, 0.36, 6.0]]
-    assert table["seasonal_mean"].isna().all() and tabulate_record({}).empty
+    assert table[["window", "error", "published", "model", "last_period", "origins"]].to_numpy().tolist() == [
+        ["Next month, to 2024-04-30 (model)", 0.12, 0.06, 0.12, 0.36, 6.0], ["Next quarter, to 2024-06-30 (mean of both)", 0.08, 0.06, 0.12, 0.36, 4.0]]
+    same = {"record": {name: RECORD["month"] for name in ("month", "quarter")}}
+    unjudged = {"record": {"month": {"total": {**RECORD["month"]["total"], "origins": 0, "wape": None, "errors": {}}}}}
+    assert len(tabulate_record(same)) == 1 and tabulate_record(unjudged).empty and tabulate_record({}).empty
     assert say_coverage({}) == "No interval can be held against what came yet."
     assert say_coverage(METRICS["forecast"]) == "Of 23 past windows, 83 % lay inside the interval that should hold 80 %."
 
@@ -92,7 +95,10 @@ def test_the_page_shows_verdict_record_and_versions(project, store, monkeypatch,
     page = health_page(project, viewer)
     said = str([{name: value for name, value in part.get_state().items() if name not in ("template", "day", "night")} for part in walk(page)])
     assert len(find(page, "_Picture")) == 3 and all(part.day for part in find(page, "_Picture")) and not any(part.kind == "error" for part in find(page, "_Note"))
-    assert "In use: cure table. It is the simplest of the best." in said and "Version 2 is promoted." in said and "Nobody watches drift yet" in said
+    assert "In use: cure table. It is the simplest of the best." in said and "Version 2 is promoted." in said and "No stage compares new deals with those" in said
+    hints = [part.heading for part in walk(page) if getattr(part, "hint", "").startswith("Whole company.")]
+    assert len(hints) == (0 if viewer is LOCAL else 4) and ("Skill of the chances, whole company" in said) == (viewer is NORTH)
+    assert said.count("Regional office North only.") == (0 if viewer is LOCAL else 2)
     assert viewer is LOCAL or not [word for word in ("S1", "Sara", "South", "7090", "7,090") if word in said]
 
 # %% ../../nbs/tests/test_health_board.ipynb #aea578b2

@@ -156,7 +156,7 @@ def test_the_difference_to_the_table_is_that_of_the_brier_scores():
 def test_origins_have_a_panel_per_horizon():
     both = pd.concat([ORIGINS.assign(horizon="30"), ORIGINS.assign(horizon="quarter_end")])
     titles = [axes.get_title(loc="left") for axes in plot_origins(both).axes]
-    assert titles == ["Brier score per origin, 30 days", "Brier score per origin, quarter end"]
+    assert titles == ["Brier score at each past date, 30 days", "Brier score at each past date, quarter end"]
 
 # %% ../../nbs/tests/test_plots.ipynb #ac97f2bd
 def test_many_origins_do_not_crowd_the_axis():
@@ -179,7 +179,7 @@ def test_contributions_are_ranked_by_size():
 def test_reasons_lead_from_the_usual_deal_to_this_one():
     figure = plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS), top=2)
     assert rows_of(figure) == ["usual deal", "large", "down", "1 other reason", "this deal"]
-    assert texts_of(figure) == ["26.9\u00a0%", "+1.00", "−0.40", "+0.10", "42.6\u00a0%"]
+    assert texts_of(figure) == ["26.9\u00a0%", "50.0\u00a0%", "40.1\u00a0%", "42.6\u00a0%", "42.6\u00a0%"]
 
 # %% ../../nbs/tests/test_plots.ipynb #21d997c9
 def test_reasons_that_do_not_add_up_to_the_score_are_refused():

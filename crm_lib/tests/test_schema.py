@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['test_deals_have_the_columns_of_the_contract_in_order', 'test_the_outcomes_are_stage_close_date_and_close_value',
            'test_the_account_and_all_that_describes_it_count_as_back_filled',
+           'test_every_column_of_deals_is_fixed_or_late_or_the_key_or_the_first_day',
            'test_the_stages_are_open_or_closed_and_nothing_else',
            'test_each_table_holds_its_key_and_names_no_column_twice',
            'test_a_wide_table_may_hold_every_column_of_deals_once', 'test_each_kind_has_a_dtype',
@@ -16,8 +17,10 @@ import pandas as pd
 import pytest
 
 from ..config import CrmError
-from ..schema import (BACKFILLED, CLOSED_STAGES, DEAL_COLUMNS, DEAL_LEVEL, DEALS, DTYPES, FURTHER, OPEN_STAGES, OUTCOMES, PIPELINE_KINDS, STAGES, TABLE_KEYS,
-                            TABLES, data_dictionary, require_columns)
+from ..schema import (
+    BACK_FILLED, CLOSED_STAGES, DEALS, DEAL_COLUMNS, DEAL_LEVEL, DTYPES, FURTHER, OPEN_STAGES, PIPELINE_KINDS,
+    REWRITTEN, STAGES, TABLES, TABLE_KEYS, data_dictionary, fixed_columns, late_columns, outcome_columns,
+    require_columns)
 
 # %% ../../nbs/tests/test_schema.ipynb #b072c6e1
 def test_deals_have_the_columns_of_the_contract_in_order():
@@ -27,11 +30,18 @@ def test_deals_have_the_columns_of_the_contract_in_order():
 
 
 def test_the_outcomes_are_stage_close_date_and_close_value():
-    assert OUTCOMES == ("stage", "close_date", "close_value")
+    assert outcome_columns() == ("stage", "close_date", "close_value")
 
 
 def test_the_account_and_all_that_describes_it_count_as_back_filled():
-    assert BACKFILLED == ("account", "sector", "account_revenue", "employees", "office_location")
+    back_filled = tuple(column.name for column in DEALS if column.known == BACK_FILLED)
+    assert back_filled == ("account", "sector", "account_revenue", "employees", "office_location")
+
+
+def test_every_column_of_deals_is_fixed_or_late_or_the_key_or_the_first_day():
+    assert fixed_columns() == ("sales_agent", "manager", "regional_office", "product", "series", "list_price")
+    assert sorted((*fixed_columns(), *late_columns(), "opportunity_id", "engage_date")) == sorted((*DEAL_COLUMNS, *REWRITTEN))
+    assert set(outcome_columns()) < set(late_columns()) and REWRITTEN == ("x_expected_close_date",)
 
 
 def test_the_stages_are_open_or_closed_and_nothing_else():

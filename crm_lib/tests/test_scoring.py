@@ -7,10 +7,7 @@ __all__ = ['VALUES', 'TODAY', 'test_a_grade_begins_at_its_threshold', 'test_thre
            'test_thresholds_that_do_not_fall_from_one_to_zero_are_refused',
            'test_the_middle_is_the_first_day_by_which_half_of_the_closings_have_come',
            'test_a_constant_hazard_closes_half_at_its_half_life', 'test_a_deal_that_hardly_ever_closes_has_no_middle',
-           'test_a_move_of_the_log_odds_by_more_than_a_quarter_has_a_name',
-           'test_a_deal_that_was_not_open_then_has_no_direction', 'test_chances_of_nothing_on_both_days_are_steady',
-           'test_the_step_that_counts_can_be_chosen', 'Daily', 'on', 'scored',
-           'test_the_scores_are_the_chain_of_the_models_hazards',
+           'Daily', 'on', 'scored', 'test_the_scores_are_the_chain_of_the_models_hazards',
            'test_the_columns_stand_in_the_order_of_the_contract_and_the_best_deal_first',
            'test_equal_scores_are_ordered_by_value_and_then_by_key',
            'test_the_expected_close_is_the_middle_of_the_closings_or_missing',
@@ -38,7 +35,7 @@ from ..baselines import AlwaysNo
 from ..config import CrmError
 from ..fiscal import FiscalCalendar
 from ..incidence import IncidenceModel
-from ..scoring import FLOOR, defuse_formulas, grade_scores, median_close_days, name_trend, score_deals, score_latest, win_paths
+from ..scoring import FLOOR, defuse_formulas, grade_scores, median_close_days, score_deals, score_latest, win_paths
 
 # %% ../../nbs/tests/test_scoring.ipynb #815c01d2
 def test_a_grade_begins_at_its_threshold():
@@ -70,23 +67,6 @@ def test_a_constant_hazard_closes_half_at_its_half_life():
 def test_a_deal_that_hardly_ever_closes_has_no_middle():
     assert np.isnan(median_close_days(np.array([[1.0, 1.0], [1.0, 0.9995]]))).all()
     assert median_close_days(np.array([[1.0, 0.998]]))[0] == 2
-
-# %% ../../nbs/tests/test_scoring.ipynb #4a0299dd
-def test_a_move_of_the_log_odds_by_more_than_a_quarter_has_a_name():
-    odds = np.exp(np.array([0.26, 0.24, -0.24, -0.26]))
-    assert name_trend(odds / (1 + odds), np.full(4, 0.5)).tolist() == ["improving", "steady", "steady", "declining"]
-
-
-def test_a_deal_that_was_not_open_then_has_no_direction():
-    assert name_trend(np.array([0.9, 0.001]), np.array([np.nan, np.nan])).tolist() == ["unknown", "unknown"]
-
-
-def test_chances_of_nothing_on_both_days_are_steady():
-    assert name_trend(np.array([0.0, FLOOR]), np.array([0.0, 0.0])).tolist() == ["steady", "steady"]
-
-
-def test_the_step_that_counts_can_be_chosen():
-    assert name_trend(np.array([0.6]), np.array([0.5]), step=1.0).tolist() == ["steady"]
 
 # %% ../../nbs/tests/test_scoring.ipynb #4c26d469
 class Daily(IncidenceModel):
@@ -159,12 +139,12 @@ def test_the_direction_compares_with_the_same_deal_at_the_earlier_date():
     today = on("2024-03-21", up=0.004, same=0.002, down=0.001, new=0.2, dead=0.0)
     earlier = on("2024-02-22", gone=0.3, dead=0.0, down=0.002, up=0.002, same=0.002)
     trend = scored(today, earlier).set_index("opportunity_id")["trend"]
-    assert trend.to_dict() == {"up": "improving", "same": "steady", "down": "declining", "new": "unknown", "dead": "steady"}
+    assert trend.to_dict() == {"up": "improving", "same": "steady", "down": "declining", "new": "new", "dead": "steady"}
 
 
 def test_without_an_earlier_date_no_direction_is_known():
     scores = scored()
-    assert (scores["trend"] == "unknown").all() and scores["slipped_days"].isna().all() and scores["slipped_days"].dtype == float
+    assert (scores["trend"] == "new").all() and scores["slipped_days"].isna().all() and scores["slipped_days"].dtype == float
 
 # %% ../../nbs/tests/test_scoring.ipynb #035ef47f
 def test_a_slip_is_the_days_by_which_the_expected_closing_has_moved():
@@ -194,9 +174,12 @@ def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
     earlier, between = on("2024-02-22", fast=0.001, slow=0.001), on("2024-02-23", fast=0.9, slow=0.9)
     history = pd.concat([on("2024-01-01", dead=0.5), between, TODAY, earlier], ignore_index=True).assign(list_price=200.0)
     found = score_latest(Daily(), deals, history, ["quarter_end"], (0.4, 0.2, 0.1), 28)
-    pd.testing.assert_frame_equal(found, scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1)))
+    pd.testing.assert_frame_equal(found.drop(columns="is_stuck"), scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1)))
+    assert not found["is_stuck"].any()
+    closed = deals.assign(opportunity_id=deals["opportunity_id"].mask(deals.index == 0, "x"), close_date=pd.to_datetime(["2024-03-01", None, None]))
+    assert score_latest(Daily(), closed, history, ["quarter_end"]).set_index("opportunity_id")["is_stuck"].to_dict() == {"fast": True, "slow": False, "dead": True}
     assert found.set_index("opportunity_id")["slipped_days"].notna().to_dict() == {"fast": True, "slow": True, "dead": False}
-    assert score_latest(Daily(), deals, history, ["quarter_end"], trend_days=400)["trend"].unique().tolist() == ["unknown"]
+    assert score_latest(Daily(), deals, history, ["quarter_end"], trend_days=400)["trend"].unique().tolist() == ["new"]
 
 
 def test_scoring_leaves_its_tables_as_they_were():

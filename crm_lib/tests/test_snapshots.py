@@ -36,7 +36,8 @@ import pytest
 
 from ..config import CrmError
 from ..fiscal import FiscalCalendar
-from ..snapshots import (WRITTEN_AT_CLOSE, entry_snapshots, follow_up, is_open, known_at, label_wins, month_ends, spaced_dates,
+from ..schema import late_columns
+from ..snapshots import (entry_snapshots, follow_up, is_open, known_at, label_wins, month_ends, spaced_dates,
                                take_snapshots)
 
 # %% ../../nbs/tests/test_snapshots.ipynb #e162ff8e
@@ -115,7 +116,7 @@ def test_the_table_of_a_day_holds_row_by_row_what_stood_in_it(deals):
             if day_of(deal["engage_date"]) is None or day_of(deal["engage_date"]) > day:
                 continue
             if open_on(pd.Series(deal), day):
-                deal = {**deal, **{name: None for name in WRITTEN_AT_CLOSE if name in deal}, "stage": "engaging"}
+                deal = {**deal, **{name: None for name in late_columns() if name in deal}, "stage": "engaging"}
             rows.append(deal)
         found = known_at(deals, day)
         assert list(found) == list(deals) and found.index.tolist() == list(range(len(rows)))

@@ -99,7 +99,7 @@ def test_a_subgroup_that_is_off_is_called_out_in_either_direction(deals, judged)
     off = judged.assign(probability=np.where(is_east, 0.9, 0.05))
     table = subgroup_table(off, deals, ["regional_office"])
     assert table["verdict"].tolist() == [TOO_LOW, TOO_HIGH, TOO_LOW]
-    assert "regional office East, where 90.0% was said and 40.0% came" in say_subgroups(table) and "3 have" in say_subgroups(table)
+    assert "regional office East, where 90.0% was said and 40.0% came" in say_subgroups(table) and "3 are" in say_subgroups(table)
 
 
 def test_an_interval_that_only_just_leaves_zero_out_is_no_proof_among_many(deals, judged):
@@ -118,11 +118,11 @@ def test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval(deals
 # %% ../../nbs/tests/test_subgroups.ipynb #c1df1044
 def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):
     table = subgroup_table(judged, deals, ["product"], least_deals=51)
-    assert say_subgroups(table) == ("Of 1 subgroup judged, none has a mean forecast that differs from its share won beyond doubt (Bonferroni). 1 more is too small to judge.")
+    assert say_subgroups(table) == ("Of 1 subgroup judged, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked. 1 more is too small to judge.")
     assert say_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500)) == "None of the 2 subgroups is large enough to judge."
-    assert say_subgroups(subgroup_table(judged, deals, ["product"])).endswith("(Bonferroni).")
+    assert say_subgroups(subgroup_table(judged, deals, ["product"])).endswith("the number of subgroups asked.")
     off = subgroup_table(judged.assign(probability=0.9), deals, ["regional_office"], least_deals=60)
-    assert "1 has" in say_subgroups(off) and say_subgroups(off).endswith("2 more are too small to judge.")
+    assert "1 is" in say_subgroups(off) and say_subgroups(off).endswith("2 more are too small to judge.")
 
 
 def test_all_forecasts_together_are_judged_like_a_subgroup(deals, judged):

@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['NASTY', 'ROWS', 'COLUMNS', 'shown_of', 'test_no_word_of_the_crm_reaches_a_template',
            'test_cells_are_written_for_people', 'test_sorting_keeps_missing_values_last_and_ties_in_order',
-           'test_a_table_sorts_pages_and_opens', 'test_a_table_without_rows_says_so_and_a_missing_column_is_named',
+           'test_a_search_knows_parts_of_words_without_accents_case_or_signs',
+           'test_columns_without_a_value_are_left_out_but_not_for_want_of_rows', 'test_a_table_sorts_pages_and_opens',
+           'test_a_table_without_rows_says_so_and_a_missing_column_is_named',
            'test_an_error_of_an_answer_is_a_sentence_that_the_next_answer_clears',
            'test_filters_give_all_their_values_at_once', 'test_a_file_is_made_on_the_click_and_its_error_is_a_sentence',
            'test_an_uploaded_file_arrives_whole_and_a_large_one_is_refused',
@@ -23,8 +25,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from ..config import CrmError
-from ..theme import (Bar, Column, Field, Tile, bars, build_or_say, card, cell_texts, chip, download, facts, filters, later, note, page, panel, picture,
-                           sentences, side_by_side, sort_frame, stack, table, tiles, upload)
+from ..theme import (Bar, Column, Field, Tile, bars, build_or_say, card, cell_texts, chip, download, facts, filled_columns, filters, holds_words, later,
+                           note, page, panel, picture, search_texts, sentences, side_by_side, sort_frame, stack, table, tiles, upload)
 
 # %% ../../nbs/tests/test_theme.ipynb #2fc4ca6a
 NASTY = "{{ 7 * 7 }}<img src=x onerror=alert(1)>"
@@ -53,6 +55,19 @@ def test_cells_are_written_for_people():
 def test_sorting_keeps_missing_values_last_and_ties_in_order():
     assert sort_frame(ROWS, "won", True)["id"].tolist() == ["a", "c", "b"] and sort_frame(ROWS, "won")["id"].tolist() == ["c", "a", "b"]
     assert sort_frame(ROWS, "nothing") is ROWS
+
+
+def test_a_search_knows_parts_of_words_without_accents_case_or_signs():
+    shelf = pd.DataFrame({"id": ["A-1", "B-2", "C-3"], "account": ["Café Müller & Söhne", "O\u2019Neil Group", None], "agent": ["Ada Abel", "Łuk Brun", "Ada Abel"]})
+    texts = search_texts(shelf, ["id", "account", "agent"])
+    asked = {"mull": [0], "CAFE ada": [0], "söhne-": [0], "o'neil": [1], "abel ada": [0, 2], "c-3": [2], "mullerada": [], "?!": [], "": [0, 1, 2], "nan none": []}
+    assert {words: np.flatnonzero(holds_words(texts, words)).tolist() for words in asked} == asked
+    assert not holds_words(search_texts(shelf.iloc[:0], ["id"]), "a").any()
+
+
+def test_columns_without_a_value_are_left_out_but_not_for_want_of_rows():
+    named = [Column("id", "Deal"), Column("name", "Name")]
+    assert filled_columns(ROWS.assign(name=None), named) == named[:1] and filled_columns(ROWS.iloc[:0], named) == named
 
 
 def test_a_table_sorts_pages_and_opens():
@@ -98,7 +113,11 @@ def test_filters_give_all_their_values_at_once():
     part.vue_set_value(["region", "North"])
     part.vue_set_value(["unknown", "1"])
     part.vue_clear_values()
-    assert asked == [{"text": "x", "region": "North"}, {}] and part.values == {}
+    assert asked == [{"text": "x", "region": "North"}, {"text": "x"}] and part.values == {"text": "x"}
+    bare = filters([Field("text", "Search")], asked.append)
+    bare.vue_set_value(["text", "y"])
+    bare.vue_clear_values()
+    assert bare.values == {}
 
 
 def test_a_file_is_made_on_the_click_and_its_error_is_a_sentence(monkeypatch):

@@ -13,7 +13,9 @@ __all__ = ['their_export', 'refused', 'test_the_crms_own_export_gets_the_publish
            'test_names_and_keys_are_looked_at_as_well', 'test_a_file_without_a_row_to_score_gives_refused_rows_alone',
            'test_days_that_can_be_read_in_two_ways_are_asked_about', 'test_a_viewer_learns_nothing_of_other_teams',
            'test_sizes_and_kinds_have_a_sentence', 'test_any_bytes_give_rows_or_a_sentence',
-           'test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet']
+           'test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet',
+           'test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file',
+           'test_a_row_may_lack_what_deals_of_the_crm_lack']
 
 # %% ../../nbs/tests/test_uploads.ipynb #5439e0d6
 import io
@@ -28,7 +30,7 @@ from hypothesis import strategies as st
 from .. import uploads
 from ..config import CrmError
 from ..scoring import score_latest
-from .test_what_if import PARAMS, asked, fitted, small_crm
+from .test_what_if import PARAMS, asked, fitted, lacking, small_crm
 from ..uploads import score_upload, write_upload
 from ..what_if import name_reasons, prepare
 
@@ -177,3 +179,22 @@ def test_any_bytes_give_rows_or_a_sentence(content):
 def test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet():
     frame = pd.DataFrame({"row": [2], "why": ["=cmd() is no agent"], "day": [pd.Timestamp("2025-01-02")]})
     assert pd.read_csv(io.BytesIO(write_upload(frame))).iloc[0].tolist() == [2, "'=cmd() is no agent", "2025-01-02"]
+
+# %% ../../nbs/tests/test_uploads.ipynb #4ceb8298
+@pytest.mark.parametrize("gone", [("product",), ("team",), ("price",), ("product", "team", "price")], ids=" ".join)
+def test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file(gone):
+    context, snapshots = lacking(*gone)
+    published = score_latest(context.model, context.deals, snapshots, [30, 60, 90, "quarter_end"]).set_index("opportunity_id")
+    frame = their_export(9)
+    found = score_upload(context, frame.drop(columns="product") if "product" in gone else frame).rows
+    same = ["p_won_30", "p_won_quarter_end", "p_won_ever", "expected_value", "grade"]
+    assert len(found) == 9 and (found[same].to_numpy() == published.loc[found["opportunity_id"], same].to_numpy()).all()
+    assert len(score_upload(context, frame).rows) == 9
+
+
+def test_a_row_may_lack_what_deals_of_the_crm_lack():
+    _, deals, snapshots = small_crm()
+    context, frame = prepare(deals.assign(product=deals["product"].mask(deals.index == 1)), snapshots, fitted("age_curve"), PARAMS), their_export(3)
+    bare = frame.assign(product=[None, *frame["product"].iloc[1:]])
+    assert len(score_upload(context, bare).rows) == 3
+    assert refused(bare) == [(2, "product", "no product is named: enter one")]

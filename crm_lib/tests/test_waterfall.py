@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['PERIOD', 'IN', 'OUT', 'BEFORE', 'AFTER', 'DEALS', 'FIRST', 'DAYS', 'forecast', 'crm', 'moved',
-           'test_an_open_deal_takes_the_step_of_its_larger_reason',
+           'test_an_open_deal_has_its_direction_and_three_reasons',
+           'test_a_slip_is_a_closing_expected_more_than_a_week_later',
+           'test_a_direction_never_moves_the_forecast_the_other_way',
            'test_a_deal_that_closed_leaves_with_what_it_brought', 'test_a_win_is_a_surprise_of_chance_and_of_price',
            'test_a_win_before_the_period_is_none_of_its_revenue',
            'test_what_was_in_neither_forecast_and_brought_nothing_between_has_no_row',
            'test_a_new_deal_is_new_with_all_it_is_worth', 'test_a_closing_after_this_forecast_is_not_known_yet',
-           'test_what_is_open_at_the_end_has_slipped', 'test_a_deal_without_a_chance_does_not_slip_at_the_end',
-           'test_without_expected_days_only_the_end_makes_a_slip',
+           'test_what_is_open_at_the_end_is_left_open',
+           'test_without_expected_days_nothing_slips_and_without_a_chance_of_ever_the_periods_stands_for_it',
            'test_the_largest_change_of_a_step_comes_first_and_the_steps_in_order',
            'test_the_steps_lead_from_the_last_forecast_to_this_one',
            'test_a_part_has_its_own_steps_and_the_unknown_part_its_name', 'test_no_deals_give_steps_of_nothing',
@@ -34,8 +36,9 @@ PERIOD = {"since": "2024-02-15", "until": "2024-03-10", "period_start": "2024-02
 
 
 def forecast(**rows):
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["probability", "value", "expected_close_date"])
-    return frame.astype({"probability": float, "value": float}).assign(expected_close_date=pd.to_datetime(frame["expected_close_date"])).rename_axis("opportunity_id").reset_index()
+    rows = {name: (*row, row[0])[:4] for name, row in rows.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["probability", "value", "expected_close_date", "ever"])
+    return frame.astype({"probability": float, "value": float, "ever": float}).assign(expected_close_date=pd.to_datetime(frame["expected_close_date"])).rename_axis("opportunity_id").reset_index()
 
 
 def crm(**rows):
@@ -53,16 +56,33 @@ def moved(was, now, became=("engaging", "2024-01-10", None, None), **days):
 IN, OUT = "2024-03-20", "2024-04-20"
 
 # %% ../../nbs/tests/test_waterfall.ipynb #b8af469f
-@pytest.mark.parametrize(("was", "now", "step", "change"), [
-    ((0.5, 100, IN), (0.1, 100, OUT), "slipped", -40), ((0.5, 100, IN), (0.1, 100, None), "slipped", -40), ((0.5, 100, IN), (0.1, 100, IN), "rescored_down", -40),
-    ((0.5, 100, OUT), (0.1, 100, OUT), "rescored_down", -40), ((0.5, 100, IN), (0.7, 100, OUT), "rescored_up", 20), ((0.1, 100, OUT), (0.5, 100, IN), "pulled_in", 40),
-    ((0.1, 100, None), (0.5, 100, "2024-03-31"), "pulled_in", 40), ((0.5, 100, OUT), (0.1, 100, IN), "rescored_down", -40), ((0.1, 100, IN), (0.5, 100, IN), "rescored_up", 40),
-    ((0.5, 100, IN), (0.5, 120, IN), "revalued", 10), ((0.5, 100, IN), (0.49, 50, OUT), "revalued", -25.5), ((0.5, 100, IN), (0.1, 90, OUT), "slipped", -41),
-    ((0.5, 100, IN), (0.5, 100, OUT), "unchanged", 0), ((0.5, 100, IN), (0.50004, 100, IN), "unchanged", 0.004), (None, (0.3, 100, IN), "entered_late", 30)])
-def test_an_open_deal_takes_the_step_of_its_larger_reason(was, now, step, change):
+@pytest.mark.parametrize(("was", "now", "step", "change", "parts"), [
+    ((0.5, 100, IN), (0.1, 100, OUT), "declining", -40, (-40, 0, 0)), ((0.1, 100, None), (0.5, 100, IN), "improving", 40, (40, 0, 0)),
+    ((0.5, 100, IN), (0.5, 120, IN), "steady", 10, (0, 0, 10)), ((0.5, 100, IN), (0.5, 100, OUT), "steady", 0, (0, 0, 0)),
+    ((0.4, 100, IN, 0.8), (0.2, 100, OUT, 0.8), "steady", -20, (0, -20, 0)), ((0.2, 100, OUT, 0.8), (0.4, 100, IN, 0.5), "declining", 20, (-15.75, 35.75, 0)),
+    ((0.2, 100, OUT, 0.4), (0.2, 100, OUT, 0.8), "improving", 0, (15, -15, 0)), ((0.0, 100, None, 0.0), (0.0, 100, None, 0.0), "steady", 0, (0, 0, 0)),
+    (None, (0.3, 100, IN), "entered_late", 30, (30, 0, 0))])
+def test_an_open_deal_has_its_direction_and_three_reasons(was, now, step, change, parts):
     row, = moved(was, now)
     assert row["step"] == step and row["change"] == pytest.approx(change) and row["is_open"]
-    assert row["from_chance"] + row["from_value"] == pytest.approx(row["change"]) and row["after"] - row["before"] == row["change"]
+    assert (row["from_chance"], row["from_timing"], row["from_value"]) == pytest.approx(parts) and row["after"] - row["before"] == row["change"]
+
+
+@pytest.mark.parametrize(("later", "is_slip"), [("2024-03-27", False), ("2024-03-28", True), ("2024-03-10", False), (None, False)])
+def test_a_slip_is_a_closing_expected_more_than_a_week_later(later, is_slip):
+    row, = moved((0.4, 100, IN, 0.8), (0.2, 100, later, 0.8))
+    assert row["slipped"] == is_slip
+    steps = sum_steps(pd.DataFrame([row])).set_index("step")
+    assert steps.loc["slipped" if is_slip else "retimed", ["deals", "change"]].tolist() == [1, pytest.approx(-20)] and steps.loc["steady", ["deals", "change"]].tolist() == [1, 0]
+
+
+def test_a_direction_never_moves_the_forecast_the_other_way():
+    rng, names = np.random.default_rng(0), [f"d{place}" for place in range(200)]
+    was, now = (pd.DataFrame({"opportunity_id": names, "ever": rng.random(200), "value": rng.random(200) * 100,
+                              "expected_close_date": pd.Timestamp(IN) + pd.to_timedelta(rng.integers(0, 30, 200), unit="D")}).assign(
+                                  probability=lambda frame: frame["ever"] * rng.random(200)) for _ in range(2))
+    steps = sum_steps(explain_change(was, now, crm(**dict.fromkeys(names, ("engaging", "2024-01-10", None, None))), **PERIOD)).set_index("step")
+    assert steps.loc["improving", "change"] > 0 > steps.loc["declining", "change"] and steps.loc[["improving", "steady", "declining"], "deals"].sum() == 200
 
 # %% ../../nbs/tests/test_waterfall.ipynb #c5469b65
 @pytest.mark.parametrize(("was", "became", "step", "before", "after"), [
@@ -77,7 +97,7 @@ def test_a_deal_that_closed_leaves_with_what_it_brought(was, became, step, befor
 
 def test_a_win_is_a_surprise_of_chance_and_of_price():
     row, = moved((0.8, 100, IN), None, ("won", "2024-01-10", "2024-03-01", 110))
-    assert row["from_chance"] == pytest.approx(0.2 * 105) and row["from_value"] == pytest.approx(10 * 0.9)
+    assert row["from_timing"] == 0 and row["from_chance"] == pytest.approx(0.2 * 105) and row["from_value"] == pytest.approx(10 * 0.9)
 
 
 def test_a_win_before_the_period_is_none_of_its_revenue():
@@ -99,26 +119,23 @@ def test_a_new_deal_is_new_with_all_it_is_worth():
 
 def test_a_closing_after_this_forecast_is_not_known_yet():
     row, = moved((0.5, 100, IN), (0.6, 100, IN), ("lost", "2024-01-10", "2024-03-11", 0))
-    assert row["step"] == "rescored_up"
+    assert row["step"] == "improving"
 
 # %% ../../nbs/tests/test_waterfall.ipynb #1426a810
 @pytest.mark.parametrize("until", ["2024-03-31", "2024-04-30"])
 @pytest.mark.parametrize("became", [("engaging", "2024-01-10", None, None), ("won", "2024-01-10", "2024-04-01", 100), ("lost", "2024-01-10", "2024-04-01", 0)])
 @pytest.mark.parametrize("expected", [IN, OUT, None])
-def test_what_is_open_at_the_end_has_slipped(until, became, expected):
+def test_what_is_open_at_the_end_is_left_open(until, became, expected):
     row, = moved((0.5, 100, expected), None, became, until=until)
-    assert (row["step"], row["change"], row["is_open"]) == ("slipped", -50, True)
+    assert (row["step"], row["change"], row["is_open"]) == ("left_open", -50, True) and not row["slipped"]
 
 
-def test_a_deal_without_a_chance_does_not_slip_at_the_end():
-    assert moved((0.0, 100, IN), (0.0, 90, OUT), until="2024-03-31")[0]["step"] == "unchanged"
-
-
-def test_without_expected_days_only_the_end_makes_a_slip():
-    before, after = (forecast(deal=(p, 100, None)).drop(columns="expected_close_date") for p in (0.5, 0.0))
+def test_without_expected_days_nothing_slips_and_without_a_chance_of_ever_the_periods_stands_for_it():
+    before, after = (forecast(deal=(p, 100, None)).drop(columns=["expected_close_date", "ever"]) for p in (0.5, 0.0))
     deals = crm(deal=("engaging", "2024-01-10", None, None))
-    assert explain_change(before, after, deals, **PERIOD)["step"].item() == "rescored_down"
-    assert explain_change(before, after, deals, **{**PERIOD, "until": "2024-03-31"})["step"].item() == "slipped"
+    row = explain_change(before, after, deals, **PERIOD).iloc[0]
+    assert row["step"] == "declining" and not row["slipped"] and row["from_chance"] == -50
+    assert explain_change(before, after, deals, **{**PERIOD, "until": "2024-03-31"})["step"].item() == "left_open"
 
 # %% ../../nbs/tests/test_waterfall.ipynb #60560d77
 BEFORE = forecast(a=(0.5, 100, IN), b=(0.9, 100, IN), c=(0.2, 1000, IN), d=(0.4, 10, IN))
@@ -129,14 +146,14 @@ DEALS = crm(a=("lost", "2024-01-01", "2024-03-01", 0), b=("won", "2024-01-01", "
 
 def test_the_largest_change_of_a_step_comes_first_and_the_steps_in_order():
     moves = explain_change(BEFORE, AFTER, DEALS, **PERIOD)
-    assert moves["opportunity_id"].tolist() == list("bacde") and list(moves) == ["opportunity_id", "step", *AMOUNTS, "is_open"]
+    assert moves["opportunity_id"].tolist() == list("bacde") and list(moves) == ["opportunity_id", "step", "slipped", *AMOUNTS, "is_open"]
 
 
 def test_the_steps_lead_from_the_last_forecast_to_this_one():
     steps = sum_steps(explain_change(BEFORE, AFTER, DEALS, **PERIOD))
     assert steps["step"].tolist() == ["opening", *STEPS, "closing"] and steps.loc[0, ["deals", "total"]].tolist() == [4, 344]
     assert steps["total"].iloc[-1] == pytest.approx(80 + 300 + 9 + 25) and steps["deals"].iloc[-1] == 3
-    assert steps.set_index("step")["change"][["won", "lost", "rescored_up", "new"]].tolist() == pytest.approx([-10, -50, 105, 25])
+    assert steps.set_index("step")["change"][["won", "lost", "improving", "new"]].tolist() == pytest.approx([-10, -50, 105, 25])
     assert steps["total"].iloc[-2] == pytest.approx(steps["total"].iloc[-1]) and steps.loc[0, AMOUNTS].isna().all() and steps["deals"].dtype == np.int64
 
 
@@ -176,9 +193,10 @@ def _frames(rng, count, scale, since, until, end):
     rows["close_value"] = (rng.random(count) * scale * (rows["stage"] == "won")).where(rows["close_date"].notna())
     is_known, is_late = rng.random(count) < 0.9, rng.random(count) < 0.1
     was, now = ((rows["engage_date"] <= day) & ~(rows["close_date"] <= day) for day in (since, until))
-    before, after = (rows.loc[keep, ["opportunity_id"]].assign(probability=rng.random(keep.sum()), value=rng.choice([scale, 0.0, 0.3 * scale], keep.sum()),
+    before, after = (rows.loc[keep, ["opportunity_id"]].assign(ever=rng.random(keep.sum()), value=rng.choice([scale, 0.0, 0.3 * scale], keep.sum()),
                                                                expected_close_date=_days(rng, keep.sum(), 200, 0.2).to_numpy()) for keep in (was & ~is_late, now & is_known))
-    return before, after.assign(probability=after["probability"] * float(until < end)), rows[is_known].reset_index(drop=True)
+    before, after = (frame.assign(probability=frame["ever"] * rng.random(len(frame)) * use) for frame, use in ((before, 1.0), (after, float(until < end))))
+    return before, after, rows[is_known].reset_index(drop=True)
 
 # %% ../../nbs/tests/test_waterfall.ipynb #1f2909e5
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -196,7 +214,7 @@ def test_the_steps_add_up_whatever_happened(seed, count, scale, days):
     assert steps["total"].iloc[[0, -2, -1]].tolist() == pytest.approx([opening, closing, closing], abs=0.004)
     assert opening + steps["change"].sum() == pytest.approx(closing, abs=0.004)
     assert moves["opportunity_id"].is_unique and {*before["opportunity_id"], *after["opportunity_id"], *deals.loc[counted, "opportunity_id"]} == set(moves["opportunity_id"])
-    assert (moves["from_chance"] + moves["from_value"]).tolist() == pytest.approx(moves["change"].tolist(), abs=0.004)
+    assert moves[["from_chance", "from_timing", "from_value"]].sum(axis=1).tolist() == pytest.approx(moves["change"].tolist(), abs=0.004)
     if len(moves):
         parts = by_office.groupby("step")[["change", "total"]].sum()
         assert parts.loc[list(STEPS), "change"].tolist() == pytest.approx(steps["change"].iloc[1:-1].tolist(), abs=0.004)
@@ -209,7 +227,7 @@ def refused(match, before=BEFORE, after=AFTER, deals=DEALS, group=None, **days):
 
 
 def test_missing_columns_and_keys_are_named():
-    refused("table before: the columns probability, value are missing; the table has opportunity_id, expected_close_date", before=BEFORE.drop(columns=["probability", "value"]))
+    refused("table before: the columns probability, value are missing; the table has opportunity_id, expected_close_date, ever", before=BEFORE.drop(columns=["probability", "value"]))
     refused("table deals: the column close_value is missing", deals=DEALS.drop(columns="close_value"))
     refused("table deals: the column region is missing", group="region")
     refused("table after: the columns opportunity_id, probability, value are missing; the table has none", after=pd.DataFrame())
@@ -238,7 +256,8 @@ def test_forecasts_that_do_not_fit_the_deals_are_refused():
     refused("lacks deals still open on 2024-03-10 .deals: 1, the first is d.", after=AFTER.drop(index=1))
     refused("a won deal has no close_value .deals: 1, the first is b.", deals=DEALS.assign(close_value=np.nan))
     refused("a chance within a period that is over .deals: 3, the first is c.", until="2024-03-31")
-    refused("only one of the tables before and after has the column expected_close_date", after=AFTER.drop(columns="expected_close_date"))
+    for name in ("expected_close_date", "ever"):
+        refused(f"only one of the tables before and after has the column {name}", after=AFTER.drop(columns=name))
 
 
 def test_sums_are_made_of_what_explain_change_returned():

@@ -62,5 +62,5 @@ def company(kind: str, size: int = 5000, seed: int = 0) -> tuple[pd.DataFrame, p
     raw = [RawTable(name, frame.astype("string").astype(object).where(frame.notna(), None), name, "simulated") for name, frame in tables.items()]
     deals = build_deals(map_tables(raw), STAGES).deals
     first, last = records_start(deals), observed_until(deals)
-    days = np.unique([*spaced_dates(first + pd.Timedelta(days=60), last, 14), *month_ends(first, last)[2:]])
+    days = np.unique([*spaced_dates(first + pd.Timedelta(days=60), last, 28), *month_ends(first, last)[2:]])
     return deals, build_features(deals, days, first), first, last

@@ -19,7 +19,7 @@ from ipywidgets import Widget
 from traitlets import Dict, List, Unicode
 
 from .accounts import LOCAL, Viewer
-from .figures import money_text, percent_text
+from .figures import chance_text, money_text, percent_text
 from .fiscal import horizon_end
 from .tables import format_number
 from .theme import (Column, Field, Part, Tile, build_or_say, card, download, facts, filled_columns, filters, holds_words, note, page, search_texts,
@@ -202,7 +202,7 @@ def say_reasons(
 ) -> str:  # the picture in words
     "Say what the waterfall shows."
     score, usual = answer.probabilities[answer.horizon], 1 / (1 + np.exp(-answer.base))
-    return (f"From {percent_text(usual, 1)} for the usual deal to {percent_text(score, 1)} {_horizon_name(answer.horizon)}: {'; '.join(answer.reasons['words'])}.")
+    return (f"From {chance_text(usual)} for the usual deal to {chance_text(score)} {_horizon_name(answer.horizon)}: {'; '.join(answer.reasons['words'])}.")
 
 # %% ../nbs/lib/81_deal_desk.ipynb #4da8d237
 def answer_tiles(

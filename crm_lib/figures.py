@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'VERMILION', 'PURPLE', 'SKY', 'GREY', 'PALETTE', 'INK', 'SOFT', 'THEME', 'use_theme',
-           'themed', 'canvas', 'sentence_figure', 'need_columns', 'money_text', 'percent_text', 'money_axis',
-           'percent_axis', 'count_axis', 'short_text', 'label_ends', 'label_rows', 'label_counts', 'draw_bars']
+           'themed', 'canvas', 'sentence_figure', 'need_columns', 'money_text', 'percent_text', 'chance_text',
+           'money_axis', 'percent_axis', 'count_axis', 'short_text', 'label_ends', 'label_rows', 'label_counts',
+           'draw_bars']
 
 # %% ../nbs/lib/59_figures.ipynb #7e56eb64
 import functools
@@ -109,6 +110,13 @@ def percent_text(
 ) -> str:  # per cent
     "Write a fraction as per cent."
     return format_number(value * 100, digits, "%")
+
+
+def chance_text(
+    value: float,  # a probability
+) -> str:  # whole per cents between 1 and 99 %, of which grades are made; one decimal beyond
+    "Write the chance of a deal."
+    return percent_text(value, 0 if 0.01 <= value <= 0.99 else 1)
 
 # %% ../nbs/lib/59_figures.ipynb #eec3f82e
 def money_axis(

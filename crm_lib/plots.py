@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from .config import CrmError
-from .figures import (BLUE, GREEN, GREY, INK, ORANGE, PALETTE, SKY, SOFT, VERMILION, canvas, count_axis, draw_bars, label_counts, label_ends,
+from .figures import (BLUE, GREEN, GREY, INK, ORANGE, PALETTE, SKY, SOFT, VERMILION, canvas, chance_text, count_axis, draw_bars, label_counts, label_ends,
                              label_rows, money_axis, money_text, need_columns, percent_axis, percent_text, sentence_figure, themed)
 from .tables import format_number
 
@@ -352,7 +352,7 @@ def plot_reasons(
     "Draw the steps from the usual score to one deal's score."
     need_columns(frame, ["label", "contribution"], "plot_reasons")
     if frame.empty:
-        return sentence_figure(f"No reason moves this deal from the usual score of {percent_text(float(_expit(base)), 1)}.")
+        return sentence_figure(f"No reason moves this deal from the usual score of {chance_text(float(_expit(base)))}.")
     _check_sum(base + float(frame["contribution"].sum()), score)
     steps = _rank_reasons(frame, top)
     fig, ax = canvas(1.9 + 0.36 * (len(steps) + 2))
@@ -388,7 +388,7 @@ def _write_steps(ax: Axes, places: np.ndarray, right: list[float], base: float, 
     reached = [base, *(base + np.cumsum(moves)), base + moves.sum()]
     for at, (place, where, total) in enumerate(zip(places, right, reached)):
         is_end = at in (0, len(places) - 1)
-        text = percent_text(score if at == len(places) - 1 else float(_expit(total)), 1)
+        text = chance_text(score if at == len(places) - 1 else float(_expit(total)))
         ax.annotate(text, (where, place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8.5,
                     fontweight="bold" if is_end else "normal", color=INK)
 
@@ -402,7 +402,7 @@ def _probability_ticks(ax: Axes) -> None:
         if low <= place <= high and place - last >= (high - low) * 0.15:
             kept.append((place, share))
             last = place
-    ax.set_xticks([place for place, _ in kept], [percent_text(share, 0 if 0.01 <= share <= 0.99 else 1) for _, share in kept])
+    ax.set_xticks([place for place, _ in kept], [chance_text(share) for _, share in kept])
     ax.set_xlabel("Chance of a win, as each reason is added; a longer bar is a stronger effect")
 
 # %% ../nbs/lib/60_plots.ipynb #020fd95f

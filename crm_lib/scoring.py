@@ -21,7 +21,7 @@ from .value import deal_values
 
 # %% ../nbs/lib/68_scoring.ipynb #4ece5b99
 def grade_scores(
-    probability: np.ndarray,  # P(won by the quarter's end)
+    probability: np.ndarray,  # P(won by the quarter's end); its whole per cents count, as every list and panel shows them
     thresholds: Sequence[float] = (0.5, 0.25, 0.1),  # from which a deal is A, B, C
 ) -> np.ndarray:  # A, B, C or D
     "Turn probabilities into grades."
@@ -31,7 +31,8 @@ def grade_scores(
         raise CrmError(f"publish.grades: {thresholds!r} must be three falling probabilities, from which a deal is A, B and C.")
     if np.isnan(np.asarray(probability, float)).any():
         raise CrmError("A missing probability cannot be graded: score the deal first.")
-    return np.select([np.asarray(probability) >= level for level in thresholds], ["A", "B", "C"], "D")
+    shown = np.round(100 * np.asarray(probability, float)) / 100
+    return np.select([shown >= level for level in thresholds], ["A", "B", "C"], "D")
 
 # %% ../nbs/lib/68_scoring.ipynb #d3bce223
 def median_close_days(

@@ -9,7 +9,7 @@ __all__ = ['LAST', 'WEEKS', 'ORIGINS', 'DAYS', 'MONTHS', 'KINDS_OF_TODAY', 'smal
            'test_only_windows_that_have_ended_are_stood_for',
            'test_the_actual_is_what_was_won_and_of_the_open_pipeline_what_was_open',
            'test_the_error_is_what_was_missed_over_what_came', 'test_the_record_is_summed_up_by_period_and_scope',
-           'test_a_calibrated_variant_stands_with_its_base', 'told',
+           'test_a_calibrated_variant_with_too_few_past_forecasts_says_what_its_base_says', 'told',
            'test_few_origins_publish_the_combination_and_more_the_best', 'test_methods_far_apart_leave_the_model',
            'test_every_week_has_the_intervals_that_would_have_been_published',
            'test_an_interval_holds_where_what_came_lies_inside', 'test_without_a_week_there_are_no_intervals',
@@ -33,6 +33,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ..backtest import run_backtest
 from ..features import build_features
 from ..fiscal import FiscalCalendar
 from ..forecast import (Limits, Standing, add_actuals, choose_method, cover, distinct_windows, fit_forecasters, forecast_revenue, is_apart, like_windows,
@@ -143,10 +144,14 @@ def test_the_record_is_summed_up_by_period_and_scope(record):
     assert table.loc[("month", "total"), "stage_weighted"] == pytest.approx(wape(rows["actual"], rows["stage_weighted"]))
 
 
-def test_a_calibrated_variant_stands_with_its_base(deals):
+def test_a_calibrated_variant_with_too_few_past_forecasts_says_what_its_base_says(deals):
     snapshots = snapshots_until(deals, "2023-10-31")
-    calibrated, newcomers = fit_forecasters("cure_table+isotonic", deals, snapshots, "2023-10-31", "2023-01-03")
-    assert type(calibrated).__name__ == "CloseHazardModel" and type(newcomers).__name__ == "PhaseTable"
+    past = run_backtest(deals, snapshots, ORIGINS[:2], "2023-01-03", ["cure_table"], [30])
+    common = (deals, snapshots, "2023-10-31", "2023-01-03")
+    calibrated, newcomers = fit_forecasters("cure_table+isotonic", *common, past=past)
+    raw, today = fit_forecasters("cure_table", *common)[0], snapshots[snapshots["as_of"] == pd.Timestamp("2023-10-31")]
+    assert calibrated.maps_ == {} and type(newcomers).__name__ == "PhaseTable"
+    assert np.array_equal(calibrated.predict_paths(today, 99), raw.predict_paths(today, 99))
 
 # %% ../../nbs/tests/test_forecast.ipynb #8fc60592
 def told(*rows, period="month", scope="total"):

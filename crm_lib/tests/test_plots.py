@@ -179,7 +179,7 @@ def test_contributions_are_ranked_by_size():
 def test_reasons_lead_from_the_usual_deal_to_this_one():
     figure = plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS), top=2)
     assert rows_of(figure) == ["usual deal", "large", "down", "1 other reason", "this deal"]
-    assert texts_of(figure) == ["26.9\u00a0%", "50.0\u00a0%", "40.1\u00a0%", "42.6\u00a0%", "42.6\u00a0%"]
+    assert texts_of(figure) == ["27\u00a0%", "50\u00a0%", "40\u00a0%", "43\u00a0%", "43\u00a0%"]
 
 # %% ../../nbs/tests/test_plots.ipynb #21d997c9
 def test_reasons_that_do_not_add_up_to_the_score_are_refused():

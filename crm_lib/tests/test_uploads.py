@@ -15,24 +15,30 @@ __all__ = ['their_export', 'refused', 'test_the_crms_own_export_gets_the_publish
            'test_sizes_and_kinds_have_a_sentence', 'test_any_bytes_give_rows_or_a_sentence',
            'test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet',
            'test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file',
-           'test_a_row_may_lack_what_deals_of_the_crm_lack']
+           'test_a_row_may_lack_what_deals_of_the_crm_lack',
+           'test_a_column_that_the_schema_calls_late_vanishes_everywhere']
 
 # %% ../../nbs/tests/test_uploads.ipynb #5439e0d6
 import io
 from dataclasses import replace
 
-
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given, settings as tried
 from hypothesis import strategies as st
 
-from .. import uploads
+from .. import schema, uploads, what_if
 from ..config import CrmError
+from ..deals import observed_until, records_start
+from ..schema import AT_CLOSE, BACK_FILLED, Column
 from ..scoring import score_latest
-from .test_what_if import PARAMS, asked, fitted, lacking, small_crm
+from ..segments import segment_names
+from ..snapshots import entry_snapshots, is_open, known_at, take_snapshots
+from .test_what_if import PARAMS, asked, fitted, lacking, open_keys, small_crm
 from ..uploads import score_upload, write_upload
-from ..what_if import name_reasons, prepare
+from ..what_if import name_reasons, pick, prepare
+from ..winning import candidate_columns
 
 # %% ../../nbs/tests/test_uploads.ipynb #6cb1d8d0
 def their_export(rows: int | None = None) -> pd.DataFrame:
@@ -198,3 +204,31 @@ def test_a_row_may_lack_what_deals_of_the_crm_lack():
     bare = frame.assign(product=[None, *frame["product"].iloc[1:]])
     assert len(score_upload(context, bare).rows) == 3
     assert refused(bare) == [(2, "product", "no product is named: enter one")]
+
+
+@pytest.mark.parametrize("flag", [AT_CLOSE, BACK_FILLED])
+def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, flag):
+    _, deals, _ = small_crm()
+    told = deals.assign(reason_won=deals["stage"], discount=np.where(deals["stage"] == "won", 0.3, 0.0))
+    extra = (Column("reason_won", "text", flag, "why it was won"), Column("discount", "money", flag, "what was taken off at the end"))
+    monkeypatch.setattr(schema, "DEALS", (*schema.DEALS, *extra))
+    day = observed_until(deals) - pd.Timedelta(days=60)
+    then = known_at(told, day)
+    assert then.loc[is_open(then, day), ["reason_won", "discount"]].isna().all(axis=None) and is_open(then, day).sum() > 20
+    assert then.loc[~is_open(then, day), "reason_won"].notna().all()
+    taken = [take_snapshots(told, [day]), entry_snapshots(told, records_start(deals), day)]
+    assert all(not {"reason_won", "discount"} & set(frame) for frame in taken)
+    with pytest.raises(CrmError, match="written when a deal closes"):
+        candidate_columns(told, ["reason_won"])
+    with pytest.raises(CrmError, match="written when a deal closes"):
+        segment_names(told, "reason_won")
+    context = prepare(told, small_crm()[2], fitted("cure_table"), PARAMS)
+    deal = pick(context, open_keys(context)[0])
+    assert not {"reason_won", "discount"} & set(what_if._snapshot(context, deal, context.as_of))
+    if flag == AT_CLOSE:
+        assert what_if._table_row(context, deal)["reason_won"] is None
+    found = score_upload(context, their_export(5)).rows
+    plain = score_upload(asked("cure_table"), their_export(5)).rows
+    pd.testing.assert_frame_equal(found, plain)
+    joined = uploads._join_in(context, deals[deals["stage"] == "engaging"].head(5))
+    assert "reason_won" not in take_snapshots(joined, [context.as_of]) and known_at(joined, context.as_of)["discount"].tail(5).isna().all()

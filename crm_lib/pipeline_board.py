@@ -73,7 +73,8 @@ def add_prospecting(
     both = pd.concat([listed[shared], waiting[shared].astype(listed[shared].dtypes)], ignore_index=True)
     scored = listed.drop(columns=shared).reset_index(drop=True).reindex(both.index)
     stage = np.where(both.index < len(listed), "engaging", WAITING)
-    return both.join(scored)[list(listed)].assign(text=search_texts(both, _SEARCHED), stage=stage)
+    found = both.join(scored)[list(listed)].assign(text=search_texts(both, _SEARCHED), stage=stage)
+    return found.assign(state=found["state"].mask(found["stage"] == WAITING, WAITING))
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #d027afac
 _EQUAL = ("stage", "regional_office", "manager", "sales_agent", "product", "grade")
@@ -146,7 +147,7 @@ def count_changes(
     slipped = listed.loc[listed["slipped_days"] > 0, "slipped_days"]
     trend = listed["trend"].value_counts()
     named = [(word.capitalize(), int(trend.get(word, 0))) for word in ("improving", "steady", "declining", "new")]
-    late = Bar("Slipped", len(slipped), f"{len(slipped):,} deals, by {slipped.median():,.0f} days in the middle" if len(slipped) else "0 deals")
+    late = Bar("Slipped", len(slipped), f"{len(slipped):,} deals, typically {slipped.median():,.0f} days later" if len(slipped) else "0 deals")
     return [Bar(name, count, f"{count:,} deal{'' if count == 1 else 's'}") for name, count in named] + [late]
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #965878fa
@@ -182,8 +183,8 @@ def forecast_tiles(
         whole, part = rows.loc[(period, "total")], rows.loc[(period, "open_pipeline")]
         before = [shift_months(day, -months) for day in (first, last)]
         was = won_revenue(deals, *before)
-        found += [Tile(f"{words}, all deals", format_number(whole["mean"]), "", f"Until {last}. {_said_interval(whole)}{_target(targets, period, whole['mean'])}"),
-                  Tile(f"{words}, open now", format_number(part["mean"]), "", f"From deals that are open today. {_said_interval(part)}"),
+        found += [Tile(f"{words}, including new deals", format_number(whole["mean"]), "", f"Until {last}. {_said_interval(whole)}{_target(targets, period, whole['mean'])}"),
+                  Tile(f"{words}, from today's pipeline", format_number(part["mean"]), "", f"From deals that are open today. {_said_interval(part)}"),
                   Tile("Last month" if months == 1 else "Last three months", format_number(was), "", f"Won from {before[0]} to {before[1]}.")]
     return found
 
@@ -199,10 +200,11 @@ def forecast_sentences(
     if viewer.column is not None:
         said.append(f"You see the part of {viewer.column.replace('_', ' ')} {viewer.value}; a target stands beside the whole company only.")
     elif not targets:
-        said.append("No target is set: add `dashboards: {targets: {month: 800000, quarter: 2500000}}` to params.yaml, with your own amounts.")
+        said.append("No target set. Ask your administrator.")
     error = facts_left.get("wape", {}).get("month", {}).get("total")
     if error is not None:
-        said.append(f"At {facts_left['origins']} past month ends such a forecast missed the next month of all deals by {100 * error:.0f} % on average.")
+        whole = "" if viewer.column is None else "Whole company: "
+        said.append(f"{whole}{'At' if not whole else 'at'} {facts_left['origins']} past month ends such a forecast missed the next month of all deals by {100 * error:.0f} % on average.")
     notes = [text for text in facts_left.get("notes", []) if "next quarter" not in text]
     is_bare = forecast.loc[forecast["period"].isin(list(PERIODS)), ["p10", "p90"]].isna().any(axis=None)
     return said + (notes or ["No interval is given where past forecasts are too few, or too far from the plain average of earlier quarters."] if is_bare else [])
@@ -360,10 +362,10 @@ class DealPanel:
         self.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"From the usual deal to this one: {spoken}")
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #d138a459
-_LIST = [Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"), Column("p_won_quarter_end", "By quarter's end", "percent"),
-         Column("p_won_30", "In 30 days", "percent"), Column("expected_close_date", "Close", "date"), Column("value", "If won", "money"),
+_LIST = [Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"), Column("p_won_quarter_end", "Quarter end", "percent"),
+         Column("p_won_30", "30 days", "percent"), Column("expected_close_date", "Close", "date"), Column("value", "If won", "money"),
          Column("expected_value", "Expected", "money"), Column("state", "State", "chip"), Column("trend", "Trend", "chip"), Column("age_days", "Days open", "number"),
-         Column("stage", "Stage"), Column("account", "Account"), Column("product", "Product"), Column("sales_agent", "Agent"), Column("regional_office", "Region")]
+         Column("account", "Account"), Column("product", "Product"), Column("sales_agent", "Agent"), Column("regional_office", "Region")]
 
 
 def _choices(listed: pd.DataFrame, name: str) -> tuple[str, ...]:
@@ -374,7 +376,7 @@ def _fields(listed: pd.DataFrame) -> list[Field]:
     names = {"regional_office": "Region", "manager": "Manager", "sales_agent": "Agent", "product": "Product", "grade": "Grade"}
     fields = [Field("stage", "Stage", _choices(listed, "stage"))] * (listed["stage"].nunique() > 1)
     fields += [Field(key, label, _choices(listed, key)) for key, label in names.items() if listed[key].notna().any()]
-    return [Field("order", "Order by", tuple(ORDERS), ""), Field("text", "Search deal, account, person"), Field("look", "Look at", (*LOOKS, SLIPPED), "All deals"),
+    return [Field("order", "Order by", tuple(ORDERS), ""), Field("text", "Search"), Field("look", "Look at", (*LOOKS, SLIPPED), "All deals"),
             *fields, Field("age", "Age", tuple(AGES))]
 
 
@@ -395,8 +397,7 @@ def say_shown(
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #747667c9
 def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> Widget:
-    columns = filled_columns(listed, _LIST if listed["stage"].nunique() > 1 else [column for column in _LIST if column.key != "stage"])
-    shown = table(listed, columns, "Open deals", "opportunity_id", opened.show, "No open deal fits these filters: clear one of them.")
+    shown = table(listed, filled_columns(listed, _LIST), "Open deals", "opportunity_id", opened.show, "No open deal fits these filters: clear one of them.")
     count, first, past = note("", "empty"), next(iter(ORDERS)), deals[deals["stage"].isin(["won", "lost"])]
     order, texts = {}, cache(lambda: search_texts(past, _SEARCHED))
 
@@ -410,7 +411,8 @@ def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> 
     fields = filters(_fields(listed), narrow, {"order": first})
     narrow({"order": first})
     file = download("Download these rows as CSV", "open_deals.csv", lambda: deals_csv(shown.ordered))
-    return card("Open deals", [fields, count, shown, file], "Chance to be won, expected close, value if won, and expected value: the chance ever to be won times the value. Open a deal to see why it has its chance.")
+    return card("Open deals", [fields, count, shown, file], "Chance to be won by the quarter's end and within 30 days, expected close, value if won, and expected value: the chance ever to be won times the value. "
+                "A search looks at deal, account, product, agent, manager and region. Open a deal to see why it has its chance.")
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #635e544a
 def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
@@ -438,7 +440,7 @@ def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
     counted = [card("By grade", [bars(count_grades(listed))], f"A: a chance of at least {params['publish'].get('grades', (0.5,))[0]:.0%} to be won by the quarter's end."), card("By stage", [bars(count_stages(listed, deals))]),
                card("By month of expected close", [bars(count_months(listed))]),
                card("Change", [bars(count_changes(listed))], f"Against about {days} days ago; slipped: expected to close later than then.")]
-    return stack([side_by_side(counted, 300), _list_card(everything, deals, opened), opened.widget])
+    return stack([side_by_side(counted, 270), _list_card(everything, deals, opened), opened.widget])
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #0917c810
 def pipeline_page(

@@ -81,7 +81,7 @@ def test_open_deals_are_counted(listed):
 
 
 def test_changes_are_counted(listed):
-    assert [bar.text for bar in count_changes(listed)] == ["1 deal", "1 deal", "1 deal", "1 deal", "2 deals, by 12 days in the middle"]
+    assert [bar.text for bar in count_changes(listed)] == ["1 deal", "1 deal", "1 deal", "1 deal", "2 deals, typically 12 days later"]
     assert count_changes(listed.assign(slipped_days=np.nan))[-1].text == "0 deals"
 
 # %% ../../nbs/tests/test_pipeline_board.ipynb #4b2dab4c
@@ -108,6 +108,8 @@ def test_sentences_say_why_there_is_no_interval_and_how_to_set_a_target(project)
     assert [text.split()[0] for text in forecast_sentences(rows, left, {}, LOCAL)] == ["No", "At"]
     bare = forecast_sentences(rows.assign(p10=np.nan), {**left, "notes": ["Because of this.", "Of the next quarter because of that."]}, {"month": 1}, LOCAL)
     assert bare[1:] == ["Because of this."] and "missed the next month of all deals by 6 %" in bare[0]
+    assert forecast_sentences(rows, left, {}, LOCAL)[0] == "No target set. Ask your administrator."
+    assert forecast_sentences(rows, left, {}, NORTH)[1].startswith("Whole company: at 6 past month ends")
     limited = forecast_sentences(rows.assign(p10=np.nan), {}, {}, NORTH)
     assert limited[0].startswith("You see the part of regional office North") and limited[1].startswith("No interval is given where past forecasts are too few")
 
@@ -155,13 +157,15 @@ def with_prospecting(deals, *keys):
 def test_prospecting_deals_are_listed_without_a_chance(listed):
     whole = add_prospecting(listed, with_prospecting(DEALS, "Z1", "Z2"))
     assert ids(whole) == ["N1", "N4", "S1", "S4", "Z1", "Z2"] and whole["stage"].tolist() == ["engaging"] * 4 + ["prospecting"] * 2
+    assert whole["state"].tolist() == [*listed["state"], "prospecting", "prospecting"]
     assert whole["p_won_quarter_end"].isna().tolist() == [False] * 4 + [True] * 2 and whole["age_days"].isna().sum() == 2
     pd.testing.assert_frame_equal(whole[list(listed)].iloc[:4].astype(listed.dtypes), listed)
+    assert add_prospecting(listed, DEALS)["state"].tolist() == listed["state"].tolist()
     assert ids(filter_deals(whole, {"stage": "prospecting"})) == ["Z1", "Z2"] and ids(filter_deals(whole, {"text": "cafe kone"})) == ["Z1", "Z2"]
     assert say_shown(whole, whole).endswith("2 are prospecting and not scored yet: a chance is given from the day of engagement on.")
     known = deal_facts(whole.iloc[-1])
     assert [known[name] for name in ("Stage", "Chance ever", "Grade", "Close expected", "Close moved", "Open for")] == ["prospecting", *["–"] * 5]
-    assert deals_csv(whole).decode("utf-8-sig").splitlines()[-1].startswith("Z2,P,Café Konex,Nils,Max,North,,,,,,") and ids(add_prospecting(listed, DEALS)) == ids(listed)
+    assert deals_csv(whole).decode("utf-8-sig").splitlines()[-1].startswith("Z2,P,Café Konex,Nils,Max,North,,,prospecting,,,") and ids(add_prospecting(listed, DEALS)) == ids(listed)
 
 
 def test_a_search_says_what_it_cannot_find(listed):

@@ -317,7 +317,7 @@ def deals_csv(
 _PAST = [Column("opportunity_id", "Deal"), Column("outcome", "Outcome", "chip"), Column("days_open", "Days open", "number"), Column("engage_date", "Engaged", "date"),
          Column("close_date", "Closed", "date"), Column("close_value", "Value", "money"), Column("sales_agent", "Agent")]
 
-
+# %% ../nbs/lib/77_pipeline_board.ipynb #f91e1363
 class DealPanel:
     """What is known of one deal, on a panel over the page."""
 

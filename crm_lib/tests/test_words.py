@@ -26,7 +26,7 @@ from .test_what_if import asked
 
 # %% ../../nbs/tests/test_words.ipynb #a9a5057e
 BANNED = ("log-odds", "log odds", "brier", "bonferroni", "wape", "(auc)", "lying", "alive", "dormant", "hazard", "x usual", "its week", "region's week",
-          "in the middle", "open now", "promised too much", "another agent", "other agents", "swap", "no target is set", "likely still", "stand for this deal",
+          "in the middle", ", open now", "promised too much", "another agent", "other agents", "swap", "no target is set", "likely still", "stand for this deal",
           "was said of it", "speak for the deal", "speaks for the deal")
 MANAGER_PAGES = ("explore", "explain", "forecast", "publish")
 
@@ -50,7 +50,7 @@ def page_text(page: str) -> str:
 def test_the_walk_finds_what_it_should():
     drawn = base64.b64encode(b"<svg><!-- Brier score --></svg>").decode()
     assert banned_words("agent leaves 28% of deals LYING") and not banned_words("28% of this owner's deals stay open without a decision")
-    for page in ("<p>its&nbsp;week</p>", "<svg><!-- Log-odds --></svg>", f'<img src="data:image/svg+xml;base64,{drawn}">', '<img alt="open now">'):
+    for page in ("<p>its&nbsp;week</p>", "<svg><!-- Log-odds --></svg>", f'<img src="data:image/svg+xml;base64,{drawn}">', '<img alt="Next month, open now">'):
         assert len(banned_words(page_text(page))) == 1
     assert banned_words(page_text("<style>.alive{}</style><p>all is well</p>")) == []
 

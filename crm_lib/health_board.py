@@ -110,6 +110,7 @@ DRIFT = ("No stage compares new deals with those that the model learned from yet
 
 # %% ../nbs/lib/79_health_board.ipynb #e1a99a53
 _ERROR = "Error of the chances"
+_WAYS = {"phase_table": "simple table", "age_curve": "age alone", "always_no": "always no"}
 _VERSIONS = [Column("version", "Version", "number"), Column("status", "Status", "chip"), Column("model", "Model"), Column("as_of", "Data until"),
              Column("skill", "Skill", "ratio"), Column("decision", "Decision", "long")]
 
@@ -140,7 +141,8 @@ def _own(viewer: Viewer, hint: str) -> str:
 
 def _plainly(text: str) -> str:
     "Say a sentence of the reports in the words of this page."
-    return text.replace("Brier score", _ERROR.lower()).replace("Brier skill", "skill").replace("age x phase table", "simple table")
+    text = text.replace("its Brier score", "the error of its chances").replace("Brier score", _ERROR.lower())
+    return text.replace("Brier skill", "skill").replace("age x phase table", "simple table")
 
 
 def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
@@ -152,7 +154,9 @@ def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Wid
     judged = attach_labels(known, deals, last, FiscalCalendar(params["calendar"]["fiscal_year_start"])) if len(known) else known
     if judged.empty:
         raise CrmError("The backtest holds no forecast of your deals that has come due: there is no record to show.")
-    origins = picture(plot_origins(judge_origins(judged)[["horizon", "origin", "model", "brier"]], _ERROR), f"{_ERROR} at each past month end, beside simpler ways; lower is better")
+    lines = judge_origins(judged)[["horizon", "origin", "model", "brier"]]
+    lines = lines.assign(model=["chosen model" if name == backtest["chosen"] else _WAYS.get(name, name) for name in lines["model"]])
+    origins = picture(plot_origins(lines, _ERROR), f"{_ERROR} at each past month end, beside simpler ways; lower is better")
     own = judged[judged["model"] == backtest["chosen"]]
     settings = params["model_card"]
     groups = subgroup_table(own, deals, settings["subgroups"], settings["least_deals"], min(settings["bootstrap"], 200), settings["seed"])

@@ -96,7 +96,7 @@ def read_metrics(
 # %% ../nbs/lib/67_model_card.ipynb #0de5527b
 _MODELS = {"always_no": "always saying no", "age_curve": "the closing curve by age", "phase_table": "the table of age and month of the quarter",
            "logistic": "a daily chance of closing from a logistic regression", "forest": "a daily chance of closing from a random forest",
-           "xgboost": "a daily chance of closing from gradient-boosted trees", "cure_table": "that table for the deals that are alive, a mixture cure model"}
+           "xgboost": "a daily chance of closing from gradient-boosted trees", "cure_table": "that table for the deals that are still active, a mixture cure model"}
 
 
 def _name_model(model: str) -> str:

@@ -64,7 +64,8 @@ def add_prospecting(
     both = pd.concat([listed[shared], waiting[shared].astype(listed[shared].dtypes)], ignore_index=True)
     scored = listed.drop(columns=shared).reset_index(drop=True).reindex(both.index)
     stage = np.where(both.index < len(listed), "engaging", WAITING)
-    return both.join(scored)[list(listed)].assign(text=search_texts(both, _SEARCHED), stage=stage)
+    found = both.join(scored)[list(listed)].assign(text=search_texts(both, _SEARCHED), stage=stage)
+    return found.assign(state=found["state"].mask(found["stage"] == WAITING, WAITING))
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #d027afac
 _EQUAL = ("stage", "regional_office", "manager", "sales_agent", "product", "grade")
@@ -325,7 +326,7 @@ def deals_csv(
 _PAST = [Column("opportunity_id", "Deal"), Column("outcome", "Outcome", "chip"), Column("days_open", "Days open", "number"), Column("engage_date", "Engaged", "date"),
          Column("close_date", "Closed", "date"), Column("close_value", "Value", "money"), Column("sales_agent", "Agent")]
 
-
+# %% ../nbs/lib/77_pipeline_board.ipynb #f91e1363
 class DealPanel:
     """What is known of one deal, on a panel over the page."""
 
@@ -370,10 +371,10 @@ class DealPanel:
         self.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"From the usual deal to this one: {spoken}")
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #d138a459
-_LIST = [Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"), Column("p_won_quarter_end", "By quarter's end", "percent"),
-         Column("p_won_30", "In 30 days", "percent"), Column("expected_close_date", "Close", "date"), Column("value", "If won", "money"),
+_LIST = [Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"), Column("p_won_quarter_end", "Quarter end", "percent"),
+         Column("p_won_30", "30 days", "percent"), Column("expected_close_date", "Close", "date"), Column("value", "If won", "money"),
          Column("expected_value", "Expected", "money"), Column("state", "State", "chip"), Column("trend", "Trend", "chip"), Column("age_days", "Days open", "number"),
-         Column("stage", "Stage"), Column("account", "Account"), Column("product", "Product"), Column("sales_agent", "Agent"), Column("regional_office", "Region")]
+         Column("account", "Account"), Column("product", "Product"), Column("sales_agent", "Agent"), Column("regional_office", "Region")]
 
 
 def _choices(listed: pd.DataFrame, name: str) -> tuple[str, ...]:
@@ -384,7 +385,7 @@ def _fields(listed: pd.DataFrame) -> list[Field]:
     names = {"regional_office": "Region", "manager": "Manager", "sales_agent": "Agent", "product": "Product", "grade": "Grade"}
     fields = [Field("stage", "Stage", _choices(listed, "stage"))] * (listed["stage"].nunique() > 1)
     fields += [Field(key, label, _choices(listed, key)) for key, label in names.items() if listed[key].notna().any()]
-    return [Field("order", "Order by", tuple(ORDERS), ""), Field("text", "Search deal, account, person"), Field("look", "Look at", tuple(LOOKS), "All deals"),
+    return [Field("order", "Order by", tuple(ORDERS), ""), Field("text", "Search"), Field("look", "Look at", tuple(LOOKS), "All deals"),
             *fields, Field("age", "Age", tuple(AGES))]
 
 
@@ -405,8 +406,7 @@ def say_shown(
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #747667c9
 def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> Widget:
-    columns = filled_columns(listed, _LIST if listed["stage"].nunique() > 1 else [column for column in _LIST if column.key != "stage"])
-    shown = table(listed, columns, "Open deals", "opportunity_id", opened.show, "No open deal fits these filters: clear one of them.")
+    shown = table(listed, filled_columns(listed, _LIST), "Open deals", "opportunity_id", opened.show, "No open deal fits these filters: clear one of them.")
     count, first, past = note("", "empty"), next(iter(ORDERS)), deals[deals["stage"].isin(["won", "lost"])]
     order, texts = {}, cache(lambda: search_texts(past, _SEARCHED))
 
@@ -420,7 +420,8 @@ def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> 
     fields = filters(_fields(listed), narrow, {"order": first})
     narrow({"order": first})
     file = download("Download these rows as CSV", "open_deals.csv", lambda: deals_csv(shown.ordered))
-    return card("Open deals", [fields, count, shown, file], "Chance to be won, expected close, value if won, and expected value: the chance ever to be won times the value. Open a deal to see why it has its chance.")
+    return card("Open deals", [fields, count, shown, file], "Chance to be won by the quarter's end and within 30 days, expected close, value if won, and expected value: the chance ever to be won times the value. "
+                "A search looks at deal, account, product, agent, manager and region. Open a deal to see why it has its chance.")
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #42dab809
 def say_new_deals(
@@ -462,7 +463,7 @@ def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
     counted = [card("By grade", [bars(count_grades(listed))], f"A: a chance of at least {params['publish'].get('grades', (0.5,))[0]:.0%} to be won by the quarter's end."), card("By stage", [bars(count_stages(listed, deals))]),
                card("By month of expected close", [bars(count_months(listed))]),
                card("Change", [bars(count_changes(listed, slip_days))], f"Against about {days} days earlier. Slipped: {meanings['slipped']}. Stuck: {meanings['stuck']}.")]
-    return stack([side_by_side(counted, 300), _list_card(everything, deals, opened), opened.widget])
+    return stack([side_by_side(counted, 270), _list_card(everything, deals, opened), opened.widget])
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #0917c810
 def pipeline_page(

@@ -328,7 +328,7 @@ def plot_attributions(
     fig, ax = canvas(1.2 + 0.27 * len(size))
     labels = [str(name).replace("_", " ") for name in size["feature"]]
     draw_bars(ax, labels, size["contribution"].to_numpy(), [format_number(value, 2) for value in size["contribution"]], [BLUE] * len(size))
-    ax.set(title="What moves the scores", xlabel="Mean strength over all open deals; a longer bar is a stronger effect")
+    ax.set(title="What moves the scores", xlabel="Mean strength over all open deals (longer bar = stronger effect)")
     return fig
 
 # %% ../nbs/lib/60_plots.ipynb #f44ef2ba
@@ -403,7 +403,7 @@ def _probability_ticks(ax: Axes) -> None:
             kept.append((place, share))
             last = place
     ax.set_xticks([place for place, _ in kept], [chance_text(share) for _, share in kept])
-    ax.set_xlabel("Chance of a win, as each reason is added; a longer bar is a stronger effect")
+    ax.set_xlabel("Chance of a win (longer bar = stronger effect)")
 
 # %% ../nbs/lib/60_plots.ipynb #020fd95f
 @themed

@@ -131,7 +131,7 @@ NOTED_RULES = (
     Rule("the account is known from the first day", "account", "noted", lambda deals: deals["stage"].isin(OPEN_STAGES) & deals["account"].isna(),
          "nothing to do; no forecast looks at the account of an open deal", ("stage",), True, False),
     Rule("no deal stays open longer than any closed deal took", "engage_date", "noted", _is_past_all_closings,
-         "ask the agents whether these deals are still alive", ("stage", "close_date"), False, False),
+         "ask the agents whether these deals are still active", ("stage", "close_date"), False, False),
 )
 
 # %% ../nbs/lib/15_rules.ipynb #3e0510d2

@@ -84,7 +84,7 @@ body[data-voila] .jp-MarkdownCell, body[data-voila] .jp-InputPrompt, body[data-v
 # %% ../nbs/lib/75_theme.ipynb #43f1e127
 _PARTS = """
 dl.crm-root.crm-tiles, dl.crm-root.crm-bars, dl.crm-root.crm-facts { overflow: visible; }
-dl.crm-root.crm-tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); }
+dl.crm-root.crm-tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 180px), 1fr)); }
 .crm-tile { background: var(--crm-card); border: 1px solid var(--crm-line); border-radius: 12px; padding: 12px 16px; }
 .crm-tile dt { color: var(--crm-soft); }
 .crm-root .crm-tile .crm-value { font-size: 28px; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
@@ -103,8 +103,8 @@ ul.crm-root.crm-sentences { margin: 0; padding: 0 0 0 18px; list-style: disc; di
 
 # %% ../nbs/lib/75_theme.ipynb #83162b0a
 _SHAPES = """
-.crm-picture { margin: 0; }
-.crm-picture img { display: block; width: 100%; height: auto; max-width: 720px; }
+.crm-picture { margin: 0; overflow-x: auto; }
+.crm-picture img { display: block; width: 100%; height: auto; min-width: 480px; max-width: 720px; }
 :root:not([data-crm-theme=dark]) .crm-picture .crm-atnight, :root[data-crm-theme=dark] .crm-picture .crm-byday { display: none; }
 dl.crm-root.crm-bars { display: flex; flex-direction: column; gap: 9px; }
 .crm-bars > div { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; }
@@ -130,10 +130,12 @@ _TABLES = """
 .crm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 .crm-table th, .crm-table td { text-align: left; padding: 7px 8px; border-bottom: 1px solid var(--crm-line); vertical-align: middle; white-space: nowrap; }
 .crm-table td.crm-long { white-space: normal; min-width: 190px; }
+.crm-table td.crm-wrap { white-space: normal; min-width: 84px; }
 .crm-table tbody tr:last-child td { border-bottom: 0; }
 .crm-table thead th { background: var(--crm-stripe); font-weight: 600; }
 .crm-table .crm-right { text-align: right; }
-.crm-table th button { background: none; border: 0; padding: 2px 0; font-weight: 600; cursor: pointer; white-space: nowrap; }
+.crm-table th button { background: none; border: 0; padding: 2px 0; font-weight: 600; cursor: pointer; white-space: normal; text-align: inherit; }
+.crm-table .crm-link { white-space: nowrap; }
 .crm-table th button:hover { text-decoration: underline; }
 .crm-table tbody tr.crm-open { cursor: pointer; }
 .crm-table tbody tr.crm-open:hover { background: var(--crm-wash); }
@@ -339,7 +341,7 @@ class _Picture(Part):
     day = Unicode("").tag(sync=True)
     night = Unicode("").tag(sync=True)
     alt = Unicode("").tag(sync=True)
-    template = Unicode("""<template><figure class="crm-root crm-picture" v-if="day"><img class="crm-byday" :src="day" :alt="alt">
+    template = Unicode("""<template><figure class="crm-root crm-picture" v-if="day" tabindex="0"><img class="crm-byday" :src="day" :alt="alt">
 <img class="crm-atnight" :src="night" :alt="alt"></figure></template>""").tag(sync=True)
 
     def show(self, figure: Figure, alt: str) -> None:
@@ -433,7 +435,7 @@ _HEAD = """<thead><tr><th v-for="column in columns" :key="column.key" scope="col
 :aria-sort="sort_key == column.key ? (descending ? 'descending' : 'ascending') : 'none'"><button type="button" @click="sort_by(column.key)">{{ column.heading }}<span
 aria-hidden="true">{{ sort_key == column.key ? (descending ? ' ↓' : ' ↑') : '' }}</span></button></th></tr></thead>"""
 _BODY = """<tbody><tr v-for="(row, place) in rows" :key="place + row.id" :class="opens ? 'crm-open' : ''" @click="opens && open_row(row.id)">
-<template v-for="(cell, at) in row.cells" :key="at"><td :class="[columns[at].right ? 'crm-right' : '', columns[at].kind == 'long' ? 'crm-long' : '']">
+<template v-for="(cell, at) in row.cells" :key="at"><td :class="[columns[at].right ? 'crm-right' : '', {long: 'crm-long', text: 'crm-wrap'}[columns[at].kind]]">
 <button v-if="opens && at == 0" type="button" class="crm-link" @click.stop="open_row(row.id)">{{ cell }}</button>
 <span v-else-if="columns[at].kind == 'chip' && cell != '–'" class="crm-chip" :class="tones[cell] ? 'crm-' + tones[cell] : ''">{{ cell }}</span>
 <template v-else>{{ cell }}</template></td></template></tr></tbody>"""

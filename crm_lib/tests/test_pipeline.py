@@ -6,7 +6,7 @@
 __all__ = ['pytestmark', 'HERE', 'ROOT', 'STAGES', 'TABLES', 'HOSTILE', 'hostile_tables', 'call', 'hashes', 'kill_during',
            'copy_project', 'project', 'test_every_stage_leaves_a_page_without_code_scripts_or_traces',
            'test_every_page_asks_a_question_and_gives_its_finding', 'test_a_hostile_name_stays_text',
-           'test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table',
+           'test_a_page_for_managers_is_plain', 'test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table',
            'test_scores_hold_the_columns_of_the_contract_for_every_open_deal',
            'test_reasons_add_up_to_the_published_score',
            'test_the_backtest_holds_every_model_at_every_horizon_and_no_label',
@@ -35,6 +35,7 @@ from ..config import quiet_telemetry
 from ..metrics import log_odds
 from ..simulate import World, simulate_crm
 from ..imports import import_tables
+from .test_words import MANAGER_PAGES, banned_words, page_text
 
 # %% ../../nbs/tests/test_pipeline.ipynb #5998ef89
 pytestmark = pytest.mark.slow
@@ -126,6 +127,11 @@ def test_a_hostile_name_stays_text(project):
     assert "&lt;img src=x onerror=alert(1)&gt;" in pages
     card = (project / "reports" / "model_card.md").read_text(encoding="utf-8")
     assert "&#60;img src=x onerror=alert(1)&#62;" in card and "<" not in card
+
+# %% ../../nbs/tests/test_pipeline.ipynb #919c77fe
+@pytest.mark.parametrize("stage", MANAGER_PAGES)
+def test_a_page_for_managers_is_plain(project, stage):
+    assert banned_words(page_text((project / "reports" / f"{stage}.html").read_text(encoding="utf-8"))) == []
 
 # %% ../../nbs/tests/test_pipeline.ipynb #105aa3d6
 def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):

@@ -208,15 +208,17 @@ def with_prospecting(deals, *keys):
 def test_prospecting_deals_are_listed_without_a_chance(listed):
     whole = add_prospecting(listed, with_prospecting(DEALS, "Z1", "Z2"))
     assert ids(whole) == ["N1", "N4", "S1", "S4", "Z1", "Z2"] and whole["stage"].tolist() == ["engaging"] * 4 + ["prospecting"] * 2
+    assert whole["state"].tolist() == [*listed["state"], "prospecting", "prospecting"]
     assert whole["p_won_quarter_end"].isna().tolist() == [False] * 4 + [True] * 2 and whole["age_days"].isna().sum() == 2
     pd.testing.assert_frame_equal(whole[list(listed)].iloc[:4].astype(listed.dtypes), listed)
+    assert add_prospecting(listed, DEALS)["state"].tolist() == listed["state"].tolist()
     assert ids(filter_deals(whole, {"stage": "prospecting"})) == ["Z1", "Z2"] and ids(filter_deals(whole, {"text": "cafe kone"})) == ["Z1", "Z2"]
     assert say_shown(whole, whole).endswith("2 are prospecting and not scored yet: a chance is given from the day of engagement on.")
     known = deal_facts(whole.iloc[-1])
     assert [known[name] for name in ("Stage", "Chance ever", "Grade", "Close expected", "Close moved", "Open for")] == ["prospecting", *["–"] * 5]
-    assert deals_csv(whole).decode("utf-8-sig").splitlines()[-1].startswith("Z2,P,Café Konex,Nils,Max,North,,,,,,") and ids(add_prospecting(listed, DEALS)) == ids(listed)
+    assert deals_csv(whole).decode("utf-8-sig").splitlines()[-1].startswith("Z2,P,Café Konex,Nils,Max,North,,,prospecting,,,") and ids(add_prospecting(listed, DEALS)) == ids(listed)
 
-
+# %% ../../nbs/tests/test_pipeline_board.ipynb #3e5b1dfa
 def test_a_search_says_what_it_cannot_find(listed):
     whole = add_prospecting(listed, DEALS)
     assert say_shown(whole.iloc[:0], whole, DEALS[DEALS["stage"].isin(["won", "lost"])].iloc[:3]) == (
@@ -224,7 +226,7 @@ def test_a_search_says_what_it_cannot_find(listed):
         "4 of the 4 open deals name no account in the CRM, so no search for an account finds them.")
     assert "name no account" not in say_shown(whole, whole.assign(account="A"), DEALS.iloc[:0])
 
-
+# %% ../../nbs/tests/test_pipeline_board.ipynb #2726828d
 @pytest.mark.parametrize(("order", "wanted"), [("Chance", ["N1", "S1", "S4", "N4", "Z1"]), ("Expected value (what is at stake)", ["S1", "S4", "N1", "N4", "Z1"]),
                                                ("Expected close", ["N1", "S1", "S4", "N4", "Z1"]), ("Days open", ["N4", "S4", "N1", "S1", "Z1"])])
 def test_the_list_is_put_in_order_and_prospecting_deals_come_last(tmp_path, order, wanted):
@@ -252,7 +254,7 @@ def test_a_company_with_prospecting_deals_only_has_a_list(tmp_path):
     page = pipeline_page(folder, LOCAL)
     assert [row["id"] for part in find(page, "Table") if part.caption == "Open deals" for row in part.rows] == ["Z1"]
 
-
+# %% ../../nbs/tests/test_pipeline_board.ipynb #f278f314
 @pytest.mark.parametrize("gone", [("product", "series", "list_price"), ("manager", "regional_office"), ("list_price",),
                                   ("product", "series", "list_price", "manager", "regional_office")], ids=" ".join)
 def test_a_company_that_lacks_columns_has_a_page_without_them(tmp_path, gone):

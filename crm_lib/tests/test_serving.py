@@ -14,13 +14,21 @@ __all__ = ['EVE', 'BO', 'SECRET', 'TINY', 'AFTER', 'NUMBER', 'PATHS', 'project',
            'test_one_is_led_on_to_a_dashboard_and_nowhere_else', 'test_signing_out_ends_the_session_and_its_kernels',
            'test_signing_in_again_ends_the_session_before',
            'test_too_many_failures_shut_the_account_for_a_while_and_the_right_password_too',
-           'test_too_many_failures_from_one_address_shut_it_whatever_the_names', 'test_a_session_expires',
+           'test_too_many_failures_from_one_address_shut_it_whatever_the_names', 'checked',
+           'test_thirty_right_sign_ins_at_once_from_one_address_succeed',
+           'test_guesses_at_once_are_no_more_than_guesses_one_by_one',
+           'test_right_sign_ins_after_four_failures_do_not_shut_the_account',
+           'test_a_flood_of_sign_ins_is_turned_away_and_counts_for_nothing', 'test_a_session_expires',
            'test_a_changed_account_ends_its_sessions_and_kernels', 'test_a_damaged_file_of_accounts_shuts_the_door',
            'test_the_token_opens_the_door_from_this_machine', 'test_the_token_does_not_open_the_door_from_elsewhere',
            'test_each_kernel_knows_its_viewer_whatever_the_address_and_the_headers_say',
            'test_nobody_reaches_the_kernel_of_another_or_one_that_waits',
            'test_a_kernel_runs_nothing_that_a_browser_sends',
            'test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes',
+           'test_a_viewer_who_opens_thirty_pages_leaves_others_served',
+           'test_one_page_too_many_ends_the_one_that_was_not_used_for_longest_and_says_so',
+           'test_a_page_learns_that_its_kernel_died_and_nobody_else_learns_anything',
+           'test_a_warm_kernel_that_died_is_given_to_nobody', 'test_a_page_learns_that_newer_figures_are_there',
            'test_the_kernel_of_a_closed_tab_is_ended', 'test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace',
            'test_a_kernel_that_does_not_start_is_a_sentence_and_leaves_nothing_behind', 'settings',
            'test_a_plan_serves_the_projects_notebooks_or_those_of_the_repository',
@@ -39,6 +47,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -53,6 +62,7 @@ from tornado.httputil import HTTPHeaders
 from .. import accounts, serving
 from ..accounts import Viewer, add_account, change_password, remove_account
 from ..config import SECTIONS, CrmError
+from ..files import write_json
 from ..gate import DEFAULTS, wait_for_viewer
 from ..serving import LOOPBACK, Plan, plan_server, run_server, serve
 from .browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
@@ -165,6 +175,9 @@ class Visitor:
         assert self.ask(f"/voila/render/{file}") == 200, self.text
         return re.search(r'"kernelId": "([^"]+)"', self.text).group(1)
 
+    def connect(self, kernel):
+        return websocket.create_connection(f"ws://{LOOPBACK}:{self.app.port}/api/kernels/{kernel}/channels?session_id=x", cookie=self.cookie, timeout=20)
+
     def call(self, path, **headers):
         return self.ask(path, **headers, Upgrade="websocket", Connection="Upgrade", **{"Sec-WebSocket-Key": "x" * 22 + "==", "Sec-WebSocket-Version": "13"})
 
@@ -173,6 +186,18 @@ def _visit(app, name=None):
     visitor = Visitor(app)
     assert name is None or visitor.log_in(name) == 302
     return visitor
+
+
+def _tab(visitor):
+    "Another tab of the same browser."
+    tab = Visitor(visitor.app)
+    tab.cookies = visitor.cookies
+    return tab
+
+
+def _pulse(visitor, kernel, **asked):
+    assert visitor.ask(f"/pulse/{kernel}?{urlencode(asked)}") == 200 and visitor.headers["Cache-Control"] == "no-store"
+    return json.loads(visitor.text)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +220,7 @@ PATHS = ["/", "/voila/render/tiny.ipynb", "/voila/render/", "/voila/render/none.
          f"/voila/query/{NUMBER}", f"/voila/execution/{NUMBER}", "/voila/files/customers.csv", "/voila/files/picture.png", "/voila/files/tiny.ipynb",
          "/voila/files/../../params.yaml", "/voila/static/voila.js", "/voila/static/../../../../etc/passwd", "/voila/static/%2e%2e/%2e%2e/etc/passwd",
          "/voila/templates/crm/static/voila-style.js", "/voila/templates/../../params.yaml", "/voila/labextensions/jupyter-vuetify/package.json",
-         "/voila/nbextensions/x.js", "/nbextensions/x.js", "/static/style/style.min.css", "/static/favicon.ico", "/files/customers.csv", "/lab", "/tree",
+         "/voila/nbextensions/x.js", "/nbextensions/x.js", "/static/style/style.min.css", "/static/favicon.ico", "/files/customers.csv", "/lab", "/tree", "/pulse/", f"/pulse/{NUMBER}",
          "//", "/login/../api/kernels", "/login/x", "/logout/x", "/%6cogin/", "/voila//render//tiny.ipynb", "/LOGIN", "/?token=", "/favicon.ico"]
 
 
@@ -233,7 +258,7 @@ def test_with_a_session_a_page_and_what_it_needs_answer(server, known, path):
         assert visitor.ask(f"/api/kernels/{kernel}", "DELETE", **{"X-XSRFToken": visitor.cookies["_xsrf"]}) == 204
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if not re.search(r"^/logout|^/(\?token=)?$|tiny.ipynb$|voila.js$|voila-style|package.json|index.css", path)]
+@pytest.mark.parametrize("path", [path for path in PATHS if not re.search(r"^/logout|^/(\?token=)?$|tiny.ipynb$|voila.js$|voila-style|package.json|index.css|^/pulse", path)]
                          + ["/voila/files/tiny.ipynb", "/voila/api/contents/tiny.ipynb"])
 def test_with_a_session_there_are_still_no_files_no_contents_and_no_other_kernels(known, path):
     visitor = known
@@ -330,6 +355,51 @@ def test_too_many_failures_from_one_address_shut_it_whatever_the_names(cold, mon
     cold.lockout.failures.clear()
 
 
+def _at_once(app, tries):
+    "Sign in from as many browsers at once: the statuses."
+    visitors = [_visit(app) for _ in tries]
+    with ThreadPoolExecutor(len(tries)) as crowd:
+        return list(crowd.map(lambda visitor, typed: visitor.log_in(*typed), visitors, tries))
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    "Names whose passwords are looked at, as slowly as argon2 is."
+    names, check = [], serving.check_password
+
+    def look(known, name, password):
+        names.append(name)
+        time.sleep(0.05)
+        return check(known, name, password)
+    monkeypatch.setattr(serving, "check_password", look)
+    return names
+
+
+@pytest.mark.parametrize("names", [["Eve"] * 30, ["Eve", BO.name] * 15], ids=["one account", "two accounts"])
+def test_thirty_right_sign_ins_at_once_from_one_address_succeed(cold, checked, names):
+    assert _at_once(cold, [(name, SECRET) for name in names]) == [302] * 30 and sorted(checked) == sorted(names)
+    assert cold.lockout.failures == {} and cold.lockout.trying == {} and cold.queued == 0
+
+
+def test_guesses_at_once_are_no_more_than_guesses_one_by_one(cold, checked):
+    assert sorted(_at_once(cold, [("Eve", f"guess number {number}") for number in range(30)])) == [401] * 5 + [429] * 25 and checked == ["Eve"] * 5
+    assert sorted(_at_once(cold, [(f"user {number}", SECRET) for number in range(40)])) == [401] * 15 + [429] * 25 and len(checked) == 20
+    cold.lockout.failures.clear()
+
+
+def test_right_sign_ins_after_four_failures_do_not_shut_the_account(cold, checked):
+    assert [_visit(cold).log_in("Eve", "wrong password") for _ in range(4)] == [401] * 4
+    assert _at_once(cold, [("Eve", SECRET)] * 10) == [302] * 10
+    cold.lockout.failures.clear()
+
+
+def test_a_flood_of_sign_ins_is_turned_away_and_counts_for_nothing(cold, checked, monkeypatch):
+    monkeypatch.setattr(cold, "queued", serving._MOST_QUEUED)
+    visitor = _visit(cold)
+    assert visitor.log_in() == 503 and "try again in a minute" in visitor.text and visitor.headers["Retry-After"] == "60"
+    assert checked == [] and cold.lockout.failures == {}
+
+
 def test_a_session_expires(cold):
     visitor = _visit(cold, "Eve")
     with _turned(cold.sessions) as shift:
@@ -404,7 +474,7 @@ def test_nobody_reaches_the_kernel_of_another_or_one_that_waits(server):
 def test_a_kernel_runs_nothing_that_a_browser_sends(server):
     eve = _visit(server, "Eve")
     kernel = eve.open()
-    line = websocket.create_connection(f"ws://{LOOPBACK}:{server.port}/api/kernels/{kernel}/channels?session_id=x", cookie=eve.cookie, timeout=20)
+    line = eve.connect(kernel)
     header = {"msg_id": "1", "username": "", "session": "x", "version": "5.3"}
     for kind, content in (("execute_request", {"code": "open('made', 'w')", "silent": False}), ("comm_info_request", {})):
         line.send(json.dumps({"header": {**header, "msg_type": kind}, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}))
@@ -427,6 +497,82 @@ def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server)
     bo.ask("/logout")
     _until(lambda: serving._count(server.kernel_manager) == 1)
 
+# %% ../../nbs/tests/test_serving.ipynb #16c3626e
+@pytest.mark.slow
+def test_a_viewer_who_opens_thirty_pages_leaves_others_served(project, users):
+    with _serving(project, most_kernels=5, kernels_per_account=2, pool_size=0) as app:
+        eve, bo, most = _visit(app, "Eve"), _visit(app, BO.name), []
+
+        def look(tab):
+            status = tab.ask("/voila/render/tiny.ipynb")
+            most.append(serving.count_pages(app.kernel_manager.pages, "Eve"))
+            assert status == 200 or "2 of your dashboards are being opened" in tab.text
+            return status
+        with ThreadPoolExecutor(30) as crowd:
+            answers = crowd.map(look, [_tab(eve) for _ in range(30)])
+            mine = [bo.open(), bo.open()]
+        answers = list(answers)
+        assert set(answers) <= {200, 503} and answers.count(200) >= 2 and max(most) == 2
+        assert set(mine) <= set(app.kernel_manager.owners) and [_pulse(bo, kernel)["lives"] for kernel in mine] == [True, True]
+
+
+def test_one_page_too_many_ends_the_one_that_was_not_used_for_longest_and_says_so(project, users):
+    with _serving(project, kernels_per_account=2, pool_size=0) as app:
+        eve, again, bo = _visit(app, "Eve"), _visit(app, "Eve"), _visit(app, BO.name)
+        first, second, other = eve.open(), again.open(), bo.open()  # of an account, in whatever browser
+        assert _pulse(eve, first, idle=0)["lives"] and _pulse(again, second, idle=600)["lives"]
+        third = eve.open()
+        assert [_pulse(eve, kernel)["lives"] for kernel in (first, third)] == [True, True] and _pulse(bo, other)["lives"]
+        assert _pulse(again, second) == {"lives": False, "why": "room", "connected": False, "shown": "", "bundle": ""}
+        assert again.ask(f"/api/kernels/{second}") == 404 and _pulse(bo, second)["why"] == ""
+        _until(lambda: second not in app.kernel_manager)
+
+# %% ../../nbs/tests/test_serving.ipynb #7784fd07
+def _kill(app, kernel):
+    os.kill(app.kernel_manager.get_kernel(kernel).provisioner.pid, signal.SIGKILL)
+
+
+def test_a_page_learns_that_its_kernel_died_and_nobody_else_learns_anything(cold):
+    eve, bo = _visit(cold, "Eve"), _visit(cold, BO.name)
+    kernel = eve.open()
+    assert _pulse(eve, kernel) == {"lives": True, "why": "", "connected": False, "shown": "", "bundle": ""}
+    assert not _pulse(bo, kernel)["lives"] and not _pulse(eve, NUMBER)["lives"] and not _pulse(eve, "")["lives"]
+    _kill(cold, kernel)
+    _until(lambda: not _pulse(eve, kernel)["lives"], 5)
+    assert _pulse(eve, kernel)["why"] == "died" and _pulse(bo, kernel)["why"] == ""
+    _until(lambda: kernel not in cold.kernel_manager)
+    eve.ask("/logout")
+    assert eve.ask(f"/pulse/{kernel}") == 403
+
+
+def test_a_warm_kernel_that_died_is_given_to_nobody(server):
+    def waiting():
+        return [task.result()["kernel_id"] for pool in server.kernel_manager._pools.values() for task in pool if task.done()]
+    _until(waiting)
+    dead, = waiting()
+    _kill(server, dead)
+    _until(lambda: waiting() and waiting() != [dead])
+    eve = _visit(server, "Eve")
+    kernel = eve.open()
+    assert "I see Eve" in eve.text and _pulse(eve, kernel)["lives"]
+    eve.ask("/logout")
+
+
+def test_a_page_learns_that_newer_figures_are_there(cold, project):
+    pointer = project / "bundles" / "current.json"
+    pointer.parent.mkdir()
+    eve = _visit(cold, "Eve")
+    write_json({"bundle": "2024-03-31"}, pointer)
+    kernel = eve.open()
+    assert (_pulse(eve, kernel)["shown"], _pulse(eve, kernel)["bundle"]) == ("2024-03-31", "2024-03-31")
+    write_json({"bundle": "2024-04-30"}, pointer)
+    assert (_pulse(eve, kernel)["shown"], _pulse(eve, kernel)["bundle"]) == ("2024-03-31", "2024-04-30")
+    for torn in ("{", "[]", "{}"):
+        pointer.write_text(torn)
+        assert _pulse(eve, kernel)["bundle"] == ""
+    pointer.unlink()
+    eve.ask("/logout")
+
 # %% ../../nbs/tests/test_serving.ipynb #92a9942c
 def test_the_kernel_of_a_closed_tab_is_ended(project, users):
     with _serving(project, cull_minutes=1 / 60, pool_size=0) as app:
@@ -435,8 +581,18 @@ def test_the_kernel_of_a_closed_tab_is_ended(project, users):
         assert "I see Eve" in visitor.text and kernel in app.kernel_manager
         note = Path(app.plan.folder) / f"{kernel}.json"
         assert note.exists() and Path(app.plan.folder).stat().st_mode & 0o777 == 0o700
+        line = visitor.connect(kernel)
+        for _ in range(3):  # longer than a page may be silent
+            time.sleep(0.5)
+            assert _pulse(visitor, kernel)["connected"]
+        time.sleep(1.5)
+        assert kernel in app.kernel_manager  # its line alone holds it
+        line.close()
+        for _ in range(5):
+            time.sleep(0.5)
+            assert _pulse(visitor, kernel)["lives"]  # and so do its questions alone
         _until(lambda: kernel not in app.kernel_manager and not app.kernel_manager.owners)
-        assert not note.exists() and visitor.ask(f"/api/kernels/{kernel}") == 404
+        assert not note.exists() and visitor.ask(f"/api/kernels/{kernel}") == 404 and _pulse(visitor, kernel)["why"] == "left"
     serving._refill(app.kernel_manager, "tiny.ipynb")  # a server that has ended starts nothing
     assert serving._count(app.kernel_manager) == 0
 

@@ -97,7 +97,7 @@ def test_a_server_that_hangs_or_is_gone_is_named_with_the_time_and_is_asked_agai
         silent(page)
         served.process.send_signal(signal.SIGSTOP)
         try:
-            hear(page, "alert", re.compile(r"The server has not answered since \d\d:\d\d.*The figures below are those of .*tries again", re.DOTALL))
+            hear(page, "alert", re.compile(r"The server has not answered since \d\d:\d\d.*The figures below were loaded at .*tries again", re.DOTALL))
         finally:
             served.process.send_signal(signal.SIGCONT)
         press(page, "Try now")

@@ -1,6 +1,6 @@
 // Says when a page can no longer be believed, and what to do; loads a page again that lost its widgets while it was drawn.
 (() => {
-  const VISIBLE = 3000, HIDDEN = 30000, PATIENCE = 6000, SOON = 1000  // milliseconds between two questions, for an answer, until a second try
+  const VISIBLE = 3000, HIDDEN = 30000, PATIENCE = 5000, SOON = 1000  // milliseconds between two questions, for an answer, until a second try
   const clock = when => when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
   const opened = new Date()
   let used = Date.now(), timer = 0, failed = 0, away = null, cut = null, wasConnected = false, later = '', shownState = ''
@@ -19,7 +19,7 @@
 
   // What there is to say. The first of these that is so is said.
   const reload = () => location.reload()
-  const old = `The figures below are those of ${clock(opened)}`
+  const old = `The figures below were loaded at ${clock(opened)}`
   const signIn = () => location.assign(`/login?next=${encodeURIComponent(location.pathname)}`)
   const ENDED = {
     died: 'The program behind this page has stopped.',

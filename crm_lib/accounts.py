@@ -125,8 +125,8 @@ def read_accounts(
 
 # %% ../nbs/lib/73_accounts.ipynb #a0409866
 def _write(accounts: dict[str, Account]) -> str:
-    fields = {name: {"role": account.viewer.role, "column": account.viewer.column, "value": account.viewer.value, "hash": account.hash}
-              for name, account in accounts.items()}
+    fields = {name: {"role": one.viewer.role, "column": one.viewer.column, "value": one.viewer.value, "hash": one.hash}
+              for name, one in accounts.items()}
     return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
 
@@ -141,8 +141,9 @@ def _changing(path: Path) -> Iterator[dict[str, Account]]:
             yield accounts
             write_private(_write(accounts), path)
     except OSError as error:
-        raise CrmError(f"The accounts cannot be written to {path} ({error.strerror or error}): nothing was changed. Make room on that disk, or "
-                       "name a file in a folder of your own by CRM_USERS, and run it again.") from None
+        raise CrmError(f"The accounts cannot be written to {path} ({error.strerror or error}): nothing was changed. "
+                       "Make room on that disk, or name a file in a folder of your own by CRM_USERS, "
+                       "and run it again.") from None
 
 # %% ../nbs/lib/73_accounts.ipynb #0f255a63
 LEAST = 10  # characters of a password
@@ -264,7 +265,8 @@ class Lockout(_Failures):
         limits: dict[Any, int],  # key -> failures from which it is shut
     ) -> float:  # seconds to wait; 0 = no key is shut
         """Tell how long the keys are shut."""
-        return max((left for key, most in limits.items() for count, left in [self.count(key)] if count >= most), default=0.0)
+        counts = [(*self.count(key), most) for key, most in limits.items()]
+        return max((left for count, left, most in counts if count >= most), default=0.0)
 
     def begin(
         self,

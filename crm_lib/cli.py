@@ -287,7 +287,8 @@ def _check_limit(column: str, value: str) -> None:
     same = [name for name in known if plain_name(name) == plain_name(value)]
     near = same or find_near(value, known) or get_close_matches(value, known, n=3)
     meant = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    there = f" There is {', '.join(known[:20])}{' and more' if len(known) > 20 else ''}." if known else " No deal has any."
+    listed = ", ".join(known[:20]) + (" and more" if len(known) > 20 else "")
+    there = f" There is {listed}." if known else " No deal has any."
     raise CrmError(f"No deal has {column} = {value!r}{meant}{there} Capitals and blanks count.")
 
 # %% ../nbs/lib/88_cli.ipynb #1da9cfe8
@@ -363,10 +364,12 @@ def _complain(sentence: str) -> None:
 def _explain(error: OSError) -> str:
     "Put an error of the system into a sentence."
     import errno
-    full, denied = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), (errno.EACCES, errno.EPERM, errno.EROFS)
-    advice = "Make room on that disk" if error.errno in full else "Make it readable and writable for you" if error.errno in denied else "Mend that"
+    advice = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room on that disk")
+    advice |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Make it readable and writable for you")
+    what = error.strerror or str(error) or type(error).__name__
     where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error or type(error).__name__}{where}: {advice} and run it again. Files are written whole, so none is half done."
+    todo = advice.get(error.errno or 0, "Mend that")
+    return f"{what}{where}: {todo} and run it again. Files are written whole, so none is half done."
 
 
 def main() -> None:

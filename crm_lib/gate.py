@@ -190,7 +190,8 @@ def find_left(
     seconds: float,  # without a sign of life
 ) -> list[str]:  # kernels whose page is gone
     "Find the kernels of pages that nobody looks at any more."
-    return [kernel for kernel, page in pages.open.items() if not page.is_loading and pages.clock() - page.seen >= seconds]
+    latest = pages.clock() - seconds
+    return [kernel for kernel, page in pages.open.items() if not page.is_loading and page.seen <= latest]
 
 
 def count_pages(
@@ -207,12 +208,12 @@ def find_least_used(
     is_idle: Callable[[str], bool] = lambda kernel: True,  # False = this kernel is working
 ) -> str | None:  # kernel; None when every page is being sent or is working
     "Find the page of an account that was not used for longest."
-    mine = {kernel: page for kernel, page in pages.open.items() if page.account == account and not page.is_loading and is_idle(kernel)}
-    return min(mine, key=lambda kernel: mine[kernel].used, default=None)
+    mine = {kernel: page for kernel, page in pages.open.items() if page.account == account and not page.is_loading}
+    return min(filter(is_idle, mine), key=lambda kernel: mine[kernel].used, default=None)
 
 # %% ../nbs/lib/78_gate.ipynb #f645ceac
-DEFAULTS = {"port": 8866, "pool_size": 1, "session_hours": 12, "most_kernels": 20, "kernels_per_account": 4, "cull_minutes": 1.5,
-            "lockout_failures": 5, "lockout_minutes": 15, "https": False}
+DEFAULTS = {"port": 8866, "pool_size": 1, "session_hours": 12, "most_kernels": 20, "kernels_per_account": 4,
+            "cull_minutes": 1.5, "lockout_failures": 5, "lockout_minutes": 15, "https": False}
 _ELSEWHERE = ("targets",)  # read by the dashboard that shows it
 _ZERO = ("port", "pool_size")
 _PARTS = ("session_hours", "cull_minutes", "lockout_minutes")

@@ -41,8 +41,8 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from .accounts import LOCAL, Account, Lockout, Viewer, check_password, read_accounts
 from .config import CrmError
-from .gate import (GATE, STRICT, TEMPLATES, Dashboard, Opened, Pages, Sessions, announce_viewer, count_pages, draw_page, find_least_used,
-                          find_left, forget_viewer, greet, list_dashboards)
+from .gate import (GATE, STRICT, TEMPLATES, Dashboard, Opened, Pages, Sessions, announce_viewer, count_pages,
+                          draw_page, find_least_used, find_left, forget_viewer, greet, list_dashboards)
 
 # %% ../nbs/lib/83_serving.ipynb #08f3643f
 LOOPBACK = str(ip_network("127.0.0.0/8")[1])
@@ -158,7 +158,8 @@ def _drop_failed(kernels: Any) -> None:
 
 def _count(kernels: Any) -> int:
     coming = Counter(page.notebook for page in kernels.pages.coming)
-    return len(kernels.pages.open) + sum(max(coming[name], kernels.get_pool_size(name)) for name in {*coming, *kernels._pools})
+    beside = [max(coming[name], kernels.get_pool_size(name)) for name in {*coming, *kernels._pools}]
+    return len(kernels.pages.open) + sum(beside)
 
 
 def _refill(kernels: Any, notebook: str, delay: float | None = None) -> None:
@@ -261,9 +262,6 @@ class _Own(JupyterHandler):
         self.show("That did not work", sentence, status_code, link="/", link_text="Dashboards")
 
 # %% ../nbs/lib/83_serving.ipynb #6d1d9272
-_MOST_QUEUED = 200  # sign-ins that wait for their turn
-
-
 class _Login(_Own):
     "Asks for name and password."
 
@@ -301,9 +299,7 @@ class _Login(_Own):
     async def post(self) -> None:
         name, password = self.get_body_argument("name", ""), self.get_body_argument("password", "", strip=False)
         if self.app.queued >= _MOST_QUEUED:
-            self.set_header("Retry-After", "60")
-            self._ask("Very many people are signing in at this moment: try again in a minute.", 503, name)
-            return
+            return self._ask("Very many people are signing in at this moment: try again in a minute.", 503, name)
         account, wait = await _admit(self.app, name, password, self.request.remote_ip)
         if account:
             self._enter(account.viewer, account.stamp)
@@ -386,7 +382,8 @@ class _Page(_Own, TornadoVoilaHandler):
             self.show("All places are taken", reason, 503, link=f"/voila/render/{quote(path)}", link_text="Try again")
             return
         pages, _ = self.app.kernel_manager.pages, self.xsrf_token  # the page says good-bye with this cookie
-        self.opened = pages.expect(Opened(self.request.key, self.request.viewer.name, path, _current_bundle(self.app.plan.project)))
+        bundle = _current_bundle(self.app.plan.project)
+        self.opened = pages.expect(Opened(self.request.key, self.request.viewer.name, path, bundle))
         try:
             await super().get(path)
         finally:
@@ -407,7 +404,7 @@ def _configure(plan: Plan) -> Config:
         "VoilaExecutor": {"iopub_timeout": 120, "cell_error_instruction": "The server's log names the cause: try again, or tell whoever runs the server."},
         "VoilaKernelManager": {"fill_delay": 0.2},
         "MappingKernelManager": {"cull_idle_timeout": 0, "buffer_offline_messages": False, "allow_tracebacks": False},
-        "KernelManager": {"transport": "ipc", "autorestart": False},  # a new kernel under the old number would know nothing of its page
+        "KernelManager": {"transport": "ipc", "autorestart": False},  # a new one would know nothing of the page
     })
 
 # %% ../nbs/lib/83_serving.ipynb #783c4629
@@ -449,6 +446,9 @@ class _Server(Voila):
         return (decode_signed_value(self.cookie_secret, self.cookie_name, sent.value) or b"").decode() if sent else ""
 
 # %% ../nbs/lib/83_serving.ipynb #172bfe66
+_MOST_QUEUED = 200  # sign-ins that wait for their turn
+
+
 async def _begin(app: _Server, limits: dict[Any, int]) -> float:
     "Wait for a place for an attempt: 0, or the seconds for which nothing is looked at."
     app.queued += 1
@@ -487,14 +487,14 @@ def _make_room(app: _Server, account: str, notebook: str) -> str:
     while count_pages(kernels.pages, account) >= most:
         kernel = find_least_used(kernels.pages, account, kernels.is_idle)
         if kernel is None:
-            return (f"{most} of your dashboards are being opened or at work, and no account may have more: wait until one of them stands, "
-                    "or close one that you no longer need.")
+            return (f"{most} of your dashboards are being opened or at work, and no account may have more: "
+                    "wait until one of them stands, or close one that you no longer need.")
         _end_page(app, kernel, "room")
     coming = sum(page.notebook == notebook for page in kernels.pages.coming)
     if kernels.get_pool_size(notebook) > coming or _count(kernels) < app.plan.settings["most_kernels"]:
         return ""
-    return (f"{app.plan.settings['most_kernels']} dashboards are open, and this server carries no more: close one that you no longer need, "
-            "or come back in a few minutes.")
+    return (f"{app.plan.settings['most_kernels']} dashboards are open, and this server carries no more: "
+            "close one that you no longer need, or come back in a few minutes.")
 
 # %% ../nbs/lib/83_serving.ipynb #516e9bb4
 async def _shut(app: _Server, kernel: str) -> None:

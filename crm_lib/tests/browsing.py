@@ -37,7 +37,8 @@ class Served:
 
 
 def _command(project: Path, token: bool, port: int) -> list[str]:
-    start = f"import os, sys; os.chdir({str(project)!r}); sys.argv = ['crm', 'dashboards', '--port', '{port}', '--verbose'{', ' + repr('--token') if token else ''}]"
+    words = ["crm", "dashboards", "--port", str(port), "--verbose", *["--token"] * token]
+    start = f"import os, sys; os.chdir({str(project)!r}); sys.argv = {words!r}"
     return [sys.executable, "-c", f"{start}; from crm_lib.cli import main; main()"]
 
 # %% ../../nbs/tests/browsing.ipynb #96fba247
@@ -55,7 +56,8 @@ def serve_dashboards(
     for viewer, password in accounts:
         add_account(viewer, password, users)
     with log.open("w") as out:
-        process = subprocess.Popen(_command(Path(project).resolve(), token, port), stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "CRM_USERS": str(users), **env})
+        process = subprocess.Popen(_command(Path(project).resolve(), token, port), stdout=out, stderr=subprocess.STDOUT,
+                                   env={**os.environ, "CRM_USERS": str(users), **env})
     try:
         entrance = _await_address(process, log)
         yield Served(entrance.partition("/login")[0], entrance, log, users, process)

@@ -115,7 +115,7 @@ def test_a_file_out_of_reach_is_a_sentence(tmp_path):
     with pytest.raises(CrmError, match="Not a directory"):
         read_accounts(tmp_path / "file" / "users.json")
 
-
+# %% ../../nbs/tests/test_accounts.ipynb #7badae3e
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(accounts.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
@@ -123,8 +123,9 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", [lambda: add_account(Viewer("Bo", "viewer"), SECRET), lambda: change_password("Eve", "another sentence"),
-                                    lambda: remove_account("Eve")], ids=["add", "password", "remove"])
+@pytest.mark.parametrize("change", [
+    lambda: add_account(Viewer("Bo", "viewer"), SECRET), lambda: change_password("Eve", "another sentence"),
+    lambda: remove_account("Eve")], ids=["add", "password", "remove"])
 def test_a_full_disk_is_a_sentence_and_changes_nothing(users, fast, monkeypatch, change):
     add_account(EVE, SECRET)
     before = users.read_text()
@@ -134,7 +135,7 @@ def test_a_full_disk_is_a_sentence_and_changes_nothing(users, fast, monkeypatch,
     monkeypatch.setattr(accounts.os, "replace", fail)
     with pytest.raises(CrmError, match=r"users.json \(No space left on device\): nothing was changed. Make room"):
         change()
-    assert users.read_text() == before and [path.name for path in users.parent.iterdir() if path.name.endswith(".part")] == []
+    assert users.read_text() == before and list(users.parent.glob(".*.part")) == []
 
 
 def test_a_folder_that_cannot_be_made_or_written_is_a_sentence(tmp_path, monkeypatch, fast):

@@ -167,8 +167,10 @@ def test_a_page_asks_nothing_of_the_network():
 
 
 def test_every_page_names_the_product_and_the_login_what_it_is_for():
-    login, listed = draw_page("Sign in", form={"next": "/", "xsrf": "x", "name": ""}), draw_page("Dashboards", viewer=EVE, dashboards=[Dashboard("a", "A", "")])
-    assert "<title>Sign in · crm_lib</title>" in login and login.count("Honest win probabilities and revenue forecasts from your CRM") == 1
+    login = draw_page("Sign in", form={"next": "/", "xsrf": "x", "name": ""})
+    listed = draw_page("Dashboards", viewer=EVE, dashboards=[Dashboard("a", "A", "")])
+    assert "<title>Sign in · crm_lib</title>" in login
+    assert login.count("Honest win probabilities and revenue forecasts from your CRM") == 1
     assert "<strong>crm_lib</strong>" in login and "<strong>crm_lib</strong>" in listed
 
 # %% ../../nbs/tests/test_gate.ipynb #0c3582d8

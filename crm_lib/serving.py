@@ -110,8 +110,8 @@ class _Kernels(AsyncMappingKernelManager):
         forget_viewer(self.plan.folder, kernel)
         RequestInfoSocketHandler._cache.pop(kernel, None)
 
-    async def lives(self, kernel: str) -> bool:
-        return kernel in self and await self.get_kernel(kernel).is_alive()
+    async def has_died(self, kernel: str) -> bool:  # one that is still starting has not
+        return kernel in self and not await self.get_kernel(kernel).is_alive()
 
     def is_idle(self, kernel: str) -> bool:
         return kernel in self and getattr(self.get_kernel(kernel), "execution_state", "idle") != "busy"
@@ -350,7 +350,7 @@ class _Pulse(_Own):
     async def get(self, kernel: str) -> None:
         kernels, idle = self.app.kernel_manager, self.get_query_argument("idle", "")
         page, why = greet(kernels.pages, kernel, self.request.key, float(idle) if idle.isdecimal() else None)
-        if page and not page.is_loading and not await kernels.lives(kernel):
+        if page and not page.is_loading and await kernels.has_died(kernel):
             _end_page(self.app, kernel, "died")
             page, why = None, "died"
         self.set_header("Cache-Control", "no-store")
@@ -365,6 +365,8 @@ OWN_ONLY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'
 class _Page(_Own, TornadoVoilaHandler):
     "Renders a dashboard in a kernel of its own."
 
+    opened: Opened | None = None
+
     @property
     def content_security_policy(self) -> str:
         return OWN_ONLY
@@ -372,6 +374,11 @@ class _Page(_Own, TornadoVoilaHandler):
     @property
     def kernel_manager(self) -> Any:
         return _Claims(self.app.kernel_manager, self.opened, self.request.viewer)
+
+    def on_connection_close(self) -> None:
+        if self.opened:
+            self.opened.is_loading = False  # nobody waits for it any more: it counts as left, however long its cells run
+        super().on_connection_close()
 
     async def get(self, path: str = "") -> None:
         if path not in self.app.list_dashboards():
@@ -522,13 +529,14 @@ async def _end_dead(app: _Server) -> None:
     for kernel, page in list(pages.open.items()):
         if kernels._kernel_connections.get(kernel):
             greet(pages, kernel, page.key)
-        if not page.is_loading and not await kernels.lives(kernel):
+        if not page.is_loading and await kernels.has_died(kernel):
             _end_page(app, kernel, "died")
     for kernel in find_left(pages, 60 * app.plan.settings["cull_minutes"]):
-        _end_page(app, kernel, "left")
+        if kernel in kernels:
+            _end_page(app, kernel, "left")
     _drop_failed(kernels)
     for kernel in [task.result()["kernel_id"] for pool in kernels._pools.values() for task in pool if task.done()]:
-        if not await kernels.lives(kernel):
+        if await kernels.has_died(kernel):
             await _shut(app, kernel)
 
 

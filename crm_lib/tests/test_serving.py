@@ -29,7 +29,8 @@ __all__ = ['EVE', 'BO', 'SECRET', 'TINY', 'AFTER', 'NUMBER', 'PATHS', 'SERVED', 
            'test_one_page_too_many_ends_the_one_that_was_not_used_for_longest_and_says_so',
            'test_a_page_learns_that_its_kernel_died_and_nobody_else_learns_anything',
            'test_a_warm_kernel_that_died_is_given_to_nobody', 'test_a_page_learns_that_newer_figures_are_there',
-           'test_the_kernel_of_a_closed_tab_is_ended', 'test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace',
+           'test_the_kernel_of_a_closed_tab_is_ended', 'test_a_page_that_was_left_while_it_was_drawn_is_ended_too',
+           'test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace',
            'test_a_kernel_that_does_not_start_is_a_sentence_and_leaves_nothing_behind', 'settings',
            'test_a_plan_serves_the_projects_notebooks_or_those_of_the_repository',
            'test_what_would_not_be_safe_or_useful_is_refused', 'test_a_port_that_is_taken_is_named',
@@ -604,6 +605,18 @@ def test_the_kernel_of_a_closed_tab_is_ended(project, users):
         assert _pulse(visitor, kernel)["why"] == "left"
     serving._refill(app.kernel_manager, "tiny.ipynb")  # a server that has ended starts nothing
     assert serving._count(app.kernel_manager) == 0
+
+
+def test_a_page_that_was_left_while_it_was_drawn_is_ended_too(project, users):
+    _write_notebook(project / "slow" / "slow.ipynb", TINY, "while True: pass")
+    with _serving(project, folder="slow", cull_minutes=1 / 60, pool_size=0) as app:
+        eve = _visit(app, "Eve")
+        with socket.create_connection((LOOPBACK, app.port)) as line:
+            line.sendall(f"GET /voila/render/slow.ipynb HTTP/1.1\r\nHost: x\r\nCookie: {eve.cookie}\r\n\r\n".encode())
+            _until(lambda: any(kernel in app.kernel_manager for kernel in app.kernel_manager.owners))
+            time.sleep(2.5)
+            assert len(app.kernel_manager.owners) == 1  # somebody waits
+        _until(lambda: not app.kernel_manager.owners and not list(app.kernel_manager.list_kernel_ids()))
 
 
 def test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace(project, users):

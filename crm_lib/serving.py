@@ -304,8 +304,7 @@ class _Login(_Own):
         if account:
             self._enter(account.viewer, account.stamp)
         elif wait:
-            minutes = max(1, round(wait / 60))
-            self._ask(f"Too many attempts have failed: try again in {minutes} minute{'s' * (minutes > 1)}.", 429, name)
+            self._ask(_say_wait(wait), 429, name)
         else:
             self._ask("Name or password is wrong.", 401, name)
 
@@ -377,7 +376,7 @@ class _Page(_Own, TornadoVoilaHandler):
 
     def on_connection_close(self) -> None:
         if self.opened:
-            self.opened.is_loading = False  # nobody waits for it any more: it counts as left, however long its cells run
+            self.opened.is_loading = False  # nobody waits for it any more, however long its cells run
         super().on_connection_close()
 
     async def get(self, path: str = "") -> None:
@@ -454,6 +453,11 @@ class _Server(Voila):
 
 # %% ../nbs/lib/83_serving.ipynb #172bfe66
 _MOST_QUEUED = 200  # sign-ins that wait for their turn
+
+
+def _say_wait(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"Too many attempts have failed: try again in {minutes} minute{'s' * (minutes > 1)}."
 
 
 async def _begin(app: _Server, limits: dict[Any, int]) -> float:

@@ -606,7 +606,7 @@ def test_the_kernel_of_a_closed_tab_is_ended(project, users):
     serving._refill(app.kernel_manager, "tiny.ipynb")  # a server that has ended starts nothing
     assert serving._count(app.kernel_manager) == 0
 
-
+# %% ../../nbs/tests/test_serving.ipynb #6d82245f
 def test_a_page_that_was_left_while_it_was_drawn_is_ended_too(project, users):
     _write_notebook(project / "slow" / "slow.ipynb", TINY, "while True: pass")
     with _serving(project, folder="slow", cull_minutes=1 / 60, pool_size=0) as app:

@@ -22,6 +22,7 @@ from crm_lib.tests.browsing import log_in, open_browser, open_page, serve_dashbo
 HERE = Path(__file__).parent
 PAGES = ("pipeline", "deal_desk", "health")
 ACCOUNT = (Viewer("Ada", "admin"), "a long enough word")
+CROWD = [(Viewer(f"Visitor {number}", "admin"), ACCOUNT[1]) for number in range(10)]
 
 
 def show(page: Any, address: str, name: str) -> float:
@@ -62,7 +63,7 @@ def interact(page: Any) -> dict[str, float]:
 
 def measure(folder: str) -> None:
     "Open every page some times, use one, then come with ten browsers at once."
-    with serve_dashboards(folder, [ACCOUNT]) as served, open_browser() as browser:
+    with serve_dashboards(folder, [ACCOUNT, *CROWD]) as served, open_browser() as browser:
         with open_page(browser) as (page, _):
             log_in(page, served.address, ACCOUNT[0].name, ACCOUNT[1])
             for name in PAGES:
@@ -80,7 +81,7 @@ def measure(folder: str) -> None:
         for place in range(10):
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             together.append((PAGES[place % 3], context.new_page()))
-            log_in(together[-1][1], served.address, ACCOUNT[0].name, ACCOUNT[1])
+            log_in(together[-1][1], served.address, CROWD[place][0].name, ACCOUNT[1])
         start = time.monotonic()
         for name, page in together:
             page.goto(f"{served.address}/voila/render/{name}.ipynb", wait_until="commit", timeout=180_000)

@@ -13,7 +13,8 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -123,17 +124,26 @@ def read_accounts(
     return dict(_parse(path, (found.st_mtime_ns, found.st_size, found.st_ino)))
 
 # %% ../nbs/lib/73_accounts.ipynb #a0409866
+def _write(accounts: dict[str, Account]) -> str:
+    fields = {name: {"role": one.viewer.role, "column": one.viewer.column, "value": one.viewer.value, "hash": one.hash}
+              for name, one in accounts.items()}
+    return json.dumps(fields, indent=2, sort_keys=True) + "\n"
+
+
 @contextmanager
 def _changing(path: Path) -> Iterator[dict[str, Account]]:
     "Change the accounts, one writer at a time, and write them whole."
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.with_name(f".{path.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        accounts = read_accounts(path)
-        yield accounts
-        fields = {name: {"role": account.viewer.role, "column": account.viewer.column, "value": account.viewer.value, "hash": account.hash}
-                  for name, account in accounts.items()}
-        write_private(json.dumps(fields, indent=2, sort_keys=True) + "\n", path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.with_name(f".{path.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            accounts = read_accounts(path)
+            yield accounts
+            write_private(_write(accounts), path)
+    except OSError as error:
+        raise CrmError(f"The accounts cannot be written to {path} ({error.strerror or error}): nothing was changed. "
+                       "Make room on that disk, or name a file in a folder of your own by CRM_USERS, "
+                       "and run it again.") from None
 
 # %% ../nbs/lib/73_accounts.ipynb #0f255a63
 LEAST = 10  # characters of a password
@@ -216,46 +226,68 @@ def remove_account(
         del accounts[name]
 
 # %% ../nbs/lib/73_accounts.ipynb #5b9eeff6
-class Lockout:
-    """Counts failed attempts by key, and shuts a key for a while."""
+class _Failures:
+    "How often each key has failed of late."
 
     def __init__(
         self,
-        seconds: float,  # how long a key is shut, and how long failures are remembered
+        seconds: float,  # how long failures are remembered
         clock: Callable[[], float] = time.monotonic,  # seconds
         most: int = 10_000,  # keys remembered
     ) -> None:
         self.seconds, self.clock, self.most = seconds, clock, most
         self.failures: dict[Any, tuple[int, float]] = {}
 
-    def _count(self, key: Any) -> tuple[int, float]:
+    def count(self, key: Any) -> tuple[int, float]:
+        """Give the failures of a key and the seconds until they are forgotten."""
         count, last = self.failures.get(key, (0, 0.0))
         left = last + self.seconds - self.clock()
         return (count, left) if count and left > 0 else (0, 0.0)
 
-    def admit(
-        self,
-        limits: dict[Any, int],  # key -> failures from which it is shut
-    ) -> float:  # seconds to wait; 0 = the attempt may be made and is counted
-        """Count an attempt, unless one of its keys is shut."""
-        counts = {key: self._count(key) for key in limits}
-        waits = [left for key, (count, left) in counts.items() if count >= limits[key]]
-        if waits:
-            return max(waits)
-        for key, (count, _) in counts.items():
-            self.failures.pop(key, None)
-            self.failures[key] = count + 1, self.clock()
+    def add(self, key: Any) -> None:
+        """Count a failure; of too many keys the one that failed longest ago is forgotten."""
+        count, _ = self.count(key)
+        self.failures.pop(key, None)
+        self.failures[key] = count + 1, self.clock()
         while len(self.failures) > self.most:
             del self.failures[next(iter(self.failures))]
-        return 0.0
 
-    def succeed(
+# %% ../nbs/lib/73_accounts.ipynb #8977e300
+class Lockout(_Failures):
+    """Counts failed attempts by key, and shuts a key for a while."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.trying: Counter[Any] = Counter()  # attempts being looked at
+
+    def wait(
         self,
-        key: Any,  # is forgotten
-        *others: Any,  # lose the attempt that was counted
+        limits: dict[Any, int],  # key -> failures from which it is shut
+    ) -> float:  # seconds to wait; 0 = no key is shut
+        """Tell how long the keys are shut."""
+        counts = [(*self.count(key), most) for key, most in limits.items()]
+        return max((left for count, left, most in counts if count >= most), default=0.0)
+
+    def begin(
+        self,
+        limits: dict[Any, int],  # key -> failures from which it is shut
+    ) -> bool:  # False = as many attempts are being looked at as may still fail: ask again when one of them has ended
+        """Take a place for an attempt, which `end` gives back."""
+        if any(self.count(key)[0] + self.trying[key] >= most for key, most in limits.items()):
+            return False
+        self.trying.update(limits.keys())
+        return True
+
+    def end(
+        self,
+        key: Any,  # its failures are forgotten when the attempt was right
+        *others: Any,  # keep theirs, for one right password says nothing about the other attempts of an address
+        is_right: bool,  # name and password
     ) -> None:
-        """Take an admitted attempt back, for it was right."""
-        self.failures.pop(key, None)
-        for other in others:
-            count, last = self.failures.get(other, (1, 0.0))
-            self.failures[other] = count - 1, last
+        """End an attempt that has begun, and count it when it was wrong."""
+        self.trying.subtract([key, *others])
+        self.trying += Counter()  # keys without an attempt are forgotten
+        if is_right:
+            self.failures.pop(key, None)
+        for wrong in () if is_right else (key, *others):
+            self.add(wrong)

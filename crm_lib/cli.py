@@ -330,6 +330,27 @@ def _ask_password(from_stdin: bool) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
+# %% ../nbs/lib/88_cli.ipynb #5fd0d0d5
+def _check_limit(column: str, value: str) -> None:
+    "Refuse a region or a manager that no deal has."
+    from difflib import get_close_matches
+    from crm_lib.accounts import LOCAL
+    from crm_lib.names import find_near, plain_name
+    from crm_lib.viewing import project_folder, read_deals
+    try:
+        known = sorted(read_deals(project_folder(), LOCAL)[column].dropna().astype(str).unique())
+    except CrmError as error:
+        typer.echo(f"{column} = {value!r} could not be checked, and is taken as it is: {error}", err=True)
+        return
+    if value in known:
+        return
+    same = [name for name in known if plain_name(name) == plain_name(value)]
+    near = same or find_near(value, known) or get_close_matches(value, known, n=3)
+    meant = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    listed = ", ".join(known[:20]) + (" and more" if len(known) > 20 else "")
+    there = f" There is {listed}." if known else " No deal has any."
+    raise CrmError(f"No deal has {column} = {value!r}{meant}{there} Capitals and blanks count.")
+
 # %% ../nbs/lib/88_cli.ipynb #1da9cfe8
 @users_app.command("add")
 def add_user(
@@ -344,6 +365,8 @@ def add_user(
     if region is not None and manager is not None:
         raise CrmError("An account is limited to a region or to a manager's team: leave one of --region and --manager out.")
     column, value = ("regional_office", region) if region is not None else ("manager", manager) if manager is not None else (None, None)
+    if column and (value or "").strip():
+        _check_limit(column, value)
     add_account(Viewer(name, role, column, value), _ask_password(password_stdin))
     typer.echo(f"{name} may sign in; {users_file()} holds the account.")
 
@@ -392,16 +415,27 @@ def serve_dashboards(
     serve(plan, typer.echo, "INFO" if verbose else "WARN")
 
 # %% ../nbs/lib/88_cli.ipynb #04f0021d
-def _complain(error: CrmError) -> None:
+def _complain(sentence: str) -> None:
     from rich.console import Console
     console = Console(stderr=True)
-    console.print(str(error), markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _explain(error: OSError) -> str:
+    "Put an error of the system into a sentence."
+    import errno
+    advice = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room on that disk")
+    advice |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Make it readable and writable for you")
+    what = error.strerror or str(error) or type(error).__name__
+    where = f" ({error.filename})" if error.filename else ""
+    todo = advice.get(error.errno or 0, "Mend that")
+    return f"{what}{where}: {todo} and run it again. Files are written whole, so none is half done."
 
 
 def main() -> None:
     """Run the command line, with errors as sentences."""
     try:
         app()
-    except CrmError as error:
-        _complain(error)
+    except (CrmError, OSError) as error:
+        _complain(_explain(error) if isinstance(error, OSError) else str(error))
         sys.exit(1)

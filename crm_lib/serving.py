@@ -8,12 +8,14 @@ __all__ = ['LOOPBACK', 'OWN_ONLY', 'Plan', 'plan_server', 'run_server', 'serve']
 # %% ../nbs/lib/83_serving.ipynb #d54d2abb
 import asyncio
 import hmac
+import json
 import logging
 import os
 import secrets
 import shutil
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,7 +41,8 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from .accounts import LOCAL, Account, Lockout, Viewer, check_password, read_accounts
 from .config import CrmError
-from .gate import GATE, STRICT, TEMPLATES, Dashboard, Sessions, announce_viewer, draw_page, forget_viewer, list_dashboards
+from .gate import (GATE, STRICT, TEMPLATES, Dashboard, Opened, Pages, Sessions, announce_viewer, count_pages,
+                          draw_page, find_least_used, find_left, forget_viewer, greet, list_dashboards)
 
 # %% ../nbs/lib/83_serving.ipynb #08f3643f
 LOOPBACK = str(ip_network("127.0.0.0/8")[1])
@@ -86,23 +89,32 @@ class _Kernels(AsyncMappingKernelManager):
     "Kernels that know the server's folder and their owners."
 
     def __init__(self, **options: Any) -> None:
-        self.owners: dict[str, str] = {}
+        self.pages = Pages()
         self.ended = False  # no kernel is started any more
-        self.handed = 0  # kernels on their way from the pool to an owner
         super().__init__(**options)
 
     @property
     def plan(self) -> Plan:
         return self.parent.plan
 
-    def claim(self, kernel: str, key: str, viewer: Viewer) -> None:
-        self.owners[kernel] = key
+    @property
+    def owners(self) -> dict[str, str]:  # kernel -> key of the session
+        return {kernel: page.key for kernel, page in self.pages.open.items()}
+
+    def claim(self, kernel: str, page: Opened, viewer: Viewer) -> None:
+        self.pages.claim(page, kernel)
         announce_viewer(viewer, self.plan.folder, kernel)
 
-    def forget(self, kernel: str) -> None:
-        self.owners.pop(kernel, None)
+    def forget(self, kernel: str, why: str = "") -> None:
+        self.pages.forget(kernel, why)
         forget_viewer(self.plan.folder, kernel)
         RequestInfoSocketHandler._cache.pop(kernel, None)
+
+    async def has_died(self, kernel: str) -> bool:  # one that is still starting has not
+        return kernel in self and not await self.get_kernel(kernel).is_alive()
+
+    def is_idle(self, kernel: str) -> bool:
+        return kernel in self and getattr(self.get_kernel(kernel), "execution_state", "idle") != "busy"
 
     async def start_kernel(self, **options: Any) -> str:
         env = {**(options.pop("env", None) or os.environ), GATE: self.plan.folder, "CRM_PROJECT": str(self.plan.project)}
@@ -116,19 +128,15 @@ class _Kernels(AsyncMappingKernelManager):
 class _Claims:
     "The manager of kernels as one request sees it."
 
-    def __init__(self, kernels: Any, key: str, viewer: Viewer) -> None:
-        self._kernels, self._claim = kernels, lambda kernel: kernels.claim(kernel, key, viewer)
+    def __init__(self, kernels: Any, page: Opened, viewer: Viewer) -> None:
+        self._kernels, self._claim = kernels, lambda kernel: kernels.claim(kernel, page, viewer)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
 
     async def get_rendered_notebook(self, notebook_name: str, **_: Any) -> Any:
-        self._kernels.handed += 1
-        try:
-            task, cells, kernel = await self._kernels.get_rendered_notebook(notebook_name=notebook_name)
-            self._claim(kernel)
-        finally:
-            self._kernels.handed -= 1
+        task, cells, kernel = await self._kernels.get_rendered_notebook(notebook_name=notebook_name)
+        self._claim(kernel)
         asyncio.get_running_loop().call_later(2, _refill, self._kernels, notebook_name)  # the page that is asked for comes first
         return task, cells, kernel
 
@@ -149,7 +157,9 @@ def _drop_failed(kernels: Any) -> None:
 
 
 def _count(kernels: Any) -> int:
-    return len(kernels.owners) + kernels.handed + sum(len(pool) for pool in kernels._pools.values())
+    coming = Counter(page.notebook for page in kernels.pages.coming)
+    beside = [max(coming[name], kernels.get_pool_size(name)) for name in {*coming, *kernels._pools}]
+    return len(kernels.pages.open) + sum(beside)
 
 
 def _refill(kernels: Any, notebook: str, delay: float | None = None) -> None:
@@ -288,12 +298,13 @@ class _Login(_Own):
     @allow_unauthenticated
     async def post(self) -> None:
         name, password = self.get_body_argument("name", ""), self.get_body_argument("password", "", strip=False)
+        if self.app.queued >= _MOST_QUEUED:
+            return self._ask("Very many people are signing in at this moment: try again in a minute.", 503, name)
         account, wait = await _admit(self.app, name, password, self.request.remote_ip)
         if account:
             self._enter(account.viewer, account.stamp)
         elif wait:
-            minutes = max(1, round(wait / 60))
-            self._ask(f"Too many attempts have failed: try again in {minutes} minute{'s' * (minutes > 1)}.", 429, name)
+            self._ask(_say_wait(wait), 429, name)
         else:
             self._ask("Name or password is wrong.", 401, name)
 
@@ -323,6 +334,28 @@ class _Nothing(_Own):
     def prepare(self) -> None:
         self.write_error(404)
 
+# %% ../nbs/lib/83_serving.ipynb #4d7fc9c4
+def _current_bundle(folder: Path) -> str:
+    "Name the published bundle in use; the empty text where there is none."
+    try:
+        return str(json.loads((folder / "bundles" / "current.json").read_text(encoding="utf-8"))["bundle"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+class _Pulse(_Own):
+    "Tells a page whether it can still be believed."
+
+    async def get(self, kernel: str) -> None:
+        kernels, idle = self.app.kernel_manager, self.get_query_argument("idle", "")
+        page, why = greet(kernels.pages, kernel, self.request.key, float(idle) if idle.isdecimal() else None)
+        if page and not page.is_loading and await kernels.has_died(kernel):
+            _end_page(self.app, kernel, "died")
+            page, why = None, "died"
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"lives": page is not None, "why": why, "connected": bool(kernels._kernel_connections.get(kernel)),
+                     "shown": page.bundle if page else "", "bundle": _current_bundle(self.app.plan.project)})
+
 # %% ../nbs/lib/83_serving.ipynb #d6e3b814
 OWN_ONLY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
             "font-src 'self' data:; connect-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'")
@@ -331,24 +364,36 @@ OWN_ONLY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'
 class _Page(_Own, TornadoVoilaHandler):
     "Renders a dashboard in a kernel of its own."
 
+    opened: Opened | None = None
+
     @property
     def content_security_policy(self) -> str:
         return OWN_ONLY
 
     @property
     def kernel_manager(self) -> Any:
-        return _Claims(self.app.kernel_manager, self.request.key, self.request.viewer)
+        return _Claims(self.app.kernel_manager, self.opened, self.request.viewer)
+
+    def on_connection_close(self) -> None:
+        if self.opened:
+            self.opened.is_loading = False  # nobody waits for it any more, however long its cells run
+        super().on_connection_close()
 
     async def get(self, path: str = "") -> None:
         if path not in self.app.list_dashboards():
             raise HTTPError(404)
-        if not _has_room(self.app, path):
+        reason = _make_room(self.app, self.request.viewer.name, path)
+        if reason:
             self.set_header("Retry-After", "60")
-            self.show("All places are taken", f"{self.app.plan.settings['most_kernels']} dashboards are open, and this server carries no more: close one "
-                      "that you no longer need, or come back in a few minutes.", 503, link=f"/voila/render/{quote(path)}", link_text="Try again")
+            self.show("All places are taken", reason, 503, link=f"/voila/render/{quote(path)}", link_text="Try again")
             return
-        _ = self.xsrf_token  # the page says good-bye with this cookie
-        await super().get(path)
+        pages, _ = self.app.kernel_manager.pages, self.xsrf_token  # the page says good-bye with this cookie
+        bundle = _current_bundle(self.app.plan.project)
+        self.opened = pages.expect(Opened(self.request.key, self.request.viewer.name, path, bundle))
+        try:
+            await super().get(path)
+        finally:
+            pages.arrive(self.opened)
 
 # %% ../nbs/lib/83_serving.ipynb #fcd68d28
 _KEPT = ("/api/kernels/", "/voila/templates/", "/voila/static/", "/voila/api/themes/", "/voila/api/shutdown/", "/voila/labextensions/")
@@ -356,7 +401,6 @@ _EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets
 
 
 def _configure(plan: Plan) -> Config:
-    cull = plan.settings["cull_minutes"] * 60
     return Config({
         "Voila": {"ip": plan.host, "root_dir": str(plan.dashboards), "open_browser": False, "config_file_paths": [], "connection_dir_root": plan.folder,
                   "identity_provider_class": _Identity, "authorizer_class": _Owner, "log_level": "WARN"},
@@ -365,9 +409,8 @@ def _configure(plan: Plan) -> Config:
                                "extension_allowlist": _EXTENSIONS, "multi_kernel_manager_class": _Kernels},
         "VoilaExecutor": {"iopub_timeout": 120, "cell_error_instruction": "The server's log names the cause: try again, or tell whoever runs the server."},
         "VoilaKernelManager": {"fill_delay": 0.2},
-        "MappingKernelManager": {"cull_idle_timeout": max(1, round(cull)), "cull_interval": max(1, round(min(60, cull / 4))), "cull_connected": False, "buffer_offline_messages": False,
-                                 "allow_tracebacks": False},
-        "KernelManager": {"transport": "ipc"},
+        "MappingKernelManager": {"cull_idle_timeout": 0, "buffer_offline_messages": False, "allow_tracebacks": False},
+        "KernelManager": {"transport": "ipc", "autorestart": False},  # a new one would know nothing of the page
     })
 
 # %% ../nbs/lib/83_serving.ipynb #783c4629
@@ -381,7 +424,8 @@ class _Server(Voila):
         self.plan, self.connection_dir = plan, plan.folder
         self.sessions = Sessions(plan.settings["session_hours"] * 3600, self._accounts)
         self.lockout = Lockout(plan.settings["lockout_minutes"] * 60)
-        self._checks, self.stopped = asyncio.Semaphore(2), asyncio.Event()
+        self.checks, self.turn, self.queued = asyncio.Semaphore(2), asyncio.Condition(), 0
+        self.stopped = asyncio.Event()
         self.voila_configuration = VoilaConfiguration(parent=self)
         self.setup_template_dirs()
 
@@ -408,27 +452,60 @@ class _Server(Voila):
         return (decode_signed_value(self.cookie_secret, self.cookie_name, sent.value) or b"").decode() if sent else ""
 
 # %% ../nbs/lib/83_serving.ipynb #172bfe66
+_MOST_QUEUED = 200  # sign-ins that wait for their turn
+
+
+def _say_wait(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"Too many attempts have failed: try again in {minutes} minute{'s' * (minutes > 1)}."
+
+
+async def _begin(app: _Server, limits: dict[Any, int]) -> float:
+    "Wait for a place for an attempt: 0, or the seconds for which nothing is looked at."
+    app.queued += 1
+    try:
+        async with app.turn:
+            while not (wait := app.lockout.wait(limits)) and not app.lockout.begin(limits):
+                await app.turn.wait()
+            return wait
+    finally:
+        app.queued -= 1
+
+
 async def _admit(app: _Server, name: str, password: str, address: str) -> tuple[Account | None, float]:
     "Check a password, unless too many attempts have failed: the account, or the seconds to wait."
-    account_key, address_key = ("account", name), ("address", address)
-    failures = app.plan.settings["lockout_failures"]
-    wait = app.lockout.admit({account_key: failures, address_key: 4 * failures})
+    keys, failures = (("account", name), ("address", address)), app.plan.settings["lockout_failures"]
+    wait, account = await _begin(app, dict(zip(keys, (failures, 4 * failures), strict=True))), None
     if wait:
         app.log.warning("%r from %s is shut out for %.0f seconds", name, address, wait)
         return None, wait
-    async with app._checks:
-        account = await asyncio.to_thread(check_password, app._accounts(), name, password)
-    if account:
-        app.lockout.succeed(account_key, address_key)
-    else:
+    try:
+        async with app.checks:
+            account = await asyncio.to_thread(check_password, app._accounts(), name, password)
+    finally:
+        async with app.turn:
+            app.lockout.end(*keys, is_right=account is not None)
+            app.turn.notify_all()
+    if account is None:
         app.log.warning("%r from %s gave a wrong name or password", name, address)
     return account, 0.0
 
-
-def _has_room(app: _Server, notebook: str) -> bool:
-    "Is a kernel kept warm for this notebook, or may another one be started?"
-    _drop_failed(app.kernel_manager)
-    return app.kernel_manager.get_pool_size(notebook) > 0 or _count(app.kernel_manager) < app.plan.settings["most_kernels"]
+# %% ../nbs/lib/83_serving.ipynb #1c038ad0
+def _make_room(app: _Server, account: str, notebook: str) -> str:
+    "Find a place for a page: the empty text, or why there is none."
+    kernels, most = app.kernel_manager, app.plan.settings["kernels_per_account"]
+    _drop_failed(kernels)
+    while count_pages(kernels.pages, account) >= most:
+        kernel = find_least_used(kernels.pages, account, kernels.is_idle)
+        if kernel is None:
+            return (f"{most} of your dashboards are being opened or at work, and no account may have more: "
+                    "wait until one of them stands, or close one that you no longer need.")
+        _end_page(app, kernel, "room")
+    coming = sum(page.notebook == notebook for page in kernels.pages.coming)
+    if kernels.get_pool_size(notebook) > coming or _count(kernels) < app.plan.settings["most_kernels"]:
+        return ""
+    return (f"{app.plan.settings['most_kernels']} dashboards are open, and this server carries no more: "
+            "close one that you no longer need, or come back in a few minutes.")
 
 # %% ../nbs/lib/83_serving.ipynb #516e9bb4
 async def _shut(app: _Server, kernel: str) -> None:
@@ -437,18 +514,42 @@ async def _shut(app: _Server, kernel: str) -> None:
         await app.kernel_manager.shutdown_kernel(kernel, now=True)
 
 
+def _end_page(app: _Server, kernel: str, why: str = "") -> None:
+    "End a page's kernel: for its owner it is gone at once."
+    app.kernel_manager.forget(kernel, why)
+    asyncio.get_running_loop().create_task(_shut(app, kernel))
+
+
 def _end_session(app: _Server, key: str) -> None:
     "End a session and its kernels."
     app.sessions.close(key)
     for kernel in [kernel for kernel, owner in app.kernel_manager.owners.items() if owner == key and kernel in app.kernel_manager]:
-        asyncio.get_running_loop().create_task(_shut(app, kernel))
+        _end_page(app, kernel)
+
+# %% ../nbs/lib/83_serving.ipynb #4303e0be
+async def _end_dead(app: _Server) -> None:
+    "End the pages whose kernel died or whom nobody looks at, and take dead kernels out of the pool."
+    kernels, pages = app.kernel_manager, app.kernel_manager.pages
+    for kernel, page in list(pages.open.items()):
+        if kernels._kernel_connections.get(kernel):
+            greet(pages, kernel, page.key)
+        if not page.is_loading and await kernels.has_died(kernel):
+            _end_page(app, kernel, "died")
+    for kernel in find_left(pages, 60 * app.plan.settings["cull_minutes"]):
+        if kernel in kernels:
+            _end_page(app, kernel, "left")
+    _drop_failed(kernels)
+    for kernel in [task.result()["kernel_id"] for pool in kernels._pools.values() for task in pool if task.done()]:
+        if await kernels.has_died(kernel):
+            await _shut(app, kernel)
 
 
-def _sweep(app: _Server) -> None:
-    "Look for sessions that have ended, and refill the pool."
+async def _sweep(app: _Server) -> None:
+    "Look for what has ended, and refill the pool."
     for key in set(app.kernel_manager.owners.values()):
         if app.sessions.find(key) is None:
             _end_session(app, key)
+    await _end_dead(app)
     for notebook in app.list_dashboards():
         _refill(app.kernel_manager, notebook, 0)
 
@@ -457,6 +558,8 @@ def _log_request(handler: Any) -> None:
     "Log who asked for what, without the address's query, which may hold a token."
     request, viewer = handler.request, getattr(handler.request, "viewer", None)
     app = handler.application.settings["voila"]
+    if isinstance(handler, _Pulse) and handler.get_status() == 200:
+        return  # every page, every few seconds
     app.log.info("%d %s %s %r %.0f ms", handler.get_status(), request.method, request.path, viewer and viewer.name, 1000 * request.request_time())
 
 
@@ -486,7 +589,7 @@ def _cache(pattern: str, handler: type, options: dict[str, Any] | None = None) -
 def _handlers(app: _Server) -> list[Any]:
     kept = [_cache(*rule) for rule in app.init_handlers() if rule[0].startswith((*_KEPT, "/login", "/logout"))]
     page = {"template_paths": app.template_paths, "config": app.config, "voila_configuration": app.voila_configuration}
-    return [*kept, ("/", _Index), (r"/voila/render/(.*)", _Page, page)]
+    return [*kept, ("/", _Index), (r"/pulse/([\w-]*)", _Pulse), (r"/voila/render/(.*)", _Page, page)]
 
 # %% ../nbs/lib/83_serving.ipynb #213f7c74
 def _prepare_process() -> None:
@@ -555,8 +658,6 @@ async def _stop(app: _Server, server: HTTPServer, sweeper: PeriodicCallback) -> 
     app.kernel_manager.ended = True
     server.stop()
     await server.close_all_connections()
-    if app.kernel_manager._culler_callback:
-        app.kernel_manager._culler_callback.stop()
     await _empty_pool(app.kernel_manager)
     await app.kernel_manager.shutdown_all(now=True)
     shutil.rmtree(app.plan.folder, ignore_errors=True)

@@ -33,10 +33,12 @@ class Served:
     entrance: str  # the address that it printed: /login, or with its token
     log: Path  # what the server wrote
     users: Path  # file of accounts
+    process: subprocess.Popen  # the server
 
 
-def _command(project: Path, token: bool) -> list[str]:
-    start = f"import os, sys; os.chdir({str(project)!r}); sys.argv = ['crm', 'dashboards', '--port', '0', '--verbose'{', ' + repr('--token') if token else ''}]"
+def _command(project: Path, token: bool, port: int) -> list[str]:
+    words = ["crm", "dashboards", "--port", str(port), "--verbose", *["--token"] * token]
+    start = f"import os, sys; os.chdir({str(project)!r}); sys.argv = {words!r}"
     return [sys.executable, "-c", f"{start}; from crm_lib.cli import main; main()"]
 
 # %% ../../nbs/tests/browsing.ipynb #96fba247
@@ -45,18 +47,20 @@ def serve_dashboards(
     project: str | Path,  # folder with params.yaml; nbs/dashboards in it, else those of this repository
     accounts: Sequence[tuple[Viewer, str]] = (),  # who may sign in, with passwords of 10 characters or more
     token: bool = False,  # serve with a token too
+    port: int = 0,  # 0 takes a free one
     **env: str,  # environment variables of the server
 ) -> Iterator[Served]:
-    "Serve the dashboards of a project as a program of its own, on a free port."
+    "Serve the dashboards of a project as a program of its own, on a free port unless one is given."
     place = Path(tempfile.mkdtemp(prefix="crm-served-"))
     users, log = place / "users.json", place / "log.txt"
     for viewer, password in accounts:
         add_account(viewer, password, users)
     with log.open("w") as out:
-        process = subprocess.Popen(_command(Path(project).resolve(), token), stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "CRM_USERS": str(users), **env})
+        process = subprocess.Popen(_command(Path(project).resolve(), token, port), stdout=out, stderr=subprocess.STDOUT,
+                                   env={**os.environ, "CRM_USERS": str(users), **env})
     try:
         entrance = _await_address(process, log)
-        yield Served(entrance.partition("/login")[0], entrance, log, users)
+        yield Served(entrance.partition("/login")[0], entrance, log, users, process)
     except BaseException:
         sys.stderr.write(f"--- the server's log\n{log.read_text()}")
         raise

@@ -10,18 +10,22 @@ __all__ = ['DEALS', 'EVE', 'SECRET', 'users', 'fast', 'test_an_unlimited_viewer_
            'test_only_the_owner_may_read_the_file_and_no_password_stands_in_it',
            'test_a_file_that_others_may_read_is_refused', 'test_a_damaged_file_is_a_sentence_and_opens_nothing',
            'test_a_file_out_of_reach_is_a_sentence', 'test_a_failed_write_leaves_nothing',
-           'test_two_writers_at_once_lose_no_account', 'test_any_text_is_a_name',
-           'test_what_would_make_no_good_account_is_refused',
+           'test_a_full_disk_is_a_sentence_and_changes_nothing',
+           'test_a_folder_that_cannot_be_made_or_written_is_a_sentence', 'test_two_writers_at_once_lose_no_account',
+           'test_any_text_is_a_name', 'test_what_would_make_no_good_account_is_refused',
            'test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists',
            'test_the_stamp_changes_with_role_and_limit', 'test_name_and_password_must_both_be_right',
            'test_an_unknown_name_costs_the_work_of_a_known_one', 'clock', 'lockout',
            'test_a_key_is_shut_after_its_failures_and_opens_after_its_time',
            'test_one_shut_key_is_enough_and_the_other_is_not_counted',
-           'test_a_right_password_forgets_the_account_and_only_its_own_attempt_of_the_address',
+           'test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_looked_at',
+           'test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address',
            'test_a_flood_of_names_does_not_fill_the_memory']
 
 # %% ../../nbs/tests/test_accounts.ipynb #87223319
+import errno
 import json
+import os
 import stat
 import threading
 
@@ -111,12 +115,33 @@ def test_a_file_out_of_reach_is_a_sentence(tmp_path):
     with pytest.raises(CrmError, match="Not a directory"):
         read_accounts(tmp_path / "file" / "users.json")
 
-
+# %% ../../nbs/tests/test_accounts.ipynb #7badae3e
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(accounts.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         write_private("text", tmp_path / "users.json")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [
+    lambda: add_account(Viewer("Bo", "viewer"), SECRET), lambda: change_password("Eve", "another sentence"),
+    lambda: remove_account("Eve")], ids=["add", "password", "remove"])
+def test_a_full_disk_is_a_sentence_and_changes_nothing(users, fast, monkeypatch, change):
+    add_account(EVE, SECRET)
+    before = users.read_text()
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(accounts.os, "replace", fail)
+    with pytest.raises(CrmError, match=r"users.json \(No space left on device\): nothing was changed. Make room"):
+        change()
+    assert users.read_text() == before and list(users.parent.glob(".*.part")) == []
+
+
+def test_a_folder_that_cannot_be_made_or_written_is_a_sentence(tmp_path, monkeypatch, fast):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CrmError, match="The accounts cannot be written to .*file/users.json .*CRM_USERS"):
+        add_account(EVE, SECRET, tmp_path / "file" / "users.json")
 
 
 def test_two_writers_at_once_lose_no_account(users, fast):
@@ -194,27 +219,46 @@ def lockout(clock):
     return Lockout(60, clock=lambda: clock[0], most=3)
 
 
+def _fail(lockout, **limits):
+    assert lockout.begin(limits)
+    lockout.end(*limits, is_right=False)
+
+
 def test_a_key_is_shut_after_its_failures_and_opens_after_its_time(lockout, clock):
-    assert [lockout.admit({"Eve": 2}) for _ in range(4)] == [0, 0, 60, 60]
+    for _ in range(2):
+        assert lockout.wait({"Eve": 2}) == 0
+        _fail(lockout, Eve=2)
+    assert lockout.wait({"Eve": 2}) == 60 and not lockout.begin({"Eve": 2})
     clock[0] = 59
-    assert lockout.admit({"Eve": 2}) == 1
+    assert lockout.wait({"Eve": 2}) == 1
     clock[0] = 60
-    assert lockout.admit({"Eve": 2}) == 0
+    assert lockout.wait({"Eve": 2}) == 0 and lockout.begin({"Eve": 2})
 
 
 def test_one_shut_key_is_enough_and_the_other_is_not_counted(lockout):
-    assert lockout.admit({"Eve": 1, "here": 9}) == 0
-    assert lockout.admit({"Eve": 1, "here": 9}) == 60 and lockout.failures["here"][0] == 1
+    _fail(lockout, Eve=1, here=9)
+    assert lockout.wait({"Eve": 1, "here": 9}) == 60 and not lockout.begin({"Eve": 1, "here": 9})
+    assert lockout.failures["here"][0] == 1 and lockout.trying == {}
 
 
-def test_a_right_password_forgets_the_account_and_only_its_own_attempt_of_the_address(lockout):
+def test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_looked_at(lockout):
+    assert [lockout.begin({"Eve": 3}) for _ in range(5)] == [True] * 3 + [False] * 2 and lockout.wait({"Eve": 3}) == 0
+    lockout.end("Eve", is_right=True)
+    assert [lockout.begin({"Eve": 3}) for _ in range(2)] == [True, False]
     for _ in range(3):
-        lockout.admit({"Eve": 9, "here": 9})
-    lockout.succeed("Eve", "here", "gone")
-    assert "Eve" not in lockout.failures and lockout.failures["here"][0] == 2 and lockout.admit({"gone": 1}) == 0
+        lockout.end("Eve", is_right=False)
+    assert lockout.wait({"Eve": 3}) == 60 and not lockout.begin({"Eve": 3}) and lockout.trying == {}
+
+
+def test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address(lockout):
+    for _ in range(2):
+        _fail(lockout, Eve=9, here=9)
+    assert lockout.begin({"Eve": 9, "here": 9})
+    lockout.end("Eve", "here", is_right=True)
+    assert "Eve" not in lockout.failures and lockout.failures["here"][0] == 2
 
 
 def test_a_flood_of_names_does_not_fill_the_memory(lockout):
     for number in range(10):
-        lockout.admit({number: 5})
-    assert list(lockout.failures) == [7, 8, 9]
+        _fail(lockout, **{str(number): 5})
+    assert list(lockout.failures) == ["7", "8", "9"] and lockout.trying == {}

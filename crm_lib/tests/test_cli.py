@@ -19,12 +19,19 @@ __all__ = ['RUNNER', 'WIDE', 'PIPELINE', 'project', 'versioned', 'test_the_versi
            'test_the_published_scores_or_any_versions_are_written', 'test_a_trial_switches_and_promotes_nothing',
            'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run', 'users',
            'test_accounts_are_added_listed_changed_and_removed',
-           'test_what_is_no_account_is_named_before_a_password_is_asked_for',
+           'test_what_is_no_account_is_named_before_a_password_is_asked_for', 'deals',
+           'test_a_region_or_manager_that_no_deal_has_is_refused_before_a_password_is_asked_for',
+           'test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too',
            'test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command',
            'test_a_token_is_for_this_machine', 'test_an_error_is_its_sentence_on_the_error_stream',
-           'test_a_bug_keeps_its_trace', 'test_square_brackets_in_a_sentence_are_shown']
+           'test_a_bug_keeps_its_trace', 'test_square_brackets_in_a_sentence_are_shown',
+           'test_an_error_of_the_system_is_one_sentence_whatever_the_command']
 
 # %% ../../nbs/tests/test_cli.ipynb #61b31651
+import errno
+import io
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,11 +45,13 @@ import yaml
 from typer.testing import CliRunner
 
 from .. import __version__, cli
+from ..accounts import read_accounts
 from ..cli import app, main, read_finding
 from ..bundles import write_bundle
 from ..config import SECTIONS, CrmError, read_params
 from ..files import write_parquet
 from ..in_use import InUse, read_in_use
+from .test_viewing import make_project
 
 # %% ../../nbs/tests/test_cli.ipynb #e629c918
 RUNNER = CliRunner()
@@ -372,6 +381,34 @@ def test_what_is_no_account_is_named_before_a_password_is_asked_for(users):
         _run("users", "add", "Bo", "--role", "viewer", "--region", "East", "--manager", "Ann")
     assert not users.exists()
 
+# %% ../../nbs/tests/test_cli.ipynb #dfc973a2
+@pytest.fixture
+def deals(users):
+    make_project(Path())
+    return users
+
+
+@pytest.mark.parametrize(("option", "typed", "words"), [
+    ("--region", "Nort", "No deal has regional_office = 'Nort'; did you mean 'North'? There is North, South."),
+    ("--region", "north", "did you mean 'North'"), ("--region", "Southh ", "did you mean 'South'"),
+    ("--region", "Mars", "'Mars'. There is North, South. Capitals"), ("--manager", "max", "did you mean 'Max'"),
+    ("--manager", "Sarah", "There is Max, Mia, Sue.")])
+def test_a_region_or_manager_that_no_deal_has_is_refused_before_a_password_is_asked_for(deals, option, typed, words):
+    with pytest.raises(CrmError, match=re.escape(words)):
+        _run("users", "add", "Eve", "--role", "viewer", option, typed)
+    assert not deals.exists()
+
+
+def test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too(deals):
+    def add(name, option, value):
+        words = ["users", "add", name, "--role", "viewer", option, value, "--password-stdin"]
+        return _typed(*words, typed="a long sentence\n")
+    assert "could not" not in add("Eve", "--region", "North") + add("Ann", "--manager", "Sue")
+    Path("artifacts/deals.parquet").unlink()
+    words = "regional_office = 'Mars' could not be checked, and is taken as it is: artifacts/deals.parquet is missing"
+    assert words in add("Bo", "--region", "Mars")
+    assert set(read_accounts(deals)) == {"Ann", "Bo", "Eve"}
+
 # %% ../../nbs/tests/test_cli.ipynb #9f571db6
 def test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command(users, monkeypatch):
     served = []
@@ -411,5 +448,28 @@ def test_a_bug_keeps_its_trace(project, monkeypatch):
 
 
 def test_square_brackets_in_a_sentence_are_shown(monkeypatch, capsys):
-    cli._complain(CrmError("column [red] is unknown"))
+    cli._complain("column [red] is unknown")
     assert capsys.readouterr().err == "column [red] is unknown\n"
+
+# %% ../../nbs/tests/test_cli.ipynb #10e75c49
+@pytest.mark.parametrize(("command", "words"), [
+    (["users", "add", "Bo", "--role", "viewer", "--password-stdin"], "users.json (No space left on device): nothing"),
+    (["dag"], "No space left on device: Make room on that disk and run it again."),
+    (["users", "list"], "Permission denied (users.json): Make it readable"),
+    (["dashboards"], "Too many open files: Mend that and run it again.")])
+def test_an_error_of_the_system_is_one_sentence_whatever_the_command(users, monkeypatch, capsys, command, words):
+    def fail(number, *where):
+        def raise_it(*_, **__):
+            raise OSError(number, os.strerror(number), *where)
+        return raise_it
+    monkeypatch.setattr("crm_lib.accounts.os.replace", fail(errno.ENOSPC))
+    monkeypatch.setattr("crm_lib.dag.write_dvc_yaml", fail(errno.ENOSPC))
+    read = fail(errno.EACCES, "users.json") if "list" in command else lambda *_: {}
+    monkeypatch.setattr("crm_lib.accounts.read_accounts", read)
+    monkeypatch.setattr("crm_lib.serving.plan_server", fail(errno.EMFILE))
+    monkeypatch.setattr(sys, "argv", ["crm", *command])
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long sentence\n"))
+    with pytest.raises(SystemExit) as left:
+        main()
+    shown = capsys.readouterr()
+    assert left.value.code == 1 and shown.out == "" and words in shown.err and shown.err.count("\n") == 1

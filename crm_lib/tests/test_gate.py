@@ -12,7 +12,7 @@ __all__ = ['KERNEL', 'EVE', 'HOSTILE', 'kernel', 'test_without_a_server_the_pers
            'test_a_session_of_the_token_has_no_account_and_ends_when_closed',
            'test_sessions_that_have_ended_are_forgotten', 'test_settings_have_defaults_that_params_yaml_may_change',
            'test_a_setting_that_will_not_do_is_named', 'test_nothing_that_a_page_shows_can_become_code',
-           'test_a_page_asks_nothing_of_the_network',
+           'test_a_page_asks_nothing_of_the_network', 'test_every_page_names_the_product_and_the_login_what_it_is_for',
            'test_a_dashboard_is_introduced_by_its_first_heading_and_the_sentence_after_it']
 
 # %% ../../nbs/tests/test_gate.ipynb #97c9ada5
@@ -164,6 +164,14 @@ def test_a_page_asks_nothing_of_the_network():
     page = draw_page("Sign in", form={"next": "/", "xsrf": "x", "name": ""})
     assert "http" not in page.replace('method="post"', "") and "default-src 'none'" in STRICT
     assert 'autocomplete="username"' in page and 'autocomplete="current-password"' in page and page.count("<label for=") == 2
+
+
+def test_every_page_names_the_product_and_the_login_what_it_is_for():
+    login = draw_page("Sign in", form={"next": "/", "xsrf": "x", "name": ""})
+    listed = draw_page("Dashboards", viewer=EVE, dashboards=[Dashboard("a", "A", "")])
+    assert "<title>Sign in · crm_lib</title>" in login
+    assert login.count("Honest win probabilities and revenue forecasts from your CRM") == 1
+    assert "<strong>crm_lib</strong>" in login and "<strong>crm_lib</strong>" in listed
 
 # %% ../../nbs/tests/test_gate.ipynb #0c3582d8
 def _write_notebook(path, *cells):

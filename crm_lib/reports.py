@@ -278,7 +278,7 @@ def _stage(nb: dict, resources: dict | None) -> str:
     named = ((resources or {}).get("metadata") or {}).get("name") or ""
     for name in (Path(written).stem, Path(named).stem):
         stage = re.sub(r"^\d+_", "", name)
-        if stage in STAGES:
+        if stage in _PAGES:
             return stage
     return ""
 
@@ -287,10 +287,10 @@ def _report(nb: dict, resources: dict | None, project: str) -> dict[str, Any]:
     blocks, finding, warnings = _blocks(nb["cells"])
     title, lead, blocks = _title(_drop_empty(blocks))
     stage = _stage(nb, resources)
-    place = STAGES.index(stage) if stage else -1
+    place = STAGES.index(stage) if stage in STAGES else -1
     return {"project": project, "title": title, "lead": lead, "finding": finding, "warnings": warnings, "blocks": blocks, "pages": _PAGES, "stage": stage,
             "previous": STAGES[place - 1] if place > 0 else "",
-            "next": STAGES[place + 1] if stage and place + 1 < len(STAGES) else ""}
+            "next": STAGES[place + 1] if stage in STAGES and place + 1 < len(STAGES) else ""}
 
 # %% ../nbs/lib/58_reports.ipynb #d4bf42bd
 class ReportExporter(HTMLExporter):

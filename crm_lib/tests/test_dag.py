@@ -415,6 +415,6 @@ def test_dvcs_plots_are_drawn_without_a_network(tmp_path):
     with open_browser() as browser, open_page(browser, dark=True) as (page, seen):
         page.goto(page_file.as_uri())
         assert page.locator("svg .mark").count() == 3 and page.locator("svg .mark title").first.text_content().startswith("bin_mean: 0")
-        assert page.get_by_role("heading").first.text_content() == "Reliability of the chosen model, all horizons"
+        assert page.get_by_role("heading", level=2).first.text_content() == "Reliability of the chosen model, all horizons"
         assert page.get_by_role("cell").all_text_contents()[-3:] == ["y", "2", "workspace"] and page.locator("b").count() == 0
     assert seen.outside == seen.errors == [] and "cdn" not in page_file.read_text()

@@ -48,7 +48,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
 
-.venv/.installed: .venv/.locked settings.ini setup.py
+.venv/.installed: .venv/.locked settings.ini setup.py crm_lib/environment.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c 'from crm_lib.environment import write_startup; write_startup()'
 	@touch $@

@@ -8,7 +8,7 @@ from typing import Any
 import nbval.kernel
 from jupyter_client.manager import KernelManager
 
-LONG = ("test_pipeline", "test_other_crm", "test_malformed", "test_truth", "test_audit", "test_tuning", "test_kaggle", "test_shape")
+LONG = ("test_pipeline", "test_other_crm", "test_malformed", "test_truth", "test_audit", "test_tuning", "test_kaggle", "test_shape", "test_lab")
 
 
 def pytest_collection_modifyitems(items):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['REFERENCE', 'rolling_origins', 'training_sets', 'forecast_origin', 'run_backtest', 'attach_labels', 'judge_origins',
-           'compare_losses', 'choose_model', 'compare_variants', 'forecast_variants', 'fit_chosen', 'summarise',
-           'reliability_table']
+           'compare_losses', 'choose_model', 'compare_variants', 'sum_variants', 'forecast_variants', 'fit_chosen',
+           'summarise', 'reliability_table']
 
 # %% ../nbs/lib/48_backtest.ipynb #fd0f4262
 from collections.abc import Mapping, Sequence
@@ -200,6 +200,13 @@ def compare_variants(
     columns = ["variant", "model", "horizon", "mean", "low", "high"]
     found = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     return found.assign(verdict=[_verdict(low, high) for low, high in zip(found["low"], found["high"])])
+
+
+def sum_variants(
+    compared: pd.DataFrame,  # from compare_variants
+) -> dict[str, dict[str, list[float]]]:  # variant -> horizon -> mean, low, high
+    "Sum the comparisons up by variant."
+    return {name: part.set_index("horizon")[["mean", "low", "high"]].T.to_dict("list") for name, part in compared.groupby("variant")}
 
 # %% ../nbs/lib/48_backtest.ipynb #f0537f9f
 def forecast_variants(

@@ -5,26 +5,37 @@
 # %% auto #0
 __all__ = ['app', 'data_app', 'DATA', 'users_app', 'import_simulated', 'import_csv', 'import_excel', 'import_database',
            'import_public', 'restore_data', 'map_export', 'run_one', 'derive_plan', 'list_models', 'promote_version',
-           'restore_champion', 'switch_bundle', 'show_bundles', 'score_pipeline', 'read_finding', 'list_reports',
-           'add_user', 'list_users', 'remove_user', 'change_user_password', 'serve_dashboards', 'main']
+           'restore_champion', 'switch_bundle', 'show_bundles', 'score_pipeline', 'list_reports', 'add_user',
+           'list_users', 'remove_user', 'change_user_password', 'serve_dashboards', 'main']
 
 # %% ../nbs/lib/88_cli.ipynb #47153cdd
-import html
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from . import __version__
 from .config import CrmError, quiet_telemetry, read_params
 
 # %% ../nbs/lib/88_cli.ipynb #79458ec5
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Win probabilities and revenue forecasts from a CRM export.")
+_HELP = """Win probabilities and revenue forecasts from a CRM export.
+
+\b
+Examples:
+  crm map deals.csv                 propose what an unknown export means
+  crm data csv deals.csv            bring your own tables in; then: make repro
+  crm reports                       what was found, a sentence per report
+  crm run forecast                  run one stage; crm run lists them
+  crm models                        the registered models and their record
+  crm users add ann --role manager  give somebody an account; then:
+  crm dashboards                    serve the dashboards behind a login
+  crm --install-completion          let the shell complete these commands
+"""
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 data_app = typer.Typer(no_args_is_help=True, help="Bring the tables of your CRM into the folder data/.")
 app.add_typer(data_app, name="data")
 
@@ -169,11 +180,40 @@ def map_export(
         written = write_mapping(proposal, path)
         typer.echo(f"Written to params.yaml: {', '.join(written)}. Look at them, then run `crm data csv {path} --new-source NAME` (NAME for the company, the first time only) and `make repro`.")
 
-# %% ../nbs/lib/88_cli.ipynb #9f226f81
-@app.command("run")
-def run_one(stage: Annotated[str, typer.Argument(help="Stage of pipeline.yaml.")]) -> None:
+# %% ../nbs/lib/88_cli.ipynb #5380f738
+def _stages() -> list[tuple[str, str]]:
+    from crm_lib.dag import read_pipeline, read_question
+    return [(name, read_question(stage.notebook)) for name, stage in read_pipeline().items()]
+
+
+def _complete_stage(begun: str) -> list[tuple[str, str]]:
+    return [pair for pair in _stages() if pair[0].startswith(begun)] if Path("pipeline.yaml").is_file() else []
+
+
+def _list_stages() -> str:
+    stages = _stages()
+    width = max(len(name) for name, _ in stages)
+    return "\n".join(["Stages:", *(f"  {name:<{width}}  {question}" for name, question in stages)])
+
+
+class _StageCommand(TyperCommand):
+    """A command whose help names the stages of the project in which it is asked for."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help, with the stages where there are some."""
+        told = _list_stages() if Path("pipeline.yaml").is_file() else "In a project's top folder its stages are listed here."
+        return f"{super().get_help(ctx)}\n\n{told}"
+
+# %% ../nbs/lib/88_cli.ipynb #4270d211
+@app.command("run", cls=_StageCommand)
+def run_one(
+    stage: Annotated[str | None, typer.Argument(help="Stage of pipeline.yaml; without one the stages are listed.", autocompletion=_complete_stage)] = None,
+) -> None:
     """Run one stage of the pipeline, whatever ran before."""
     from crm_lib.dag import run_stage
+    if stage is None:
+        typer.echo(f"{_list_stages()}\n\nName one of them: `crm run STAGE`; `dvc repro` runs all whose inputs changed.")
+        raise typer.Exit(2)
     typer.echo(f"{stage}: {run_stage(stage)}")
 
 
@@ -194,20 +234,34 @@ def _registered() -> str:
     return name
 
 # %% ../nbs/lib/88_cli.ipynb #55ce1038
+def _figures(rows: Any) -> Any:
+    from rich import box
+    from rich.table import Table
+    columns = [name for name in rows if name.startswith("brier_") or name == "skill"]
+    table = Table(box=box.SIMPLE_HEAD, padding=0, title="Brier score by horizon (lower is better), skill against always-no", title_justify="left")
+    for name in ("version", "status", "model"):
+        table.add_column(name, overflow="fold")
+    for name in columns:
+        table.add_column(name.removeprefix("brier_").removesuffix("_end"), justify="right", no_wrap=True)
+    for row in rows.to_dict("records"):
+        figures = [f"{row[name]:.4f}" if row[name] == row[name] else "-" for name in columns]
+        table.add_row(*[str(row[name]).replace("[", "\\[") for name in ("version", "status", "model")], *figures)
+    return table
+
+
 @app.command("models")
 def list_models() -> None:
     """List the registered models: which is in use, how good it is, and why."""
     from rich.console import Console
-    from rich.table import Table
     from crm_lib.registry import tabulate_versions
     rows = tabulate_versions(_registered())
-    table = Table(*[column.removesuffix("_end") for column in rows.drop(columns="decision")])
-    for row in rows.drop(columns="decision").itertuples(index=False):
-        table.add_row(*[f"{cell:.4f}" if isinstance(cell, float) else str(cell).replace("[", "\\[") for cell in row])
     console = Console()
-    console.print(table)
-    for version, why in zip(rows["version"], rows["decision"], strict=True):
-        console.print(f"{version}: {why}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    console.print(_figures(rows))
+    shown = {"version", "status", "model", "decision"}
+    for row in rows.to_dict("records"):
+        facts = [f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name not in shown and isinstance(value, str) and value]
+        text = f"{row['version']}: {row['decision']}" + (f" ({', '.join(facts)})" if facts else "")
+        console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 # %% ../nbs/lib/88_cli.ipynb #bd42ba5d
 _REASON = Annotated[str, typer.Option(help="Why, for whoever reads the record.")]
@@ -295,29 +349,27 @@ def score_pipeline(
     write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)
     typer.echo(f"{len(scores):,} open deals: {out}. {said}")
 
-# %% ../nbs/lib/88_cli.ipynb #474fff66
-_FINDING = re.compile(r'<section class="finding"[^>]*>(.*?)</section>', re.DOTALL)
-
-
-def read_finding(
-    page: str,  # HTML of a report
-) -> str:  # its finding as plain text; empty if it has none
-    "Read the finding out of a report."
-    match = _FINDING.search(page)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", match.group(1))).split()) if match else ""
-
 # %% ../nbs/lib/88_cli.ipynb #23b5b41a
+def _tell(page: Any) -> str:
+    old = f"\n    OUT OF DATE: {', '.join(page.changed[:3])}{' and more' if len(page.changed) > 3 else ''} changed since it was made." if page.changed else ""
+    return f"{page.path}" + (f"\n    {page.finding}" if page.finding else "") + old
+
+
 @app.command("reports")
 def list_reports() -> None:
-    """Name the reports that exist, with their findings."""
-    from crm_lib.dag import read_pipeline
-    pages = [(stage.name, Path(stage.products["nb"])) for stage in read_pipeline().values()]
-    there = [(name, page) for name, page in pages if page.is_file()]
-    if not there:
+    """Name the reports, the forecast first, with their findings; what is out of date is marked."""
+    from crm_lib.dag import list_pages, write_index
+    from crm_lib.reports import group_pages
+    pages = [page for group in group_pages(list_pages()).values() for page in group]
+    if not any(page.is_there for page in pages):
         raise CrmError("No report exists yet: run `make repro`.")
-    for name, page in there:
-        finding = read_finding(page.read_text(encoding="utf-8"))
-        typer.echo(f"{page}" + (f"\n    {finding}" if finding else ""))
+    for page in pages:
+        if page.is_there:
+            typer.echo(_tell(page))
+    old, missing = sum(bool(page.changed) for page in pages), [page.name for page in pages if not page.is_there]
+    todo = [f"{old} {'is' if old == 1 else 'are'} out of date"] if old else []
+    todo += [f"not made yet: {', '.join(missing)}"] if missing else []
+    typer.echo(f"{write_index()} shows them all." + (f" {'; '.join(todo).capitalize()}: run `make repro`." if todo else ""))
 
 # %% ../nbs/lib/88_cli.ipynb #a690be5e
 users_app = typer.Typer(no_args_is_help=True, help="Keep the accounts that may open the dashboards.")

@@ -33,6 +33,25 @@ def _load_yaml(path: Path) -> Any:
         reason = " ".join(str(error).split())
         raise CrmError(f"{path} cannot be read as YAML ({reason}): mend that place and run again.") from None
 
+# %% ../nbs/lib/00_config.ipynb #fd3cc305
+def _not_plain(value: Any, place: str) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        keys = [(f"{place} (the key itself)".strip(), key) for key in value if not isinstance(key, (str, int, float, bool, type(None)))]
+        return keys + [found for key, part in value.items() for found in _not_plain(part, f"{place}.{key}".strip("."))]
+    if isinstance(value, list):
+        return [found for number, part in enumerate(value) for found in _not_plain(part, f"{place}[{number}]")]
+    return [] if value is None or isinstance(value, (str, int, float, bool)) else [(place, value)]
+
+
+def _require_plain(params: dict[str, Any], path: Path) -> None:
+    found = _not_plain(params, "")
+    days = [(place, str(value)) for place, value in found if hasattr(value, "isoformat")]
+    told = [f'key {place}: write the day in quotes, "{text}", since DVC takes no dates' for place, text in days]
+    told += [f"key {place}: DVC takes no value of the type {type(value).__name__}; write text, a number, true, false, null or a list"
+             for place, value in found if not hasattr(value, "isoformat")]
+    if told:
+        raise CrmError(f"{path}, {'; '.join(told)}.")
+
 # %% ../nbs/lib/00_config.ipynb #fe852c47
 def read_params(
     path: str | Path = "params.yaml",  # file of parameters
@@ -41,6 +60,7 @@ def read_params(
     params = _load_yaml(Path(path))
     if not isinstance(params, dict):
         raise CrmError(f"{path} holds no sections: it must map section names such as `backtest:` to their keys.")
+    _require_plain(params, Path(path))
     missing = [name for name in SECTIONS if not isinstance(params.get(name), dict)]
     if missing:
         raise CrmError(f"{path} lacks the section{'s' if len(missing) > 1 else ''} {', '.join(missing)}: add them as the README shows.")

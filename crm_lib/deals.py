@@ -300,10 +300,10 @@ def observed_until(
         return latest
     day = pd.to_datetime(given, errors="coerce")
     if pd.isna(day):
-        raise CrmError(f"params.yaml, key ingest.observed_until: {given!r} is no day; write it as year-month-day or null.")
+        raise CrmError(f"params.yaml, key ingest.observed_until: {given!r} is no day; write it as year-month-day in quotes, or null.")
     if day.normalize() < latest:
         raise CrmError(f"params.yaml, key ingest.observed_until: the tables hold {latest.date()}, which is later than {day.date()}; "
-                       "give the day of the export or null.")
+                       "give the day of the export in quotes, or null.")
     return day.normalize()
 
 # %% ../nbs/lib/16_deals.ipynb #d4e4a13c

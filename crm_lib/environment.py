@@ -29,6 +29,11 @@ def startup_line() -> str:  # one line of Python, as a .pth file needs it
 # %% ../nbs/lib/82_environment.ipynb #a1ab2e68
 _LAB = {"LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"}}
 
+# %% ../nbs/lib/82_environment.ipynb #f7780035
+_SERVER = {"ServerApp": {"contents_manager_class": "jupyter_server.services.contents.largefilemanager.LargeFileManager",
+                         "kernel_manager_class": "crm_lib.lab.ProjectKernels"},
+           "LargeFileManager": {"pre_save_hook": "crm_lib.lab.drop_parameters"}}
+
 # %% ../nbs/lib/82_environment.ipynb #6a586608
 def write_startup(
     prefix: str | Path = sys.prefix,  # folder of the virtual environment
@@ -37,11 +42,13 @@ def write_startup(
     prefix = Path(prefix)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     line = prefix / "lib" / version / "site-packages" / "crm_lib_startup.pth"
-    lab = prefix / "etc" / "jupyter" / "jupyter_lab_config.json"
-    for path, text in ((line, startup_line()), (lab, json.dumps(_LAB, indent=2) + "\n")):
+    jupyter = prefix / "etc" / "jupyter"
+    texts = {line: startup_line(), **{jupyter / f"jupyter_{name}_config.json": json.dumps(part, indent=2) + "\n"
+                                      for name, part in (("lab", _LAB), ("server", _SERVER))}}
+    for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return [line, lab]
+    return list(texts)
 
 # %% ../nbs/lib/82_environment.ipynb #bd68afb1
 class PrivateKernelManager(AsyncKernelManager):

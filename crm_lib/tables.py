@@ -97,11 +97,23 @@ def _cells(frame: pd.DataFrame, digits: Any, units: dict, percent: list, money: 
     return cells
 
 # %% ../nbs/lib/57_tables.ipynb #89c4b37f
+_SHORT, _TOKEN, _SENTENCE, _DENSE = 10, 20, 32, 6
+
+
+def _kind(texts: list[str], numeric: bool) -> str:
+    plain = [html.unescape(text) for text in texts]
+    if numeric or not plain or max(map(len, plain)) <= _SHORT:
+        return "num" if numeric else ""
+    is_long = any(len(text) > _SENTENCE or any(len(token) > _TOKEN for token in text.split()) for text in plain)
+    return "long" if is_long else "words"
+
+
 def _markup(cells: list[tuple[str, list[str], bool]], rows: int, caption: str | None) -> str:
-    is_long = [any(len(html.unescape(text)) > 32 for text in texts) for _, texts, _ in cells]
-    mark = [' class="num"' if numeric else ' class="long"' if long else "" for long, (_, _, numeric) in zip(is_long, cells)]
+    kinds = [_kind(texts, numeric) for _, texts, numeric in cells]
+    mark = [f' class="{kind}"' if kind else "" for kind in kinds]
     head = "".join(f'<th scope="col"{m}>{label}</th>' for m, (label, _, _) in zip(mark, cells))
-    lines = ["<table>", f"<caption>{html.escape(caption)}</caption>" if caption else "", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
+    start = '<table class="dense">' if len(cells) > _DENSE else "<table>"
+    lines = [start, f"<caption>{html.escape(caption)}</caption>" if caption else "", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
     for row in range(rows):
         lines.append("<tr>" + "".join(f"<td{m}>{texts[row]}</td>" for m, (_, texts, _) in zip(mark, cells)) + "</tr>")
     return "\n".join(line for line in [*lines, "</tbody>", "</table>"] if line)

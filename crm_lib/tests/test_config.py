@@ -10,7 +10,9 @@ __all__ = ['written', 'refusal', 'test_a_whole_file_comes_back_as_it_stands',
            'test_bytes_that_are_no_text_are_refused', 'test_a_file_without_sections_is_refused',
            'test_each_missing_section_is_named', 'test_all_missing_sections_are_named_at_once',
            'test_a_section_that_holds_no_keys_counts_as_missing',
-           'test_a_start_that_is_no_month_is_refused_with_its_key', 'test_a_calendar_without_its_start_is_refused',
+           'test_a_start_that_is_no_month_is_refused_with_its_key',
+           'test_a_day_without_quotes_is_named_with_what_to_write_wherever_it_stands',
+           'test_all_values_that_dvc_takes_none_of_are_named_at_once', 'test_a_calendar_without_its_start_is_refused',
            'test_the_cause_of_a_refusal_is_not_shown_twice', 'test_all_switches_are_set_where_nothing_stood',
            'test_a_switch_that_the_user_set_stays', 'test_every_switch_is_text_as_an_environment_wants_it',
            'test_a_day_that_does_not_exist_is_refused_as_unreadable',
@@ -98,6 +100,25 @@ def test_a_section_that_holds_no_keys_counts_as_missing(tmp_path, content):
 def test_a_start_that_is_no_month_is_refused_with_its_key(tmp_path, month):
     message = refusal(written(tmp_path, calendar=f"calendar: {{fiscal_year_start: {month}}}"))
     assert "key calendar.fiscal_year_start" in message and "from 1 to 12" in message
+
+
+@pytest.mark.parametrize("text, place, day", [
+    ("ingest: {observed_until: 2017-09-30}", "ingest.observed_until", "2017-09-30"),
+    ("source: {sample: {start: 2023-01-01}}", "source.sample.start", "2023-01-01"),
+    ("features: {own: [a, 2024-02-29]}", "features.own[1]", "2024-02-29"),
+    ("features: {allow_leaks: {x_paid: 2024-01-02 10:00:00}}", "features.allow_leaks.x_paid", "2024-01-02 10:00:00"),
+    ("ingest: {stages: {2024-01-02: won}}", "ingest.stages (the key itself)", "2024-01-02"),
+])
+def test_a_day_without_quotes_is_named_with_what_to_write_wherever_it_stands(tmp_path, text, place, day):
+    name = text.partition(":")[0]
+    assert f'key {place}: write the day in quotes, "{day}"' in refusal(written(tmp_path, text, without=[name]))
+    quoted = text.replace(day, f'"{day}"')
+    assert isinstance(read_params(written(tmp_path, quoted, without=[name])), dict)
+
+
+def test_all_values_that_dvc_takes_none_of_are_named_at_once(tmp_path):
+    message = refusal(written(tmp_path, "train: {a: 2024-01-02, b: !!set {x}, c: !!binary aGk=}", without=["train"]))
+    assert "key train.a: write the day" in message and "key train.b: DVC takes no value of the type set" in message and "key train.c" in message
 
 
 def test_a_calendar_without_its_start_is_refused(tmp_path):

@@ -8,6 +8,7 @@ __all__ = ['test_the_line_switches_telemetry_off_and_names_the_parameters', 'tes
            'test_opening_a_notebook_compiles_no_grammar_of_addresses',
            'test_the_startup_files_are_written_again_without_a_difference',
            'test_the_startup_file_is_one_line_that_python_runs',
+           'test_the_names_in_jupyters_configuration_are_classes_that_fit_together',
            'test_a_kernels_sockets_lie_in_a_folder_of_the_users_own', 'test_a_folder_too_deep_for_sockets_leaves_tcp',
            'test_a_kernel_that_is_stopped_logs_nothing']
 
@@ -17,11 +18,15 @@ import os
 import stat
 import subprocess
 import sys
+from inspect import iscoroutinefunction
 from pathlib import Path
+
+from traitlets.utils.importstring import import_item
 
 from .. import environment
 from ..config import QUIET
 from ..environment import PrivateKernelManager, startup_line, write_startup
+from ..lab import ProjectKernels
 
 # %% ../../nbs/tests/test_environment.ipynb #202a72ff
 def _environment_after(line, *options, **given):
@@ -55,13 +60,19 @@ def test_opening_a_notebook_compiles_no_grammar_of_addresses():
 def test_the_startup_files_are_written_again_without_a_difference(tmp_path):
     first = {path: path.read_text() for path in write_startup(tmp_path)}
     assert {path: path.read_text() for path in write_startup(tmp_path)} == first
-    assert sorted(path.suffix for path in first) == [".json", ".pth"]
+    assert sorted(path.name for path in first) == ["crm_lib_startup.pth", "jupyter_lab_config.json", "jupyter_server_config.json"]
 
 
 def test_the_startup_file_is_one_line_that_python_runs(tmp_path):
     text = write_startup(tmp_path)[0].read_text()
     assert text.startswith("import ") and text.count("\n") == 1
     compile(text, "startup", "exec")
+
+
+def test_the_names_in_jupyters_configuration_are_classes_that_fit_together(tmp_path):
+    server = json.loads(write_startup(tmp_path)[2].read_text())["ServerApp"]
+    contents, kernels = (import_item(server[key]) for key in ("contents_manager_class", "kernel_manager_class"))
+    assert not iscoroutinefunction(contents.get) and kernels is ProjectKernels
 
 
 def test_a_kernels_sockets_lie_in_a_folder_of_the_users_own():

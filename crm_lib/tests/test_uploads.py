@@ -205,7 +205,7 @@ def test_a_row_may_lack_what_deals_of_the_crm_lack():
     assert len(score_upload(context, bare).rows) == 3
     assert refused(bare) == [(2, "product", "no product is named: enter one")]
 
-
+# %% ../../nbs/tests/test_uploads.ipynb #881ef091
 @pytest.mark.parametrize("flag", [AT_CLOSE, BACK_FILLED])
 def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, flag):
     _, deals, _ = small_crm()

@@ -370,7 +370,7 @@ def halved(kind: str) -> CalibratedModel:
     model.maps_ = {"30": made, "quarter_end": made}
     return model
 
-
+# %% ../../nbs/tests/test_what_if.ipynb #3576bd43
 @pytest.mark.parametrize("kind", ["sigmoid", "isotonic"])
 def test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own(kind):
     _, deals, snapshots = small_crm()

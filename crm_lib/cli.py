@@ -387,10 +387,11 @@ def _check_limit(column: str, value: str) -> None:
     "Refuse a region or a manager that no deal has."
     from difflib import get_close_matches
     from crm_lib.accounts import LOCAL
+    from crm_lib.bundles import open_bundle
     from crm_lib.names import find_near, plain_name
     from crm_lib.viewing import project_folder, read_deals
     try:
-        known = sorted(read_deals(project_folder(), LOCAL)[column].dropna().astype(str).unique())
+        known = sorted(read_deals(open_bundle(project_folder()), LOCAL)[column].dropna().astype(str).unique())
     except CrmError as error:
         typer.echo(f"{column} = {value!r} could not be checked, and is taken as it is: {error}", err=True)
         return

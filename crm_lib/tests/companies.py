@@ -18,7 +18,7 @@ from ..mapping import map_tables
 from ..snapshots import month_ends, spaced_dates
 
 # %% ../../nbs/tests/companies.ipynb #95de9385
-COMPANIES = {"falling": {"middle": 45, "silent": 0.12, "luck": (1.3, -1.0)}, "winning": {"middle": 16, "silent": 0.03, "luck": (0.75, 0.75)}}
+COMPANIES = {"falling": {"middle": 45, "silent": 0.12, "luck": (1.3, -1.0)}, "winning": {"middle": 16, "silent": 0.002, "luck": (0.9, 0.9)}}
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
 _AGENTS, _PRICES = 16, np.array([400.0, 900.0, 1800.0, 4000.0, 9000.0])
 

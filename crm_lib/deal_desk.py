@@ -452,7 +452,8 @@ def build_desk(
 # %% ../nbs/lib/81_deal_desk.ipynb #7c9444a4
 def _open_context(viewer: Viewer, folder: str | Path | None) -> WhatIf:
     folder = folder or project_folder()
-    return open_project(folder, read_deals(folder, viewer))
+    bundle = open_bundle(folder)
+    return open_project(folder, read_deals(bundle, viewer), bundle)
 
 
 def _fill(place: Widget, context: Callable[[], WhatIf]) -> None:

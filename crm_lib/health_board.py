@@ -7,7 +7,6 @@ __all__ = ['DRIFT', 'pick_horizon', 'verdict_tiles', 'tabulate_record', 'say_cov
            'health_page']
 
 # %% ../nbs/lib/79_health_board.ipynb #fba5d036
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,18 @@ from ipywidgets import Widget
 from .accounts import Viewer
 from .backtest import attach_labels, judge_origins
 from .card_plots import plot_gaps
-from .config import CrmError, read_params
+from .bundles import read_facts, say_bundle
+from .config import CrmError
 from .deals import observed_until
 from .fiscal import FiscalCalendar
 from .model_card import say_horizon, shown_models
 from .periods import name_window
 from .pipeline_board import say_new_deals
 from .plots import plot_origins, plot_reliability
-from .registry import tabulate_versions
 from .subgroups import say_subgroups, subgroup_table
 from .tables import format_number
 from .theme import Column, Tile, build_or_say, card, later, note, page, picture, sentences, side_by_side, stack, table, tiles
-from .tracking import connect
-from .viewing import read_backtest, read_calibration, read_deals, read_metrics
+from .viewing import open_published, read_backtest, read_calibration, read_deals, read_metrics, read_record
 
 # %% ../nbs/lib/79_health_board.ipynb #3848f0b7
 def pick_horizon(
@@ -116,16 +114,11 @@ _VERSIONS = [Column("version", "Version", "number"), Column("status", "Status", 
 
 
 def read_versions(
-    folder: Path,  # the project
-    params: Mapping[str, Any],  # content of params.yaml
+    folder: Path,  # the bundle
+    viewer: Viewer,  # who looks
 ) -> pd.DataFrame:  # version, status, model, as_of, skill, decision; the newest first
     "Read the registered versions."
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        if not (folder / "mlflow.db").is_file():
-            raise CrmError("No model is registered here yet: run `dvc repro train`, or set MLFLOW_TRACKING_URI to the store of your versions.")
-        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{(folder / 'mlflow.db').resolve()}"
-    connect(params["train"]["experiment"])
-    found = tabulate_versions(params["train"]["registered_model"])[[column.key for column in _VERSIONS]]
+    found = pd.DataFrame(read_metrics(folder, viewer, "models")["versions"], columns=[column.key for column in _VERSIONS])
     return found.assign(decision=found["decision"].map(_plainly, na_action="ignore"))
 
 # %% ../nbs/lib/79_health_board.ipynb #e64c1c31
@@ -146,7 +139,7 @@ def _plainly(text: str) -> str:
 
 
 def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    backtest = read_metrics(folder, viewer, "backtest")
+    backtest = read_record(folder, viewer)
     horizon, deals = pick_horizon(backtest, params["explain"]["horizon"]), read_deals(folder, viewer)
     known = read_backtest(folder, viewer, shown_models(backtest))
     known = known[known["horizon"] == horizon]
@@ -166,11 +159,11 @@ def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Wid
 
 # %% ../nbs/lib/79_health_board.ipynb #aeae1bf1
 def _verdict_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    backtest = read_metrics(folder, viewer, "backtest")
-    chosen = str(backtest.get("chosen", "")).replace("_", " ")
+    backtest = read_record(folder, viewer)
+    why = pd.Series({row["version"]: row["decision"] for row in read_metrics(folder, viewer, "models")["versions"]}, dtype=object).get(read_facts(folder).version, "")
     shown = verdict_tiles(backtest, pick_horizon(backtest, params["explain"]["horizon"]))
     labelled = [tile._replace(label=f"{tile.label}, whole company") if viewer.column is not None else tile for tile in shown]
-    return stack([tiles(labelled), note(_plainly(f"In use: {chosen}. {backtest.get('why', '')}"))])
+    return stack([tiles(labelled), note(_plainly(str(why)))])
 
 
 def _reliability_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
@@ -194,7 +187,7 @@ def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widge
 
 
 def _version_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    versions = build_or_say(lambda: table(read_versions(folder, params), _VERSIONS, "Registered versions, the newest first", size=5))
+    versions = build_or_say(lambda: table(read_versions(folder, viewer), _VERSIONS, "Registered versions, the newest first", size=5))
     return card("Which version is in use, and why?", [versions], _scope(viewer, ""))
 
 # %% ../nbs/lib/79_health_board.ipynb #cb356446
@@ -204,8 +197,8 @@ def health_page(
 ) -> Widget:  # the dashboard
     "Build the page: can I trust it?"
     def build() -> Widget:
-        params = read_params(folder / "params.yaml")
-        now = [build_or_say(make, folder, viewer, params) for make in (_verdict_part, _forecast_part, _data_part)]
-        record, reliability, versions = (later(make, folder, viewer, params) for make in (_record_part, _reliability_part, _version_part))
-        return stack([now[0], record, side_by_side([reliability, stack(now[1:])], 420), versions, card("Have the deals changed?", [note(DRIFT, "empty")])])
+        bundle, params = open_published(folder)
+        now = [build_or_say(make, bundle, viewer, params) for make in (_verdict_part, _forecast_part, _data_part)]
+        record, reliability, versions = (later(make, bundle, viewer, params) for make in (_record_part, _reliability_part, _version_part))
+        return stack([note(say_bundle(read_facts(bundle))), now[0], record, side_by_side([reliability, stack(now[1:])], 420), versions, card("Have the deals changed?", [note(DRIFT, "empty")])])
     return page("Health", "Can I trust it?", [build_or_say(build)], viewer.name)

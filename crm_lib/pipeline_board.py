@@ -19,7 +19,8 @@ import pandas as pd
 from ipywidgets import Widget
 
 from .accounts import Viewer
-from .config import CrmError, read_params
+from .bundles import read_facts, say_bundle
+from .config import CrmError
 from .figures import money_text
 from .fiscal import FiscalCalendar, as_days
 from .forecast import say_record
@@ -31,7 +32,7 @@ from .scoring import defuse_formulas
 from .tables import format_number
 from .theme import (Bar, Column, Field, Tile, bars, build_or_say, card, download, facts, filled_columns, filters, holds_words, later, note, page, panel,
                            picture, search_texts, sentences, side_by_side, stack, table, tiles)
-from .viewing import read_backtest, read_deals, read_forecast, read_metrics, read_reasons, read_scores
+from .viewing import open_published, read_backtest, read_deals, read_forecast, read_metrics, read_reasons, read_scores
 
 # %% ../nbs/lib/77_pipeline_board.ipynb #00d4d83d
 _HOT_DAYS = 60
@@ -456,7 +457,7 @@ def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
         return note("There is no open deal for you to see.", "empty")
     slip_days = params["publish"].get("slip_days", 7)
     listed = list_open(scores, slip_days)
-    chosen = str(read_metrics(folder, viewer, "backtest").get("chosen", ""))
+    chosen = read_facts(folder).model
     everything = add_prospecting(listed, deals)
     opened = DealPanel(everything, deals, read_reasons(folder, viewer), lambda: read_backtest(folder, viewer, [chosen]))
     days, meanings = params["publish"].get("trend_days", 28), explain_words(None, slip_days, params["features"].get("stuck_quantile", 0.9))
@@ -472,6 +473,8 @@ def pipeline_page(
 ) -> Widget:  # the dashboard
     "Build the page: what will we win, and what needs me this week?"
     def build() -> Widget:
-        params, deals = read_params(folder / "params.yaml"), read_deals(folder, viewer)
-        return stack([build_or_say(part, folder, viewer, deals, params) for part in (_forecast_part, _pipeline_part)])
+        bundle, params = open_published(folder)
+        deals = read_deals(bundle, viewer)
+        parts = [build_or_say(part, bundle, viewer, deals, params) for part in (_forecast_part, _pipeline_part)]
+        return stack([note(say_bundle(read_facts(bundle))), *parts])
     return page("Pipeline", "What will we win, and what needs me this week?", [build_or_say(build)], viewer.name)

@@ -40,6 +40,7 @@ from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from .accounts import LOCAL, Account, Lockout, Viewer, check_password, read_accounts
+from .bundles import current_name
 from .config import CrmError
 from .gate import (GATE, STRICT, TEMPLATES, Dashboard, Opened, Pages, Sessions, announce_viewer, count_pages,
                           draw_page, find_least_used, find_left, forget_viewer, greet, list_dashboards)
@@ -335,14 +336,6 @@ class _Nothing(_Own):
         self.write_error(404)
 
 # %% ../nbs/lib/83_serving.ipynb #4d7fc9c4
-def _current_bundle(folder: Path) -> str:
-    "Name the published bundle in use; the empty text where there is none."
-    try:
-        return str(json.loads((folder / "bundles" / "current.json").read_text(encoding="utf-8"))["bundle"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
 class _Pulse(_Own):
     "Tells a page whether it can still be believed."
 
@@ -354,7 +347,7 @@ class _Pulse(_Own):
             page, why = None, "died"
         self.set_header("Cache-Control", "no-store")
         self.finish({"lives": page is not None, "why": why, "connected": bool(kernels._kernel_connections.get(kernel)),
-                     "shown": page.bundle if page else "", "bundle": _current_bundle(self.app.plan.project)})
+                     "shown": page.bundle if page else "", "bundle": current_name(self.app.plan.project)})
 
 # %% ../nbs/lib/83_serving.ipynb #d6e3b814
 OWN_ONLY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -388,7 +381,7 @@ class _Page(_Own, TornadoVoilaHandler):
             self.show("All places are taken", reason, 503, link=f"/voila/render/{quote(path)}", link_text="Try again")
             return
         pages, _ = self.app.kernel_manager.pages, self.xsrf_token  # the page says good-bye with this cookie
-        bundle = _current_bundle(self.app.plan.project)
+        bundle = current_name(self.app.plan.project)
         self.opened = pages.expect(Opened(self.request.key, self.request.viewer.name, path, bundle))
         try:
             await super().get(path)

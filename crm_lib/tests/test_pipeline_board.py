@@ -26,6 +26,7 @@ import pandas as pd
 import pytest
 
 from ..accounts import LOCAL, Viewer
+from ..bundles import open_bundle
 from ..config import CrmError
 from ..files import write_json, write_parquet
 from ..fiscal import FiscalCalendar
@@ -137,8 +138,8 @@ def test_a_fall_of_new_deals_is_said_above_the_numbers_to_whom_it_concerns(tmp_p
     folder = make_project(tmp_path)
     days = pd.date_range("2023-01-01", "2024-02-29", freq="8h").union(pd.date_range("2024-03-01", "2024-03-31", freq="48h"))
     more = DEALS.iloc[[0] * len(days)].assign(opportunity_id=[f"N{place}x" for place in range(len(days))], engage_date=days)
-    write_parquet(pd.concat([DEALS, more], ignore_index=True), folder / "artifacts" / "deals.parquet")
-    write_json({**read_metrics(folder, LOCAL, "ingest"), "first_closing": "2023-01-01"}, folder / "reports" / "metrics" / "ingest.json")
+    write_parquet(pd.concat([DEALS, more], ignore_index=True), open_bundle(folder) / "artifacts" / "deals.parquet")
+    write_json({**read_metrics(open_bundle(folder), LOCAL, "ingest"), "first_closing": "2023-01-01"}, open_bundle(folder) / "reports" / "metrics" / "ingest.json")
     for viewer, words in ((LOCAL, "The number of new deals has fallen beyond chance: 16 in March 2024"), (NORTH, "The number of new deals of regional office North has fallen")):
         said = [part.text for part in find(pipeline_page(folder, viewer), "_Note")]
         assert any(text.startswith(words) and "export is incomplete" in text for text in said)
@@ -231,7 +232,7 @@ def test_a_search_says_what_it_cannot_find(listed):
                                                ("Expected close", ["N1", "S1", "S4", "N4", "Z1"]), ("Days open", ["N4", "S4", "N1", "S1", "Z1"])])
 def test_the_list_is_put_in_order_and_prospecting_deals_come_last(tmp_path, order, wanted):
     folder = make_project(tmp_path)
-    write_parquet(with_prospecting(DEALS, "Z1"), folder / "artifacts" / "deals.parquet")
+    write_parquet(with_prospecting(DEALS, "Z1"), open_bundle(folder) / "artifacts" / "deals.parquet")
     page = pipeline_page(folder, LOCAL)
     fields, rows = find(page, "Filters")[0], next(part for part in find(page, "Table") if part.caption == "Open deals")
     fields.vue_set_value(["order", order])
@@ -250,7 +251,7 @@ def test_the_list_is_put_in_order_and_prospecting_deals_come_last(tmp_path, orde
 
 def test_a_company_with_prospecting_deals_only_has_a_list(tmp_path):
     folder = make_project(tmp_path)
-    write_parquet(with_prospecting(DEALS[DEALS["close_date"].notna()], "Z1"), folder / "artifacts" / "deals.parquet")
+    write_parquet(with_prospecting(DEALS[DEALS["close_date"].notna()], "Z1"), open_bundle(folder) / "artifacts" / "deals.parquet")
     page = pipeline_page(folder, LOCAL)
     assert [row["id"] for part in find(page, "Table") if part.caption == "Open deals" for row in part.rows] == ["Z1"]
 
@@ -260,7 +261,7 @@ def test_a_company_with_prospecting_deals_only_has_a_list(tmp_path):
 def test_a_company_that_lacks_columns_has_a_page_without_them(tmp_path, gone):
     folder = make_project(tmp_path)
     bare = DEALS.assign(**{name: np.nan if name == "list_price" else None for name in gone})
-    write_parquet(bare.astype({name: object for name in gone if name != "list_price"}), folder / "artifacts" / "deals.parquet")
+    write_parquet(bare.astype({name: object for name in gone if name != "list_price"}), open_bundle(folder) / "artifacts" / "deals.parquet")
     page = pipeline_page(folder, LOCAL)
     fields, rows = find(page, "Filters")[0], next(part for part in find(page, "Table") if part.caption == "Open deals")
     keys = [field["key"] for field in fields.fields]
@@ -308,8 +309,8 @@ def test_what_is_missing_is_a_sentence_in_its_place(tmp_path):
     stranger = pipeline_page(folder, Viewer("x", "viewer", "manager", "Nobody"))
     assert [part.text for part in find(stranger, "_Note")] == ["The forecast holds no part for manager Nobody, and other parts are not yours to see.",
                                                                "There is no open deal for you to see."]
-    (folder / "artifacts" / "scores.parquet").unlink()
+    (open_bundle(folder) / "artifacts" / "scores.parquet").unlink()
     assert "artifacts/scores.parquet is missing: run `dvc repro publish`." in [part.text for part in find(pipeline_page(folder, LOCAL), "_Note")]
-    write_parquet(DEALS, folder / "artifacts" / "deals.parquet")
-    (folder / "params.yaml").unlink()
+    write_parquet(DEALS, open_bundle(folder) / "artifacts" / "deals.parquet")
+    (open_bundle(folder) / "params.yaml").unlink()
     assert "params.yaml is missing" in find(pipeline_page(folder, LOCAL), "_Note")[0].text

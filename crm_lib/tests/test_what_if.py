@@ -26,19 +26,20 @@ __all__ = ['STAGES', 'PARAMS', 'GONE', 'small_crm', 'fitted', 'asked', 'open_key
            'test_days_are_kept_for_the_next_question_and_not_for_ever', 'test_a_cohort_column_that_is_missing_is_named',
            'halved', 'test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own',
            'test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last', 'make_project',
-           'test_without_a_registry_the_model_fitted_last_is_used_and_said', 'lacking',
+           'test_the_deal_desk_scores_with_the_published_model_and_says_which',
+           'test_a_rerun_in_progress_is_never_seen', 'lacking',
            'test_a_company_that_lacks_columns_gets_its_published_scores_and_may_enter_a_deal',
            'test_a_deal_that_lacks_a_product_keeps_lacking_it_and_a_new_one_needs_one',
-           'test_the_champion_is_used_and_its_absence_said', 'test_a_missing_or_broken_artifact_is_a_sentence']
+           'test_a_missing_or_broken_file_of_the_bundle_is_a_sentence']
 
 # %% ../../nbs/tests/test_what_if.ipynb #c730ab10
 import json
 import shutil
+from contextlib import chdir
 from dataclasses import replace
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,7 @@ from hypothesis import strategies as st
 
 from .. import what_if
 from ..backtest import training_sets
+from ..bundles import open_bundle, switch, write_bundle
 from ..calibration import CalibratedModel, Calibrator
 from ..config import CrmError
 from ..deals import build_deals, observed_until, records_start
@@ -56,6 +58,7 @@ from ..features import FEATURES, build_features
 from ..files import write_parquet
 from ..fiscal import as_days, horizon_end
 from ..formats import RawTable
+from ..in_use import InUse
 from ..incidence import IncidenceModel
 from ..mapping import map_tables
 from ..metrics import log_odds
@@ -401,17 +404,28 @@ def make_project(folder: Path, name: str = "cure_table") -> Path:
     _, deals, snapshots = small_crm()
     write_parquet(deals, folder / "artifacts" / "deals.parquet")
     write_parquet(snapshots, folder / "artifacts" / "snapshots.parquet")
-    save_model(fitted(name), folder / "artifacts" / "model", {"chosen": name, "as_of": "2025-06-30"})
+    save_model(fitted(name), folder / "artifacts" / "in_use", {"chosen": name, "as_of": "2025-06-30"})
     (folder / "params.yaml").write_text(json.dumps(PARAMS))
+    with chdir(folder):
+        paths = ["artifacts/deals.parquet", "artifacts/snapshots.parquet", "artifacts/in_use"]
+        write_bundle("artifacts/bundle", paths, InUse("acme", 7, name, "ab" * 32, "2025-06-30"), "2025-06-30", PARAMS)
+    switch(folder)
     return folder
 
 
-def test_without_a_registry_the_model_fitted_last_is_used_and_said(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def test_the_deal_desk_scores_with_the_published_model_and_says_which(tmp_path):
     deals = small_crm()[1]
     context = open_project(make_project(tmp_path), deals[deals["regional_office"] == deals["regional_office"].iloc[0]])
-    assert context.note == "No model is registered here; scored with the model fitted last, cure_table, on what was known on 2025-06-30."
+    assert context.note == "As of 2025-06-30, scored by version 7 of acme (cure table, fitted on what was known on 2025-06-30)."
     assert context.mine["regional_office"].nunique() == 1 < context.deals["regional_office"].nunique()
+
+
+def test_a_rerun_in_progress_is_never_seen(tmp_path):
+    folder = make_project(tmp_path)
+    before = open_project(folder)
+    shutil.rmtree(folder / "artifacts")
+    (folder / "params.yaml").write_text("half a f")
+    assert open_project(folder).note == before.note and open_project(folder).deals.equals(before.deals)
 
 # %% ../../nbs/tests/test_what_if.ipynb #b5982fde
 GONE = {"product": ("product", "series", "list_price"), "team": ("manager", "regional_office"), "price": ("list_price",)}
@@ -458,29 +472,16 @@ def test_a_deal_that_lacks_a_product_keeps_lacking_it_and_a_new_one_needs_one():
     assert taken["product"] is taken["series"] is taken["list_price"] is None
 
 # %% ../../nbs/tests/test_what_if.ipynb #89eb0d6c
-def test_the_champion_is_used_and_its_absence_said(tmp_path, monkeypatch):
-    from crm_lib import registry, tracking
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///nowhere.db")
-    monkeypatch.setattr(tracking, "connect", lambda experiment: experiment)
-    version = SimpleNamespace(version=7)
-    monkeypatch.setattr(registry, "load_version", lambda name: (fitted("cure_table"), {"chosen": "cure_table", "as_of": "2025-06-30"}, version))
-    assert open_project(make_project(tmp_path)).note.startswith("Scored with version 7 in use, cure_table")
-
-    def refuse(name):
-        raise CrmError("The registry holds no version.")
-    monkeypatch.setattr(registry, "load_version", refuse)
-    assert open_project(tmp_path).note.startswith("The registry holds no version; scored with the model fitted last")
-
-
-def test_a_missing_or_broken_artifact_is_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    make_project(tmp_path)
-    (tmp_path / "artifacts" / "snapshots.parquet").write_bytes(b"half a file")
+def test_a_missing_or_broken_file_of_the_bundle_is_a_sentence(tmp_path):
+    with pytest.raises(CrmError, match="Nothing is published yet"):
+        open_project(tmp_path)
+    bundle = open_bundle(make_project(tmp_path)) / "artifacts"
+    (bundle / "snapshots.parquet").write_bytes(b"half a file")
     with pytest.raises(CrmError, match="snapshots.parquet cannot be read .* run `dvc repro features` again"):
         open_project(tmp_path)
-    (tmp_path / "artifacts" / "snapshots.parquet").unlink()
+    (bundle / "snapshots.parquet").unlink()
     with pytest.raises(CrmError, match="snapshots.parquet is missing: run `dvc repro features`"):
         open_project(tmp_path)
-    shutil.rmtree(tmp_path / "artifacts" / "model")
+    shutil.rmtree(bundle / "in_use")
     with pytest.raises(CrmError, match="train a model first"):
         open_project(tmp_path)

@@ -153,7 +153,7 @@ def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):
 def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):
     scores, deals = (pd.read_parquet(project / "artifacts" / name) for name in ("scores.parquet", "deals.parquet"))
     assert list(scores) == ["as_of", "opportunity_id", "p_won_30", "p_won_60", "p_won_90", "p_won_quarter_end", "p_won_ever", "expected_close_date",
-                            "expected_value", "grade", "trend", "is_stuck", "reason_1", "reason_2", "reason_3", "slipped_days"]
+                            "expected_value", "grade", "trend", "is_stuck", "reason_1", "reason_2", "reason_3", "slipped_days", "model_version"]
     assert set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"])
     assert set(scores["grade"]) <= set("ABCD") and set(scores["trend"]) <= {"improving", "steady", "declining", "new"}
 

@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'BESIDE', 'PERIODS', 'RECORD', 'SAID_METHODS', 'KINDS', 'Standing', 'stand_at', 'today_windows',
            'distinct_windows', 'window_kind', 'like_windows', 'fit_forecasters', 'stand_at_all', 'add_actuals', 'wape',
            'choose_method', 'is_apart', 'publish_record', 'wape_table', 'weekly_intervals', 'cover', 'summarise_record',
-           'Limits', 'forecast_revenue', 'number_records', 'say_record']
+           'Limits', 'forecast_revenue', 'adds_up', 'number_records', 'say_record']
 
 # %% ../nbs/lib/56_forecast.ipynb #243c9291
 from collections.abc import Mapping, Sequence
@@ -351,6 +351,14 @@ def forecast_revenue(
         reasons += [{"period": name, **days, "scope": scope, "method": method[scope], **rows.loc[scope, [*METHODS, *BESIDE]], **told[scope]} for name in periods for scope in SCOPES]
     columns = ["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
     return pd.concat(parts, ignore_index=True)[columns], notes, pd.DataFrame(reasons)
+
+# %% ../nbs/lib/56_forecast.ipynb #ee0794cd
+def adds_up(
+    forecast: pd.DataFrame,  # from forecast_revenue
+) -> bool:  # True where the means of the parts of each kind add up to the whole
+    "Tell whether the forecast's parts are its whole."
+    sums = forecast.groupby(["period", "scope", "segment"])["mean"].sum().groupby(level=[0, 1])
+    return bool((sums.max() - sums.min() < 0.005 + 1e-9 * sums.max()).all())
 
 # %% ../nbs/lib/56_forecast.ipynb #7c08be62
 SAID_METHODS = {"model": "the model", "seasonal_mean": "the mean of earlier quarters", "combination": "the mean of the model and earlier quarters"}

@@ -58,7 +58,7 @@ def verdict_tiles(
             Tile("Judged on", format_number(part["n"]), "forecasts", f"At {len(part['origins'])} month ends, for the {words}; none was learned from.")]
 
 # %% ../nbs/lib/79_health_board.ipynb #5541b5ce
-_RECORD = [Column("window", "Number of today, and its method"), Column("error", "Its error", "percent"), Column("published", "As published then", "percent"), Column("model", "Model", "percent"), Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
+_RECORD = [Column("window", "Number of today, and its method", "long"), Column("error", "Its error", "percent"), Column("published", "As published then", "percent"), Column("model", "Model", "percent"), Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
            Column("stage_weighted", "Win rate x price", "percent"), Column("origins", "Judged", "number")]
 _METHODS = {"model": "model", "seasonal_mean": "earlier quarters", "combination": "mean of both"}
 

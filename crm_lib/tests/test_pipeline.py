@@ -11,6 +11,8 @@ __all__ = ['pytestmark', 'HERE', 'ROOT', 'STAGES', 'TABLES', 'HOSTILE', 'hostile
            'test_reasons_add_up_to_the_published_score',
            'test_the_backtest_holds_every_model_at_every_horizon_and_no_label',
            'test_the_forecast_adds_up_over_every_segment_and_its_record_is_kept',
+           'test_every_window_on_the_pages_is_that_of_the_forecast_and_the_record_is_its_methods',
+           'test_each_word_has_one_count_on_every_page',
            'test_a_second_run_settles_what_is_in_use_and_does_nothing_else',
            'test_a_changed_key_reruns_only_the_stages_that_read_it',
            'test_an_undisturbed_ploomber_build_writes_the_same_bytes_as_the_killed_and_repeated_dvc_run',
@@ -20,6 +22,7 @@ __all__ = ['pytestmark', 'HERE', 'ROOT', 'STAGES', 'TABLES', 'HOSTILE', 'hostile
            'test_a_copied_project_writes_into_itself']
 
 # %% ../../nbs/tests/test_pipeline.ipynb #2fb7a535
+import html
 import json
 import os
 import re
@@ -38,14 +41,18 @@ import yaml
 from ..accounts import LOCAL
 from ..bundles import current_name, open_bundle, read_facts
 from ..config import quiet_telemetry
+from ..fiscal import FiscalCalendar
 from ..health_board import health_page
 from ..imports import import_tables
 from ..in_use import read_in_use
 from ..metrics import log_odds
+from ..movement import count_words
+from ..periods import say_days
+from ..pipeline_board import count_changes, forecast_tiles, list_open
 from ..pipeline_board import pipeline_page
 from ..simulate import World, simulate_crm
 from .test_pipeline_board import walk
-from ..viewing import read_scores
+from ..viewing import read_deals, read_scores
 from ..what_if import open_project, pick, score_one
 from .test_words import MANAGER_PAGES, banned_words, page_text
 
@@ -60,7 +67,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 # %% ../../nbs/tests/test_pipeline.ipynb #27361f5a
 def hostile_tables():
-    tables = simulate_crm(World(n_deals=1500), seed=5)
+    tables = simulate_crm(World(n_deals=1500, days=503), seed=5)  # ends on a day in the middle of a month and of a quarter
     agent = tables["sales_teams"]["sales_agent"].iloc[0]
     product = tables["products"]["product"].iloc[0]
     renamed = {name: frame.replace({"sales_agent": {agent: "=cmd()|'x'"}, "product": {product: HOSTILE}}) for name, frame in tables.items()}
@@ -157,9 +164,9 @@ def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):
 def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):
     scores, deals = (pd.read_parquet(project / "artifacts" / name) for name in ("scores.parquet", "deals.parquet"))
     assert list(scores) == ["as_of", "opportunity_id", "p_won_30", "p_won_60", "p_won_90", "p_won_quarter_end", "p_won_ever", "expected_close_date",
-                            "expected_value", "grade", "trend", "reason_1", "reason_2", "reason_3", "slipped_days"]
+                            "expected_value", "grade", "trend", "is_stuck", "reason_1", "reason_2", "reason_3", "slipped_days", "model_version"]
     assert set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"])
-    assert set(scores["grade"]) <= set("ABCD") and set(scores["trend"]) <= {"improving", "steady", "declining", "unknown"}
+    assert set(scores["grade"]) <= set("ABCD") and set(scores["trend"]) <= {"improving", "steady", "declining", "new"}
 
 # %% ../../nbs/tests/test_pipeline.ipynb #4c76b94b
 def test_reasons_add_up_to_the_published_score(project):
@@ -183,12 +190,33 @@ def test_the_backtest_holds_every_model_at_every_horizon_and_no_label(project):
 # %% ../../nbs/tests/test_pipeline.ipynb #59e07bfc
 def test_the_forecast_adds_up_over_every_segment_and_its_record_is_kept(project):
     forecast = pd.read_parquet(project / "artifacts" / "forecast.parquet")
-    assert list(forecast) == ["as_of", "period", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
+    assert list(forecast) == ["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
     sums = forecast.groupby(["period", "scope", "segment"])["mean"].sum().unstack()
     assert (sums.sub(sums["all"], axis=0).abs() < 0.005).all(axis=None) and HOSTILE in set(forecast["segment_value"])
     record = json.loads((project / "reports" / "metrics" / "forecast.json").read_text())
     assert set(record["wape"]["month"]) == {"open_pipeline", "total"} and set(record["coverage"]) == {"80", "95"}
     assert set(record["baselines"]) == {"seasonal_mean", "last_period", "stage_weighted"} and record["origins"] > 0
+
+# %% ../../nbs/tests/test_pipeline.ipynb #1158ac0c
+def test_every_window_on_the_pages_is_that_of_the_forecast_and_the_record_is_its_methods(project):
+    forecast = pd.read_parquet(project / "artifacts" / "forecast.parquet")
+    forecast, left = forecast[forecast["segment"] == "all"], json.loads((project / "reports" / "metrics" / "forecast.json").read_text())
+    pages = {stage: html.unescape((project / "reports" / f"{stage}.html").read_text(encoding="utf-8")) for stage in ("forecast", "publish")}
+    tiles = " ".join(f"{tile.label} {tile.value} {tile.remark}" for tile in forecast_tiles(forecast, read_deals(project, LOCAL), FiscalCalendar(), {}))
+    assert forecast["as_of"].iloc[0].day not in (1, 28, 29, 30, 31) and "Rest of this month, including new deals" in tiles and "Rest of this quarter" in tiles
+    for row in forecast[forecast["scope"] == "total"].itertuples():
+        days, entry = say_days(row.first_day, row.last_day), left["record"][row.period]["total"]
+        assert days in pages["forecast"] and f"{row.mean:,.0f}" in pages["forecast"] and (entry["first_day"], entry["method"]) == (f"{row.first_day:%Y-%m-%d}", row.method)
+        assert entry["wape"] == entry["errors"].get(row.method)
+        if row.period != "next_quarter":
+            assert days in pages["publish"] and f"{row.mean:,.0f} from {days}" in pages["publish"] and f"From {days}." in tiles and f"{row.mean:,.0f} is expected" in pages["forecast"]
+
+
+def test_each_word_has_one_count_on_every_page(project):
+    forecast, publish, explore = (json.loads((project / "reports" / "metrics" / f"{stage}.json").read_text()) for stage in ("forecast", "publish", "explore"))
+    scores = pd.read_parquet(project / "artifacts" / "scores.parquet")
+    assert forecast["words"] == publish["words"] == count_words(scores) and explore["stuck"] == publish["words"]["stuck"] and explore["open"] == len(scores)
+    assert {bar.label.lower(): bar.value for bar in count_changes(list_open(read_scores(project, LOCAL)))} == publish["words"]
 
 # %% ../../nbs/tests/test_pipeline.ipynb #67969328
 def test_a_second_run_settles_what_is_in_use_and_does_nothing_else(project):

@@ -328,7 +328,7 @@ def plot_attributions(
     labels = [str(name).replace("_", " ") for name in size["feature"]]
     fig, ax = canvas(1.2 + (0.36 if max(map(len, labels)) > 26 else 0.27) * len(size))
     draw_bars(ax, labels, size["contribution"].to_numpy(), [format_number(value, 2) for value in size["contribution"]], [BLUE] * len(size), 2)
-    ax.set(title="What moves the scores", xlabel="Mean strength over all open deals (longer bar = stronger effect)")
+    ax.set(title="What moves the scores", xlabel="Mean strength (longer bar = stronger effect)")
     return fig
 
 # %% ../nbs/lib/60_plots.ipynb #f44ef2ba

@@ -22,10 +22,11 @@ def value_if_won(
     if won.empty:
         return price.rename("value_if_won")
     price = price.fillna(won.groupby("product")["close_value"].mean()).fillna(won["close_value"].mean())
-    listed = won["product"].map(price)
-    paid = pd.DataFrame({"product": won["product"], "ratio": won["close_value"] / listed}).groupby("product")["ratio"].agg(["sum", "size"])
+    known = won[won["product"].isin(price.index)]
+    listed = known["product"].map(price).astype(float)
+    paid = pd.DataFrame({"product": known["product"], "ratio": known["close_value"] / listed}).groupby("product")["ratio"].agg(["sum", "size"])
     paid = paid.reindex(price.index, fill_value=0)
-    overall = won["close_value"].sum() / listed.sum()
+    overall = known["close_value"].sum() / listed.sum() if len(known) else 1.0
     return (price * (paid["sum"] + prior * overall) / (paid["size"] + prior)).rename("value_if_won")
 
 # %% ../nbs/lib/53_value.ipynb #651e4ec8

@@ -7,7 +7,9 @@ __all__ = ['sold', 'test_the_value_is_the_price_times_the_ratio_paid_shrunk_towa
            'test_lost_and_open_deals_and_wins_of_nothing_do_not_lower_the_value',
            'test_before_the_first_win_the_list_price_stands',
            'test_a_product_without_a_price_takes_what_its_wins_or_all_wins_brought',
-           'test_a_price_of_nothing_is_no_price', 'test_a_price_of_the_deals_own_goes_before_its_products',
+           'test_without_products_every_deal_is_worth_what_wins_brought_and_nothing_warns',
+           'test_wins_without_a_product_say_nothing_of_what_products_bring', 'test_a_price_of_nothing_is_no_price',
+           'test_a_price_of_the_deals_own_goes_before_its_products',
            'test_a_deal_without_product_or_price_is_worth_what_others_brought',
            'test_without_a_won_deal_the_price_stands_and_nothing_is_invented', 'wins',
            'test_later_wins_are_held_against_what_earlier_ones_let_one_expect',
@@ -47,6 +49,21 @@ def test_a_product_without_a_price_takes_what_its_wins_or_all_wins_brought():
     deals = sold(("P", np.nan, "won", 40.0), ("P", np.nan, "won", 60.0), ("Q", np.nan, "engaging", np.nan), ("R", 100.0, "won", 100.0))
     values = value_if_won(deals)
     assert values["P"] == pytest.approx(50) and values["Q"] == pytest.approx(200 / 3) and values["R"] == pytest.approx(100)
+
+def test_without_products_every_deal_is_worth_what_wins_brought_and_nothing_warns():
+    deals = sold(*[(None, np.nan, "won", 80.0)] * 20, *[(None, np.nan, "won", 120.0)] * 20, (None, np.nan, "engaging", np.nan))
+    deals = deals.assign(opportunity_id=[str(place) for place in range(len(deals))], close_date=pd.Timestamp("2024-01-31"))
+    assert value_if_won(deals).empty and deal_values(deals, deals.tail(1)).tolist() == [100.0]
+    priced = deals.assign(list_price=50.0)
+    assert value_if_won(priced).empty and deal_values(priced, priced.tail(1)).tolist() == pytest.approx([100.0])
+    assert value_spread(deals).wins == 14 and np.isfinite(value_spread(deals)).all()
+
+
+def test_wins_without_a_product_say_nothing_of_what_products_bring():
+    deals = sold(*[("P", 100.0, "won", 90.0)] * 5, *[(None, np.nan, "won", 5000.0)] * 5, ("P", 100.0, "engaging", np.nan))
+    assert value_if_won(deals)["P"] == pytest.approx(90)
+    assert value_if_won(sold((None, np.nan, "won", 5000.0), ("P", 100.0, "engaging", np.nan)))["P"] == 100
+
 
 def test_a_price_of_nothing_is_no_price():
     deals = pd.DataFrame({"product": ["P", "P"], "list_price": [0.0, 0.0], "stage": ["won", "engaging"], "close_value": [5.0, np.nan]})

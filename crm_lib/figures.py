@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'VERMILION', 'PURPLE', 'SKY', 'GREY', 'PALETTE', 'INK', 'SOFT', 'THEME', 'use_theme',
            'themed', 'canvas', 'sentence_figure', 'need_columns', 'money_text', 'percent_text', 'chance_text',
-           'money_axis', 'percent_axis', 'count_axis', 'short_text', 'label_ends', 'label_rows', 'label_counts',
-           'draw_bars']
+           'money_axis', 'percent_axis', 'count_axis', 'short_text', 'wrap_text', 'label_ends', 'label_rows',
+           'label_counts', 'draw_bars']
 
 # %% ../nbs/lib/59_figures.ipynb #7e56eb64
 import functools
@@ -153,6 +153,16 @@ def short_text(
     plain = " ".join(str(text).split())
     return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
 
+
+def wrap_text(
+    text: object,  # a name or a clause
+    width: int = 26,  # characters of a line at most
+    lines: int = 1,  # lines at most
+) -> str:  # the text in so many lines, cut where it is longer still
+    "Break a label into lines."
+    plain = short_text(text, width * lines)
+    return short_text(plain, width) if lines == 1 else "\n".join(textwrap.wrap(plain, width, max_lines=lines, placeholder="…"))
+
 # %% ../nbs/lib/59_figures.ipynb #2e465241
 def _spread(heights: list[float], gap: float) -> list[float]:
     order = np.argsort(heights, kind="stable")
@@ -187,11 +197,12 @@ def label_ends(
 def label_rows(
     ax: Axes,  # empty axes
     labels: list[str],  # one per row, from the top
-    width: int = 26,  # characters at most
+    width: int = 26,  # characters of a line at most
+    lines: int = 1,  # lines of a label at most; what is longer still is cut
 ) -> np.ndarray:  # height of each row
     "Turn an axis into labelled rows."
     places = np.arange(len(labels))[::-1]
-    ax.set_yticks(places, [short_text(label, width) for label in labels])
+    ax.set_yticks(places, [wrap_text(label, width, lines) for label in labels])
     ax.set_ylim(-0.6, len(labels) - 0.4)
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
@@ -215,9 +226,10 @@ def draw_bars(
     values: np.ndarray,  # lengths
     texts: list[str],  # written at the bars' ends
     colors: list[str],  # one per bar
+    lines: int = 1,  # lines of a label at most
 ) -> None:
     "Draw horizontal bars with their values at the end."
-    places = label_rows(ax, labels)
+    places = label_rows(ax, labels, lines=lines)
     ax.barh(places, values, color=colors, height=0.7)
     ax.set_xlim(0, max(float(np.max(values)) * 1.22, 1e-9))
     for place, value, text in zip(places, values, texts):

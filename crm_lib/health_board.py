@@ -109,7 +109,7 @@ DRIFT = ("No stage compares new deals with those that the model learned from yet
 # %% ../nbs/lib/79_health_board.ipynb #e1a99a53
 _ERROR = "Error of the chances"
 _WAYS = {"phase_table": "simple table", "age_curve": "age alone", "always_no": "always no"}
-_VERSIONS = [Column("version", "Version", "number"), Column("status", "Status", "chip"), Column("model", "Model"), Column("as_of", "Data until"),
+_VERSIONS = [Column("version", "Version", "number"), Column("status", "Status", "chip"), Column("model", "Model"), Column("as_of", "Data until", "date"),
              Column("skill", "Skill", "ratio"), Column("decision", "Decision", "long")]
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from .config import CrmError
 from .figures import (BLUE, GREEN, GREY, INK, ORANGE, PALETTE, SKY, SOFT, VERMILION, canvas, chance_text, count_axis, draw_bars, label_counts, label_ends,
-                             label_rows, money_axis, money_text, need_columns, percent_axis, percent_text, sentence_figure, themed)
+                             label_rows, money_axis, money_text, need_columns, percent_axis, percent_text, sentence_figure, themed, wrap_text)
 from .tables import format_number
 
 # %% ../nbs/lib/60_plots.ipynb #36c3070f
@@ -325,10 +325,10 @@ def plot_attributions(
     if frame.empty:
         return sentence_figure("No score was explained: there is no contribution to draw.")
     size = frame.assign(contribution=frame["contribution"].abs()).sort_values(["contribution", "feature"], ascending=[False, True]).head(top)
-    fig, ax = canvas(1.2 + 0.27 * len(size))
     labels = [str(name).replace("_", " ") for name in size["feature"]]
-    draw_bars(ax, labels, size["contribution"].to_numpy(), [format_number(value, 2) for value in size["contribution"]], [BLUE] * len(size))
-    ax.set(title="What moves the scores", xlabel="Mean strength over all open deals (longer bar = stronger effect)")
+    fig, ax = canvas(1.2 + (0.36 if max(map(len, labels)) > 26 else 0.27) * len(size))
+    draw_bars(ax, labels, size["contribution"].to_numpy(), [format_number(value, 2) for value in size["contribution"]], [BLUE] * len(size), 2)
+    ax.set(title="What moves the scores", xlabel="Mean strength (longer bar = stronger effect)")
     return fig
 
 # %% ../nbs/lib/60_plots.ipynb #f44ef2ba
@@ -342,6 +342,9 @@ def _check_sum(total: float, score: float) -> None:
                        f"{percent_text(score, 1)}; give contributions in log-odds that add up to the score.")
 
 # %% ../nbs/lib/60_plots.ipynb #48dfe6c9
+_STEP_LABEL = (32, 3)  # characters of a line, lines
+
+
 @themed
 def plot_reasons(
     frame: pd.DataFrame,  # label, contribution (log-odds), one row per reason
@@ -355,7 +358,8 @@ def plot_reasons(
         return sentence_figure(f"No reason moves this deal from the usual score of {chance_text(float(_expit(base)))}.")
     _check_sum(base + float(frame["contribution"].sum()), score)
     steps = _rank_reasons(frame, top)
-    fig, ax = canvas(1.9 + 0.36 * (len(steps) + 2))
+    tallest = max(wrap_text(label, *_STEP_LABEL).count("\n") for label in steps["label"])
+    fig, ax = canvas(1.5 + (0.36, 0.42, 0.56)[tallest] * (len(steps) + 2))
     _draw_steps(ax, steps["label"].astype(str).tolist(), steps["contribution"].to_numpy(), base, score)
     ax.set(title="Why this score")
     _probability_ticks(ax)
@@ -372,7 +376,7 @@ def _rank_reasons(frame: pd.DataFrame, top: int) -> pd.DataFrame:
 
 # %% ../nbs/lib/60_plots.ipynb #4f8989ee
 def _draw_steps(ax: Axes, labels: list[str], moves: np.ndarray, base: float, score: float) -> None:
-    places = label_rows(ax, ["usual deal", *labels, "this deal"], 36)
+    places = label_rows(ax, ["usual deal", *labels, "this deal"], *_STEP_LABEL)
     ends = base + np.cumsum(moves)
     starts = np.concatenate([[base], ends[:-1]])
     ax.barh(places[1:-1], moves, left=starts, height=0.62, color=[BLUE if move >= 0 else VERMILION for move in moves])

@@ -85,7 +85,7 @@ _FIGURES = ["base_rate", "mean_forecast", "brier", "brier_skill", "gap", "low", 
 def subgroup_table(
     judged: pd.DataFrame,  # one model at one horizon: origin, opportunity_id, probability, is_won
     deals: pd.DataFrame,  # one row per opportunity
-    by: Sequence[str] = ("regional_office", "product", AGENT_SIZE),  # columns of deals known at open, or agent_size
+    by: Sequence[str] = ("regional_office", "product", AGENT_SIZE),  # columns of deals known at open, or agent_size; one that is empty makes none
     least_deals: int = 50,  # subgroups of fewer deals are not judged
     draws: int = 400,  # bootstrap draws of deals
     seed: int = 0,  # seed of the draws
@@ -96,7 +96,8 @@ def subgroup_table(
                        "params.yaml, key explain.horizon, must be one of backtest.horizons that has come due.")
     rows = []
     for column in by:
-        for name, part in judged.groupby(label_subgroups(judged, deals, column), sort=True):
+        label = label_subgroups(judged, deals, column)
+        for name, part in [] if label.eq(MISSING).all() else judged.groupby(label, sort=True):
             count = part["opportunity_id"].nunique()
             rows.append({"by": column, "subgroup": name, "n": len(part), "deals": count, **(_judge(part, draws, seed) if count >= least_deals else {})})
     table = pd.DataFrame(rows, columns=["by", "subgroup", "n", "deals", *_FIGURES]).astype(dict.fromkeys(_FIGURES, float))
@@ -128,6 +129,8 @@ def say_subgroups(
     judged = table[table["verdict"] != TOO_SMALL]
     off = judged[judged["verdict"] != IN_LINE]
     few = "" if len(judged) == len(table) else f" {len(table) - len(judged)} more {'are' if len(table) - len(judged) > 1 else 'is'} too small to judge."
+    if table.empty:
+        return "The deals make no subgroups: the columns to tell them apart are empty."
     if judged.empty:
         return f"None of the {len(table)} subgroups is large enough to judge."
     of = f"Of {len(judged)} subgroup{'s' if len(judged) > 1 else ''} judged"

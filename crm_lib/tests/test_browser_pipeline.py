@@ -60,8 +60,10 @@ def test_a_manager_filters_sorts_opens_and_downloads(served, browser):
     with open_page(browser, 1440) as (page, seen):
         opened(page, served, NASTY, "pipeline.ipynb")
         assert page.get_by_text(NASTY, exact=True).is_visible()
-        wait_for_deals(page, ["N1", "N4", "S1", "S4"])
-        page.get_by_label("Search").fill("south")
+        wait_for_deals(page, ["N1", "S1", "S4", "N4"])
+        page.get_by_label("Order by").select_option("Expected value (what is at stake)")
+        wait_for_deals(page, ["S1", "S4", "N1", "N4"])
+        page.get_by_label("Search").fill("SÖUTH")
         wait_for_deals(page, ["S1", "S4"])
         page.get_by_role("button", name="Days open").first.click()
         wait_for_deals(page, ["S4", "S1"])
@@ -78,7 +80,7 @@ def test_a_manager_filters_sorts_opens_and_downloads(served, browser):
         page.locator("dialog[open]").wait_for(state="detached")
         assert page.evaluate("document.activeElement.innerText") == "S4"
         page.get_by_role("button", name="Clear").click()
-        wait_for_deals(page, ["N4", "S4", "N1", "S1"])
+        wait_for_deals(page, ["N1", "S1", "S4", "N4"])
         assert_quiet(seen)
 
 # %% ../../nbs/tests/test_browser_pipeline.ipynb #4f2c1ca7

@@ -15,7 +15,8 @@ __all__ = ['DEALS', 'RATES', 'HAZARD', 'STUCK', 'ORIGINS', 'BINS', 'MEAN', 'REAS
            'test_the_difference_to_the_table_is_that_of_the_brier_scores', 'test_origins_have_a_panel_per_horizon',
            'test_many_origins_do_not_crowd_the_axis',
            'test_reliability_has_a_panel_per_model_and_empty_places_stay_blank',
-           'test_contributions_are_ranked_by_size', 'test_reasons_lead_from_the_usual_deal_to_this_one',
+           'test_contributions_are_ranked_by_size', 'test_long_reasons_are_wrapped_and_not_cut',
+           'test_reasons_lead_from_the_usual_deal_to_this_one',
            'test_reasons_that_do_not_add_up_to_the_score_are_refused', 'test_grades_are_counted_and_valued',
            'test_scores_say_by_when']
 
@@ -29,6 +30,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ..config import CrmError
+from ..features import FEATURES, LABELS
 from ..plots import (plot_attributions, plot_brier, plot_closings, plot_grades, plot_hazard, plot_origins, plot_rate, plot_reasons,
                            plot_reliability, plot_score_distribution, plot_stuck, plot_values)
 from ..reports import figure_png
@@ -176,6 +178,14 @@ def test_contributions_are_ranked_by_size():
     assert rows_of(plot_attributions(MEAN)) == ["price", "age days"] and rows_of(plot_attributions(MEAN, top=1)) == ["price"]
 
 # %% ../../nbs/tests/test_plots.ipynb #521c7211
+def test_long_reasons_are_wrapped_and_not_cut():
+    label = FEATURES["cohort_closing"].format(3.3)
+    frame = pd.DataFrame({"label": [label, "open 9 days"], "contribution": [0.6, -0.1]})
+    shown = rows_of(plot_reasons(frame, -1.0, score_of(-1.0, frame)))
+    assert " ".join(shown[1].split()) == label and max(map(len, shown[1].splitlines())) <= 32
+    assert " ".join(rows_of(plot_attributions(MEAN.assign(feature=LABELS["cohort_closing"])))[0].split()) == LABELS["cohort_closing"]
+
+
 def test_reasons_lead_from_the_usual_deal_to_this_one():
     figure = plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS), top=2)
     assert rows_of(figure) == ["usual deal", "large", "down", "1 other reason", "this deal"]

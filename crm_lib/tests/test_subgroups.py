@@ -13,8 +13,8 @@ __all__ = ['NASTY', 'deals', 'judged', 'test_agents_are_split_into_thirds_by_the
            'test_an_interval_that_only_just_leaves_zero_out_is_no_proof_among_many',
            'test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval',
            'test_the_sentence_counts_what_was_judged_and_what_was_not',
-           'test_all_forecasts_together_are_judged_like_a_subgroup', 'test_forecasts_of_two_models_or_none_are_refused',
-           'test_the_summary_names_no_subgroup']
+           'test_a_column_without_a_value_makes_no_subgroup', 'test_all_forecasts_together_are_judged_like_a_subgroup',
+           'test_forecasts_of_two_models_or_none_are_refused', 'test_the_summary_names_no_subgroup']
 
 # %% ../../nbs/tests/test_subgroups.ipynb #10939942
 import numpy as np
@@ -123,6 +123,13 @@ def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):
     assert say_subgroups(subgroup_table(judged, deals, ["product"])).endswith("the number of subgroups asked.")
     off = subgroup_table(judged.assign(probability=0.9), deals, ["regional_office"], least_deals=60)
     assert "1 is" in say_subgroups(off) and say_subgroups(off).endswith("2 more are too small to judge.")
+
+
+def test_a_column_without_a_value_makes_no_subgroup(deals, judged):
+    bare = subgroup_table(judged, deals.assign(product=None), ["product", "regional_office"])
+    assert set(bare["by"]) == {"regional_office"} and len(bare) == len(subgroup_table(judged, deals, ["regional_office"]))
+    none = subgroup_table(judged, deals.assign(product=None), ["product"])
+    assert none.empty and say_subgroups(none) == "The deals make no subgroups: the columns to tell them apart are empty." and sum_subgroups(none) == {}
 
 
 def test_all_forecasts_together_are_judged_like_a_subgroup(deals, judged):

@@ -19,6 +19,7 @@ from ipywidgets import Widget
 from traitlets import Dict, List, Unicode
 
 from .accounts import LOCAL, Viewer
+from .bundles import open_bundle
 from .figures import chance_text, money_text, percent_text
 from .fiscal import horizon_end
 from .tables import format_number

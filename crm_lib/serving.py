@@ -8,7 +8,6 @@ __all__ = ['LOOPBACK', 'OWN_ONLY', 'Plan', 'plan_server', 'run_server', 'serve']
 # %% ../nbs/lib/83_serving.ipynb #d54d2abb
 import asyncio
 import hmac
-import json
 import logging
 import os
 import secrets

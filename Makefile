@@ -4,7 +4,7 @@ JOBS ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test lab dashboards dag prepare readme
+.PHONY: help venv repro test test-browser lab dashboards dag prepare readme
 
 help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,9 +18,12 @@ repro: .venv/.installed ## restore the data, rerun the stages whose inputs chang
 	@$(BIN)/dvc repro
 	@$(BIN)/crm reports
 
-test: .venv/.installed ## run all that CI runs: tests with coverage, library notebooks, shape of the repository, wheel
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-fail-under 85
+test: .venv/.installed ## run the tests: coverage, library notebooks, shape of the repository, wheel
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser" --cov --cov-fail-under 85
 	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib
+
+test-browser: .venv/.installed ## run the tests that start the dashboards or JupyterLab, in a real browser where there is one
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m browser
 
 lab: .venv/.installed ## open JupyterLab
 	$(BIN)/jupyter lab

@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import nbval.kernel
+import pytest
 from jupyter_client.manager import KernelManager
 
-LONG = ("test_pipeline", "test_other_crm", "test_malformed", "test_truth", "test_audit", "test_tuning", "test_kaggle", "test_shape", "test_lab")
+LONG = ("test_pipeline", "test_chosen", "test_other_crm", "test_malformed", "test_truth", "test_audit", "test_tuning", "test_kaggle", "test_shape", "test_one_truth")
+SERVED = ("test_one_truth", "test_serving", "test_lab")  # the whole product as its users have it: with test_browser_* what `make test-browser` runs
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in SERVED or item.path.stem.startswith("test_browser_"):
+            item.add_marker("browser")
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 

@@ -15,6 +15,7 @@ __all__ = ['pytestmark', 'WORD', 'ACCOUNTS', 'KERNEL', 'project', 'served', 'bro
 
 # %% ../../nbs/tests/test_browser_banner.ipynb #f94b6ee4
 import re
+import shutil
 import signal
 import time
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import psutil
 import pytest
 
 from ..accounts import Viewer
+from ..bundles import open_bundle
 from ..files import write_json
 from .browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
 from .test_browser_pipeline import find_violations
@@ -151,6 +153,9 @@ def test_a_page_that_made_room_for_another_says_so(browser, served):
 # %% ../../nbs/tests/test_browser_banner.ipynb #2da9dd54
 def test_newer_figures_are_named_until_they_are_put_off_and_again_when_still_newer_come(browser, served, project):
     pointer = project / "bundles" / "current.json"
+    before = pointer.read_bytes()
+    for name in ("first", "second", "third"):
+        shutil.copytree(open_bundle(project), project / "bundles" / name)
     write_json({"bundle": "first"}, pointer)
     try:
         with showing(browser, served) as page:
@@ -168,7 +173,7 @@ def test_newer_figures_are_named_until_they_are_put_off_and_again_when_still_new
             wait_for_line(page)
             silent(page)
     finally:
-        pointer.unlink()
+        pointer.write_bytes(before)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["by day", "by night"])

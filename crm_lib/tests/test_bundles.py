@@ -15,11 +15,8 @@ __all__ = ['USED', 'PARAMS', 'project', 'publish', 'test_a_bundle_is_a_small_pro
 
 # %% ../../nbs/tests/test_bundles.ipynb #948d6e16
 import json
-import os
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml

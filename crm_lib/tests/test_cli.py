@@ -292,8 +292,7 @@ def test_reports_are_listed_with_their_findings_and_the_overview_is_written(proj
     _page("ingest", "60 deals,\n<b>none</b> mended")
     assert _run("reports") == "reports/ingest.html\n    60 deals, none mended\nreports/index.html shows them all. Not made yet: validate: run `make repro`.\n"
     _page("validate", "")
-    _page("models", "Version 2.")
-    assert _run("reports").splitlines() == ["reports/models.html", "    Version 2.", "reports/ingest.html", "    60 deals, none mended", "reports/validate.html",
+    assert _run("reports").splitlines() == ["reports/ingest.html", "    60 deals, none mended", "reports/validate.html",
                                             "reports/index.html shows them all."]
     assert "60 deals, none mended" in Path("reports/index.html").read_text()
 
@@ -327,7 +326,7 @@ def models(project, monkeypatch):
     from crm_lib.tracking import connect, log_model
     params = yaml.safe_load(Path("params.yaml").read_text())
     params |= {"models": {"experiment": "tests", "registered_model": "m"}, "backtest": {"horizons": [30, "quarter_end"]},
-               "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}}
+               "features": {"stuck_quantile": 0.9}, "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     connect("tests")

@@ -90,7 +90,7 @@ def test_what_is_missing_is_a_sentence_in_its_place(tmp_path):
     (open_bundle(folder) / "reports" / "metrics" / "forecast.json").unlink()
     (open_bundle(folder) / "reports" / "metrics" / "models.json").unlink()
     said = [part.text for part in find(health_page(folder, LOCAL), "_Note") if part.kind == "error"]
-    assert said == ["The backtest holds no forecast of your deals that has come due: there is no record to show.", "reports/metrics/forecast.json is missing: run `dvc repro forecast`.",
+    assert said == ["reports/metrics/models.json is missing: run `dvc repro models`.", "The backtest holds no forecast of your deals that has come due: there is no record to show.", "reports/metrics/forecast.json is missing: run `dvc repro forecast`.",
                     "reports/metrics/models.json is missing: run `dvc repro models`."]
     (open_bundle(folder) / "params.yaml").unlink()
     assert "params.yaml is missing" in find(health_page(folder, LOCAL), "_Note")[0].text

@@ -10,10 +10,6 @@ __all__ = ['CHOSEN', 'test_a_plain_name_is_a_source', 'test_any_other_name_is_re
            'test_every_page_says_the_same_words_and_a_simple_table_is_named_one']
 
 # %% ../../nbs/tests/test_in_use.ipynb #9704d917
-import json
-from pathlib import Path
-
-import pandas as pd
 import pytest
 
 from ..baselines import AlwaysNo

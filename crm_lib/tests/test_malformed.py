@@ -235,7 +235,7 @@ def make_project(folder, healthy):
     (folder / ".dvc").mkdir()
     (folder / "artifacts").mkdir()
     (folder / "artifacts" / "deals.parquet").write_bytes(b"stands")
-    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "ingest": {"stages": STAGES}}
+    sections = {name: {} for name in SECTIONS} | {"source": {"name": "sample"}, "calendar": {"fiscal_year_start": 1}, "ingest": {"stages": STAGES}}
     (folder / "params.yaml").write_text(yaml.safe_dump(sections))
     return folder
 

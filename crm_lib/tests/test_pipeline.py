@@ -17,9 +17,7 @@ __all__ = ['pytestmark', 'HERE', 'ROOT', 'STAGES', 'TABLES', 'HOSTILE', 'hostile
            'test_a_changed_key_reruns_only_the_stages_that_read_it',
            'test_an_undisturbed_ploomber_build_writes_the_same_bytes_as_the_killed_and_repeated_dvc_run',
            'test_the_registered_model_answers_as_the_published_scores',
-           'test_the_commands_give_the_published_scores_and_any_versions', 'another_company', 'read_everywhere',
-           'rerun', 'companies', 'test_every_page_file_and_command_says_one_thing_through_two_companies',
-           'test_a_copied_project_writes_into_itself']
+           'test_the_commands_give_the_published_scores_and_any_versions']
 
 # %% ../../nbs/tests/test_pipeline.ipynb #2fb7a535
 import html
@@ -39,21 +37,15 @@ import pytest
 import yaml
 
 from ..accounts import LOCAL
-from ..bundles import current_name, open_bundle, read_facts
 from ..config import quiet_telemetry
 from ..fiscal import FiscalCalendar
-from ..health_board import health_page
 from ..imports import import_tables
-from ..in_use import read_in_use
 from ..metrics import log_odds
 from ..movement import count_words
 from ..periods import say_days
 from ..pipeline_board import count_changes, forecast_tiles, list_open
-from ..pipeline_board import pipeline_page
 from ..simulate import World, simulate_crm
-from .test_pipeline_board import walk
 from ..viewing import read_deals, read_scores
-from ..what_if import open_project, pick, score_one
 from .test_words import MANAGER_PAGES, banned_words, page_text
 
 # %% ../../nbs/tests/test_pipeline.ipynb #5998ef89
@@ -265,98 +257,3 @@ def test_the_commands_give_the_published_scores_and_any_versions(project):
     page = (project / "reports" / "models.html").read_text(encoding="utf-8")
     assert "Version 1 is promoted: there was no champion before it." in page and "<script" not in page
     assert "nothing to roll back to" in call(project, "crm", "rollback").stderr
-
-# %% ../../nbs/tests/test_pipeline.ipynb #5f096aa7
-def another_company(folder, until):
-    "Write a company's tables as they stood on a day."
-    tables = simulate_crm(World(n_deals=1100), seed=31)
-    deals = tables["sales_pipeline"]
-    engaged, closed = (pd.to_datetime(deals[name]) for name in ("engage_date", "close_date"))
-    deals = deals[~(engaged > until)].copy()
-    later = (closed > until).reindex(deals.index)
-    deals.loc[later, ["close_date", "close_value", "account"]] = None
-    deals.loc[later, "deal_stage"] = "Engaging"
-    import_tables({**tables, "sales_pipeline": deals}, folder)
-    return folder
-
-
-def read_everywhere(folder):
-    "Give version and chances of ten deals as every reader has them, after checking that all name the same model."
-    bundle = open_bundle(folder)
-    facts, named, scores = read_facts(bundle), read_in_use(folder / "in_use.json"), pd.read_parquet(folder / "artifacts" / "scores.parquet")
-    assert (facts.source, facts.version, facts.model_sha256) == (named.source, named.version, named.model_sha256) and set(scores["model_version"]) == {named.version}
-    csv = pd.read_csv(folder / "artifacts" / "scores.csv").set_index("opportunity_id")
-    assert call(folder, "crm", "score", "--out", "asked.parquet").returncode == 0
-    asked, shown = pd.read_parquet(folder / "asked.parquet").set_index("opportunity_id"), read_scores(bundle, LOCAL).set_index("opportunity_id")
-    desk, ten = open_project(folder), scores["opportunity_id"].iloc[np.linspace(0, len(scores) - 1, 10).astype(int)].tolist()
-    chance = scores.set_index("opportunity_id").loc[ten, "p_won_quarter_end"]
-    assert [score_one(desk, pick(desk, key)).probabilities["quarter_end"] for key in ten] == pytest.approx(chance.tolist(), abs=1e-12)
-    for table in (asked, shown, csv):
-        assert table.loc[ten, "p_won_quarter_end"].tolist() == pytest.approx(chance.tolist(), abs=1e-12)
-    words = f"version {named.version} of {named.source}"
-    pages = [str([part.get_state() for part in walk(made)]) for made in (pipeline_page(folder, LOCAL), health_page(folder, LOCAL))]
-    reports = [(folder / "reports" / f"{name}.html").read_text(encoding="utf-8") for name in ("models", "explain", "forecast", "model_card", "publish")]
-    assert all(words in text for text in (*pages, *reports, desk.note, (folder / "reports" / "model_card.md").read_text(encoding="utf-8")))
-    return named.version, chance
-
-# %% ../../nbs/tests/test_pipeline.ipynb #9e62ec8f
-def rerun(folder):
-    done = call(folder, "dvc", "repro", "switch")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return current_name(folder)
-
-
-@pytest.fixture(scope="module")
-def companies(project, tmp_path_factory):
-    "Lay the bundle of the first company and two exports of another one ready."
-    place = tmp_path_factory.mktemp("exports")
-    first = rerun(project)
-    tables = shutil.copytree(project / "data", place / "first")
-    return project, first, tables, another_company(place / "early", pd.Timestamp("2025-04-15")), another_company(place / "late", pd.Timestamp("2030-01-01"))
-
-# %% ../../nbs/tests/test_pipeline.ipynb #da4273ab
-def test_every_page_file_and_command_says_one_thing_through_two_companies(companies):
-    folder, first, tables, early, late = companies
-    assert read_everywhere(folder)[0] == 1
-    assert "--new-source NAME" in call(folder, "crm", "data", "csv", early).stderr and rerun(folder) == first
-    assert call(folder, "crm", "data", "csv", early, "--new-source", "acme").returncode == 0
-    rerun(folder)
-    version, before = read_everywhere(folder)
-    assert version == 1 and read_in_use(folder / "in_use.json").source == "acme"
-    assert call(folder, "crm", "data", "csv", late).returncode == 0
-    rerun(folder)
-    if read_everywhere(folder)[0] == 1:
-        assert call(folder, "crm", "promote", "2").returncode == 0
-    version, second = read_everywhere(folder)
-    done = call(folder, "crm", "rollback", "--reason", "a test")
-    assert done.returncode == 0 and "In use again is version 1." in done.stdout and "scored by version 1 of acme" in done.stdout, done.stderr
-    version, back = read_everywhere(folder)
-    assert version == 1 and not back.equals(second) and "rollback to version 1: a test" in call(folder, "crm", "models").stdout
-    kept = current_name(folder)
-    trial = _try_out(folder)
-    assert (current_name(folder), read_in_use(folder / "in_use.json").version) == (kept, 1) and "nothing is switched" in trial
-    assert call(folder, "crm", "data", "csv", tables, "--new-source", "sample").returncode == 0
-    assert rerun(folder) == first and read_everywhere(folder)[0] == 1
-
-
-def _try_out(folder):
-    "Run an experiment that changes the model, and give what it said."
-    for command in (("git", "add", "-A"), ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all")):
-        assert call(folder, *command).returncode == 0
-    before = (folder / "params.yaml").read_text()
-    versions = call(folder, "crm", "models").stdout
-    done = call(folder, "dvc", "exp", "run", "-S", "train.seed=3", "-S", "publish.grades=[0.6,0.3,0.1]")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert call(folder, "crm", "models").stdout == versions
-    (folder / "params.yaml").write_text(before)
-    return done.stdout
-
-# %% ../../nbs/tests/test_pipeline.ipynb #f1293450
-def test_a_copied_project_writes_into_itself(companies, tmp_path):
-    folder = companies[0]
-    copy = shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns(".dvc"))
-    before = {path: path.read_bytes() for path in [folder / "mlflow.db", folder / "in_use.json", *(folder / "mlruns").rglob("*")] if path.is_file()}
-    for command in (("crm", "run", "models"), ("crm", "models"), ("crm", "score")):
-        done = call(copy, *command)
-        assert done.returncode == 0, done.stderr
-    assert {path: path.read_bytes() for path in [folder / "mlflow.db", folder / "in_use.json", *(folder / "mlruns").rglob("*")] if path.is_file()} == before

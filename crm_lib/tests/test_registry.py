@@ -51,7 +51,7 @@ from ..config import CrmError
 from ..files import write_parquet
 from ..in_use import InUse, read_in_use, write_in_use
 from ..models import CloseHazardModel
-from ..registry import (Comparison, compare_records, decide, find_version, judge_version, load_version, promote, roll_back, register as register_once, settle,
+from ..registry import (Comparison, compare_records, decide, find_version, judge_version, load_version, promote, roll_back, settle,
                               tabulate_decisions, tabulate_versions, try_out)
 from ..scoring import score_latest
 from ..storage import _own_hash, model_hash, save_model

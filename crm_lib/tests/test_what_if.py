@@ -77,7 +77,7 @@ PARAMS = {"source": {}, "calendar": {"fiscal_year_start": 1}, "validate": {}, "e
           "ingest": {"observed_until": None, "columns": {}, "tables": {}, "stages": STAGES, "notation": {}, "mend_names": True},
           "features": {"cohort_by": "regional_office", "cohort_days": 7, "stuck_quantile": 0.9, "own": [], "leave_out": {}},
           "backtest": {"horizons": [30, 60, 90, "quarter_end"]}, "explain": {"horizon": "quarter_end", "background": 16},
-          "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}, "train": {"experiment": "crm_lib", "registered_model": "crm-win-probability"}}
+          "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}, "train": {}, "models": {}}
 
 
 @lru_cache

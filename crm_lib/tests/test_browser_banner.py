@@ -175,7 +175,7 @@ def test_newer_figures_are_named_until_they_are_put_off_and_again_when_still_new
     finally:
         pointer.write_bytes(before)
 
-
+# %% ../../nbs/tests/test_browser_banner.ipynb #e5de6bbe
 @pytest.mark.parametrize("dark", [False, True], ids=["by day", "by night"])
 def test_the_banner_fits_a_phone_is_reached_by_keyboard_and_above_an_open_deal(browser, served, dark):
     with showing(browser, served, 390, dark) as page:

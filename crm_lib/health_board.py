@@ -68,7 +68,7 @@ def tabulate_record(
 ) -> pd.DataFrame:  # a row per number of today: window, error (of its own method), published, model, seasonal_mean, .. (errors over all deals, fractions), origins
     "Tabulate the record of each of today's numbers: of its own method, on windows of its kind, beside what was published then and simpler ways."
     rows = []
-    for period, scopes in left.get("record", {}).items():
+    for period, scopes in sorted(left.get("record", {}).items(), key=lambda part: part[1]["total"]["last_day"]):
         entry, days = scopes["total"], (scopes["total"]["first_day"], scopes["total"]["last_day"])
         if entry["origins"] and days not in [row["span"] for row in rows]:
             words = f"{name_window(period, *days)}, to {days[1]} ({_METHODS[entry['method']]})"
@@ -200,5 +200,5 @@ def health_page(
         bundle, params = open_published(folder)
         now = [build_or_say(make, bundle, viewer, params) for make in (_verdict_part, _forecast_part, _data_part)]
         record, reliability, versions = (later(make, bundle, viewer, params) for make in (_record_part, _reliability_part, _version_part))
-        return stack([note(say_bundle(read_facts(bundle))), now[0], record, side_by_side([reliability, stack(now[1:])], 420), versions, card("Have the deals changed?", [note(DRIFT, "empty")])])
+        return stack([note(say_bundle(read_facts(bundle))), now[0], record, now[1], side_by_side([reliability, now[2]], 420), versions, card("Have the deals changed?", [note(DRIFT, "empty")])])
     return page("Health", "Can I trust it?", [build_or_say(build)], viewer.name)

@@ -45,7 +45,7 @@ def name_window(
     months = int((last.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(int)) + 1
     is_whole = first == first.astype("datetime64[M]").astype("datetime64[D]") and months == (1 if period == "month" else 3)
     if period == "next_quarter":
-        return "The next whole quarter"
+        return "The quarter after that"
     name = "month" if period == "month" else "quarter"
     return f"Next {name}" if is_whole else f"Rest of this {name}"
 

@@ -120,10 +120,10 @@ def test_a_scrambled_future_changes_nothing(scope):
 
 # %% ../../nbs/tests/test_periods.ipynb #0f15fe4a
 @pytest.mark.parametrize(("day", "names", "days"), [
-    ("2017-12-31", ["Next month", "Next quarter", "The next whole quarter"], ["2018-01-01 to 2018-01-31", "2018-01-01 to 2018-03-31", "2018-04-01 to 2018-06-30"]),
-    ("2017-08-17", ["Rest of this month", "Rest of this quarter", "The next whole quarter"], ["2017-08-18 to 2017-08-31 (14 days)", "2017-08-18 to 2017-09-30", "2017-10-01 to 2017-12-31"]),
-    ("2017-08-30", ["Rest of this month", "Rest of this quarter", "The next whole quarter"], ["2017-08-31 (one day)", "2017-08-31 to 2017-09-30", "2017-10-01 to 2017-12-31"]),
-    ("2017-02-28", ["Next month", "Rest of this quarter", "The next whole quarter"], ["2017-03-01 to 2017-03-31", "2017-03-01 to 2017-03-31", "2017-04-01 to 2017-06-30"])])
+    ("2017-12-31", ["Next month", "Next quarter", "The quarter after that"], ["2018-01-01 to 2018-01-31", "2018-01-01 to 2018-03-31", "2018-04-01 to 2018-06-30"]),
+    ("2017-08-17", ["Rest of this month", "Rest of this quarter", "The quarter after that"], ["2017-08-18 to 2017-08-31 (14 days)", "2017-08-18 to 2017-09-30", "2017-10-01 to 2017-12-31"]),
+    ("2017-08-30", ["Rest of this month", "Rest of this quarter", "The quarter after that"], ["2017-08-31 (one day)", "2017-08-31 to 2017-09-30", "2017-10-01 to 2017-12-31"]),
+    ("2017-02-28", ["Next month", "Rest of this quarter", "The quarter after that"], ["2017-03-01 to 2017-03-31", "2017-03-01 to 2017-03-31", "2017-04-01 to 2017-06-30"])])
 def test_a_window_is_called_by_what_it_is_on_its_day(day, names, days):
     windows = {period: period_window(day, "rest_of_quarter" if period == "quarter" else period) for period in ("month", "quarter", "next_quarter")}
     assert [name_window(period, *window) for period, window in windows.items()] == names

@@ -274,7 +274,7 @@ def _renew(rerun: bool) -> None:
         typer.echo("Scores, pages and dashboards follow with the next `dvc repro`.")
         return
     from crm_lib.bundles import open_bundle, read_facts, say_bundle
-    if subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], check=False).returncode:
+    if subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False).returncode:
         raise CrmError("The version is in use, but scores and pages could not be renewed: mend what is said above and run `dvc repro`. "
                        "Dashboards show the former bundle until then.")
     typer.echo(say_bundle(read_facts(open_bundle())))

@@ -53,12 +53,23 @@ def _list_members(archive: str) -> list[str]:
 _BY_HAND = "or download it by hand and run `crm data csv FOLDER`"
 
 
+def _unpack_plain(archive: str, target: str) -> None:
+    "Write the plain files of a tar archive and nothing else: before Python 3.11.4 tarfile has no filter against what is not one."
+    with tarfile.open(archive) as file:
+        for member in (member for member in file.getmembers() if member.isfile()):
+            path = Path(target) / member.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with file.extractfile(member) as content, path.open("wb") as written:
+                shutil.copyfileobj(content, written)
+
+
 def _checking(extract: Callable[[str, str], None], handle: str) -> Callable[[str, str], None]:
     def extract_checked(archive: str, target: str) -> None:
         try:
             outside = [name for name in _list_members(archive) if _leads_outside(name)]
             if not outside:
-                return extract(archive, target)
+                is_old = tarfile.is_tarfile(archive) and not hasattr(tarfile, "data_filter")
+                return (_unpack_plain if is_old else extract)(archive, target)
         except OSError:
             raise
         except Exception as error:

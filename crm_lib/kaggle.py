@@ -56,6 +56,9 @@ _BY_HAND = "or download it by hand and run `crm data csv FOLDER`"
 def _unpack_plain(archive: str, target: str) -> None:
     "Write the plain files of a tar archive and nothing else: before Python 3.11.4 tarfile has no filter against what is not one."
     with tarfile.open(archive) as file:
+        odd = [member.name for member in file.getmembers() if not (member.isfile() or member.isdir())]
+        if odd:
+            raise tarfile.TarError(f"{odd[0]} is neither a file nor a folder")
         for member in (member for member in file.getmembers() if member.isfile()):
             path = Path(target) / member.name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from ipywidgets import Widget
 from traitlets import Dict, List, Unicode
 
 from .accounts import LOCAL, Viewer
-from .bundles import open_bundle
+from .bundles import open_bundle, read_facts, say_bundle
 from .figures import chance_text, money_text, percent_text
 from .fiscal import horizon_end
 from .tables import format_number
@@ -27,7 +27,7 @@ from .theme import (Column, Field, Part, Tile, build_or_say, card, download, fac
                            side_by_side, stack, table, tiles, upload)
 from .uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
 from .viewing import project_folder, read_deals
-from .what_if import Answer, Opportunity, WhatIf, check_opportunity, list_kinds, open_project, pick, score_one, what_would_change
+from .what_if import Answer, Opportunity, WhatIf, check_opportunity, list_kinds, pick, read_context, score_one, what_would_change
 
 # %% ../nbs/lib/81_deal_desk.ipynb #949bb83f
 _FORM = """<template><form class="crm-root" @submit.prevent aria-label="Opportunity"><div class="crm-fields"><div v-for="field in fields" :key="field.key" class="crm-field">
@@ -454,7 +454,7 @@ def build_desk(
 def _open_context(viewer: Viewer, folder: str | Path | None) -> WhatIf:
     folder = folder or project_folder()
     bundle = open_bundle(folder)
-    return open_project(folder, read_deals(bundle, viewer), bundle)
+    return read_context(bundle, folder, read_deals(bundle, viewer), say_bundle(read_facts(bundle)))
 
 
 def _fill(place: Widget, context: Callable[[], WhatIf]) -> None:

@@ -234,8 +234,8 @@ def test_in_a_kernel_the_page_stands_before_the_deals_are_read(tmp_path, monkeyp
 
 def test_warming_up_reads_everything_once_and_a_missing_project_stops_nobody(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    read, real = [], deal_desk_module.open_project
-    monkeypatch.setattr(deal_desk_module, "open_project", lambda *given: read.append(real(*given)) or read[-1])
+    read, real = [], deal_desk_module.read_context
+    monkeypatch.setattr(deal_desk_module, "read_context", lambda *given: read.append(real(*given)) or read[-1])
     warm_up(make_project(tmp_path))
     assert len(read) == 1 and len(read[0].deals) and warm_up(tmp_path / "nowhere") is None and len(read) == 1
 

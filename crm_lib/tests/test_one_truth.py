@@ -23,8 +23,9 @@ from ..pipeline_board import pipeline_page
 from ..simulate import World, simulate_crm
 from .test_pipeline import call, copy_project
 from .test_pipeline_board import walk
+from .test_what_if import read_published
 from ..viewing import read_scores
-from ..what_if import open_project, pick, score_one
+from ..what_if import pick, score_one
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ def read_everywhere(folder):
     csv = pd.read_csv(folder / "artifacts" / "scores.csv").set_index("opportunity_id")
     assert call(folder, "crm", "score", "--out", "asked.parquet").returncode == 0
     asked, shown = pd.read_parquet(folder / "asked.parquet").set_index("opportunity_id"), read_scores(bundle, LOCAL).set_index("opportunity_id")
-    desk, ten = open_project(folder), scores["opportunity_id"].iloc[np.linspace(0, len(scores) - 1, 10).astype(int)].tolist()
+    desk, ten = read_published(folder), scores["opportunity_id"].iloc[np.linspace(0, len(scores) - 1, 10).astype(int)].tolist()
     chance = scores.set_index("opportunity_id").loc[ten, "p_won_quarter_end"]
     assert [score_one(desk, pick(desk, key)).probabilities["quarter_end"] for key in ten] == pytest.approx(chance.tolist(), abs=1e-12)
     for table in (asked, shown, csv):

@@ -25,7 +25,7 @@ __all__ = ['STAGES', 'PARAMS', 'GONE', 'small_crm', 'fitted', 'asked', 'open_key
            'test_a_viewer_is_offered_and_given_only_own_rows',
            'test_days_are_kept_for_the_next_question_and_not_for_ever', 'test_a_cohort_column_that_is_missing_is_named',
            'test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last', 'halved',
-           'test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own', 'make_project',
+           'test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own', 'make_project', 'read_published',
            'test_the_deal_desk_scores_with_the_published_model_and_says_which',
            'test_a_rerun_in_progress_is_never_seen', 'lacking',
            'test_a_company_that_lacks_columns_gets_its_published_scores_and_may_enter_a_deal',
@@ -49,7 +49,7 @@ from hypothesis import strategies as st
 
 from .. import what_if
 from ..backtest import training_sets
-from ..bundles import open_bundle, switch, write_bundle
+from ..bundles import open_bundle, read_facts, say_bundle, switch, write_bundle
 from ..calibration import CalibratedModel, Calibrator
 from ..config import CrmError
 from ..deals import build_deals, observed_until, records_start
@@ -68,8 +68,8 @@ from ..scoring import score_latest, win_paths
 from ..simulate import simulate_sample
 from ..snapshots import month_ends
 from ..storage import save_model
-from ..what_if import (KINDS, Opportunity, check_opportunity, explain_snapshots, list_kinds, name_reasons, open_project, pick, prepare, score_one,
-                             what_would_change)
+from ..what_if import (KINDS, Opportunity, check_opportunity, explain_snapshots, list_kinds, name_reasons, pick, prepare, read_context,
+                             score_one, what_would_change)
 
 # %% ../../nbs/tests/test_what_if.ipynb #688f71d2
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
@@ -413,19 +413,25 @@ def make_project(folder: Path, name: str = "cure_table") -> Path:
     return folder
 
 
+def read_published(folder: Path, mine: pd.DataFrame | None = None):
+    "Read what the Deal desk answers from."
+    bundle = open_bundle(folder)
+    return read_context(bundle, folder, mine, say_bundle(read_facts(bundle)))
+
+
 def test_the_deal_desk_scores_with_the_published_model_and_says_which(tmp_path):
     deals = small_crm()[1]
-    context = open_project(make_project(tmp_path), deals[deals["regional_office"] == deals["regional_office"].iloc[0]])
+    context = read_published(make_project(tmp_path), deals[deals["regional_office"] == deals["regional_office"].iloc[0]])
     assert context.note == "As of 2025-06-30, scored by version 7 of acme (cure table, fitted on what was known on 2025-06-30)."
     assert context.mine["regional_office"].nunique() == 1 < context.deals["regional_office"].nunique()
 
 
 def test_a_rerun_in_progress_is_never_seen(tmp_path):
     folder = make_project(tmp_path)
-    before = open_project(folder)
+    before = read_published(folder)
     shutil.rmtree(folder / "artifacts")
     (folder / "params.yaml").write_text("half a f")
-    assert open_project(folder).note == before.note and open_project(folder).deals.equals(before.deals)
+    assert read_published(folder).note == before.note and read_published(folder).deals.equals(before.deals)
 
 # %% ../../nbs/tests/test_what_if.ipynb #b5982fde
 GONE = {"product": ("product", "series", "list_price"), "team": ("manager", "regional_office"), "price": ("list_price",)}
@@ -474,14 +480,14 @@ def test_a_deal_that_lacks_a_product_keeps_lacking_it_and_a_new_one_needs_one():
 # %% ../../nbs/tests/test_what_if.ipynb #89eb0d6c
 def test_a_missing_or_broken_file_of_the_bundle_is_a_sentence(tmp_path):
     with pytest.raises(CrmError, match="Nothing is published yet"):
-        open_project(tmp_path)
+        read_published(tmp_path)
     bundle = open_bundle(make_project(tmp_path)) / "artifacts"
     (bundle / "snapshots.parquet").write_bytes(b"half a file")
     with pytest.raises(CrmError, match="snapshots.parquet cannot be read .* run `dvc repro features` again"):
-        open_project(tmp_path)
+        read_published(tmp_path)
     (bundle / "snapshots.parquet").unlink()
     with pytest.raises(CrmError, match="snapshots.parquet is missing: run `dvc repro features`"):
-        open_project(tmp_path)
+        read_published(tmp_path)
     shutil.rmtree(bundle / "in_use")
     with pytest.raises(CrmError, match="train a model first"):
-        open_project(tmp_path)
+        read_published(tmp_path)

@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from crm_lib.accounts import Viewer
-from crm_lib.files import write_json
-from crm_lib.tests.browsing import log_in, open_browser, open_page, serve_dashboards
+from crm_lib.access.accounts import Viewer
+from crm_lib.base.files import write_json
+from crm_lib.tests.support.browsing import log_in, open_browser, open_page, serve_dashboards
 
 HERE = Path(__file__).parent
 PAGES = ("pipeline", "deal_desk", "health")

@@ -13,12 +13,12 @@ import pandas as pd
 from measure_models import HERE, HORIZONS, PARAMS, WORLDS, deals_of, settings_of, snapshots_of
 from tqdm.auto import tqdm
 
-from crm_lib.deals import observed_until, records_start
-from crm_lib.features import build_features
-from crm_lib.files import write_json
-from crm_lib.forecast import Limits, cover
-from crm_lib.outlook import Outlook, Past, look_back
-from crm_lib.simulate import simulate_sample
+from crm_lib.base.files import write_json
+from crm_lib.features.features import build_features
+from crm_lib.forecasting.forecast import Limits, cover
+from crm_lib.forecasting.outlook import Outlook, Past, look_back
+from crm_lib.ingestion.deals import observed_until, records_start
+from crm_lib.simulation.simulate import simulate_sample
 
 FIRST_SEED = 20
 

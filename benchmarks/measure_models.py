@@ -17,18 +17,18 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from crm_lib.backtest import attach_labels, choose_model, compare_losses, forecast_origin, rolling_origins, run_backtest, training_sets
-from crm_lib.config import read_params
-from crm_lib.deals import build_deals, observed_until, records_start
-from crm_lib.explanation import explain_scores
-from crm_lib.features import FeatureSettings, build_features
-from crm_lib.files import write_json
-from crm_lib.imports import import_tables
-from crm_lib.mapping import map_tables
-from crm_lib.models import BASELINES, make_model
-from crm_lib.simulate import Simulation, simulate_sample, true_probabilities
-from crm_lib.snapshots import known_at, month_ends, spaced_dates
-from crm_lib.sources import read_raw
+from crm_lib.base.config import read_params
+from crm_lib.base.files import write_json
+from crm_lib.evaluation.backtest import attach_labels, choose_model, compare_losses, forecast_origin, rolling_origins, run_backtest, training_sets
+from crm_lib.features.features import FeatureSettings, build_features
+from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
+from crm_lib.ingestion.deals import build_deals, observed_until, records_start
+from crm_lib.ingestion.imports import import_tables
+from crm_lib.ingestion.mapping import map_tables
+from crm_lib.ingestion.sources import read_raw
+from crm_lib.models.models import BASELINES, make_model
+from crm_lib.scoring.explanation import explain_scores
+from crm_lib.simulation.simulate import Simulation, simulate_sample, true_probabilities
 
 HERE = Path(__file__).parent
 PARAMS = read_params(HERE.parent / "params.yaml")

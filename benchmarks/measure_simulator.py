@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from crm_lib.files import write_csv, write_json
-from crm_lib.simulate import simulate, simulate_crm
-from crm_lib.world import World
+from crm_lib.base.files import write_csv, write_json
+from crm_lib.simulation.simulate import simulate, simulate_crm
+from crm_lib.simulation.world import World
 
 
 def peak_mib() -> int:

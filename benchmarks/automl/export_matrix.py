@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crm_lib.backtest import rolling_origins
-from crm_lib.config import read_params
-from crm_lib.deals import build_deals, observed_until, records_start
-from crm_lib.features import FEATURES, FeatureSettings, build_features
-from crm_lib.files import write_json, write_parquet
-from crm_lib.fiscal import FiscalCalendar, as_days, horizon_end
-from crm_lib.mapping import map_tables
-from crm_lib.snapshots import known_at, label_wins, month_ends, spaced_dates
-from crm_lib.sources import read_raw
+from crm_lib.base.config import read_params
+from crm_lib.base.files import write_json, write_parquet
+from crm_lib.base.fiscal import FiscalCalendar, as_days, horizon_end
+from crm_lib.evaluation.backtest import rolling_origins
+from crm_lib.features.features import FEATURES, FeatureSettings, build_features
+from crm_lib.features.snapshots import known_at, label_wins, month_ends, spaced_dates
+from crm_lib.ingestion.deals import build_deals, observed_until, records_start
+from crm_lib.ingestion.mapping import map_tables
+from crm_lib.ingestion.sources import read_raw
 
 ROOT = Path(__file__).resolve().parents[2]
 CALENDAR = ["month_of_quarter", "days_to_quarter_end", "day_of_quarter"]

@@ -10,12 +10,12 @@ from statistics import median
 
 import pandas as pd
 
-from crm_lib.backtest import REFERENCE, attach_labels, choose_model, compare_losses, judge_origins, rolling_origins, run_backtest, summarise
-from crm_lib.config import read_params
-from crm_lib.deals import observed_until, read_deals, records_start
-from crm_lib.features import FeatureSettings
-from crm_lib.files import write_json
-from crm_lib.fiscal import FiscalCalendar
+from crm_lib.base.config import read_params
+from crm_lib.base.files import write_json
+from crm_lib.base.fiscal import FiscalCalendar
+from crm_lib.evaluation.backtest import REFERENCE, attach_labels, choose_model, compare_losses, judge_origins, rolling_origins, run_backtest, summarise
+from crm_lib.features.features import FeatureSettings
+from crm_lib.ingestion.deals import observed_until, read_deals, records_start
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ["as_of", "opportunity_id", "horizon"]

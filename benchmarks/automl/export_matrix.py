@@ -11,7 +11,7 @@ import pandas as pd
 
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json, write_parquet
-from crm_lib.base.fiscal import FiscalCalendar, as_days, horizon_end
+from crm_lib.base.calendar import FiscalCalendar, as_days, horizon_end
 from crm_lib.evaluation.backtest import rolling_origins
 from crm_lib.features.features import FEATURES, FeatureSettings, build_features
 from crm_lib.features.snapshots import known_at, label_wins, month_ends, spaced_dates

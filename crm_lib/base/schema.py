@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AT_OPEN', 'AT_CLOSE', 'BACK_FILLED', 'TABLES', 'TABLE_KEYS', 'DEALS', 'DEAL_COLUMNS', 'DTYPES', 'EXTRA_PREFIX',
            'FURTHER', 'DEAL_LEVEL', 'PIPELINE_KINDS', 'REWRITTEN', 'OPEN_STAGES', 'CLOSED_STAGES', 'STAGES',
-           'COMMON_SECTORS', 'Column', 'outcome_columns', 'late_columns', 'fixed_columns', 'data_dictionary',
+           'COMMON_SECTORS', 'ColumnSpec', 'outcome_columns', 'late_columns', 'fixed_columns', 'data_dictionary',
            'require_columns']
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #2e77ac38
@@ -21,7 +21,7 @@ AT_OPEN, AT_CLOSE, BACK_FILLED = "at open", "at close", "back-filled at close"
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnSpec:
     """One column: its name, kind (text, date, money, number), the day it becomes known, and its meaning."""
 
     name: str
@@ -32,37 +32,37 @@ class Column:
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #037eca57
 _PIPELINE = (
-    Column("opportunity_id", "text", AT_OPEN, "key of the opportunity, unique"),
-    Column("sales_agent", "text", AT_OPEN, "who sells; a name of sales_teams"),
-    Column("product", "text", AT_OPEN, "what is sold; a name of products"),
-    Column("account", "text", BACK_FILLED, "the customer; a name of accounts, often missing while the deal is open"),
-    Column("deal_stage", "text", AT_CLOSE, "where the deal stands, in the CRM's own word"),
-    Column("engage_date", "date", AT_OPEN, "day on which the conversation began; missing while prospecting"),
-    Column("close_date", "date", AT_CLOSE, "day on which the deal was won or lost"),
-    Column("close_value", "money", AT_CLOSE, "revenue of the closed deal, 0 when lost"),
+    ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity, unique"),
+    ColumnSpec("sales_agent", "text", AT_OPEN, "who sells; a name of sales_teams"),
+    ColumnSpec("product", "text", AT_OPEN, "what is sold; a name of products"),
+    ColumnSpec("account", "text", BACK_FILLED, "the customer; a name of accounts, often missing while the deal is open"),
+    ColumnSpec("deal_stage", "text", AT_CLOSE, "where the deal stands, in the CRM's own word"),
+    ColumnSpec("engage_date", "date", AT_OPEN, "day on which the conversation began; missing while prospecting"),
+    ColumnSpec("close_date", "date", AT_CLOSE, "day on which the deal was won or lost"),
+    ColumnSpec("close_value", "money", AT_CLOSE, "revenue of the closed deal, 0 when lost"),
 )
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #65719c72
 _ACCOUNTS = (
-    Column("account", "text", AT_OPEN, "name of the company, unique"),
-    Column("sector", "text", AT_OPEN, "its industry"),
-    Column("year_established", "number", AT_OPEN, "year of its foundation; not carried into deals", False),
-    Column("revenue", "money", AT_OPEN, "its yearly revenue, in millions"),
-    Column("employees", "number", AT_OPEN, "its number of employees"),
-    Column("office_location", "text", AT_OPEN, "country of its head office"),
-    Column("subsidiary_of", "text", AT_OPEN, "its parent company; not carried into deals", False),
+    ColumnSpec("account", "text", AT_OPEN, "name of the company, unique"),
+    ColumnSpec("sector", "text", AT_OPEN, "its industry"),
+    ColumnSpec("year_established", "number", AT_OPEN, "year of its foundation; not carried into deals", False),
+    ColumnSpec("revenue", "money", AT_OPEN, "its yearly revenue, in millions"),
+    ColumnSpec("employees", "number", AT_OPEN, "its number of employees"),
+    ColumnSpec("office_location", "text", AT_OPEN, "country of its head office"),
+    ColumnSpec("subsidiary_of", "text", AT_OPEN, "its parent company; not carried into deals", False),
 )
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #286b31c9
 _PRODUCTS = (
-    Column("product", "text", AT_OPEN, "name of the product, unique"),
-    Column("series", "text", AT_OPEN, "family of products"),
-    Column("sales_price", "money", AT_OPEN, "suggested retail price"),
+    ColumnSpec("product", "text", AT_OPEN, "name of the product, unique"),
+    ColumnSpec("series", "text", AT_OPEN, "family of products"),
+    ColumnSpec("sales_price", "money", AT_OPEN, "suggested retail price"),
 )
 _TEAMS = (
-    Column("sales_agent", "text", AT_OPEN, "name of the agent, unique"),
-    Column("manager", "text", AT_OPEN, "whom the agent reports to"),
-    Column("regional_office", "text", AT_OPEN, "office of the agent's team"),
+    ColumnSpec("sales_agent", "text", AT_OPEN, "name of the agent, unique"),
+    ColumnSpec("manager", "text", AT_OPEN, "whom the agent reports to"),
+    ColumnSpec("regional_office", "text", AT_OPEN, "office of the agent's team"),
 )
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #82cf0de3
@@ -71,22 +71,22 @@ TABLE_KEYS = {"sales_pipeline": "opportunity_id", "accounts": "account", "produc
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #b61c6521
 DEALS = (
-    Column("opportunity_id", "text", AT_OPEN, "key of the opportunity, unique"),
-    Column("sales_agent", "text", AT_OPEN, "who sells"),
-    Column("manager", "text", AT_OPEN, "whom the agent reports to"),
-    Column("regional_office", "text", AT_OPEN, "office of the agent's team"),
-    Column("product", "text", AT_OPEN, "what is sold"),
-    Column("series", "text", AT_OPEN, "family of the product"),
-    Column("list_price", "money", AT_OPEN, "suggested retail price of the product"),
-    Column("account", "text", BACK_FILLED, "the customer"),
-    Column("sector", "text", BACK_FILLED, "industry of the account"),
-    Column("account_revenue", "money", BACK_FILLED, "yearly revenue of the account, in millions"),
-    Column("employees", "number", BACK_FILLED, "employees of the account"),
-    Column("office_location", "text", BACK_FILLED, "country of the account's head office"),
-    Column("stage", "text", AT_CLOSE, "prospecting, engaging, won or lost, as of the day of the export"),
-    Column("engage_date", "date", AT_OPEN, "day on which the conversation began; missing while prospecting"),
-    Column("close_date", "date", AT_CLOSE, "day on which the deal was won or lost; missing while open"),
-    Column("close_value", "money", AT_CLOSE, "revenue of the closed deal, 0 when lost; missing while open"),
+    ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity, unique"),
+    ColumnSpec("sales_agent", "text", AT_OPEN, "who sells"),
+    ColumnSpec("manager", "text", AT_OPEN, "whom the agent reports to"),
+    ColumnSpec("regional_office", "text", AT_OPEN, "office of the agent's team"),
+    ColumnSpec("product", "text", AT_OPEN, "what is sold"),
+    ColumnSpec("series", "text", AT_OPEN, "family of the product"),
+    ColumnSpec("list_price", "money", AT_OPEN, "suggested retail price of the product"),
+    ColumnSpec("account", "text", BACK_FILLED, "the customer"),
+    ColumnSpec("sector", "text", BACK_FILLED, "industry of the account"),
+    ColumnSpec("account_revenue", "money", BACK_FILLED, "yearly revenue of the account, in millions"),
+    ColumnSpec("employees", "number", BACK_FILLED, "employees of the account"),
+    ColumnSpec("office_location", "text", BACK_FILLED, "country of the account's head office"),
+    ColumnSpec("stage", "text", AT_CLOSE, "prospecting, engaging, won or lost, as of the day of the export"),
+    ColumnSpec("engage_date", "date", AT_OPEN, "day on which the conversation began; missing while prospecting"),
+    ColumnSpec("close_date", "date", AT_CLOSE, "day on which the deal was won or lost; missing while open"),
+    ColumnSpec("close_value", "money", AT_CLOSE, "revenue of the closed deal, 0 when lost; missing while open"),
 )
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #d8ac4287
@@ -96,9 +96,9 @@ EXTRA_PREFIX = "x_"
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #f8a34d7d
 FURTHER = (
-    Column("amount", "money", AT_OPEN, "size of the deal: its price while it is open, its value when it is won"),
-    Column("expected_close_date", "date", AT_CLOSE, "day on which the agent hopes to close; rewritten until the deal is closed"),
-    Column("reported_date", "date", AT_OPEN, "day of the report that the row was written for; a deal may have several"),
+    ColumnSpec("amount", "money", AT_OPEN, "size of the deal: its price while it is open, its value when it is won"),
+    ColumnSpec("expected_close_date", "date", AT_CLOSE, "day on which the agent hopes to close; rewritten until the deal is closed"),
+    ColumnSpec("reported_date", "date", AT_OPEN, "day of the report that the row was written for; a deal may have several"),
 )
 DEAL_LEVEL = tuple(column for column in DEALS if column.name not in {own.name for own in _PIPELINE} | {"stage"})
 PIPELINE_KINDS = {column.name: column.kind for column in (*_PIPELINE, *DEAL_LEVEL, *FURTHER)}

@@ -16,7 +16,7 @@ from ipywidgets import Widget
 
 from ..access.accounts import Viewer
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from .pipeline_board import say_new_deals
 from .theme import Column, Tile, build_or_say, card, later, note, page, picture, sentences, side_by_side, stack, table, tiles
 from .viewing import open_published, read_backtest, read_calibration, read_deals, read_metrics, read_record

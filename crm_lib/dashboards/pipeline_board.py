@@ -20,7 +20,7 @@ from ipywidgets import Widget
 
 from ..access.accounts import Viewer
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 from .theme import (Bar, Column, Field, Tile, bars, build_or_say, card, download, facts, filled_columns, filters, holds_words, later, note, page, panel,
                            picture, search_texts, sentences, side_by_side, stack, table, tiles)
 from .viewing import open_published, read_backtest, read_deals, read_forecast, read_metrics, read_reasons, read_scores

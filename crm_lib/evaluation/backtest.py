@@ -16,7 +16,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 from ..base.metrics import bootstrap_difference, reliability, score_forecast
 from .variants import list_variants, make_variant, split_name
 from ..features.features import FeatureSettings

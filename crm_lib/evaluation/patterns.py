@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import binomtest, chi2_contingency
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..base.schema import CLOSED_STAGES
 from ..features.exposure import AGE_EDGES, Grid, count_exposure
 from ..features.movement import is_stuck, stuck_age

@@ -21,7 +21,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days, horizon_end
+from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.metrics import bootstrap_difference
 from .backtest import training_sets
 from .tuning import default_settings
@@ -179,7 +179,7 @@ def compare_settings(
     return _compare(task, default, {"other": other}, draws, seed).loc["other"].to_dict()
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #c87f9a27
-_DECIDING = ("base/fiscal", "features/snapshots", "features/exposure", "base/metrics", "models/incidence", "models/winning",
+_DECIDING = ("base/calendar", "features/snapshots", "features/exposure", "base/metrics", "models/incidence", "models/winning",
              "models/learners", "models/models", "evaluation/backtest", "evaluation/tuning", "evaluation/screening")
 _PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "xgboost")
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from ..base.metrics import bootstrap_difference
 from ..base.schema import late_columns
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..features.exposure import AGE_EDGES
 from ..models.calibration import CALIBRATORS
 from ..models.incidence import IncidenceModel

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from .exposure import Grid
 
 # %% ../../nbs/lib/25_features/40_dormancy.ipynb #e5944c30

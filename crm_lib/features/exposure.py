@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #9a71d516
 AGE_EDGES = (0, 5, 10, 15, 20, 30, 45, 60, 75, 90, 105, 120, 140, 180, 270, 365)

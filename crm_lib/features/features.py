@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 from .dormancy import alive_probabilities
 from .exposure import AGE_EDGES, Grid
 from .movement import stuck_age

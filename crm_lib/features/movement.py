@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from .snapshots import is_open
 
 # %% ../../nbs/lib/25_features/20_movement.ipynb #bd3bbcd8

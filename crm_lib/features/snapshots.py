@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days, horizon_end
+from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.schema import fixed_columns, late_columns
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #81b96d5e

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import fit_chosen
 from ..features.features import FeatureSettings
 from ..features.snapshots import known_at

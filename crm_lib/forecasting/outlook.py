@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import rolling_origins
 from ..features.features import FeatureSettings, build_features
 from ..features.movement import count_words, is_stuck, tabulate_words

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import nbinom, t as student
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #44e3ea0c
 def period_window(

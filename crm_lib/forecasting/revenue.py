@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from ..features.snapshots import is_open, known_at
 from .periods import period_window, shift_months
 from ..models.incidence import IncidenceModel

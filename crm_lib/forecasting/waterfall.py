@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from ..features.movement import TRENDS, is_slipped, name_trend
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #61e16927

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from tqdm import tqdm
 
 from ..base.config import CrmError
-from ..base.files import replacing
+from ..base.files import atomic_path
 from ..base.schema import TABLES
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #61b08db3
@@ -338,7 +338,7 @@ def _column_names(result: CursorResult, ours: str) -> list[str]:
 def _write_table(connection: Connection, query: str, ours: str, folder: Path) -> Path:
     options = {"stream_results": True, "max_row_buffer": _CHUNK, "no_parameters": True, "sqlite_raw_colnames": True}
     path, count = folder / f"{ours}.csv", 0
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         result = connection.exec_driver_sql(query, execution_options=options)
         names, writer = _column_names(result, ours), csv.writer(file, lineterminator="\n")
         writer.writerow(names)

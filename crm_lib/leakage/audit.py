@@ -16,7 +16,7 @@ import pandas as pd
 import xgboost as xgb
 
 from ..base.config import CrmError
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from ..base.schema import EXTRA_PREFIX
 from ..features.own import require_reasons
 from .detectors import DETECTION_COLUMNS, MIN_EACH, tell_closed, tell_copies, tell_gaps, tell_totals, tell_wins, tell_wins_ahead

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar, as_days
 from ..base.metrics import score_forecast
 from ..base.schema import CLOSED_STAGES
 from ..features.snapshots import known_at, take_snapshots

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from ..features.snapshots import known_at
 
 # %% ../../nbs/lib/30_leakage/20_leakage.ipynb #ccef6add

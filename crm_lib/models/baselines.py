@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..features.exposure import AGE_EDGES, Grid, count_exposure, walk
 from .incidence import IncidenceModel, WinTable, closings, shared_date
 

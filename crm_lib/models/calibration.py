@@ -18,7 +18,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days, horizon_end
+from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.metrics import log_odds, reliability
 from .incidence import IncidenceModel, shared_date
 

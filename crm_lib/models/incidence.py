@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days, horizon_end
+from ..base.calendar import FiscalCalendar, as_days, horizon_end
 
 # %% ../../nbs/lib/35_models/10_incidence.ipynb #82667de4
 def chain_hazards(

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..features.exposure import AGE_EDGES, Grid, count_exposure, walk
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .incidence import IncidenceModel, closings, mix_hazards, shared_date

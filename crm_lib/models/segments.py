@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..base.metrics import log_odds
 from ..base.schema import late_columns
 from .incidence import IncidenceModel, closings

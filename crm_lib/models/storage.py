@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base.config import CrmError
 from ..base.files import replace_folder, sha256
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..base.metrics import log_odds
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .calibration import CalibratedModel, Calibrator

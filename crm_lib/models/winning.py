@@ -16,7 +16,7 @@ from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX, fixed_columns, late_columns
 from .incidence import WinTable

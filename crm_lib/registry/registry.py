@@ -21,7 +21,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.files import replace_folder, write_parquet
-from ..base.fiscal import FiscalCalendar
+from ..base.calendar import FiscalCalendar
 from ..evaluation.backtest import attach_labels, compare_losses
 from ..models.incidence import IncidenceModel
 from ..models.models import BASELINES

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.fiscal import as_days, horizon_end
+from ..base.calendar import as_days, horizon_end
 from ..features.movement import is_stuck, name_trend
 from ..features.snapshots import known_at
 from ..models.incidence import IncidenceModel, shared_date

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError, read_params
-from ..base.fiscal import as_days
+from ..base.calendar import as_days
 from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX, fixed_columns, outcome_columns
 from ..features.dormancy import alive_probabilities

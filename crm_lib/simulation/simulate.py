@@ -16,7 +16,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..base.config import CrmError
-from ..base.fiscal import FiscalCalendar, as_days, horizon_end
+from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from .world import SEED, World, make_catalogues, make_world, random_stream
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #61b3dd19

@@ -42,7 +42,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ...base.config import CrmError
-from ...base.files import replace_folder, replacing, sha256, write_csv, write_json, write_parquet, write_text
+from ...base.files import replace_folder, atomic_path, sha256, write_csv, write_json, write_parquet, write_text
 
 # %% ../../../nbs/tests/base/test_files.ipynb #10d71f7f
 def names(folder):
@@ -56,7 +56,7 @@ def frame():
 
 # %% ../../../nbs/tests/base/test_files.ipynb #b6b78a12
 def test_a_block_that_ends_well_puts_the_file_in_place_and_leaves_nothing_beside_it(tmp_path):
-    with replacing(tmp_path / "new" / "deep" / "a.txt") as part:
+    with atomic_path(tmp_path / "new" / "deep" / "a.txt") as part:
         part.write_text("whole")
         assert part.parent == tmp_path / "new" / "deep" and not (tmp_path / "new" / "deep" / "a.txt").exists()
     assert (tmp_path / "new" / "deep" / "a.txt").read_text() == "whole" and names(tmp_path / "new" / "deep") == ["a.txt"]
@@ -66,7 +66,7 @@ def test_a_block_that_ends_well_puts_the_file_in_place_and_leaves_nothing_beside
 def test_a_block_that_fails_leaves_what_was_there(tmp_path, error):
     write_text("before", tmp_path / "a.txt")
     with pytest.raises(error):
-        with replacing(tmp_path / "a.txt") as part:
+        with atomic_path(tmp_path / "a.txt") as part:
             part.write_text("half")
             raise error
     assert (tmp_path / "a.txt").read_text() == "before" and names(tmp_path) == ["a.txt"]
@@ -74,7 +74,7 @@ def test_a_block_that_fails_leaves_what_was_there(tmp_path, error):
 
 def test_a_first_write_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError):
-        with replacing(tmp_path / "a.txt") as part:
+        with atomic_path(tmp_path / "a.txt") as part:
             part.write_text("half")
             raise RuntimeError
     assert names(tmp_path) == []
@@ -85,7 +85,7 @@ def test_a_process_killed_in_the_middle_leaves_the_old_file_whole(tmp_path):
     write_text("before", tmp_path / "a.txt")
     child = os.fork()
     if child == 0:
-        with replacing(tmp_path / "a.txt") as part:
+        with atomic_path(tmp_path / "a.txt") as part:
             part.write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)
     _, status = os.waitpid(child, 0)

@@ -28,7 +28,7 @@ import pytest
 from ...access.accounts import LOCAL, Viewer
 from ...base.config import CrmError
 from ...base.files import write_json, write_parquet
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...dashboards.pipeline_board import (DealPanel, add_prospecting, chance_path, coming_periods, comparable_deals, count_changes, count_grades, count_months, count_stages, deal_facts, deals_csv,
                                     filter_deals, forecast_sentences, forecast_tiles, list_open, pipeline_page, say_comparables, say_shown,
                                     won_by_month)

@@ -57,7 +57,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...evaluation.backtest import (attach_labels, choose_model, compare_losses, compare_variants, fit_chosen, forecast_origin, forecast_variants,
                               judge_origins, reliability_table, rolling_origins, run_backtest, summarise, training_sets)
 from ...evaluation.variants import make_variant

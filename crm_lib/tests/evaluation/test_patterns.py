@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...evaluation.patterns import closing_hazard, stuck_by_agent, win_drivers, win_rates, win_rates_by_phase
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #1abf7733

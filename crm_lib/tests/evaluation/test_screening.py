@@ -27,7 +27,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...evaluation import screening
 from ...evaluation.backtest import attach_labels, judge_origins
 from ...evaluation.screening import (compare_settings, inner_facts, inner_losses, inner_origins, list_additions, make_objective, mean_loss, prepare_inner,

@@ -25,7 +25,7 @@ from copy import deepcopy
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...evaluation.variants import VARIANTS, list_variants, make_variant, read_recipe, split_name
 from ...models.calibration import CALIBRATORS
 from ...models.models import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model

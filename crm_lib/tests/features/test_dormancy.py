@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.fiscal import FiscalCalendar, as_days
+from ...base.calendar import FiscalCalendar, as_days
 from ...features.dormancy import _days_in_cells, alive_probabilities
 from ...features.exposure import Grid
 from ...features.features import build_features

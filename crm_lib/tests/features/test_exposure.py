@@ -30,7 +30,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...features.exposure import AGE_EDGES, Grid, age_bins, count_exposure, walk
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #476c7924

@@ -40,7 +40,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar, as_days
+from ...base.calendar import FiscalCalendar, as_days
 from ...features.dormancy import alive_probabilities
 from ...features.exposure import AGE_EDGES, Grid, count_exposure
 from ...features.features import FEATURES, LABELS, FeatureSettings, build_features, closing_ratios, cohort_volumes, stuck_shares

@@ -35,7 +35,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...base.schema import late_columns
 from ...features.snapshots import (entry_snapshots, follow_up, is_open, known_at, label_wins, month_ends, spaced_dates,
                                take_snapshots)

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...evaluation.backtest import run_backtest
 from ...features.features import build_features
 from ...features.snapshots import month_ends, spaced_dates

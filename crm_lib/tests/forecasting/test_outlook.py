@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...features.features import build_features
 from ...features.movement import TRENDS, count_words, name_trend
 from ...features.snapshots import month_ends, spaced_dates

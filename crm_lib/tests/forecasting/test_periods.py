@@ -25,7 +25,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...forecasting.periods import (find_break, label_window, last_period, name_window, new_deals, past_windows, period_window, say_break, say_days, seasonal_mean,
                              shift_months, won_revenue)
 from ...simulation.simulate import simulate_sample

@@ -26,7 +26,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...features.snapshots import known_at, take_snapshots
 from ...forecasting.revenue import (build_book, draw_revenue, in_scope, learn_shock, list_segments, new_deal_wins, recent_deals, revenue_moments, stage_weighted,
                              summarise_draws)

@@ -30,7 +30,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...features.snapshots import known_at
 from ...ingestion.deals import build_deals
 from ...leakage.leak_story import (BEFORE_MEDIAN, BEFORE_ZERO, FINISHED, MODELS, NOTHING, POPULAR, SPLITS, STORY_COLUMNS, TOLD, _interval, audit_popular,

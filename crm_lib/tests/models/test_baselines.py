@@ -26,7 +26,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...base.metrics import score_forecast
 from ...features.exposure import AGE_EDGES, Grid
 from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable

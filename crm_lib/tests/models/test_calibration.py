@@ -39,7 +39,7 @@ import pytest
 from sklearn.base import clone
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar, horizon_end
+from ...base.calendar import FiscalCalendar, horizon_end
 from ...models.calibration import CALIBRATORS, CalibratedModel, Calibrator, apply_maps, calibrate_forward, fit_maps
 from ...models.incidence import IncidenceModel, chain_hazards
 from ...models.models import CloseHazardModel

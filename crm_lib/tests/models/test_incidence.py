@@ -39,7 +39,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...models.incidence import IncidenceModel, WinTable, chain_hazards, closings, mix_hazards, shared_date
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #f7208cdb

@@ -40,7 +40,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...evaluation.backtest import forecast_origin
 from ...features.features import build_features
 from ...features.snapshots import spaced_dates

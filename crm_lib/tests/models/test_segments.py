@@ -33,7 +33,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...base.metrics import log_odds
 from ...models.baselines import PhaseTable
 from ...models.models import CloseHazardModel

@@ -45,7 +45,7 @@ from sklearn.exceptions import NotFittedError
 
 from ...base.config import CrmError
 from ...base.files import sha256
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...models.calibration import CALIBRATORS, CalibratedModel
 from ...models.incidence import IncidenceModel
 from ...models.models import MODEL_FEATURES, CloseHazardModel, make_model

@@ -32,7 +32,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...models.baselines import AlwaysNo
 from ...models.incidence import IncidenceModel
 from ...reporting.figures import chance_text, percent_text

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from ...base import schema
 from ...base.config import CrmError
-from ...base.schema import AT_CLOSE, BACK_FILLED, Column
+from ...base.schema import AT_CLOSE, BACK_FILLED, ColumnSpec
 from ...features.snapshots import entry_snapshots, is_open, known_at, take_snapshots
 from ...ingestion.deals import observed_until, records_start
 from ...models.segments import segment_names
@@ -212,7 +212,7 @@ def test_a_row_may_lack_what_deals_of_the_crm_lack():
 def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, flag):
     _, deals, _ = small_crm()
     told = deals.assign(reason_won=deals["stage"], discount=np.where(deals["stage"] == "won", 0.3, 0.0))
-    extra = (Column("reason_won", "text", flag, "why it was won"), Column("discount", "money", flag, "what was taken off at the end"))
+    extra = (ColumnSpec("reason_won", "text", flag, "why it was won"), ColumnSpec("discount", "money", flag, "what was taken off at the end"))
     monkeypatch.setattr(schema, "DEALS", (*schema.DEALS, *extra))
     day = observed_until(deals) - pd.Timedelta(days=60)
     then = known_at(told, day)

@@ -49,7 +49,7 @@ from hypothesis import strategies as st
 
 from ...base.config import CrmError
 from ...base.files import write_parquet
-from ...base.fiscal import as_days, horizon_end
+from ...base.calendar import as_days, horizon_end
 from ...base.metrics import log_odds
 from ...evaluation.backtest import training_sets
 from ...features.features import FEATURES, build_features

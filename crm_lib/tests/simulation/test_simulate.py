@@ -55,7 +55,7 @@ import pytest
 import crm_lib
 from ...base.config import CrmError
 from ...base.files import write_csv
-from ...base.fiscal import FiscalCalendar, horizon_end
+from ...base.calendar import FiscalCalendar, horizon_end
 from ...simulation.simulate import MAX_AGE, Simulation, simulate, simulate_crm, simulate_sample, true_probabilities
 from ...simulation.world import World, random_stream
 

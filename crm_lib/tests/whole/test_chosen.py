@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.fiscal import as_days, horizon_end
+from ...base.calendar import as_days, horizon_end
 from ...base.metrics import log_odds
 from ...evaluation.backtest import (attach_labels, choose_model, compare_losses, compare_variants, fit_chosen, forecast_variants, judge_origins,
                               rolling_origins, run_backtest, summarise)

@@ -38,7 +38,7 @@ import yaml
 
 from ...access.accounts import LOCAL
 from ...base.config import quiet_telemetry
-from ...base.fiscal import FiscalCalendar
+from ...base.calendar import FiscalCalendar
 from ...base.metrics import log_odds
 from ...dashboards.pipeline_board import count_changes, forecast_tiles, list_open
 from ...dashboards.viewing import read_deals, read_scores

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from traitlets import Bool, Dict, Float, Int, List, Unicode, observe
 
 from ..base.config import CrmError
-from ..ingestion.names import plain_name
+from ..ingestion.spelling import plain_name
 from ..reporting.figures import INK, SOFT, THEME
 from ..reporting.tables import format_number
 

@@ -17,7 +17,7 @@ import pandas as pd
 from ..base.config import CrmError
 from ..base.schema import (DEAL_COLUMNS, DEALS, DTYPES, EXTRA_PREFIX, OPEN_STAGES, PIPELINE_KINDS, TABLE_KEYS, TABLES, require_columns)
 from .mapping import check_stages
-from .names import MENDING_COLUMNS, mend_names as mend_by_catalogue, mend_without_catalogue, propose_sectors
+from .spelling import MENDING_COLUMNS, mend_names as mend_by_catalogue, mend_without_catalogue, propose_sectors
 from .notation import read_amounts, read_dates
 from .rules import (FINDING_COLUMNS, KEY_CONTRACTS, STOPPING_RULES, Rule, apply_contract, apply_rules, is_closed, join_findings,
                            require_no_stop, show_rows)
@@ -118,7 +118,7 @@ def _fold_reports(pipeline: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple]]:
     return last.drop(columns="reported_date").reset_index(drop=True), rows if folded else []
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #2481a80a
-def _separate_hope(pipeline: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple]]:
+def _split_expected_close(pipeline: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple]]:
     if "expected_close_date" not in pipeline:
         return pipeline, []
     is_hope = pipeline["stage"].isin(OPEN_STAGES) & (pipeline["close_date"] == pipeline["expected_close_date"])
@@ -235,7 +235,7 @@ def _map_stages(pipeline: pd.DataFrame, stages: Mapping[str, str]) -> tuple[pd.D
 def _shape(pipeline: pd.DataFrame, has_products: bool) -> tuple[pd.DataFrame, list[tuple], list[pd.DataFrame]]:
     findings = [apply_rules(pipeline, _REPORT_RULES, "sales_pipeline")]
     pipeline, folded = _fold_reports(pipeline)
-    pipeline, moved = _separate_hope(pipeline)
+    pipeline, moved = _split_expected_close(pipeline)
     return _use_amount(pipeline, has_products), [*folded, *moved], [*findings, apply_rules(pipeline, STOPPING_RULES, "sales_pipeline")]
 
 

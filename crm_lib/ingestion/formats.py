@@ -27,7 +27,7 @@ import openpyxl
 import pandas as pd
 
 from ..base.config import CrmError
-from .names import plain_name
+from .spelling import plain_name
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #1d238ed3
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import pandas as pd
 from ..base.config import CrmError
 from ..base.schema import DEALS, EXTRA_PREFIX, FURTHER, PIPELINE_KINDS, STAGES, TABLE_KEYS, TABLES
 from .formats import RawTable
-from .names import plain_name
+from .spelling import plain_name
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #1660f311
 def _find(wanted: str, names: Iterable[str]) -> str | None:

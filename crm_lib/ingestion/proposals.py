@@ -26,7 +26,7 @@ from ..base.schema import DEALS, FURTHER
 from .deals import name_extra
 from .formats import RawTable
 from .mapping import COLUMN_KEYS
-from .names import plain_name
+from .spelling import plain_name
 from .notation import read_amounts, read_dates
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #8da701e4
@@ -106,7 +106,7 @@ def _settle_dates(frame: pd.DataFrame, found: dict[str, tuple[str | None, str]])
     return found
 
 
-def _settle_hope(frame: pd.DataFrame, found: dict[str, tuple[str | None, str]], stages: Mapping[str, str]) -> dict[str, tuple[str | None, str]]:
+def _settle_expected_close(frame: pd.DataFrame, found: dict[str, tuple[str | None, str]], stages: Mapping[str, str]) -> dict[str, tuple[str | None, str]]:
     if not {"close_date", "stage"} <= set(found):
         return found
     is_open = frame[found["stage"][0]].map(stages).isin(["prospecting", "engaging"])
@@ -193,7 +193,7 @@ def propose_mapping(
     found = _settle_dates(frame, _propose_columns(frame, preset))
     engaged = frame[found["engage_date"][0]] if "engage_date" in found else None
     stages = _propose_stages(frame[found["stage"][0]], engaged) if "stage" in found else {}
-    found = _settle_hope(frame, found, stages)
+    found = _settle_expected_close(frame, found, stages)
     _require_complete({key: header for key, (header, _) in found.items()}, stages, table)
     late = _late_columns([name for name in frame.columns if name not in {header for header, _ in found.values()}])
     return Proposal(preset, {key: header for key, (header, _) in found.items()}, stages,

@@ -15,7 +15,7 @@ import pandas as pd
 from ..base.config import CrmError
 from ..base.schema import TABLES
 from .formats import RawTable, read_file
-from .names import plain_name
+from .spelling import plain_name
 
 # %% ../../nbs/lib/20_ingestion/50_sources.ipynb #8ccd2492
 READABLE = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm")

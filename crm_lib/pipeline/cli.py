@@ -144,7 +144,7 @@ def restore_data() -> None:
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #a6845e82
 def _main_table(path: Path, name: str | None) -> Any:
-    from crm_lib.ingestion.names import plain_name
+    from crm_lib.ingestion.spelling import plain_name
     from crm_lib.ingestion.sources import read_raw
     tables = read_raw(path, [name] if name else [])
     chosen = [table for table in tables if plain_name(table.name) == plain_name(name or "sales_pipeline")]
@@ -392,7 +392,7 @@ def _check_limit(column: str, value: str) -> None:
     from difflib import get_close_matches
     from crm_lib.access.accounts import LOCAL
     from crm_lib.registry.bundles import open_bundle
-    from crm_lib.ingestion.names import find_near, plain_name
+    from crm_lib.ingestion.spelling import find_near, plain_name
     from crm_lib.dashboards.viewing import project_folder, read_deals
     try:
         known = sorted(read_deals(open_bundle(project_folder()), LOCAL)[column].dropna().astype(str).unique())

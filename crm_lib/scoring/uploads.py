@@ -24,7 +24,7 @@ from ..ingestion import formats
 from ..ingestion.deals import build_deals
 from ..ingestion.formats import RawTable
 from ..ingestion.mapping import check_stages, map_tables
-from ..ingestion.names import find_near, mend_names, plain_name
+from ..ingestion.spelling import find_near, mend_names, plain_name
 from ..ingestion.notation import read_amounts, read_dates
 from .scoring import defuse_formulas, score_deals
 from .value import deal_values

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
-from .dormancy import alive_probabilities
+from .cure import alive_probabilities
 from .exposure import AGE_EDGES, Grid
 from .movement import stuck_age
 from .snapshots import is_open, take_snapshots

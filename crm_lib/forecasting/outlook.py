@@ -18,7 +18,7 @@ from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import rolling_origins
 from ..features.features import FeatureSettings, build_features
 from ..features.movement import count_words, is_stuck, tabulate_words
-from ..features.own import list_candidates, load_functions, make_builder
+from ..features.custom import list_candidates, load_functions, make_builder
 from ..features.snapshots import known_at
 from .forecast import (BESIDE, Limits, add_actuals, fit_forecasters, forecast_revenue, like_windows, number_records, publish_record, say_record, stand_at,
                               stand_at_all, summarise_record, today_windows, wape_table, weekly_intervals)

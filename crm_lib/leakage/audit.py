@@ -18,7 +18,7 @@ import xgboost as xgb
 from ..base.config import CrmError
 from ..base.calendar import as_days
 from ..base.schema import EXTRA_PREFIX
-from ..features.own import require_reasons
+from ..features.custom import require_reasons
 from .detectors import DETECTION_COLUMNS, MIN_EACH, tell_closed, tell_copies, tell_gaps, tell_totals, tell_wins, tell_wins_ahead
 from .leakage import Builder, build_twice, compare_builds
 from .separation import auc_within, cross_fit, to_numbers

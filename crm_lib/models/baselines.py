@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar
-from ..features.exposure import AGE_EDGES, Grid, count_exposure, walk
+from ..features.exposure import AGE_EDGES, Grid, count_exposure, cells_ahead
 from .incidence import IncidenceModel, WinTable, closings, shared_date
 
 # %% ../../nbs/lib/35_models/20_baselines.ipynb #8cec0385
@@ -73,6 +73,6 @@ class PhaseTable(IncidenceModel):
         """Look the cells of the days to come up."""
         check_is_fitted(self, "hazard_")
         as_of = shared_date(X)
-        cells = walk(as_of, X["age_days"].to_numpy(), days, Grid(self.calendar, self.age_edges))
+        cells = cells_ahead(as_of, X["age_days"].to_numpy(), days, Grid(self.calendar, self.age_edges))
         ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")
         return self.hazard_[cells], np.broadcast_to(self.win_table_.predict_proba(ahead), cells.shape)

@@ -18,7 +18,7 @@ import pandas as pd
 from ..base.config import CrmError
 from ..base.schema import PIPELINE_KINDS, outcome_columns
 from ..features.features import build_features
-from ..features.own import make_builder
+from ..features.custom import make_builder
 from ..features.snapshots import known_at
 from ..ingestion import formats
 from ..ingestion.deals import build_deals

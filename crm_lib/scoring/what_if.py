@@ -20,10 +20,10 @@ from ..base.config import CrmError, read_params
 from ..base.calendar import as_days
 from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX, fixed_columns, outcome_columns
-from ..features.dormancy import alive_probabilities
+from ..features.cure import alive_probabilities
 from ..features.exposure import Grid
 from ..features.features import FEATURES, FeatureSettings, cohort_volumes, stuck_shares
-from ..features.own import Own, add_features, list_candidates, load_functions
+from ..features.custom import Own, add_features, list_candidates, load_functions
 from ..features.snapshots import known_at, take_snapshots
 from ..ingestion.deals import observed_until, read_deals, records_start
 from ..models.incidence import IncidenceModel

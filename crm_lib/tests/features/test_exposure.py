@@ -31,7 +31,7 @@ import pytest
 
 from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
-from ...features.exposure import AGE_EDGES, Grid, age_bins, count_exposure, walk
+from ...features.exposure import AGE_EDGES, Grid, age_bins, count_exposure, cells_ahead
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #476c7924
 SEEDS = pytest.mark.parametrize("seed", range(8))
@@ -111,12 +111,12 @@ def test_a_walk_gives_the_cell_of_each_deal_on_each_day_to_come(seed):
     rng = np.random.default_rng(seed)
     ages, start, grid = rng.integers(0, 380, 7), datetime.date(2023, 12, 20) + datetime.timedelta(days=int(rng.integers(0, 90))), Grid(FiscalCalendar(seed + 1))
     wanted = [[cell_by_hand(age + step, start + datetime.timedelta(days=step), grid) for step in range(1, 101)] for age in ages]
-    assert walk(np.datetime64(start), ages, 100, grid).tolist() == wanted
-    assert walk(pd.Timestamp(start), ages, 100, grid).tolist() == wanted
+    assert cells_ahead(np.datetime64(start), ages, 100, grid).tolist() == wanted
+    assert cells_ahead(pd.Timestamp(start), ages, 100, grid).tolist() == wanted
 
 
 def test_a_walk_of_no_days_has_no_cells():
-    assert walk(np.datetime64("2024-01-31"), np.array([1, 2]), 0).shape == (2, 0)
+    assert cells_ahead(np.datetime64("2024-01-31"), np.array([1, 2]), 0).shape == (2, 0)
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #0df82355
 @SEEDS

@@ -41,7 +41,7 @@ import pytest
 
 from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar, as_days
-from ...features.dormancy import alive_probabilities
+from ...features.cure import alive_probabilities
 from ...features.exposure import AGE_EDGES, Grid, count_exposure
 from ...features.features import FEATURES, LABELS, FeatureSettings, build_features, closing_ratios, cohort_volumes, stuck_shares
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, take_snapshots

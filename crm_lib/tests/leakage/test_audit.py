@@ -31,7 +31,7 @@ import yaml
 
 from ...base.config import CrmError
 from ...features.features import FEATURES, build_features
-from ...features.own import list_candidates, make_builder
+from ...features.custom import list_candidates, make_builder
 from ...features.snapshots import month_ends, spaced_dates, take_snapshots
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...leakage.audit import Audit, audit_features, replay_closings, require_no_leak, tell_truncation

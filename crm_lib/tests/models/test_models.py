@@ -47,7 +47,7 @@ from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, records_start
 from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
 from ...models.incidence import chain_hazards
-from ...models.models import BASELINES, MODEL_FEATURES, CloseHazardModel, bin_values, living_weights, make_model, quantile_edges
+from ...models.models import BASELINES, MODEL_FEATURES, CloseHazardModel, bin_values, alive_weights, make_model, quantile_edges
 from ...simulation.simulate import World, simulate, true_probabilities
 
 # %% ../../../nbs/tests/models/test_models.ipynb #514be844
@@ -279,7 +279,7 @@ def test_the_hazard_of_the_living_is_found_and_the_dead_dilute_it(learner):
 
 def test_who_closed_was_alive_and_silence_speaks_against_the_others():
     X, y = made_mixed()
-    weight = living_weights(X, y, X["alive_probability"].to_numpy(), turns=30)
+    weight = alive_weights(X, y, X["alive_probability"].to_numpy(), turns=30)
     is_open = (y["event"] == 0).to_numpy()
     assert (weight[~is_open] == 1).all() and (weight[is_open] < X["alive_probability"][is_open]).all() and weight.min() > 0
     share = pd.Series(weight[is_open]).groupby(X["alive_probability"].to_numpy()[is_open]).mean()
@@ -290,7 +290,7 @@ def test_who_closed_was_alive_and_silence_speaks_against_the_others():
 def test_without_a_turn_only_the_closings_are_known_to_be_alive():
     X, y = made_mixed(400)
     known = X["alive_probability"].to_numpy()
-    assert np.allclose(living_weights(X, y, known, turns=0), np.where(y["event"] > 0, 1, known), atol=2**-20)
+    assert np.allclose(alive_weights(X, y, known, turns=0), np.where(y["event"] > 0, 1, known), atol=2**-20)
     first, third = (CloseHazardModel("table", (), turns=turns).fit(X, y).predict_win(today(3).assign(age_days=20, alive_probability=0.6), [30])[30]
                     for turns in (0, 3))
     assert (third > first).all()
@@ -300,7 +300,7 @@ def test_a_closing_after_the_follow_up_counts_as_silence():
     X, y = made_mixed(400)
     longer = y.assign(duration=y["duration"] + np.where(y["event"] > 0, 0, 500), event=1)
     known = X["alive_probability"].to_numpy()
-    assert (living_weights(X, longer, known, limit=80) == living_weights(X, y, known, limit=80)).all()
+    assert (alive_weights(X, longer, known, limit=80) == alive_weights(X, y, known, limit=80)).all()
 
 
 def test_a_deal_whose_chance_is_not_known_counts_as_alive():

@@ -53,7 +53,7 @@ from ...base.calendar import as_days, horizon_end
 from ...base.metrics import log_odds
 from ...evaluation.backtest import training_sets
 from ...features.features import FEATURES, build_features
-from ...features.own import load_functions, make_builder
+from ...features.custom import load_functions, make_builder
 from ...features.snapshots import month_ends
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.formats import RawTable

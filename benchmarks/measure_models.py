@@ -47,7 +47,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 def settings_of(fiscal_year_start: int) -> FeatureSettings:
     "Give the feature settings of params.yaml."
-    return FeatureSettings(fiscal_year_start, **{name: PARAMS["features"][name] for name in ("cohort_by", "cohort_days", "stuck_quantile")})
+    return FeatureSettings(fiscal_year_start, **{name: PARAMS["features"][name] for name in ("cohort_by", "cohort_days", "stale_quantile")})
 
 
 def deals_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

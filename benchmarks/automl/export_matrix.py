@@ -39,7 +39,7 @@ def make_deals(folder: Path, params: dict) -> pd.DataFrame:
 def make_snapshots(deals: pd.DataFrame, params: dict) -> pd.DataFrame:
     """Build the features at the as-of dates of the features stage."""
     how, first, last = params["features"], records_start(deals), observed_until(deals, params["ingest"]["observed_until"])
-    chosen = {name: how[name] for name in ("cohort_by", "cohort_days", "stuck_quantile")}
+    chosen = {name: how[name] for name in ("cohort_by", "cohort_days", "stale_quantile")}
     dates = np.union1d(spaced_dates(first, last, how["snapshot_every_days"]), month_ends(first, last))
     return build_features(deals, dates, first, FeatureSettings(params["calendar"]["fiscal_year_start"], **chosen))
 

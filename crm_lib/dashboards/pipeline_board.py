@@ -43,12 +43,12 @@ AGES = {"under 30 days": (0, 30), "30 to 89 days": (30, 90), "90 to 179 days": (
 def list_open(
     scores: pd.DataFrame,  # read_scores: the open deals with their scores
     slip_days: float = 7,  # publish.slip_days
-) -> pd.DataFrame:  # scores with is_slipped, age_days, value (money if won), state (hot, stuck or missing), text (what a search looks at)
+) -> pd.DataFrame:  # scores with is_slipped, age_days, value (money if won), state (hot, stale or missing), text (what a search looks at)
     "Add what a list of open deals is sorted and filtered by."
     as_of = scores["as_of"]
     listed = scores.assign(age_days=(as_of - scores["engage_date"]).dt.days, value=scores["expected_value"] / scores["p_won_ever"])
     is_hot = (scores["grade"] == "A") & (scores["expected_close_date"] <= as_of + pd.Timedelta(days=_HOT_DAYS))
-    state = pd.Series(np.select([scores["is_stuck"], is_hot], ["stuck", "hot"], ""), index=scores.index, dtype=object).replace("", None)
+    state = pd.Series(np.select([scores["is_stale"], is_hot], ["stale", "hot"], ""), index=scores.index, dtype=object).replace("", None)
     return listed.assign(state=state, text=search_texts(listed, _SEARCHED), is_slipped=is_slipped(scores["slipped_days"], slip_days))
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #9efa8f1f
@@ -72,7 +72,7 @@ def add_prospecting(
 _EQUAL = ("stage", "regional_office", "manager", "sales_agent", "product", "grade")
 ORDERS = {"Chance": ("p_won_quarter_end", True), "Expected value (what is at stake)": ("expected_value", True), "Expected close": ("expected_close_date", False),
           "Days open": ("age_days", True)}
-LOOKS = {"hot": ("state", "hot"), "stuck": ("is_stuck", True), "slipped": ("is_slipped", True), **{word: ("trend", word) for word in TRENDS}}
+LOOKS = {"hot": ("state", "hot"), "stale": ("is_stale", True), "slipped": ("is_slipped", True), **{word: ("trend", word) for word in TRENDS}}
 
 
 def filter_deals(
@@ -135,7 +135,7 @@ def count_changes(
     listed: pd.DataFrame,  # from list_open
     slip_days: float = 7,  # publish.slip_days
 ) -> list[Bar]:  # a bar per word of movement.WORDS
-    "Count what moved since the day that directions compare with, and what is stuck."
+    "Count what moved since the day that directions compare with, and what is stale."
     late = listed.loc[listed["is_slipped"], "slipped_days"]
     more = {"slipped": f", typically {late.median():,.0f} days later"} if len(late) else {}
     return [Bar(word.capitalize(), count, f"{count:,} deal{'' if count == 1 else 's'}{more.get(word, '')}") for word, count in count_words(listed, slip_days).items()]
@@ -460,10 +460,10 @@ def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
     chosen = read_facts(folder).model
     everything = add_prospecting(listed, deals)
     opened = DealPanel(everything, deals, read_reasons(folder, viewer), lambda: read_backtest(folder, viewer, [chosen]))
-    days, meanings = params["publish"].get("trend_days", 28), explain_words(None, slip_days, params["features"].get("stuck_quantile", 0.9))
+    days, meanings = params["publish"].get("trend_days", 28), explain_words(None, slip_days, params["features"].get("stale_quantile", 0.9))
     counted = [card("By grade", [bars(count_grades(listed))], f"A: a chance of at least {params['publish'].get('grades', (0.5,))[0]:.0%} to be won by the quarter's end."), card("By stage", [bars(count_stages(listed, deals))]),
                card("By month of expected close", [bars(count_months(listed))]),
-               card("Change", [bars(count_changes(listed, slip_days))], f"Against about {days} days earlier. Slipped: {meanings['slipped']}. Stuck: {meanings['stuck']}.")]
+               card("Change", [bars(count_changes(listed, slip_days))], f"Against about {days} days earlier. Slipped: {meanings['slipped']}. Stale: {meanings['stale']}.")]
     return stack([side_by_side(counted, 270), _list_card(everything, deals, opened), opened.widget])
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #0917c810

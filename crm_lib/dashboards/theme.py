@@ -371,7 +371,7 @@ class Column(NamedTuple):
 
 
 _RIGHT = ("money", "percent", "number", "ratio")
-_TONES = {"A": "good", "B": "accent", "improving": "good", "declining": "alarm", "stuck": "alarm", "hot": "good", "won": "good", "lost": "alarm"}
+_TONES = {"A": "good", "B": "accent", "improving": "good", "declining": "alarm", "stale": "alarm", "hot": "good", "won": "good", "lost": "alarm"}
 
 
 def cell_texts(

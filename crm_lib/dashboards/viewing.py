@@ -78,7 +78,7 @@ def _of_deals(frame: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
 
 
 _SCORED = ("as_of", "opportunity_id", "p_won_30", "p_won_quarter_end", "p_won_ever", "expected_close_date", "expected_value", "grade", "trend", "slipped_days",
-           "is_stuck")
+           "is_stale")
 
 
 def read_scores(

@@ -17,7 +17,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import rolling_origins
 from ..features.features import FeatureSettings, build_features
-from ..features.movement import count_words, is_stuck, tabulate_words
+from ..features.movement import count_words, is_stale, tabulate_words
 from ..features.custom import list_candidates, load_functions, make_builder
 from ..features.snapshots import known_at
 from .forecast import (BESIDE, Limits, add_actuals, fit_forecasters, forecast_revenue, like_windows, number_records, publish_record, say_record, stand_at,
@@ -144,16 +144,16 @@ class Change(NamedTuple):
     moves: pd.DataFrame  # from explain_change, with the step in words in `what`, the largest first
     steps: pd.DataFrame  # from sum_steps, with what the model learned anew as the first step
     sentence: str  # from when to when, and by how much
-    counts: dict[str, int]  # of movement.WORDS: the open deals that are improving, declining, new, slipped, stuck
+    counts: dict[str, int]  # of movement.WORDS: the open deals that are improving, declining, new, slipped, stale
     words: pd.DataFrame  # the same with the meaning of each word, from movement.tabulate_words
 
 
 def _count(outlook: Outlook, moves: pd.DataFrame, last: np.datetime64) -> dict[str, int]:
     "Count the open deals by direction, slips and age, as every page does."
     now, known = moves[moves["is_open"]], known_at(outlook.deals, last)
-    stuck = known.loc[is_stuck(known, last, outlook.settings.stuck_quantile), "opportunity_id"]
+    stale = known.loc[is_stale(known, last, outlook.settings.stale_quantile), "opportunity_id"]
     trend = now["step"].replace("entered_late", "new")
-    return count_words(pd.DataFrame({"trend": trend, "slipped_days": np.where(now["slipped"], np.inf, 0.0), "is_stuck": now["opportunity_id"].isin(stuck)}))
+    return count_words(pd.DataFrame({"trend": trend, "slipped_days": np.where(now["slipped"], np.inf, 0.0), "is_stale": now["opportunity_id"].isin(stale)}))
 
 
 def _add_learned(steps: pd.DataFrame, said: float) -> pd.DataFrame:
@@ -189,7 +189,7 @@ def look_between(
     sentence = (f"On {day} the deals then open were expected to bring {opening:,.0f} from {first} to {end}, by the model of that day; on {last} it is {moves['after'].sum():,.0f}, "
                 "what was won in that quarter since then included. Today's model, asked about both days, says what each deal did.")
     counts = _count(outlook, moves, last)
-    words = tabulate_words(counts, since, slip_days, outlook.settings.stuck_quantile)
+    words = tabulate_words(counts, since, slip_days, outlook.settings.stale_quantile)
     return Change(moves, _add_learned(sum_steps(moves), opening), sentence, counts, words)
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #a9559c21

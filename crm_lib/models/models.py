@@ -43,7 +43,7 @@ def bin_values(
     return np.where(np.isnan(values), (len(edges) + 1) // 2, np.searchsorted(np.asarray(edges), values, side="right"))
 
 # %% ../../nbs/lib/35_models/50_models.ipynb #9a029e29
-MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stuck_share")
+MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stale_share")
 
 # %% ../../nbs/lib/35_models/50_models.ipynb #68c3198d
 class _CellCoder(IncidenceModel):

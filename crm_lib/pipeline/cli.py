@@ -347,7 +347,7 @@ def score_pipeline(
         model, _, found = load_version(_registered(), version)
         settings = [params["backtest"]["horizons"], params["publish"]["grades"], params["publish"]["trend_days"]]
         scores = score_latest(model, read_deals(tables / "deals.parquet"), pd.read_parquet(tables / "snapshots.parquet"), *settings,
-                              stuck_quantile=params["features"]["stuck_quantile"])
+                              stale_quantile=params["features"]["stale_quantile"])
         said = f"As of {read_facts(bundle).as_of}, scored by version {found.version} of {read_facts(bundle).source} ({found.tags.get('model', '')})."
         scores = scores.assign(model_version=found.version)
     write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)

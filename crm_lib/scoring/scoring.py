@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.calendar import as_days, horizon_end
-from ..features.movement import is_stuck, name_trend
+from ..features.movement import is_stale, name_trend
 from ..features.snapshots import known_at
 from ..models.incidence import IncidenceModel, shared_date
 from .value import deal_values
@@ -120,15 +120,15 @@ def score_latest(
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
     trend_days: int = 28,  # the direction compares with this many days ago
     said: pd.DataFrame | None = None,  # what was published then, if it was kept; used instead of asking the model about that day
-    stuck_quantile: float = 0.9,  # features.stuck_quantile
-) -> pd.DataFrame:  # one row per open deal, as score_deals gives it, and is_stuck
+    stale_quantile: float = 0.9,  # features.stale_quantile
+) -> pd.DataFrame:  # one row per open deal, as score_deals gives it, and is_stale
     "Score the deals open at the latest as-of date."
     as_of = snapshots["as_of"].max()
     today, earlier = snapshots[snapshots["as_of"] == as_of], snapshots[snapshots["as_of"] == compared_date(snapshots, trend_days)]
     known = known_at(deals, as_of)
     scores = score_deals(model, today, earlier, deal_values(known, today), horizons, grades, said)
-    stuck = known.loc[is_stuck(known, as_of, stuck_quantile), "opportunity_id"]
-    return scores.assign(is_stuck=scores["opportunity_id"].isin(stuck))
+    stale = known.loc[is_stale(known, as_of, stale_quantile), "opportunity_id"]
+    return scores.assign(is_stale=scores["opportunity_id"].isin(stale))
 
 # %% ../../nbs/lib/45_scoring/20_scoring.ipynb #a0b871a0
 FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -22,7 +22,7 @@ from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX, fixed_columns, outcome_columns
 from ..features.cure import alive_probabilities
 from ..features.exposure import Grid
-from ..features.features import FEATURES, FeatureSettings, cohort_volumes, stuck_shares
+from ..features.features import FEATURES, FeatureSettings, cohort_volumes, stale_shares
 from ..features.custom import Own, add_features, list_candidates, load_functions
 from ..features.snapshots import known_at, take_snapshots
 from ..ingestion.deals import observed_until, read_deals, records_start
@@ -87,7 +87,7 @@ def prepare(
     "Get everything ready that does not depend on the question."
     features, calendar, explain = params["features"], params["calendar"], params["explain"]
     settings = FeatureSettings(calendar["fiscal_year_start"], cohort_by=features["cohort_by"], cohort_days=features["cohort_days"],
-                               stuck_quantile=features["stuck_quantile"])
+                               stale_quantile=features["stale_quantile"])
     candidates = tuple(list_candidates(deals, functions or {}, features["leave_out"]))
     usual = _pick_usual(model, snapshots, explain["horizon"], explain["background"])
     return WhatIf(deals, deals if mine is None else mine, model, settings, observed_until(deals, params["ingest"]["observed_until"]), records_start(deals),
@@ -299,7 +299,7 @@ def _features(context: WhatIf, row: Mapping[str, Any], as_of: pd.Timestamp, want
         "week_closing": lambda: _closing_ratio(context, day, world, week, today),
         "cohort_volume": lambda: cohort_volumes(engaged, world.place, far, settings.cohort_days)[-1],
         "week_volume": lambda: cohort_volumes(engaged, alike, far, settings.cohort_days)[-1],
-        "agent_stuck_share": lambda: stuck_shares(frame, world.agent, far, context.first, settings)[world.agent[-1]],
+        "agent_stale_share": lambda: stale_shares(frame, world.agent, far, context.first, settings)[world.agent[-1]],
         "alive_probability": lambda: alive_probabilities(frame, world.agent, cohort, far, context.first, settings.grid, settings.prior)[-1]}
     return {name: compute() for name, compute in found.items() if name in wanted}
 

@@ -37,7 +37,7 @@ calendar: {fiscal_year_start: 1}
 ingest: {observed_until: null}
 validate: {}
 explore: {}
-features: {stuck_quantile: 0.9}
+features: {stale_quantile: 0.9}
 leak_story: {}
 tuning: {}
 backtest: {}
@@ -63,7 +63,7 @@ def _scores():
     return pd.DataFrame({"as_of": DAY, "opportunity_id": OPEN, "p_won_30": 0.2, "p_won_60": 0.3, "p_won_90": 0.4, "p_won_quarter_end": [0.6, 0.02, 0.6, 0.3],
                          "p_won_ever": [0.6, 0.02, 0.6, 0.3], "expected_close_date": pd.to_datetime(["2024-05-01", None, "2024-05-02", "2024-06-01"]),
                          "expected_value": [60.0, 2.0, 4444.0, 2333.0], "grade": ["A", "D", "A", "B"], "trend": ["improving", "declining", "new", "steady"],
-                         "slipped_days": [np.nan, 20.0, 3.0, 0.0], "is_stuck": [False, True, False, True], "reason_1": "open: +1.0"})
+                         "slipped_days": [np.nan, 20.0, 3.0, 0.0], "is_stale": [False, True, False, True], "reason_1": "open: +1.0"})
 
 
 def _reasons():

@@ -7,7 +7,7 @@ __all__ = ['make_deals', 'deals', 'test_only_closed_deals_count_in_a_win_rate',
            'test_groups_may_be_given_as_values_and_the_missing_are_left_out',
            'test_the_month_of_the_quarter_follows_the_fiscal_year', 'test_nothing_closed_gives_an_empty_table',
            'test_a_constant_hazard_is_found_again', 'test_days_before_the_first_recorded_closing_are_not_at_risk',
-           'test_a_deal_counts_as_stuck_only_when_it_had_the_time', 'test_no_closings_leave_no_measure_of_stuck',
+           'test_a_deal_counts_as_stale_only_when_it_had_the_time', 'test_no_closings_leave_no_measure_of_stale',
            'many', 'test_an_agent_who_wins_more_is_found_and_the_calendar_is_not', 'test_equal_agents_are_called_equal',
            'test_a_column_with_one_group_or_few_deals_has_no_answer']
 
@@ -18,7 +18,7 @@ import pytest
 
 from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
-from ...evaluation.patterns import closing_hazard, stuck_by_agent, win_drivers, win_rates, win_rates_by_phase
+from ...evaluation.patterns import closing_hazard, stale_by_agent, win_drivers, win_rates, win_rates_by_phase
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #1abf7733
 def make_deals(stages, engaged, closed, agents="Ann"):
@@ -71,14 +71,14 @@ def test_days_before_the_first_recorded_closing_are_not_at_risk(deals):
     assert late["days"].sum() < early["days"].sum() and late["closes"].sum() == 2
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #531aafa1
-def test_a_deal_counts_as_stuck_only_when_it_had_the_time(deals):
-    assert stuck_by_agent(deals, "2024-04-30")[["sales_agent", "n", "stuck"]].values.tolist() == [["Bo", 2, 0.5], ["Ann", 2, 0.0]]
-    assert stuck_by_agent(deals, "2024-02-15")[["sales_agent", "n", "stuck"]].values.tolist() == [["Bo", 1, 1.0], ["Ann", 2, 0.0]]
+def test_a_deal_counts_as_stale_only_when_it_had_the_time(deals):
+    assert stale_by_agent(deals, "2024-04-30")[["sales_agent", "n", "stale"]].values.tolist() == [["Bo", 2, 0.5], ["Ann", 2, 0.0]]
+    assert stale_by_agent(deals, "2024-02-15")[["sales_agent", "n", "stale"]].values.tolist() == [["Bo", 1, 1.0], ["Ann", 2, 0.0]]
 
 
-def test_no_closings_leave_no_measure_of_stuck(deals):
+def test_no_closings_leave_no_measure_of_stale(deals):
     with pytest.raises(CrmError, match="no deal has closed yet"):
-        stuck_by_agent(deals.iloc[3:], "2024-04-30")
+        stale_by_agent(deals.iloc[3:], "2024-04-30")
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #449134b3
 def many(agent_rates, n=400, seed=3):

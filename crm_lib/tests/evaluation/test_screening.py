@@ -80,7 +80,7 @@ def test_a_wrong_number_of_days_names_its_key(wrong):
 # %% ../../../nbs/tests/evaluation/test_screening.ipynb #33c8c7fb
 WORDS = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
 TEST_DAY, FIRST = np.datetime64("2025-01-31"), pd.Timestamp("2024-03-01")
-FEW = ["week_closing", "agent_stuck_share"]
+FEW = ["week_closing", "agent_stale_share"]
 
 
 def features_of(deals):

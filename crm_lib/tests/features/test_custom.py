@@ -197,7 +197,7 @@ def test_a_function_sees_only_what_is_known_and_can_change_nothing(deals, taken)
         table.loc[:, "close_value"] = 0.0
         rows.loc[:, "age_days"] = 0
         return rows["age_days"]
-    assert add_features(deals, taken.assign(agent_stuck_share=0.5), {"mine": greedy})["mine"].tolist() == [0] * 5
+    assert add_features(deals, taken.assign(agent_stale_share=0.5), {"mine": greedy})["mine"].tolist() == [0] * 5
 
 # %% ../../../nbs/tests/features/test_custom.ipynb #04739a47
 def test_candidates_are_built_features_columns_of_the_crm_and_own_ones_but_those_left_out(deals):

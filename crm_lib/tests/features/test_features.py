@@ -43,7 +43,7 @@ from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar, as_days
 from ...features.cure import alive_probabilities
 from ...features.exposure import AGE_EDGES, Grid, count_exposure
-from ...features.features import FEATURES, LABELS, FeatureSettings, build_features, closing_ratios, cohort_volumes, stuck_shares
+from ...features.features import FEATURES, LABELS, FeatureSettings, build_features, closing_ratios, cohort_volumes, stale_shares
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, take_snapshots
 from ...ingestion.deals import build_deals, records_start
 from ...simulation.simulate import World, simulate_crm
@@ -71,7 +71,7 @@ def dated(deals):
 
 
 def settings_of(seed):
-    return FeatureSettings(fiscal_year_start=seed * 2 + 1, age_edges=(5, 15, 40), prior=1.5, stuck_quantile=0.8, cohort_days=5 + seed)
+    return FeatureSettings(fiscal_year_start=seed * 2 + 1, age_edges=(5, 15, 40), prior=1.5, stale_quantile=0.8, cohort_days=5 + seed)
 
 # %% ../../../nbs/tests/features/test_features.ipynb #f8fec814
 def ratios_by_hand(deals, group, as_of, start, settings):
@@ -176,14 +176,14 @@ def shares_by_hand(deals, agent, as_of, start, settings):
     ages = [(closed - engaged).astype(int) for engaged, closed in dated(deals) if closed is not None and closed <= as_of]
     if not ages:
         return [0.0] * (max(agent) + 1)
-    limit = math.ceil(round(quantile_by_hand(ages, settings.stuck_quantile), 9))
-    old, stuck = [0] * (max(agent) + 1), [0] * (max(agent) + 1)
+    limit = math.ceil(round(quantile_by_hand(ages, settings.stale_quantile), 9))
+    old, stale = [0] * (max(agent) + 1), [0] * (max(agent) + 1)
     for own, (engaged, closed) in zip(agent, dated(deals)):
         if engaged >= start and engaged + limit <= as_of:
             old[own] += 1
-            stuck[own] += closed is None or closed > as_of
-    overall = sum(stuck) / max(sum(old), 1)
-    return [(some + settings.prior * overall) / (all_ + settings.prior) for some, all_ in zip(stuck, old)]
+            stale[own] += closed is None or closed > as_of
+    overall = sum(stale) / max(sum(old), 1)
+    return [(some + settings.prior * overall) / (all_ + settings.prior) for some, all_ in zip(stale, old)]
 
 
 @SEEDS
@@ -191,11 +191,11 @@ def test_shares_are_the_old_deals_still_open_over_all_old_deals(seed):
     deals, settings = random_deals(seed), settings_of(seed)
     agent = np.random.default_rng(seed).integers(0, 4, len(deals))
     for day in DATES:
-        np.testing.assert_allclose(stuck_shares(deals, agent, day, START, settings), shares_by_hand(deals, agent, day, START, settings), rtol=1e-12)
+        np.testing.assert_allclose(stale_shares(deals, agent, day, START, settings), shares_by_hand(deals, agent, day, START, settings), rtol=1e-12)
 
 
 def test_nobody_has_left_a_deal_lying_before_the_first_closing():
-    assert stuck_shares(random_deals(0), np.arange(50) % 3, np.datetime64("2024-01-01") - 1, START).tolist() == [0.0] * 3
+    assert stale_shares(random_deals(0), np.arange(50) % 3, np.datetime64("2024-01-01") - 1, START).tolist() == [0.0] * 3
 
 # %% ../../../nbs/tests/features/test_features.ipynb #fa2fff1b
 def test_the_grid_of_the_settings_has_their_calendar_and_edges():
@@ -239,7 +239,7 @@ def test_features_are_the_snapshots_with_a_finite_value_in_every_column(crm):
     pd.testing.assert_frame_equal(found[list(snapshots)], snapshots)
     assert set(FEATURES) <= set(found) and len(found) > 200
     assert np.isfinite(found[list(FEATURES)].to_numpy()).all() and (found[list(FEATURES)] >= 0).all(axis=None)
-    assert (found[["agent_stuck_share", "alive_probability"]] <= 1).all(axis=None) and found[list(FEATURES)].nunique().min() > 10
+    assert (found[["agent_stale_share", "alive_probability"]] <= 1).all(axis=None) and found[list(FEATURES)].nunique().min() > 10
 
 
 def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
@@ -255,7 +255,7 @@ def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
         "week_closing": np.take(ratios_by_hand(engaged, codes["week"], MONTHS[1], as_days(start), settings), codes["week"]),
         "cohort_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"], MONTHS[1], 7),
         "week_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"] * 0, MONTHS[1], 7),
-        "agent_stuck_share": np.take(shares_by_hand(engaged, codes["agent"], MONTHS[1], as_days(start), settings), codes["agent"]),
+        "agent_stale_share": np.take(shares_by_hand(engaged, codes["agent"], MONTHS[1], as_days(start), settings), codes["agent"]),
         "alive_probability": alive_probabilities(engaged, codes["agent"], codes["cohort"], MONTHS[1], start, settings.grid, settings.prior)})
     wanted = wanted[is_open(engaged, MONTHS[1])].sort_values("opportunity_id", ignore_index=True)
     same(part(found, MONTHS[1])[list(wanted)], wanted)
@@ -319,7 +319,7 @@ def test_another_past_does_change_features(crm):
     other = other_future(deals, MONTHS[0], np.random.default_rng(0))
     first, second = (part(build_features(table, MONTHS, start), MONTHS[1]).set_index("opportunity_id") for table in (deals, other))
     both = first.index.intersection(second.index)
-    for name in ("cohort_closing", "week_closing", "week_volume", "agent_stuck_share", "alive_probability"):
+    for name in ("cohort_closing", "week_closing", "week_volume", "agent_stale_share", "alive_probability"):
         assert (first.loc[both, name] != second.loc[both, name]).any()
 
 # %% ../../../nbs/tests/features/test_features.ipynb #857873fa
@@ -363,7 +363,7 @@ def test_dates_before_all_deals_alone_give_no_rows():
     assert len(found) == 0 and set(FEATURES) <= set(found)
 
 # %% ../../../nbs/tests/features/test_features.ipynb #53fa47e4
-@pytest.mark.parametrize("setting", [{"prior": 0.0}, {"prior": -1.0}, {"stuck_quantile": 1.0}, {"cohort_days": 0}])
+@pytest.mark.parametrize("setting", [{"prior": 0.0}, {"prior": -1.0}, {"stale_quantile": 1.0}, {"cohort_days": 0}])
 def test_a_setting_that_gives_no_numbers_is_refused(setting):
     with pytest.raises(CrmError, match="features"):
         FeatureSettings(**setting)

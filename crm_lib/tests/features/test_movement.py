@@ -6,16 +6,16 @@
 __all__ = ['test_a_move_of_the_log_odds_by_more_than_a_quarter_has_a_name', 'test_a_deal_that_was_not_open_then_is_new',
            'test_chances_of_nothing_on_both_days_are_steady', 'test_the_step_that_counts_can_be_chosen',
            'test_a_slip_is_more_than_so_many_days_later', 'deals',
-           'test_an_open_deal_is_stuck_from_the_age_by_which_nine_of_ten_have_closed',
+           'test_an_open_deal_is_stale_from_the_age_by_which_nine_of_ten_have_closed',
            'test_what_closed_later_was_open_and_its_age_was_not_known',
-           'test_where_nothing_has_closed_nothing_is_stuck', 'test_every_word_has_a_count_and_a_meaning']
+           'test_where_nothing_has_closed_nothing_is_stale', 'test_every_word_has_a_count_and_a_meaning']
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #6f169556
 import numpy as np
 import pandas as pd
 import pytest
 
-from ...features.movement import TRENDS, WORDS, count_words, explain_words, is_slipped, is_stuck, name_trend, stuck_age, tabulate_words
+from ...features.movement import TRENDS, WORDS, count_words, explain_words, is_slipped, is_stale, name_trend, stale_age, tabulate_words
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #b6952f7d
 def test_a_move_of_the_log_odds_by_more_than_a_quarter_has_a_name():
@@ -48,27 +48,27 @@ def deals():
     return pd.concat([frame, late], ignore_index=True)
 
 
-def test_an_open_deal_is_stuck_from_the_age_by_which_nine_of_ten_have_closed(deals):
-    assert stuck_age(deals["engage_date"], deals["close_date"], "2024-01-31") == 10
-    assert is_stuck(deals, "2024-01-31")[10:].tolist() == [False, True, False]
-    assert is_stuck(deals, "2024-02-01")[10:].tolist() == [True, True, False]
+def test_an_open_deal_is_stale_from_the_age_by_which_nine_of_ten_have_closed(deals):
+    assert stale_age(deals["engage_date"], deals["close_date"], "2024-01-31") == 10
+    assert is_stale(deals, "2024-01-31")[10:].tolist() == [False, True, False]
+    assert is_stale(deals, "2024-02-01")[10:].tolist() == [True, True, False]
 
 
 def test_what_closed_later_was_open_and_its_age_was_not_known(deals):
-    assert not is_stuck(deals, "2024-02-20")[11] and is_stuck(deals, "2024-02-19")[11]
-    assert stuck_age(deals["engage_date"], deals["close_date"], "2024-01-03", 1.0) == 2
+    assert not is_stale(deals, "2024-02-20")[11] and is_stale(deals, "2024-02-19")[11]
+    assert stale_age(deals["engage_date"], deals["close_date"], "2024-01-03", 1.0) == 2
 
 
-def test_where_nothing_has_closed_nothing_is_stuck(deals):
-    assert np.isnan(stuck_age(deals["engage_date"], deals["close_date"], "2024-01-01")) and not is_stuck(deals, "2024-01-01").any()
+def test_where_nothing_has_closed_nothing_is_stale(deals):
+    assert np.isnan(stale_age(deals["engage_date"], deals["close_date"], "2024-01-01")) and not is_stale(deals, "2024-01-01").any()
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #c3bde4d7
 def test_every_word_has_a_count_and_a_meaning():
-    scores = pd.DataFrame({"trend": ["new", "improving", "new"], "slipped_days": [np.nan, 8.0, np.nan], "is_stuck": [False, True, False]})
-    assert count_words(scores) == {"improving": 1, "steady": 0, "declining": 0, "new": 2, "slipped": 1, "stuck": 1}
+    scores = pd.DataFrame({"trend": ["new", "improving", "new"], "slipped_days": [np.nan, 8.0, np.nan], "is_stale": [False, True, False]})
+    assert count_words(scores) == {"improving": 1, "steady": 0, "declining": 0, "new": 2, "slipped": 1, "stale": 1}
     assert count_words(scores, slip_days=8)["slipped"] == 0 and sum(count_words(scores)[word] for word in TRENDS) == len(scores)
     table = tabulate_words(count_words(scores), "2024-03-03", 5)
     assert table.index.tolist() == list(WORDS) and table.loc["new"].tolist() == [2, "was not open on 2024-03-03"]
     meanings = explain_words("2024-03-03", 5, 0.8)
-    assert tuple(meanings) == WORDS and meanings["slipped"] == "expected to close more than 5 days later than on 2024-03-03" and "80%" in meanings["stuck"]
+    assert tuple(meanings) == WORDS and meanings["slipped"] == "expected to close more than 5 days later than on 2024-03-03" and "80%" in meanings["stale"]
     assert explain_words()["new"] == explain_words(pd.NaT)["new"] == "was not open on the earlier day"

@@ -12,7 +12,7 @@ __all__ = ['LAST', 'small_crm', 'outlook', 'past', 'ahead', 'test_the_past_holds
            'test_the_error_beside_the_number_is_that_of_its_method_at_windows_of_its_kind',
            'test_a_fall_of_new_deals_is_the_first_that_is_said', 'test_what_moved_the_quarter_adds_up',
            'test_a_changed_future_changes_nothing_of_the_earlier_forecast',
-           'test_directions_slips_and_stuck_deals_are_counted_as_the_list_of_deals_counts_them',
+           'test_directions_slips_and_stale_deals_are_counted_as_the_list_of_deals_counts_them',
            'test_directions_are_against_what_was_published_where_that_was_kept',
            'test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved']
 
@@ -163,13 +163,13 @@ def test_a_changed_future_changes_nothing_of_the_earlier_forecast(outlook):
     assert again.steps["total"].iloc[0] == pytest.approx(change.steps["total"].iloc[0])
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #49aa3d08
-def test_directions_slips_and_stuck_deals_are_counted_as_the_list_of_deals_counts_them(outlook):
+def test_directions_slips_and_stale_deals_are_counted_as_the_list_of_deals_counts_them(outlook):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
     scores = score_latest(model, outlook.deals, outlook.snapshots, [30, "quarter_end"])
     change, counted = look_between(outlook, model), count_words(scores)
-    assert change.counts == counted and counted["new"] > 0 and counted["slipped"] > 0 and counted["stuck"] > 0
+    assert change.counts == counted and counted["new"] > 0 and counted["slipped"] > 0 and counted["stale"] > 0
     steps = change.steps.set_index("step")["deals"]
-    assert {word: int(steps[word]) for word in ("improving", "steady", "declining", "new", "slipped")} == {word: counted[word] for word in counted if word != "stuck"}
+    assert {word: int(steps[word]) for word in ("improving", "steady", "declining", "new", "slipped")} == {word: counted[word] for word in counted if word != "stale"}
     assert look_between(outlook, model, slip_days=1e9).counts["slipped"] == 0
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #ff987ee9

@@ -327,7 +327,7 @@ def models(project, monkeypatch):
     from crm_lib.registry.tracking import connect, log_model
     params = yaml.safe_load(Path("params.yaml").read_text())
     params |= {"models": {"experiment": "tests", "registered_model": "m"}, "backtest": {"horizons": [30, "quarter_end"]},
-               "features": {"stuck_quantile": 0.9}, "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}}
+               "features": {"stale_quantile": 0.9}, "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     connect("tests")

@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from ...base.config import CrmError
 from ...features.features import FEATURES, LABELS
 from ...reporting.plots import (plot_attributions, plot_brier, plot_closings, plot_grades, plot_hazard, plot_origins, plot_rate, plot_reasons,
-                           plot_reliability, plot_score_distribution, plot_stuck, plot_values)
+                           plot_reliability, plot_score_distribution, plot_stale, plot_values)
 from ...reporting.reports import figure_png
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #3709f891
@@ -41,7 +41,7 @@ DEALS = pd.DataFrame({"stage": ["won", "lost", "won", "won", "engaging"], "produ
                       "close_value": [550.0, 0.0, 5500.0, 55.0, np.nan]})
 RATES = pd.DataFrame({"group": ["a", "b"], "rate": [0.6, 0.5], "low": [0.5, 0.4], "high": [0.7, 0.6], "n": [100, 20]})
 HAZARD = pd.DataFrame({"age": [0, 10, 0, 10], "hazard": [0.01, 0.02, 0.03, 0.04], "phase": ["first", "first", "last", "last"]})
-STUCK = pd.DataFrame({"sales_agent": ["c", "a", "b"], "stuck": [0.1, 0.3, 0.3], "n": [30, 20, 10]})
+STUCK = pd.DataFrame({"sales_agent": ["c", "a", "b"], "stale": [0.1, 0.3, 0.3], "n": [30, 20, 10]})
 ORIGINS = pd.DataFrame({"origin": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2), "model": ["forest"] * 2 + ["phase_table"] * 2, "brier": [0.1, 0.2, 0.3, 0.4]})
 BINS = pd.DataFrame({"model": ["a", "a", "b"], "bin_mean": [0.1, 0.4, 0.2], "observed": [0.1, 0.5, 0.3], "low": [0.0, 0.4, 0.2], "high": [0.2, 0.6, 0.4], "n": [9, 4, 7]})
 MEAN = pd.DataFrame({"feature": ["age_days", "price"], "contribution": [0.2, -0.7]})
@@ -70,7 +70,7 @@ def texts_of(figure, axes=0):
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #3dea3b5d
 DRAWN = {"closings": lambda: plot_closings(DEALS), "rate": lambda: plot_rate(RATES, overall=0.55), "hazard": lambda: plot_hazard(HAZARD),
-         "stuck": lambda: plot_stuck(STUCK), "values": lambda: plot_values(DEALS), "brier": lambda: plot_brier(METRICS),
+         "stale": lambda: plot_stale(STUCK), "values": lambda: plot_values(DEALS), "brier": lambda: plot_brier(METRICS),
          "origins": lambda: plot_origins(ORIGINS), "reliability": lambda: plot_reliability(BINS), "attributions": lambda: plot_attributions(MEAN),
          "reasons": lambda: plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS)), "grades": lambda: plot_grades(SCORES),
          "scores": lambda: plot_score_distribution(SCORES, cuts=[0.5])}
@@ -95,7 +95,7 @@ def test_every_picture_names_its_axes(name):
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #af6d4b6f
 @pytest.mark.parametrize("draw", [lambda: plot_closings(DEALS.iloc[:0]), lambda: plot_rate(RATES.iloc[:0]), lambda: plot_hazard(HAZARD.iloc[:0]),
-                                  lambda: plot_stuck(STUCK.iloc[:0]), lambda: plot_values(DEALS[DEALS["stage"] == "lost"]), lambda: plot_brier({"horizons": {}}),
+                                  lambda: plot_stale(STUCK.iloc[:0]), lambda: plot_values(DEALS[DEALS["stage"] == "lost"]), lambda: plot_brier({"horizons": {}}),
                                   lambda: plot_origins(ORIGINS.iloc[:0]), lambda: plot_reliability(BINS.iloc[:0]), lambda: plot_attributions(MEAN.iloc[:0]),
                                   lambda: plot_reasons(REASONS.iloc[:0], 0.0, 0.5), lambda: plot_grades(SCORES.iloc[:0]),
                                   lambda: plot_score_distribution(SCORES.iloc[:0])])
@@ -104,7 +104,7 @@ def test_nothing_to_draw_is_a_sentence(draw):
     assert figure.axes == [] and figure.texts[0].get_text().endswith(".") and figure_png(figure)
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #0a4326b3
-@pytest.mark.parametrize("draw", [plot_closings, plot_rate, plot_hazard, plot_stuck, plot_values, plot_origins, plot_reliability, plot_attributions,
+@pytest.mark.parametrize("draw", [plot_closings, plot_rate, plot_hazard, plot_stale, plot_values, plot_origins, plot_reliability, plot_attributions,
                                   plot_grades, plot_score_distribution, lambda frame: plot_reasons(frame, 0.0, 0.5)])
 def test_a_missing_column_is_named(draw):
     with pytest.raises(CrmError, match="needs the column.*the table has other"):
@@ -134,9 +134,9 @@ def test_the_hazard_has_a_line_per_phase_and_a_band_where_it_is_given():
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #60add2a6
 def test_agents_beyond_the_top_are_one_bar_weighted_by_their_deals():
-    figure = plot_stuck(STUCK, top=1)
+    figure = plot_stale(STUCK, top=1)
     assert rows_of(figure) == ["a", "the other 2"] and texts_of(figure)[1] == "15\u00a0% of 40"
-    assert texts_of(plot_stuck(STUCK.assign(n=0), top=1))[1] == "0\u00a0% of 0" and rows_of(plot_stuck(STUCK)) == ["a", "b", "c"]
+    assert texts_of(plot_stale(STUCK.assign(n=0), top=1))[1] == "0\u00a0% of 0" and rows_of(plot_stale(STUCK)) == ["a", "b", "c"]
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #cf6f4a9b
 def test_values_are_of_won_deals_only_and_names_are_no_formulas():

@@ -38,13 +38,13 @@ from ...models.models import CloseHazardModel
 from ...scoring.explanation import ScoreFunction, explain_scores, name_feature, reference_deals, say_reason, strongest_reasons, used_features, win_columns
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #81bf211e
-FEW = ("cohort_closing", "agent_stuck_share")
+FEW = ("cohort_closing", "agent_stale_share")
 
 
 def made(n=600, seed=0):
     rng = np.random.default_rng(seed)
     X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "opportunity_id": [f"D{i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n),
-                      "cohort_closing": rng.choice([0.5, 1.0, 2.0], n), "agent_stuck_share": rng.choice([0.0, 0.3, np.nan], n)})
+                      "cohort_closing": rng.choice([0.5, 1.0, 2.0], n), "agent_stale_share": rng.choice([0.0, 0.3, np.nan], n)})
     wait = rng.geometric(0.02 * X["cohort_closing"])
     return X, pd.DataFrame({"event": np.where(wait > 80, 0, rng.integers(1, 3, n)), "duration": np.minimum(wait, 80)})
 
@@ -135,7 +135,7 @@ def test_a_feature_that_changes_no_score_has_no_contribution(open_deals):
 def test_an_unknown_value_is_explained_as_unknown(model, open_deals):
     reasons = explain_scores(model, open_deals, 30, background=5)
     unknown = reasons[reasons["value"].isna()]
-    assert len(unknown) == open_deals["agent_stuck_share"].isna().sum() > 0
+    assert len(unknown) == open_deals["agent_stale_share"].isna().sum() > 0
     assert unknown["words"].str.startswith("owner's deals left without a decision not known: ").all() and np.isfinite(unknown["contribution"]).all()
 
 
@@ -183,7 +183,7 @@ def test_equal_scores_are_put_in_order_by_their_values():
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #465dba5a
 @pytest.mark.parametrize("reason, words", [
     (("age_days", 96.0, -0.83), "open 96 days: lowers the chance a lot"),
-    (("agent_stuck_share", 0.257, 0.0), "26% of this owner's deals stay open without a decision: hardly moves the chance"),
+    (("agent_stale_share", 0.257, 0.0), "26% of this owner's deals stay open without a decision: hardly moves the chance"),
     (("week_closing", 3.31, 0.69), "deals started that week are closing 3.3 times as fast as usual: raises the chance"),
     (("alive_probability", 0.8, 0.7), "80% of such deals are still active: raises the chance a lot"),
     (("x_score", 2.50, 1.26), "score 2.5: raises the chance a lot"),

@@ -188,10 +188,10 @@ def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
     earlier, between = on("2024-02-22", fast=0.001, slow=0.001), on("2024-02-23", fast=0.9, slow=0.9)
     history = pd.concat([on("2024-01-01", dead=0.5), between, TODAY, earlier], ignore_index=True).assign(list_price=200.0)
     found = score_latest(Daily(), deals, history, ["quarter_end"], (0.4, 0.2, 0.1), 28)
-    pd.testing.assert_frame_equal(found.drop(columns="is_stuck"), scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1)))
-    assert not found["is_stuck"].any()
+    pd.testing.assert_frame_equal(found.drop(columns="is_stale"), scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1)))
+    assert not found["is_stale"].any()
     closed = deals.assign(opportunity_id=deals["opportunity_id"].mask(deals.index == 0, "x"), close_date=pd.to_datetime(["2024-03-01", None, None]))
-    assert score_latest(Daily(), closed, history, ["quarter_end"]).set_index("opportunity_id")["is_stuck"].to_dict() == {"fast": True, "slow": False, "dead": True}
+    assert score_latest(Daily(), closed, history, ["quarter_end"]).set_index("opportunity_id")["is_stale"].to_dict() == {"fast": True, "slow": False, "dead": True}
     assert found.set_index("opportunity_id")["slipped_days"].notna().to_dict() == {"fast": True, "slow": True, "dead": False}
     assert score_latest(Daily(), deals, history, ["quarter_end"], trend_days=400)["trend"].unique().tolist() == ["new"]
 

@@ -75,7 +75,7 @@ from ...simulation.simulate import simulate_sample
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
 PARAMS = {"source": {}, "calendar": {"fiscal_year_start": 1}, "validate": {}, "explore": {}, "leak_story": {}, "tuning": {}, "forecast": {}, "model_card": {},
           "ingest": {"observed_until": None, "columns": {}, "tables": {}, "stages": STAGES, "notation": {}, "mend_names": True},
-          "features": {"cohort_by": "regional_office", "cohort_days": 7, "stuck_quantile": 0.9, "own": [], "leave_out": {}},
+          "features": {"cohort_by": "regional_office", "cohort_days": 7, "stale_quantile": 0.9, "own": [], "leave_out": {}},
           "backtest": {"horizons": [30, 60, 90, "quarter_end"]}, "explain": {"horizon": "quarter_end", "background": 16},
           "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}, "train": {}, "models": {}}
 

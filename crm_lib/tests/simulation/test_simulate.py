@@ -419,10 +419,10 @@ def month_ends(simulation: Simulation, days: list[str]) -> pd.DataFrame:
         known = deals[deals["engage_date"] <= day]
         is_open = ~(known["close_date"] <= day)
         old = (day - known["engage_date"]).dt.days > MAX_AGE
-        stuck = is_open[old].groupby(known["sales_agent"][old]).mean()
+        stale = is_open[old].groupby(known["sales_agent"][old]).mean()
         rows = known[is_open & ~old]
         age = (day - rows["engage_date"]).dt.days
-        parts.append(pd.DataFrame({"day": day, "age": age // 15, "month": (day.month % 3), "stuck": rows["sales_agent"].map(stuck) > 0.15,
+        parts.append(pd.DataFrame({"day": day, "age": age // 15, "month": (day.month % 3), "stale": rows["sales_agent"].map(stale) > 0.15,
                                    "won": (rows["outcome"] == "won") & (rows["outcome_date"] <= day + pd.Timedelta(days=30))}))
     return pd.concat(parts, ignore_index=True)
 
@@ -437,7 +437,7 @@ def test_the_calendar_beats_age_alone_and_the_agents_record_adds_to_it():
     simulation = simulate(World(n_deals=40_000, surge_share=0))
     past = month_ends(simulation, ["2024-07-31", "2024-08-31", "2024-09-30", "2024-10-31", "2024-11-30"])
     later = month_ends(simulation, ["2025-01-31", "2025-02-28", "2025-03-31", "2025-04-30", "2025-05-31"])
-    by_age, by_phase, by_agent = (table_brier(past, later, by) for by in (["age"], ["age", "month"], ["age", "month", "stuck"]))
+    by_age, by_phase, by_agent = (table_brier(past, later, by) for by in (["age"], ["age", "month"], ["age", "month", "stale"]))
     assert by_phase < by_age - 0.01 and by_agent < by_phase - 0.001
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #3f2b27df

@@ -156,7 +156,7 @@ def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):
 def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):
     scores, deals = (pd.read_parquet(project / "artifacts" / name) for name in ("scores.parquet", "deals.parquet"))
     assert list(scores) == ["as_of", "opportunity_id", "p_won_30", "p_won_60", "p_won_90", "p_won_quarter_end", "p_won_ever", "expected_close_date",
-                            "expected_value", "grade", "trend", "is_stuck", "reason_1", "reason_2", "reason_3", "slipped_days", "model_version"]
+                            "expected_value", "grade", "trend", "is_stale", "reason_1", "reason_2", "reason_3", "slipped_days", "model_version"]
     assert set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"])
     assert set(scores["grade"]) <= set("ABCD") and set(scores["trend"]) <= {"improving", "steady", "declining", "new"}
 
@@ -207,7 +207,7 @@ def test_every_window_on_the_pages_is_that_of_the_forecast_and_the_record_is_its
 def test_each_word_has_one_count_on_every_page(project):
     forecast, publish, explore = (json.loads((project / "reports" / "metrics" / f"{stage}.json").read_text()) for stage in ("forecast", "publish", "explore"))
     scores = pd.read_parquet(project / "artifacts" / "scores.parquet")
-    assert forecast["words"] == publish["words"] == count_words(scores) and explore["stuck"] == publish["words"]["stuck"] and explore["open"] == len(scores)
+    assert forecast["words"] == publish["words"] == count_words(scores) and explore["stale"] == publish["words"]["stale"] and explore["open"] == len(scores)
     assert {bar.label.lower(): bar.value for bar in count_changes(list_open(read_scores(project, LOCAL)))} == publish["words"]
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #67969328

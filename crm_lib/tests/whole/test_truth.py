@@ -52,7 +52,7 @@ def deals(simulation, params, tmp_path_factory) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def settings(params) -> FeatureSettings:
-    chosen = {name: params["features"][name] for name in ("cohort_by", "cohort_days", "stuck_quantile")}
+    chosen = {name: params["features"][name] for name in ("cohort_by", "cohort_days", "stale_quantile")}
     return FeatureSettings(params["calendar"]["fiscal_year_start"], **chosen)
 
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['POPULAR', 'SPLITS', 'MODELS', 'FINISHED', 'BEFORE_ZERO', 'BEFORE_MEDIAN', 'TOLD', 'NOTHING', 'STORY_COLUMNS',
-           'popular_features', 'see_twice', 'split_deals', 'score_story', 'say_range', 'score_columns', 'audit_popular',
+           'popular_features', 'fit_twice', 'split_deals', 'score_story', 'say_range', 'score_columns', 'audit_popular',
            'name_detectors']
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #31416fbd
@@ -24,7 +24,7 @@ from ..base.metrics import score_forecast
 from ..base.schema import CLOSED_STAGES
 from ..features.snapshots import known_at, take_snapshots
 from .audit import DETECTORS, audit_features
-from .detectors import MIN_EACH, tell_totals
+from .detectors import MIN_EACH, detect_totals
 from .separation import auc_within
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #592194d0
@@ -78,7 +78,7 @@ def _closing_days(closed: pd.DataFrame, most_days: int) -> np.ndarray:
     return days if len(days) <= most_days else days[np.linspace(0, len(days) - 1, most_days).round().astype(int)]
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #036df308
-def see_twice(
+def fit_twice(
     deals: pd.DataFrame,  # one row per opportunity
     most_days: int = 600,  # closing days looked at, at most; beyond that an even choice of them
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # closed deals by day of closing: opportunity_id, close_date, is_won, POPULAR; now, and the day before the close
@@ -101,7 +101,7 @@ SPLITS = ("random", "by time")
 
 
 def split_deals(
-    seen: pd.DataFrame,  # from see_twice
+    seen: pd.DataFrame,  # from fit_twice
     split: str,  # one of SPLITS
     test_share: float = 0.2,  # share of the deals kept for the test
     seed: int = 0,  # seed of the random split
@@ -176,8 +176,8 @@ STORY_COLUMNS = ["split", "model", "view", "n", "auc", "low", "high", "accuracy"
 
 
 def score_story(
-    now: pd.DataFrame,  # from see_twice: the finished table
-    then: pd.DataFrame,  # from see_twice: the day before each close
+    now: pd.DataFrame,  # from fit_twice: the finished table
+    then: pd.DataFrame,  # from fit_twice: the day before each close
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
     test_share: float = 0.2,  # share of the deals kept for the test
     draws: int = 200,  # bootstrap draws of deals
@@ -206,8 +206,8 @@ def say_range(
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #a8df099b
 def score_columns(
-    now: pd.DataFrame,  # from see_twice: the finished table
-    then: pd.DataFrame,  # from see_twice: the day before each close
+    now: pd.DataFrame,  # from fit_twice: the finished table
+    then: pd.DataFrame,  # from fit_twice: the day before each close
     test_share: float = 0.2,  # share of the deals kept for the test, drawn at random
     seed: int = 0,  # seed of the split
 ) -> pd.DataFrame:  # column, what, auc_now, auc_before; columns without any value are left out, and all where deals are too few
@@ -235,7 +235,7 @@ def audit_popular(
     own = deals[_NEEDED]
     snapshots, whole = _build(own, as_of), popular_features(own)
     columns = _columns(whole)
-    totals = tell_totals(deals.assign(**{name: whole[name].to_numpy() for name in columns}), columns)
+    totals = detect_totals(deals.assign(**{name: whole[name].to_numpy() for name in columns}), columns)
     asked = pd.concat([audit_features(own, snapshots, _build, tried, columns).asked, totals], ignore_index=True)
     order = asked["column"].map(list(POPULAR).index) * len(DETECTORS) + asked["detector"].map(list(DETECTORS).index)
     return asked.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EMPTY', 'SUSPECT_AUC', 'HABIT_AUC', 'OUTCOME_AUC', 'AUDIT_COLUMNS', 'auc_within', 'share_gap', 'cross_fit',
-           'to_numbers', 'bin_values', 'column_audit']
+           'to_numbers', 'label_bins', 'column_audit']
 
 # %% ../../nbs/lib/30_leakage/10_separation.ipynb #bfdf530c
 import numpy as np
@@ -78,7 +78,7 @@ def to_numbers(
 EMPTY = "(empty)"
 
 
-def bin_values(
+def label_bins(
     values: pd.Series,  # a column of any kind
     bins: int = 20,  # bins of equal size for numbers and days
     frequent: float = 0.05,  # a number that this share of the rows has is a bin of its own

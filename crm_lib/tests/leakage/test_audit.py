@@ -34,8 +34,8 @@ from ...features.features import FEATURES, build_features
 from ...features.custom import list_candidates, make_builder
 from ...features.snapshots import month_ends, spaced_dates, take_snapshots
 from ...ingestion.deals import build_deals, observed_until, records_start
-from ...leakage.audit import Audit, audit_features, replay_closings, require_no_leak, tell_truncation
-from ...leakage.leakage import build_twice, compare_builds
+from ...leakage.audit import Audit, audit_features, replay_closings, require_no_leak, detect_truncation
+from ...leakage.truncation import build_twice, compare_builds
 from ...pipeline.dag import read_pipeline, run_stage
 from ...simulation.simulate import World, simulate_crm
 
@@ -270,7 +270,7 @@ def test_a_builder_that_picks_its_rows_by_the_outcome_is_told_though_no_candidat
     deals = pd.DataFrame({"opportunity_id": list("abc"), "sales_agent": "A", "stage": ["won", "lost", "engaging"],
                           "engage_date": pd.to_datetime(["2024-01-01"] * 3), "close_date": pd.to_datetime(["2024-03-01", "2024-03-02", None])})
     checked = compare_builds(build_twice(deals, ["2024-02-01"], lambda table, dates: take_snapshots(table[table["stage"] != "lost"], dates)))
-    found = tell_truncation(checked, ["age_days", "absent"]).set_index("column")
+    found = detect_truncation(checked, ["age_days", "absent"]).set_index("column")
     assert found.index.tolist()[:1] == ["age_days"] and found.loc["(rows)", "is_leak"] and "absent" not in found.index
     with pytest.raises(CrmError, match=r"know the future: .*\(rows\) \(truncation: as of 2024-02-01 1 of 2 values change when what came later is cut away\)"):
         require_no_leak(Audit(found.reset_index(), checked, pd.DataFrame(), {}))

@@ -27,7 +27,7 @@ import pandas as pd
 import pytest
 
 from ...features.snapshots import take_snapshots
-from ...leakage.detectors import tell_closed, tell_copies, tell_gaps, tell_totals, tell_wins, tell_wins_ahead
+from ...leakage.detectors import detect_closed, detect_copies, detect_gaps, detect_totals, detect_wins, detect_wins_ahead
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #b294506c
 def make(n=900, seed=3):
@@ -83,7 +83,7 @@ WRITTEN_AT_CLOSE = {
 
 
 @pytest.mark.parametrize("way", WRITTEN_AT_CLOSE)
-@pytest.mark.parametrize("tell", [tell_closed, tell_gaps])
+@pytest.mark.parametrize("tell", [detect_closed, detect_gaps])
 def test_what_is_written_at_the_close_is_found_by_values_and_by_gaps(deals, tell, way):
     assert is_leak(tell, deals, WRITTEN_AT_CLOSE[way](deals, rng_of(deals)))
 
@@ -110,7 +110,7 @@ HONEST = {
 
 
 @pytest.mark.parametrize("way", HONEST)
-@pytest.mark.parametrize("tell", [tell_closed, tell_gaps, tell_wins, tell_copies, tell_totals])
+@pytest.mark.parametrize("tell", [detect_closed, detect_gaps, detect_wins, detect_copies, detect_totals])
 def test_what_is_known_in_time_passes(deals, tell, way):
     assert not is_leak(tell, deals, HONEST[way](deals, rng_of(deals)))
 
@@ -118,32 +118,32 @@ def test_what_is_known_in_time_passes(deals, tell, way):
 def test_months_in_which_everything_is_closed_weigh_nothing(deals):
     old = deals["engage_date"] < "2024-03-04"
     settled = deals.assign(stage=deals["stage"].mask(old & is_open(deals), "lost"))
-    assert not is_leak(tell_closed, settled, old.to_numpy()) and not is_leak(tell_gaps, settled, pd.Series(1.0, index=deals.index).where(old))
-    assert is_leak(tell_closed, settled, is_open(settled)) and is_leak(tell_gaps, settled, is_open(settled))
+    assert not is_leak(detect_closed, settled, old.to_numpy()) and not is_leak(detect_gaps, settled, pd.Series(1.0, index=deals.index).where(old))
+    assert is_leak(detect_closed, settled, is_open(settled)) and is_leak(detect_gaps, settled, is_open(settled))
 
 
 def test_without_an_open_deal_nothing_is_said(deals):
     over = deals[~is_open(deals)]
-    assert not is_leak(tell_closed, over, over["close_value"]) and not is_leak(tell_gaps, over, over["close_value"])
+    assert not is_leak(detect_closed, over, over["close_value"]) and not is_leak(detect_gaps, over, over["close_value"])
 
 
 def test_a_dozen_deals_are_too_few_to_accuse_a_column():
     few = make(900).groupby("stage").head(4).reset_index(drop=True)
-    for tell in (tell_closed, tell_gaps, tell_wins, tell_copies, tell_totals):
+    for tell in (detect_closed, detect_gaps, detect_wins, detect_copies, detect_totals):
         assert not is_leak(tell, few, is_open(few) * 1.0) and not is_leak(tell, few, few["close_value"])
 
 
 def test_a_gap_that_points_both_ways_is_no_gap(deals):
     week = deals["engage_date"].dt.to_period("W").astype(str)
     hidden = pd.Series(1.0, index=deals.index).mask((week == week.iloc[0]) & is_open(deals))
-    crossed = tell_gaps(deals.assign(x=hidden), ["x"])
+    crossed = detect_gaps(deals.assign(x=hidden), ["x"])
     assert not crossed["is_leak"].any()
 
 
 def test_the_evidence_holds_the_numbers(deals):
-    found = tell_gaps(deals.assign(x=deals["close_value"]), ["x"])["evidence"].iloc[0]
+    found = detect_gaps(deals.assign(x=deals["close_value"]), ["x"])["evidence"].iloc[0]
     assert found == "is filled on 100% of the closed and 0% of the open deals of the same week, agent and product"
-    assert "with an area of 1.00 (chance: .50, error 0.0" in tell_closed(deals.assign(x=deals["close_value"]), ["x"])["evidence"].iloc[0]
+    assert "with an area of 1.00 (chance: .50, error 0.0" in detect_closed(deals.assign(x=deals["close_value"]), ["x"])["evidence"].iloc[0]
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #f83ccf5d
 @pytest.mark.parametrize("values", [
@@ -152,26 +152,26 @@ def test_the_evidence_holds_the_numbers(deals):
     lambda deals: deals["close_value"].where(deals["close_value"] > 0),
 ])
 def test_what_tells_won_from_lost_is_found_by_order_text_or_gap(deals, values):
-    assert is_leak(tell_wins, deals, values(deals))
+    assert is_leak(detect_wins, deals, values(deals))
 
 
 def test_a_value_with_which_every_deal_was_won_is_found_though_it_tells_few_of_them(deals):
-    above = tell_wins(deals.assign(x=deals["close_value"] > deals["close_value"].quantile(0.9)), ["x"])
+    above = detect_wins(deals.assign(x=deals["close_value"] > deals["close_value"].quantile(0.9)), ["x"])
     said = above["evidence"].iloc[0]
     assert above["is_leak"].all() and said.startswith("all ") and said.endswith("deals with the value True were won")
     lost = deals["stage"].eq("lost") & (rng_of(deals).random(len(deals)) < 0.3)
-    assert "with the value x were lost" in tell_wins(deals.assign(x=np.where(lost, "x", "y")), ["x"])["evidence"].iloc[0]
+    assert "with the value x were lost" in detect_wins(deals.assign(x=np.where(lost, "x", "y")), ["x"])["evidence"].iloc[0]
 
 
 def test_an_agent_who_wins_every_deal_is_no_leak_under_another_name(deals):
     master = deals["sales_agent"].isin(["C", "D", "E", "F"]) & ~is_open(deals)
     strong = deals.assign(stage=deals["stage"].mask(master, "won"))
-    assert not is_leak(tell_wins, strong, strong["sales_agent"] + "!")
-    assert is_leak(tell_wins, strong.drop(columns=["sales_agent", "product"]), strong["sales_agent"])
+    assert not is_leak(detect_wins, strong, strong["sales_agent"] + "!")
+    assert is_leak(detect_wins, strong.drop(columns=["sales_agent", "product"]), strong["sales_agent"])
 
 
 def test_too_few_won_deals_are_not_judged(deals):
-    assert tell_wins(deals[(deals["stage"] != "won") | (deals.index < 30)].assign(x=1.0), ["x"]).empty
+    assert detect_wins(deals[(deals["stage"] != "won") | (deals.index < 30)].assign(x=1.0), ["x"]).empty
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #6467825e
 COPIES = {
@@ -191,7 +191,7 @@ COPIES = {
 @pytest.mark.parametrize("way", COPIES)
 def test_an_outcome_by_another_name_is_found_and_named(deals, way):
     values, name = COPIES[way]
-    found = tell_copies(deals.assign(x=values(deals)), ["x"])
+    found = detect_copies(deals.assign(x=values(deals)), ["x"])
     assert found["is_leak"].all() and name in found["evidence"].iloc[0] and "(rank correlation " in found["evidence"].iloc[0]
 
 
@@ -199,12 +199,12 @@ def test_a_day_of_creation_that_orders_a_long_history_like_the_closings_passes(d
     step = pd.to_timedelta(20 * np.arange(len(deals)), unit="D")
     stretched = deals.assign(engage_date=deals["engage_date"] + step, close_date=deals["close_date"] + step)
     assert stretched["engage_date"].rank().corr(stretched["close_date"].rank()) > 0.999
-    assert not is_leak(tell_copies, stretched, stretched["engage_date"] - pd.Timedelta(days=5))
-    assert is_leak(tell_copies, stretched, stretched["close_date"])
+    assert not is_leak(detect_copies, stretched, stretched["engage_date"] - pd.Timedelta(days=5))
+    assert is_leak(detect_copies, stretched, stretched["close_date"])
 
 
 def test_deals_without_a_list_price_are_judged_by_their_days(deals):
-    assert is_leak(tell_copies, deals.drop(columns="list_price"), deals["close_value"])
+    assert is_leak(detect_copies, deals.drop(columns="list_price"), deals["close_value"])
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #976c87ce
 def closed(deals):
@@ -230,32 +230,32 @@ TOTALS = {
 @pytest.mark.parametrize("name", TOTALS)
 @pytest.mark.parametrize("key", ["sales_agent", "product"])
 def test_a_statistic_of_the_whole_table_is_found(deals, name, key):
-    found = tell_totals(deals.assign(x=deals[key].map(TOTALS[name](deals, key))), ["x"])
+    found = detect_totals(deals.assign(x=deals[key].map(TOTALS[name](deals, key))), ["x"])
     assert found["is_leak"].all() and f"of each {key} over all data" in found["evidence"].iloc[0]
 
 
 @pytest.mark.parametrize("change", [lambda rate: 1 - rate, lambda rate: rate * 100, lambda rate: rate.round(3), lambda rate: (rate * 100).round(),
                                     lambda rate: 7 + 3 * rate])
 def test_a_win_rate_is_found_as_a_loss_rate_in_per_cent_and_rounded(deals, change):
-    assert is_leak(tell_totals, deals, deals["sales_agent"].map(change(TOTALS["win rate of closed deals"](deals, "sales_agent"))))
-    assert is_leak(tell_totals, deals, deals["product"].map(TOTALS["win rate of closed deals"](deals, "product").round(2)))
+    assert is_leak(detect_totals, deals, deals["sales_agent"].map(change(TOTALS["win rate of closed deals"](deals, "sales_agent"))))
+    assert is_leak(detect_totals, deals, deals["product"].map(TOTALS["win rate of closed deals"](deals, "product").round(2)))
 
 
 def test_a_rate_of_agent_and_product_together_is_found(deals):
     many = make(6000)
     rate = many["stage"].eq("won").where(~is_open(many)).astype(float).groupby([many["sales_agent"], many["product"]]).transform("mean")
-    assert "of each sales_agent and product" in tell_totals(many.assign(x=rate), ["x"])["evidence"].iloc[0]
+    assert "of each sales_agent and product" in detect_totals(many.assign(x=rate), ["x"])["evidence"].iloc[0]
 
 
 def test_a_number_that_is_as_high_for_the_dearest_product_only_passes(deals):
     factor = dict(zip("PQRSTU", [0.52, 0.69, 0.55, 0.61, 0.66, 0.5]))
-    assert not is_leak(tell_totals, deals, deals["list_price"] * deals["product"].map(factor))
+    assert not is_leak(detect_totals, deals, deals["list_price"] * deals["product"].map(factor))
 
 
 def test_text_and_a_table_without_prices_are_passed_over(deals):
-    assert tell_totals(deals.assign(x="a"), ["x"]).empty
-    assert is_leak(tell_totals, deals.assign(list_price=9.0), deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")))
-    assert is_leak(tell_totals, deals.drop(columns="list_price"), deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")))
+    assert detect_totals(deals.assign(x="a"), ["x"]).empty
+    assert is_leak(detect_totals, deals.assign(list_price=9.0), deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")))
+    assert is_leak(detect_totals, deals.drop(columns="list_price"), deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")))
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #68dfac6e
 @pytest.fixture(scope="module")
@@ -267,11 +267,11 @@ def taken(deals):
 
 
 def test_a_column_that_alone_tells_the_wins_of_the_next_month_is_found(deals, taken):
-    found = tell_wins_ahead(taken, deals, ["age_days", "left", "word", "sales_agent", "day", "gap"], "2024-06-30").set_index("column")
+    found = detect_wins_ahead(taken, deals, ["age_days", "left", "word", "sales_agent", "day", "gap"], "2024-06-30").set_index("column")
     assert found.index[found["is_leak"]].tolist() == ["word"]
-    assert tell_wins_ahead(taken.assign(left=-taken["left"].fillna(999)), deals, ["left"], "2024-06-30")["is_leak"].all()
+    assert detect_wins_ahead(taken.assign(left=-taken["left"].fillna(999)), deals, ["left"], "2024-06-30")["is_leak"].all()
 
 
 def test_too_little_time_or_too_few_wins_say_nothing(deals, taken):
-    assert tell_wins_ahead(taken[taken["as_of"] < "2024-02-10"], deals, ["word"], "2024-06-30").empty
-    assert tell_wins_ahead(taken, deals, ["word"], "2024-01-20").empty and tell_wins_ahead(taken.head(0), deals, ["word"], "2024-06-30").empty
+    assert detect_wins_ahead(taken[taken["as_of"] < "2024-02-10"], deals, ["word"], "2024-06-30").empty
+    assert detect_wins_ahead(taken, deals, ["word"], "2024-01-20").empty and detect_wins_ahead(taken.head(0), deals, ["word"], "2024-06-30").empty

@@ -34,7 +34,7 @@ from ...base.calendar import FiscalCalendar
 from ...features.snapshots import known_at
 from ...ingestion.deals import build_deals
 from ...leakage.leak_story import (BEFORE_MEDIAN, BEFORE_ZERO, FINISHED, MODELS, NOTHING, POPULAR, SPLITS, STORY_COLUMNS, TOLD, _interval, audit_popular,
-                                name_detectors, popular_features, say_range, score_columns, score_story, see_twice, split_deals)
+                                name_detectors, popular_features, say_range, score_columns, score_story, fit_twice, split_deals)
 from ...simulation.simulate import World, simulate_crm
 from sklearn.metrics import roc_auc_score
 
@@ -55,7 +55,7 @@ def simulated():
 
 @pytest.fixture(scope="module")
 def seen(simulated):
-    return see_twice(simulated)
+    return fit_twice(simulated)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_what_is_not_written_stays_missing_and_a_value_below_zero_counts_as_zero
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #dc8f27ed
 def test_the_day_before_knows_neither_the_outcome_nor_what_came_later(deals):
-    now, then = see_twice(deals)
+    now, then = fit_twice(deals)
     assert now["opportunity_id"].tolist() == then["opportunity_id"].tolist() == ["a", "b", "c"] and now["is_won"].tolist() == [True, False, True]
     then = then.set_index("opportunity_id")
     assert then[[*HINDSIGHT, "sector_win_rate", "account_deals", "account_revenue"]].isna().all(axis=None) and then["account_known"].eq(0).all()
@@ -109,20 +109,20 @@ def test_later_events_change_nothing_of_the_day_before(simulated):
     day = simulated["close_date"].quantile(0.5)
     late = simulated["close_date"] >= day
     flipped = simulated.assign(stage=simulated["stage"].mask(late & simulated["stage"].eq("won"), "lost"), close_value=simulated["close_value"].mask(late, 1.0))
-    old, new = (frame[frame["close_date"] <= day].drop(columns="is_won").reset_index(drop=True) for frame in (see_twice(simulated, 20)[1], see_twice(flipped, 20)[1]))
+    old, new = (frame[frame["close_date"] <= day].drop(columns="is_won").reset_index(drop=True) for frame in (fit_twice(simulated, 20)[1], fit_twice(flipped, 20)[1]))
     pd.testing.assert_frame_equal(old, new)
 
 
 def test_very_many_closing_days_are_thinned_evenly(simulated):
     days = np.sort(simulated.loc[simulated["close_date"] > simulated["engage_date"], "close_date"].unique())
-    kept = see_twice(simulated, 6)[0]["close_date"].unique()
+    kept = fit_twice(simulated, 6)[0]["close_date"].unique()
     assert len(kept) == 6 < len(days) and kept[0] == days[0] and kept[-1] == days[-1]
     with pytest.raises(CrmError, match="leak_story.most_days: 0 is no number of days"):
-        see_twice(simulated, 0)
+        fit_twice(simulated, 0)
 
 
 def test_without_a_closed_deal_there_is_nothing_to_see_and_nothing_to_score(deals):
-    now, then = see_twice(deals[deals["stage"].isin(["engaging", "prospecting"])])
+    now, then = fit_twice(deals[deals["stage"].isin(["engaging", "prospecting"])])
     assert now.empty and then.empty and list(now) == list(then)
     assert score_story(now, then).empty and score_columns(now, then).empty
 

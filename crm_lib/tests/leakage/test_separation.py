@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...leakage.separation import auc_within, bin_values, column_audit, cross_fit, share_gap, to_numbers
+from ...leakage.separation import auc_within, label_bins, column_audit, cross_fit, share_gap, to_numbers
 
 # %% ../../../nbs/tests/leakage/test_separation.ipynb #55fd6cb3
 def test_an_area_is_the_share_of_pairs_of_the_same_stratum():
@@ -71,8 +71,8 @@ def test_numbers_truth_values_and_days_have_an_order_and_text_has_none():
 
 def test_bins_hold_equal_numbers_and_gaps_and_frequent_values_stand_alone():
     numbers = pd.Series([*range(50), *[-1] * 40, *[np.nan] * 10], dtype=float)
-    assert bin_values(numbers, bins=5).value_counts().to_dict() == {"-1.0": 40, "(empty)": 10, **{f"bin {place}.0": 10 for place in range(1, 6)}}
-    assert bin_values(pd.Series(["x", None])).tolist() == ["x", "(empty)"] and bin_values(pd.Series([True, False])).tolist() == ["True", "False"]
+    assert label_bins(numbers, bins=5).value_counts().to_dict() == {"-1.0": 40, "(empty)": 10, **{f"bin {place}.0": 10 for place in range(1, 6)}}
+    assert label_bins(pd.Series(["x", None])).tolist() == ["x", "(empty)"] and label_bins(pd.Series([True, False])).tolist() == ["True", "False"]
 
 # %% ../../../nbs/tests/leakage/test_separation.ipynb #fe74ac50
 @pytest.fixture

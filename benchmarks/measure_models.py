@@ -26,7 +26,7 @@ from crm_lib.ingestion.deals import build_deals, observed_until, records_start
 from crm_lib.ingestion.imports import import_tables
 from crm_lib.ingestion.mapping import map_tables
 from crm_lib.ingestion.sources import read_raw
-from crm_lib.models.models import BASELINES, make_model
+from crm_lib.models.close_hazard import BASELINES, make_model
 from crm_lib.scoring.explanation import explain_scores
 from crm_lib.simulation.simulate import Simulation, simulate_sample, true_probabilities
 

@@ -23,7 +23,7 @@ from ..features.features import FeatureSettings
 from ..features.snapshots import entry_snapshots, follow_up, known_at, label_wins, month_ends
 from ..models.calibration import CALIBRATORS, CalibratedModel, calibrate_forward
 from ..models.incidence import IncidenceModel
-from ..models.models import BASELINES
+from ..models.close_hazard import BASELINES
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #a4a9f837
 def rolling_origins(
@@ -256,7 +256,7 @@ def fit_chosen(
     made, calendar = base if variant in CALIBRATORS else name, settings.grid.calendar
     model = make_variant(made, recipe, calendar, settings.age_edges, seed).fit(X, y)
     if variant in CALIBRATORS:
-        model = CalibratedModel(model, variant, calendar).fit_maps(_come_due(past, base, deals, last, calendar))
+        model = CalibratedModel(model, variant, calendar).fit_calibration_maps(_come_due(past, base, deals, last, calendar))
     return model, X, y
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #3ca02753

@@ -27,9 +27,9 @@ from .backtest import training_sets
 from .tuning import default_settings
 from ..features.exposure import AGE_EDGES
 from ..features.snapshots import known_at, label_wins
-from ..models.incidence import closings
-from ..models.models import MODEL_FEATURES, CloseHazardModel
-from ..models.winning import WinOdds, candidate_columns
+from ..models.incidence import closed_deals
+from ..models.close_hazard import MODEL_FEATURES, CloseHazardModel
+from ..models.win_model import WinOdds, candidate_columns
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #21164cf9
 def inner_origins(
@@ -39,7 +39,7 @@ def inner_origins(
     horizons: Sequence[int | str],  # horizons of the backtest
     count: int = 4,  # how many days at most
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
-    least_days: int = 45,  # days of closings before such a day
+    least_days: int = 45,  # days of closed_deals before such a day
 ) -> dict[np.datetime64, list[int | str]]:  # day -> horizons whose outcome was known at the first test origin
     "Choose days before the first test day that can be judged by then."
     if type(count) is not int or count < 1:
@@ -100,7 +100,7 @@ def prepare_inner(
     count: int = 4,  # how many days at most
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
     age_edges: tuple[int, ...] = AGE_EDGES,  # upper ends of the age bins, days
-    least_days: int = 45,  # days of closings before such a day
+    least_days: int = 45,  # days of closed_deals before such a day
 ) -> InnerTask:  # without days where the history is too short
     "Collect what was known before the first test day."
     last = as_days(first_test_origin)
@@ -110,7 +110,7 @@ def prepare_inner(
     for day, judged in chosen.items():
         X, y = training_sets(known, past[days < day], day, records_start)[1]
         if _can_learn(y, X):
-            odds = WinOdds(calendar, CloseHazardModel().win_prior).fit(*closings(X, y, ["opportunity_id", *candidate_columns(X)]))
+            odds = WinOdds(calendar, CloseHazardModel().win_prior).fit(*closed_deals(X, y, ["opportunity_id", *candidate_columns(X)]))
             training[day], tests[day] = (X, y, odds), past[days == day].reset_index(drop=True)
             rows.append(_label(tests[day], known, day, judged, last, calendar))
     kept = {day: judged for day, judged in chosen.items() if day in training}
@@ -179,8 +179,8 @@ def compare_settings(
     return _compare(task, default, {"other": other}, draws, seed).loc["other"].to_dict()
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #c87f9a27
-_DECIDING = ("base/calendar", "features/snapshots", "features/exposure", "base/metrics", "models/incidence", "models/winning",
-             "models/learners", "models/models", "evaluation/backtest", "evaluation/tuning", "evaluation/screening")
+_DECIDING = ("base/calendar", "features/snapshots", "features/exposure", "base/metrics", "models/incidence", "models/win_model",
+             "models/learners", "models/close_hazard", "evaluation/backtest", "evaluation/tuning", "evaluation/screening")
 _PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "xgboost")
 
 

@@ -35,7 +35,7 @@ from tqdm.auto import tqdm
 from ..base.config import CrmError
 from ..ingestion.database import resolve_url
 from ..models.learners import LEARNERS
-from ..models.models import CloseHazardModel
+from ..models.close_hazard import CloseHazardModel
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #7b1efb74
 _MODEL = {"bins": IntDistribution(4, 12), "follow_up_days": IntDistribution(30, 180, step=30)}

@@ -17,7 +17,7 @@ from ..features.exposure import AGE_EDGES
 from ..models.calibration import CALIBRATORS
 from ..models.incidence import IncidenceModel
 from ..models.learners import make_learner
-from ..models.models import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
+from ..models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ..models.segments import SegmentedModel
 
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #33251baa

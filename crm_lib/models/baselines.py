@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar
 from ..features.exposure import AGE_EDGES, Grid, count_exposure, cells_ahead
-from .incidence import IncidenceModel, WinTable, closings, shared_date
+from .incidence import IncidenceModel, WinTable, closed_deals, single_as_of
 
 # %% ../../nbs/lib/35_models/20_baselines.ipynb #8cec0385
 class AlwaysNo(IncidenceModel):
@@ -66,13 +66,13 @@ class PhaseTable(IncidenceModel):
         grid = Grid(self.calendar, self.age_edges)
         counts = count_exposure(X, y, grid=grid).set_index("cell").reindex(range(grid.size), fill_value=0)
         self.hazard_ = (counts["closes"] / counts["days"].clip(lower=1)).to_numpy()
-        self.win_table_ = WinTable(self.calendar, self.win_prior).fit(*closings(X, y))
+        self.win_table_ = WinTable(self.calendar, self.win_prior).fit(*closed_deals(X, y))
         return self
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Look the cells of the days to come up."""
         check_is_fitted(self, "hazard_")
-        as_of = shared_date(X)
+        as_of = single_as_of(X)
         cells = cells_ahead(as_of, X["age_days"].to_numpy(), days, Grid(self.calendar, self.age_edges))
         ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")
         return self.hazard_[cells], np.broadcast_to(self.win_table_.predict_proba(ahead), cells.shape)

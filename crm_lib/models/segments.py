@@ -19,8 +19,8 @@ from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
 from ..base.metrics import log_odds
 from ..base.schema import late_columns
-from .incidence import IncidenceModel, closings
-from .models import CloseHazardModel
+from .incidence import IncidenceModel, closed_deals
+from .close_hazard import CloseHazardModel
 
 # %% ../../nbs/lib/35_models/70_segments.ipynb #3914b082
 def segment_names(
@@ -48,7 +48,7 @@ def count_segments(
     "Count the deals of each segment and weigh its own model."
     rows = X[["as_of", "opportunity_id"]].assign(segment=segment_names(X, column))
     deals = rows.groupby("segment")["opportunity_id"].nunique()
-    closed = closings(rows, y, ["segment"])[0]["segment"].value_counts().reindex(deals.index, fill_value=0)
+    closed = closed_deals(rows, y, ["segment"])[0]["segment"].value_counts().reindex(deals.index, fill_value=0)
     is_rich = closed >= max(least_closings, 1)
     has_own = is_rich & (is_rich.sum() > 1)
     found = [{"value": value, "deals": int(deals[value]), "closings": int(closed[value]),

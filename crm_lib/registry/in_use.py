@@ -17,7 +17,7 @@ from typing import Any
 from ..base.config import CrmError
 from ..base.files import write_json
 from ..models.incidence import IncidenceModel
-from ..models.models import BASELINES
+from ..models.close_hazard import BASELINES
 from ..models.storage import load_model, model_hash
 
 # %% ../../nbs/lib/60_registry/20_in_use.ipynb #5a039447

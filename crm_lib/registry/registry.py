@@ -24,7 +24,7 @@ from ..base.files import replace_folder, write_parquet
 from ..base.calendar import FiscalCalendar
 from ..evaluation.backtest import attach_labels, compare_losses
 from ..models.incidence import IncidenceModel
-from ..models.models import BASELINES
+from ..models.close_hazard import BASELINES
 from ..models.storage import load_model, model_hash
 from .in_use import FILE, InUse, read_in_use, refuse_in_trial, registered_name, write_in_use
 from .tracking import MODEL_HASH, RegisteredVersion, fetch_version, flat_metrics, get_tag, list_versions, log_model, set_alias, set_tag

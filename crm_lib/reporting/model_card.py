@@ -20,7 +20,7 @@ from IPython.display import display
 from .. import __version__
 from ..base.files import write_text
 from ..evaluation.subgroups import TOO_SMALL, say_overall, say_subgroups
-from ..models.models import BASELINES
+from ..models.close_hazard import BASELINES
 from .reports import show_table
 from .tables import escape_markdown, table_markdown
 from ..scoring.explanation import name_feature

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
 from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX
 from ..features.features import FEATURES, LABELS
-from ..models.incidence import IncidenceModel, shared_date
+from ..models.incidence import IncidenceModel, single_as_of
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #8b8b45e5
 def win_columns(
@@ -92,7 +92,7 @@ def explain_scores(
     columns, usual = used_features(model), snapshots if usual is None else usual
     texts = _list_texts([snapshots, usual], columns)
     values, place = np.unique(_encode(snapshots, columns, texts), axis=0, return_inverse=True)
-    score = ScoreFunction(model, pd.Timestamp(shared_date(snapshots)), horizon, columns, texts)
+    score = ScoreFunction(model, pd.Timestamp(single_as_of(snapshots)), horizon, columns, texts)
     usual = _encode(usual, columns, texts)
     reference = reference_deals(usual, score(usual), background)
     masker = shap.maskers.Independent(reference, max_samples=len(reference))

@@ -16,7 +16,7 @@ from ..base.config import CrmError
 from ..base.calendar import as_days, horizon_end
 from ..features.movement import is_stale, name_trend
 from ..features.snapshots import known_at
-from ..models.incidence import IncidenceModel, shared_date
+from ..models.incidence import IncidenceModel, single_as_of
 from .value import deal_values
 
 # %% ../../nbs/lib/45_scoring/20_scoring.ipynb #4ece5b99
@@ -71,7 +71,7 @@ def score_deals(
     snapshots = snapshots.reset_index(drop=True)
     if "quarter_end" not in horizons:
         raise CrmError(f"backtest.horizons: {list(horizons)} lacks quarter_end, which the grades are made of.")
-    as_of = pd.Timestamp(shared_date(snapshots))
+    as_of = pd.Timestamp(single_as_of(snapshots))
     ahead = {horizon: int((horizon_end(as_of, horizon, model.calendar) - as_days(as_of)).astype(int)) for horizon in horizons}
     days = max(EVER_DAYS, *ahead.values())
     won, still_open = win_paths(model, snapshots, days)
@@ -93,7 +93,7 @@ def _look_back(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series, 
     if earlier.empty:
         return pd.DataFrame({"ever": np.nan, "close": pd.NaT}, index=wanted).astype({"close": "datetime64[ns]"})
     won, still_open = win_paths(model, earlier, days)
-    close = pd.Timestamp(shared_date(earlier)) + pd.to_timedelta(median_close_days(still_open), unit="D")
+    close = pd.Timestamp(single_as_of(earlier)) + pd.to_timedelta(median_close_days(still_open), unit="D")
     then = pd.DataFrame({"ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "close": close}, index=earlier["opportunity_id"].to_numpy())
     return then.reindex(wanted)
 

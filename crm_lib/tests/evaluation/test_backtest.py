@@ -65,7 +65,7 @@ from ...features.features import FeatureSettings, build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...models.calibration import CalibratedModel
-from ...models.models import CloseHazardModel, make_model
+from ...models.close_hazard import CloseHazardModel, make_model
 from ...simulation.simulate import World, simulate
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #a1179f11
@@ -515,7 +515,7 @@ def test_a_calibrated_choice_is_the_raw_model_and_maps_of_its_own_past_forecasts
     mine = run_backtest(deals, snapshots, origins, FIRST, ["cure_table"], HORIZONS)
     model, X, y = fit_chosen("cure_table+sigmoid", deals, snapshots, last, FIRST, pd.concat([mine, forecasts]))
     raw = make_model("cure_table").fit(X, y)
-    wanted = CalibratedModel(raw, "sigmoid").fit_maps(attach_labels(mine, deals, last))
+    wanted = CalibratedModel(raw, "sigmoid").fit_calibration_maps(attach_labels(mine, deals, last))
     assert isinstance(model, CalibratedModel) and model.kind == "sigmoid" and list(model.maps_) == list(wanted.maps_) and "30" in model.maps_
     test = snapshots[snapshots["as_of"] == pd.Timestamp(ORIGIN)]
     assert model.predict_win(test, HORIZONS).equals(wanted.predict_win(test, HORIZONS))

@@ -36,7 +36,7 @@ from ...evaluation.tuning import default_settings, name_study, tune
 from ...features.features import build_features
 from ...features.snapshots import label_wins, spaced_dates
 from ...ingestion.deals import build_deals, records_start
-from ...models.models import MODEL_FEATURES, CloseHazardModel
+from ...models.close_hazard import MODEL_FEATURES, CloseHazardModel
 from ...simulation.simulate import World, simulate
 
 # %% ../../../nbs/tests/evaluation/test_screening.ipynb #1ff9b687

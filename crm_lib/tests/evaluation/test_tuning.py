@@ -52,7 +52,7 @@ from ...base.config import CrmError
 from ...evaluation import tuning
 from ...evaluation.tuning import default_settings, name_study, say_search, search_space, tune
 from ...models.learners import LEARNERS
-from ...models.models import CloseHazardModel
+from ...models.close_hazard import CloseHazardModel
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #4344383e
 def loss(settings):

@@ -28,7 +28,7 @@ from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
 from ...evaluation.variants import VARIANTS, list_variants, make_variant, read_recipe, split_name
 from ...models.calibration import CALIBRATORS
-from ...models.models import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
+from ...models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ...models.segments import SegmentedModel
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #b31e4299

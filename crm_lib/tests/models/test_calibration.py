@@ -40,9 +40,9 @@ from sklearn.base import clone
 
 from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar, horizon_end
-from ...models.calibration import CALIBRATORS, CalibratedModel, Calibrator, apply_maps, calibrate_forward, fit_maps
+from ...models.calibration import CALIBRATORS, CalibratedModel, Calibrator, apply_calibration_maps, calibrate_forward, fit_calibration_maps
 from ...models.incidence import IncidenceModel, chain_hazards
-from ...models.models import CloseHazardModel
+from ...models.close_hazard import CloseHazardModel
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #fc957c51
 def outcomes(n=3000, seed=0):
@@ -155,8 +155,8 @@ def judged_at(horizon, n, wins, said=0.3):
 
 def test_a_horizon_needs_forecasts_wins_and_others():
     rows = pd.concat([judged_at("30", 50, 10), judged_at("60", 49, 10), judged_at("90", 50, 9), judged_at("quarter_end", 50, 41)])
-    assert list(fit_maps(rows, "sigmoid", 50, 10)) == ["30"]
-    assert list(fit_maps(rows.assign(horizon=rows["horizon"].replace({"30": 30})), "sigmoid", 50, 9)) == ["30", "90", "quarter_end"]
+    assert list(fit_calibration_maps(rows, "sigmoid", 50, 10)) == ["30"]
+    assert list(fit_calibration_maps(rows.assign(horizon=rows["horizon"].replace({"30": 30})), "sigmoid", 50, 9)) == ["30", "90", "quarter_end"]
 
 
 def flat(value):
@@ -169,34 +169,34 @@ AHEAD = {"quarter_end": 30, "30": 30, "45": 45, "60": 60, "90": 90}
 def test_a_later_end_is_never_less_likely_and_horizons_that_end_together_agree():
     raw = pd.DataFrame([[0.1, 0.1, 0.2, 0.3, 0.4]], columns=list(AHEAD))
     maps = {"30": flat(0.5), "quarter_end": flat(0.2), "60": flat(0.4)}
-    assert apply_maps(raw, maps, AHEAD).iloc[0].tolist() == [0.5, 0.5, 0.5, 0.5, pytest.approx(0.5 + 0.5 / 0.7 * 0.1)]
-    low = apply_maps(raw, {"60": flat(0.05)}, AHEAD)
+    assert apply_calibration_maps(raw, maps, AHEAD).iloc[0].tolist() == [0.5, 0.5, 0.5, 0.5, pytest.approx(0.5 + 0.5 / 0.7 * 0.1)]
+    low = apply_calibration_maps(raw, {"60": flat(0.05)}, AHEAD)
     assert low.iloc[0].to_numpy() == pytest.approx([0.05 / 3, 0.05 / 3, 0.1 / 3, 0.05, 0.2 / 3]) and raw["30"].tolist() == [0.1]
 
 
 def test_horizons_without_a_map_take_their_share_of_the_correction():
     raw = pd.DataFrame([[0.1, 0.1, 0.2, 0.3, 0.4]], columns=list(AHEAD))
-    assert apply_maps(raw, {}, AHEAD).equals(raw)
-    high = apply_maps(raw, {"30": flat(0.2), "60": flat(0.65)}, AHEAD).iloc[0]
+    assert apply_calibration_maps(raw, {}, AHEAD).equals(raw)
+    high = apply_calibration_maps(raw, {"30": flat(0.2), "60": flat(0.65)}, AHEAD).iloc[0]
     assert high[["30", "quarter_end", "60"]].tolist() == [0.2, 0.2, 0.65] and high["45"] == pytest.approx(0.425)
     assert high["90"] == pytest.approx(0.65 + 0.35 / 0.7 * 0.1)  # of the deals not yet won as many are as the raw model says
 
 
 def test_where_the_raw_model_sees_nothing_coming_the_correction_is_laid_out_by_time():
     raw = pd.DataFrame([[0.0, 0.0, 0.0, 0.0, 0.0]], columns=list(AHEAD))
-    assert apply_maps(raw, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.1, 0.1, 0.15, 0.2, 0.2])
+    assert apply_calibration_maps(raw, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.1, 0.1, 0.15, 0.2, 0.2])
     sure = pd.DataFrame([[1.0, 1.0, 1.0, 1.0, 1.0]], columns=list(AHEAD))
-    assert apply_maps(sure, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.2])
+    assert apply_calibration_maps(sure, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.2])
 
 
 def test_the_answer_for_a_horizon_does_not_depend_on_the_others_asked_with_it():
     rng = np.random.default_rng(0)
     raw = pd.DataFrame(np.sort(rng.uniform(size=(200, 4)), axis=1)[:, [0, 0, 1, 2, 3]], columns=list(AHEAD))
     maps = {name: Calibrator("isotonic").fit(raw[name], rng.integers(0, 2, 200)) for name in ("30", "90")}
-    whole = apply_maps(raw, maps, AHEAD)
+    whole = apply_calibration_maps(raw, maps, AHEAD)
     assert (np.diff(whole[["30", "45", "60", "90"]], axis=1) >= 0).all()
     for name in ("quarter_end", "45", "60"):
-        assert apply_maps(raw[["30", name, "90"]], maps, AHEAD)[name].equals(whole[name])
+        assert apply_calibration_maps(raw[["30", name, "90"]], maps, AHEAD)[name].equals(whole[name])
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #e9b489af
 class Pace(IncidenceModel):
@@ -224,7 +224,7 @@ def past(n=2000, horizons=("30", "60", "quarter_end"), seed=0):
 
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_a_calibrated_model_maps_what_the_raw_one_says(kind):
-    model, rows = CalibratedModel(Pace(), kind).fit_maps(past()), today()
+    model, rows = CalibratedModel(Pace(), kind).fit_calibration_maps(past()), today()
     won, raw = model.predict_win(rows, [30, 60, 90, "quarter_end"]), Pace().predict_win(rows, [30, 60, 90, "quarter_end"])
     assert won.index.equals(rows.index) and list(won) == [30, 60, 90, "quarter_end"]
     assert won[30].tolist() == model.maps_["30"].transform(raw[30]).tolist()
@@ -233,7 +233,7 @@ def test_a_calibrated_model_maps_what_the_raw_one_says(kind):
 # %% ../../../nbs/tests/models/test_calibration.ipynb #5a4e6542
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_per_date_a_later_end_is_never_less_likely(kind):
-    model, rows, horizons = CalibratedModel(Pace(), kind, FiscalCalendar(2)).fit_maps(past()), today(), [5, 30, 60, 75, "quarter_end", 90]
+    model, rows, horizons = CalibratedModel(Pace(), kind, FiscalCalendar(2)).fit_calibration_maps(past()), today(), [5, 30, 60, 75, "quarter_end", 90]
     won = model.predict_win(rows, horizons)
     for as_of, part in rows.groupby("as_of"):
         order = sorted(horizons, key=lambda horizon: horizon_end(as_of, horizon, FiscalCalendar(2)))
@@ -241,20 +241,20 @@ def test_per_date_a_later_end_is_never_less_likely(kind):
 
 
 def test_a_row_asked_alone_or_for_one_horizon_gets_the_same_answer():
-    model, rows = CalibratedModel(Pace(), "sigmoid").fit_maps(past()), today()
+    model, rows = CalibratedModel(Pace(), "sigmoid").fit_calibration_maps(past()), today()
     won = model.predict_win(rows, [30, 45, 60, "quarter_end"])
     assert all(model.predict_win(rows, [horizon])[horizon].equals(won[horizon]) for horizon in won)
     assert model.predict_win(rows.iloc[[7]], [60])[60].item() == won[60].iloc[7]
 
 
 def test_without_enough_past_forecasts_the_model_stays_raw():
-    model, rows = CalibratedModel(Pace()).fit_maps(past(499)), today()
+    model, rows = CalibratedModel(Pace()).fit_calibration_maps(past(499)), today()
     assert model.maps_ == {} and model.predict_win(rows, [30, "quarter_end"]).equals(Pace().predict_win(rows, [30, "quarter_end"]))
-    assert list(CalibratedModel(Pace()).fit_maps(past(499), least=400, least_wins=10).maps_) == ["30", "60", "quarter_end"]
+    assert list(CalibratedModel(Pace()).fit_calibration_maps(past(499), least=400, least_wins=10).maps_) == ["30", "60", "quarter_end"]
 
 
 def test_everything_but_the_curves_is_the_wrapped_models():
-    model = CalibratedModel(Pace()).fit_maps(past())
+    model = CalibratedModel(Pace()).fit_calibration_maps(past())
     assert model.features == ["pace"] and model.chosen_win_columns == ["product"]
     assert CalibratedModel().features == CalibratedModel().chosen_win_columns == [] and CalibratedModel().alive is None
     copy = clone(CalibratedModel(CloseHazardModel("logistic"), "sigmoid", FiscalCalendar(3)))
@@ -268,7 +268,7 @@ def test_the_column_of_the_living_is_the_wrapped_models_and_counts_among_those_o
 
 
 def test_a_model_without_maps_says_so():
-    with pytest.raises(CrmError, match="no maps yet: give fit_maps"):
+    with pytest.raises(CrmError, match="no maps yet: give fit_calibration_maps"):
         CalibratedModel(Pace()).predict_win(today(), [30])
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #e0f1c2a7
@@ -384,7 +384,7 @@ def test_what_is_judged_is_what_a_calibrated_model_says():
     now = raw.melt(["opportunity_id", "model", "is_won"], var_name="horizon", value_name="probability").assign(origin=DAYS[6], as_of=DAYS[6])
     before = history()
     before = before[before["origin"] < DAYS[6]]
-    model = CalibratedModel(Pace(), "isotonic").fit_maps(before[ends_of(before) <= DAYS[6]], **SETTINGS)
+    model = CalibratedModel(Pace(), "isotonic").fit_calibration_maps(before[ends_of(before) <= DAYS[6]], **SETTINGS)
     found = calibrate_forward(pd.concat([before, now]), ["isotonic"], **SETTINGS, at=[DAYS[6]])
     wide = found.pivot(index="opportunity_id", columns="horizon", values="probability")[["30", "60", "quarter_end"]]
     assert np.array_equal(wide.to_numpy(), model.predict_win(rows, [30, 60, "quarter_end"]).to_numpy()) and len(model.maps_) == 3

@@ -40,7 +40,7 @@ from sklearn.exceptions import NotFittedError
 
 from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
-from ...models.incidence import IncidenceModel, WinTable, chain_hazards, closings, mix_hazards, shared_date
+from ...models.incidence import IncidenceModel, WinTable, chain_hazards, closed_deals, mix_hazards, single_as_of
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #f7208cdb
 @pytest.fixture
@@ -151,14 +151,14 @@ def test_a_closing_counts_once_however_often_the_deal_was_seen():
     X = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-15", "2024-01-15"]),
                       "opportunity_id": ["a", "a", "b", "c"]}, index=[7, 3, 3, 1])
     y = pd.DataFrame({"event": [1, 1, 2, 0], "duration": [30, 16, 5, 9]}, index=X.index)
-    days, won = closings(X, y)
+    days, won = closed_deals(X, y)
     assert days["close_day"].tolist() == [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-01-20")]
     assert won.tolist() == [1.0, 0.0] and str(days["close_day"].dtype) == "datetime64[ns]"
 
 
 def test_open_deals_have_no_closing():
     X = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-01"]), "opportunity_id": ["a"]})
-    days, won = closings(X, pd.DataFrame({"event": [0], "duration": [3]}))
+    days, won = closed_deals(X, pd.DataFrame({"event": [0], "duration": [3]}))
     assert len(days) == len(won) == 0
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #6796d8d5
@@ -237,7 +237,7 @@ def test_a_model_without_hazards_says_what_to_define(rows):
 @pytest.mark.parametrize("dates, words", [(["2024-01-31", "2024-02-29"], "several as-of dates"), ([], "no open deal")])
 def test_only_rows_of_one_date_can_be_forecast(dates, words):
     with pytest.raises(CrmError, match=words):
-        shared_date(pd.DataFrame({"as_of": pd.to_datetime(pd.Series(dates, dtype=object))}))
+        single_as_of(pd.DataFrame({"as_of": pd.to_datetime(pd.Series(dates, dtype=object))}))
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #1acc9b78
 def test_where_all_are_alive_the_hazards_are_those_of_the_living_and_where_none_is_nothing_closes(hazards):

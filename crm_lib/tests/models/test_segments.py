@@ -36,7 +36,7 @@ from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
 from ...base.metrics import log_odds
 from ...models.baselines import PhaseTable
-from ...models.models import CloseHazardModel
+from ...models.close_hazard import CloseHazardModel
 from ...models.segments import SegmentedModel, blend, count_segments, segment_names
 from ...scoring.explanation import ScoreFunction, _encode, _list_texts, used_features
 

@@ -48,7 +48,7 @@ from ...base.files import sha256
 from ...base.calendar import FiscalCalendar
 from ...models.calibration import CALIBRATORS, CalibratedModel
 from ...models.incidence import IncidenceModel
-from ...models.models import MODEL_FEATURES, CloseHazardModel, make_model
+from ...models.close_hazard import MODEL_FEATURES, CloseHazardModel, make_model
 from ...models.segments import SegmentedModel
 from ...models.storage import _own_hash, load_model, model_state, restore_model, save_model
 
@@ -308,13 +308,13 @@ def same_after_storing(model, folder):
 # %% ../../../nbs/tests/models/test_storage.ipynb #46032b93
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_a_calibrated_model_comes_back_to_the_last_bit(models, kind, tmp_path):
-    again = same_after_storing(CalibratedModel(models["xgboost"], kind, FiscalCalendar(2)).fit_maps(judged()), tmp_path / "model")
+    again = same_after_storing(CalibratedModel(models["xgboost"], kind, FiscalCalendar(2)).fit_calibration_maps(judged()), tmp_path / "model")
     assert list(again.maps_) == ["30", "quarter_end"] and again.kind == kind and again.features == list(MODEL_FEATURES)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_whatever_is_calibrated_comes_back_and_so_does_a_model_without_maps(models, name, tmp_path):
-    again = same_after_storing(CalibratedModel(models[name], calendar=FiscalCalendar(2)).fit_maps(judged(n=3)), tmp_path / "model")
+    again = same_after_storing(CalibratedModel(models[name], calendar=FiscalCalendar(2)).fit_calibration_maps(judged(n=3)), tmp_path / "model")
     assert again.maps_ == {} and type(again.model) is type(models[name])
 
 
@@ -336,7 +336,7 @@ def test_a_segmented_model_that_is_the_pooled_one_comes_back_too(tmp_path):
 def test_models_may_hold_models_that_hold_models(tmp_path):
     X, y = placed()
     inner = SegmentedModel(SegmentedModel(CloseHazardModel("logistic", features=()), "product", 30), least_closings=60)
-    model = CalibratedModel(inner.fit(X.assign(product=np.where(X.index % 2, "A", "B")), y), "sigmoid").fit_maps(judged())
+    model = CalibratedModel(inner.fit(X.assign(product=np.where(X.index % 2, "A", "B")), y), "sigmoid").fit_calibration_maps(judged())
     again, _ = load_model(save_model(model, tmp_path / "model"))
     rows = X.assign(product=np.where(X.index % 3, "A", "B"))
     assert again.predict_win(rows, [30, 60]).equals(model.predict_win(rows, [30, 60])) and again.model.base.base.learner == "logistic"
@@ -345,7 +345,7 @@ def test_models_may_hold_models_that_hold_models(tmp_path):
 
 # %% ../../../nbs/tests/models/test_storage.ipynb #23d325b7
 def test_a_changed_number_in_a_held_model_is_found(tmp_path):
-    folder = save_model(CalibratedModel(segmented(), "sigmoid").fit_maps(judged()), tmp_path / "model")
+    folder = save_model(CalibratedModel(segmented(), "sigmoid").fit_calibration_maps(judged()), tmp_path / "model")
     text = (folder / "model.json").read_text()
     (folder / "model.json").write_text(text.replace('"oldest_bin": 1', '"oldest_bin": 2', 1))
     assert '"oldest_bin": 1' in text
@@ -384,7 +384,7 @@ def test_a_model_stored_before_it_was_a_mixture_takes_all_deals_for_alive(tmp_pa
 
 def test_an_older_model_within_a_calibrated_one_in_segments_takes_all_deals_for_alive_too():
     base = CloseHazardModel("logistic", features=("week_volume",), alive=None)
-    values, arrays = model_state(CalibratedModel(SegmentedModel(base, least_closings=50).fit(*placed())).fit_maps(judged(n=3)))
+    values, arrays = model_state(CalibratedModel(SegmentedModel(base, least_closings=50).fit(*placed())).fit_calibration_maps(judged(n=3)))
     held = values["model"]
     for stored in (held["base"], held["pooled"], *(own["model"] for own in held["own"])):
         del stored["settings"]["alive"]

@@ -49,7 +49,7 @@ import pytest
 
 from ...base.config import CrmError
 from ...base.files import write_parquet
-from ...models.models import CloseHazardModel
+from ...models.close_hazard import CloseHazardModel
 from ...models.storage import _own_hash, model_hash, save_model
 from ...registry.in_use import InUse, read_in_use, write_in_use
 from ...registry.registry import (Comparison, compare_records, decide, find_version, judge_version, load_version, promote, roll_back, settle,

@@ -35,7 +35,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...models.models import CloseHazardModel
+from ...models.close_hazard import CloseHazardModel
 from ...models.storage import save_model
 from ...registry.tracking import LoggedModel, WinModel, bring_home, connect, flat_metrics, horizon_column, load_registered, log_model, model_input
 

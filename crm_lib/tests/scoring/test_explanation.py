@@ -34,7 +34,7 @@ import pytest
 from ...base.metrics import log_odds
 from ...features.features import FEATURES
 from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
-from ...models.models import CloseHazardModel
+from ...models.close_hazard import CloseHazardModel
 from ...scoring.explanation import ScoreFunction, explain_scores, name_feature, reference_deals, say_reason, strongest_reasons, used_features, win_columns
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #81bf211e

@@ -34,7 +34,7 @@ from ...base.schema import AT_CLOSE, BACK_FILLED, ColumnSpec
 from ...features.snapshots import entry_snapshots, is_open, known_at, take_snapshots
 from ...ingestion.deals import observed_until, records_start
 from ...models.segments import segment_names
-from ...models.winning import candidate_columns
+from ...models.win_model import candidate_columns
 from ...scoring import uploads
 from ...scoring import what_if
 from ...scoring.scoring import score_latest

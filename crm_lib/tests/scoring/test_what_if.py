@@ -60,7 +60,7 @@ from ...ingestion.formats import RawTable
 from ...ingestion.mapping import map_tables
 from ...models.calibration import CalibratedModel, Calibrator
 from ...models.incidence import IncidenceModel
-from ...models.models import make_model
+from ...models.close_hazard import make_model
 from ...models.storage import save_model
 from ...registry.bundles import open_bundle, read_facts, say_bundle, switch, write_bundle
 from ...registry.in_use import InUse

@@ -26,7 +26,7 @@ from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.imports import import_tables
 from ...ingestion.mapping import map_tables
 from ...ingestion.sources import read_raw
-from ...models.models import BASELINES, make_model
+from ...models.close_hazard import BASELINES, make_model
 from ...simulation.simulate import Simulation, simulate_sample, true_probabilities
 
 PARAMS = Path(crm_lib.__file__).parents[1] / "params.yaml"

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['REFERENCE', 'rolling_origins', 'training_sets', 'forecast_origin', 'run_backtest', 'attach_labels', 'judge_origins',
-           'compare_losses', 'choose_model', 'compare_variants', 'sum_variants', 'forecast_variants', 'fit_chosen',
-           'summarise', 'reliability_table']
+           'compare_losses', 'choose_model', 'compare_variants', 'summarise_variants', 'forecast_variants',
+           'fit_chosen', 'summarise', 'reliability_table']
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #fd0f4262
 from collections.abc import Mapping, Sequence
@@ -202,7 +202,7 @@ def compare_variants(
     return found.assign(verdict=[_verdict(low, high) for low, high in zip(found["low"], found["high"])])
 
 
-def sum_variants(
+def summarise_variants(
     compared: pd.DataFrame,  # from compare_variants
 ) -> dict[str, dict[str, list[float]]]:  # variant -> horizon -> mean, low, high
     "Sum the comparisons up by variant."

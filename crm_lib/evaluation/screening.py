@@ -53,13 +53,13 @@ def inner_origins(
     return {day: [h for h in horizons if horizon_end(day, h, calendar) <= end] for day in days[ends]}
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #55d6fec3
-_LEAST_CLOSINGS, _SOON = 20, 30
+_MIN_CLOSED, _SOON = 20, 30
 
 
 def _can_learn(y: pd.DataFrame, X: pd.DataFrame) -> bool:
     "Tell whether enough deals closed soon enough after a snapshot for any settings."
     is_seen = (y["event"] > 0) & (y["duration"] <= _SOON)
-    return X.loc[is_seen, "opportunity_id"].nunique() >= _LEAST_CLOSINGS
+    return X.loc[is_seen, "opportunity_id"].nunique() >= _MIN_CLOSED
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #2035b3d6
 @dataclass(frozen=True)

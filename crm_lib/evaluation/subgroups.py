@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AGENT_SIZE', 'SIZES', 'MISSING', 'TOO_SMALL', 'IN_LINE', 'TOO_HIGH', 'TOO_LOW', 'agent_sizes', 'label_subgroups',
-           'subgroup_table', 'judge_all', 'say_overall', 'say_subgroups', 'sum_subgroups']
+           'subgroup_table', 'judge_all', 'say_overall', 'say_subgroups', 'summarise_subgroups']
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #6e6abd2f
 from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ def say_subgroups(
     return f"{of}, {len(off)} {'are' if len(off) > 1 else 'is'} over- or under-forecast beyond doubt, which allows for the number of subgroups asked: {named}.{few}"
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #e8fee436
-def sum_subgroups(
+def summarise_subgroups(
     table: pd.DataFrame,  # from subgroup_table
 ) -> dict[str, dict[str, float]]:  # column -> groups, judged, off, widest_gap, lowest_skill; no names
     "Sum the subgroups of each column up without naming them."

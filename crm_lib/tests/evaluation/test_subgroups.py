@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...evaluation.subgroups import IN_LINE, MISSING, SIZES, TOO_HIGH, TOO_LOW, TOO_SMALL, agent_sizes, judge_all, label_subgroups, say_overall, say_subgroups, subgroup_table, sum_subgroups
+from ...evaluation.subgroups import IN_LINE, MISSING, SIZES, TOO_HIGH, TOO_LOW, TOO_SMALL, agent_sizes, judge_all, label_subgroups, say_overall, say_subgroups, subgroup_table, summarise_subgroups
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #c7f3e713
 NASTY = "<script>alert(1)</script>|`x`\n# y"
@@ -129,7 +129,7 @@ def test_a_column_without_a_value_makes_no_subgroup(deals, judged):
     bare = subgroup_table(judged, deals.assign(product=None), ["product", "regional_office"])
     assert set(bare["by"]) == {"regional_office"} and len(bare) == len(subgroup_table(judged, deals, ["regional_office"]))
     none = subgroup_table(judged, deals.assign(product=None), ["product"])
-    assert none.empty and say_subgroups(none) == "The deals make no subgroups: the columns to tell them apart are empty." and sum_subgroups(none) == {}
+    assert none.empty and say_subgroups(none) == "The deals make no subgroups: the columns to tell them apart are empty." and summarise_subgroups(none) == {}
 
 
 def test_all_forecasts_together_are_judged_like_a_subgroup(deals, judged):
@@ -147,7 +147,7 @@ def test_forecasts_of_two_models_or_none_are_refused(deals, judged):
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #de58a1be
 def test_the_summary_names_no_subgroup(deals, judged):
     table = subgroup_table(judged.assign(probability=0.9), deals, ["product", "regional_office"], least_deals=60)
-    found = sum_subgroups(table)
+    found = summarise_subgroups(table)
     assert found["product"] == {"groups": 2, "judged": 1, "off": 1, "widest_gap": table["gap"].iloc[0], "lowest_skill": table["brier_skill"].iloc[0]}
     assert found["regional_office"]["judged"] == 1 and NASTY not in str(found) and "East" not in str(found)
-    assert np.isnan(sum_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500))["product"]["widest_gap"])
+    assert np.isnan(summarise_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500))["product"]["widest_gap"])

@@ -27,7 +27,7 @@ from ..registry.bundles import open_bundle, read_facts, say_bundle
 from ..reporting.figures import chance_text, money_text, percent_text
 from ..reporting.tables import format_number
 from ..scoring.uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
-from ..scoring.what_if import Answer, Opportunity, WhatIf, check_opportunity, list_kinds, pick, read_context, score_one, what_would_change
+from ..scoring.what_if import Answer, Opportunity, Context, check_opportunity, list_kinds, pick, read_context, score_one, what_would_change
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #949bb83f
 _FORM = """<template><form class="crm-root" @submit.prevent aria-label="Opportunity"><div class="crm-fields"><div v-for="field in fields" :key="field.key" class="crm-field">
@@ -63,7 +63,7 @@ def _field(key: str, label: str, choices: Sequence[str] = (), kind: str = "text"
 
 
 def form_fields(
-    context: WhatIf,  # from what_if
+    context: Context,  # from what_if
     agent: str | None = None,  # owner of a deal of the CRM, who stays; none = a new deal, whose owner is chosen
 ) -> list[dict[str, Any]]:  # fields of the form
     "List the fields; what the company does not have is not asked for."
@@ -75,7 +75,7 @@ def form_fields(
 
 
 def opportunity_form(
-    context: WhatIf,  # from what_if
+    context: Context,  # from what_if
     on_change: Callable[[dict[str, str]], Any],  # called with key -> text
 ) -> Form:  # agent, product, day of engagement, as-of day, value
     "Make the form of one opportunity."
@@ -240,7 +240,7 @@ _SEARCHED = ["opportunity_id", "account", "product", "sales_agent"]
 
 
 def list_open(
-    context: WhatIf,  # from what_if
+    context: Context,  # from what_if
 ) -> pd.DataFrame:  # opportunity_id, account, product, sales_agent, engage_date, days; the youngest first
     "List the open deals that the viewer may see."
     mine = context.mine[context.mine["stage"].eq("engaging") & context.mine["engage_date"].le(context.as_of)]
@@ -259,7 +259,7 @@ def find_rows(
 class Desk:
     """The deal desk of one viewer: its parts, and what they do."""
 
-    def __init__(self, context: WhatIf):
+    def __init__(self, context: Context):
         self.context, self.key, self.offered = context, "(new)", list_kinds(context)
         self.open, self.kind = list_open(context), next(iter(self.offered))
         self.form = opportunity_form(context, lambda values: self.ask())
@@ -367,7 +367,7 @@ def _do_later(act: Callable[..., Any], *args: Any) -> None:
 class UploadDesk:
     """The upload of one viewer: the field, the bar, the rows scored and those refused."""
 
-    def __init__(self, context: WhatIf):
+    def __init__(self, context: Context):
         self.context, self.name, self.result = context, "", Scored(pd.DataFrame(), pd.DataFrame())
         self.field = upload("A CSV of opportunities, with the columns of your CRM's export", self.take, ".csv,.txt,.tsv", MOST_BYTES)
         self.field.said = f"Up to {MOST_BYTES >> 20} MB and {MOST_ROWS:,} rows. The file is scored in memory and not kept."
@@ -433,7 +433,7 @@ class NewButton(Part):
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #e92d665a
 def build_desk(
-    context: WhatIf,  # from what_if
+    context: Context,  # from what_if
 ) -> tuple[list[Widget], DealDesk, UploadBoard]:  # the page's parts, and the objects behind them
     "Put the deal desk together."
     desk, board, button = DealDesk(context), UploadBoard(context), NewButton()
@@ -451,13 +451,13 @@ def build_desk(
     return parts, desk, board
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #7c9444a4
-def _open_context(viewer: Viewer, folder: str | Path | None) -> WhatIf:
+def _open_context(viewer: Viewer, folder: str | Path | None) -> Context:
     folder = folder or project_folder()
     bundle = open_bundle(folder)
     return read_context(bundle, folder, read_deals(bundle, viewer), say_bundle(read_facts(bundle)))
 
 
-def _fill(place: Widget, context: Callable[[], WhatIf]) -> None:
+def _fill(place: Widget, context: Callable[[], Context]) -> None:
     "Put the deal desk, or the sentence why there is none, into its place."
     place.children = [build_or_say(lambda: stack(build_desk(context())[0]))]
 

@@ -32,7 +32,7 @@ from ..reporting.figures import money_text
 from ..reporting.forecast_plots import plot_forecast
 from ..reporting.plots import plot_reasons
 from ..reporting.tables import format_number
-from ..scoring.scoring import defuse_formulas
+from ..scoring.scores import defuse_formulas
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #00d4d83d
 _HOT_DAYS = 60

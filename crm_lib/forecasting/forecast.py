@@ -22,7 +22,7 @@ from ..features.snapshots import known_at
 from .periods import last_period, past_windows, period_window, seasonal_mean, won_revenue
 from .revenue import SCOPES, build_book, draw_revenue, in_scope, learn_shock, revenue_moments, stage_weighted, summarise_draws
 from ..models.incidence import IncidenceModel
-from ..scoring.value import value_spread
+from ..scoring.deal_value import value_spread
 
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #66083a2e

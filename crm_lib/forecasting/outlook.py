@@ -25,8 +25,8 @@ from .forecast import (BESIDE, Limits, add_actuals, fit_forecasters, forecast_re
 from .periods import find_break, label_window, say_break, say_days, won_revenue
 from .waterfall import STEPS, explain_change, sum_steps
 from ..models.incidence import IncidenceModel
-from ..scoring.scoring import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths
-from ..scoring.value import deal_values, value_spread
+from ..scoring.scores import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths
+from ..scoring.deal_value import deal_values, value_spread
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #e06acc9a
 @dataclass(frozen=True)

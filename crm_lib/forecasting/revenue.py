@@ -17,7 +17,7 @@ from ..base.calendar import as_days
 from ..features.snapshots import is_open, known_at
 from .periods import period_window, shift_months
 from ..models.incidence import IncidenceModel
-from ..scoring.value import deal_values
+from ..scoring.deal_value import deal_values
 
 # %% ../../nbs/lib/50_forecasting/20_revenue.ipynb #b5e75118
 def recent_deals(

@@ -338,7 +338,7 @@ def score_pipeline(
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.base.files import write_csv, write_parquet
     from crm_lib.registry.registry import load_version
-    from crm_lib.scoring.scoring import defuse_formulas, score_latest
+    from crm_lib.scoring.scores import defuse_formulas, score_latest
     bundle = open_bundle()
     said, tables, params = say_bundle(read_facts(bundle)), bundle / "artifacts", read_params(bundle / "params.yaml")
     if version is None:

@@ -26,9 +26,9 @@ from ..ingestion.formats import RawTable
 from ..ingestion.mapping import check_stages, map_tables
 from ..ingestion.spelling import find_near, mend_names, plain_name
 from ..ingestion.notation import read_amounts, read_dates
-from .scoring import defuse_formulas, score_deals
-from .value import deal_values
-from .what_if import WhatIf, name_reasons
+from .scores import defuse_formulas, score_deals
+from .deal_value import deal_values
+from .what_if import Context, name_reasons
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #e6694265
 MOST_BYTES, MOST_ROWS = 5 << 20, 20_000
@@ -122,7 +122,7 @@ def _flag(why: pd.Series, where: pd.Series, column: str, is_bad: Any, sentence: 
     where[hit] = column
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #238d5f77
-def _judge(context: WhatIf, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+def _judge(context: Context, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     "Give the rows with mended names, and for each refused one the column and the reason."
     ingest, why, where = context.params["ingest"], pd.Series(None, index=rows.index, dtype=object), pd.Series(None, index=rows.index, dtype=object)
     agents, products = (sorted(context.mine[name].dropna().unique()) for name in ("sales_agent", "product"))
@@ -140,7 +140,7 @@ def _judge(context: WhatIf, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series
     return rows, where, why
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #0d3f044b
-def _judge_days(context: WhatIf, rows: pd.DataFrame, why: pd.Series, where: pd.Series) -> None:
+def _judge_days(context: Context, rows: pd.DataFrame, why: pd.Series, where: pd.Series) -> None:
     notation, last = context.params["ingest"]["notation"], context.as_of
     engaged, is_bad = _days(rows, "engage_date", notation)
     cells = [str(cell)[:40] for cell in rows["engage_date"]]
@@ -155,7 +155,7 @@ def _judge_days(context: WhatIf, rows: pd.DataFrame, why: pd.Series, where: pd.S
         _flag(why, where, name, is_bad, [f"{str(cell)[:40]} is no amount of 0 or more: write it like 1054.50" for cell in rows[name]])
 
 
-def _judge_keys(context: WhatIf, rows: pd.DataFrame, why: pd.Series, where: pd.Series) -> None:
+def _judge_keys(context: Context, rows: pd.DataFrame, why: pd.Series, where: pd.Series) -> None:
     keys = rows["opportunity_id"].astype("string").str.strip()
     _flag(why, where, "opportunity_id", keys.isna() | (keys == ""), "the key is empty: enter one")
     _flag(why, where, "opportunity_id", keys.duplicated(), "the key stands in an earlier row as well: keep one of them")
@@ -163,7 +163,7 @@ def _judge_keys(context: WhatIf, rows: pd.DataFrame, why: pd.Series, where: pd.S
     _flag(why, where, "opportunity_id", keys.isin(closed), "the CRM says that this deal is closed: only open deals have a chance to be scored")
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #ec4d8a92
-def _lookups(context: WhatIf) -> dict[str, pd.DataFrame]:
+def _lookups(context: Context) -> dict[str, pd.DataFrame]:
     "Write agents and products of the table down as the lookups of the CRM."
     latest = context.deals.dropna(subset=["sales_agent"]).drop_duplicates("sales_agent", keep="last")
     priced = context.deals.dropna(subset=["product"]).drop_duplicates("product", keep="last")
@@ -173,7 +173,7 @@ def _lookups(context: WhatIf) -> dict[str, pd.DataFrame]:
     return {"sales_teams": teams.reset_index(drop=True), "products": products.reset_index(drop=True)}
 
 
-def _build(context: WhatIf, rows: pd.DataFrame) -> pd.DataFrame:
+def _build(context: Context, rows: pd.DataFrame) -> pd.DataFrame:
     "Make deals of the good rows."
     ingest, lookups = context.params["ingest"], _lookups(context)
     if "product" not in rows or lookups["products"].empty:
@@ -182,7 +182,7 @@ def _build(context: WhatIf, rows: pd.DataFrame) -> pd.DataFrame:
     return build_deals({"sales_pipeline": rows, **lookups}, ingest["stages"], ingest["mend_names"], known).deals
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #a1da3b1c
-def _join_in(context: WhatIf, fresh: pd.DataFrame) -> pd.DataFrame:
+def _join_in(context: Context, fresh: pd.DataFrame) -> pd.DataFrame:
     "Put the uploaded deals into the table; a key of a deal that the viewer may not see is another deal's."
     hidden = set(context.deals["opportunity_id"]) - set(context.mine["opportunity_id"])
     keys = fresh["opportunity_id"].map(lambda key: f"upload: {key}" if key in hidden else key)
@@ -197,7 +197,7 @@ def _join_in(context: WhatIf, fresh: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([others, aligned.astype(others.dtypes)], ignore_index=True)
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #a200425b
-def _score(context: WhatIf, fresh: pd.DataFrame, progress: Callable[[float, str], None]) -> pd.DataFrame:
+def _score(context: Context, fresh: pd.DataFrame, progress: Callable[[float, str], None]) -> pd.DataFrame:
     "Score uploaded deals among all others."
     joined, settings = _join_in(context, fresh), context.settings
     keys = joined["opportunity_id"].iloc[len(joined) - len(fresh):].to_numpy()
@@ -224,7 +224,7 @@ class Scored(NamedTuple):
 
 
 def score_upload(
-    context: WhatIf,  # from what_if.prepare
+    context: Context,  # from what_if.prepare
     content: bytes | pd.DataFrame,  # of a CSV as the CRM exports it, or such a table
     name: str = "upload.csv",  # what the file is called in sentences
     progress: Callable[[float, str], None] = lambda done, what: None,  # told the share done, 0 to 1, and what is going on

@@ -31,7 +31,7 @@ import pytest
 from ...access.accounts import Viewer
 from ...dashboards import deal_desk as deal_desk_module
 from ...dashboards.deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_open, read_entry, say_curve, warm_up
-from ...scoring.what_if import KINDS, pick, score_one
+from ...scoring.what_if import CHANGE_KINDS, pick, score_one
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import asked, lacking, make_project
 
@@ -160,10 +160,10 @@ def test_small_and_large_chances_are_not_called_nothing_or_certain(built):
     assert answer_facts(never, asked().settings.grid.calendar)["Expected close"] == "not in sight"
 
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #d979cee1
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHANGE_KINDS)
 def test_every_kind_can_be_looked_at(built, kind):
     _, desk, _ = built
-    desk.kinds.vue_set_value(["kind", KINDS[kind]])
+    desk.kinds.vue_set_value(["kind", CHANGE_KINDS[kind]])
     assert desk.kind == kind and len(desk.changes.ordered) and desk.said.text.endswith(".")
 
 

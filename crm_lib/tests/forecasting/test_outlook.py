@@ -29,7 +29,7 @@ from ...forecasting.forecast import Limits, fit_forecasters, like_windows, say_r
 from ...forecasting.outlook import Outlook, in_words, list_record, list_windows, look_ahead, look_back, look_between, say_finding, won_by_month
 from ...forecasting.periods import find_break, say_break, won_revenue
 from ...ingestion.deals import records_start
-from ...scoring.scoring import score_latest
+from ...scoring.scores import score_latest
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #3a9acd33
 LAST = pd.Timestamp("2023-12-10")

@@ -55,7 +55,7 @@ from ...registry.in_use import InUse, read_in_use, write_in_use
 from ...registry.registry import (Comparison, compare_records, decide, find_version, judge_version, load_version, promote, roll_back, settle,
                               tabulate_decisions, tabulate_versions, try_out)
 from ...registry.tracking import RegisteredVersion, connect, get_tag, list_versions, load_registered, log_model, model_input, set_alias, set_tag
-from ...scoring.scoring import score_latest
+from ...scoring.scores import score_latest
 
 import mlflow
 

@@ -37,9 +37,9 @@ from ...models.segments import segment_names
 from ...models.win_model import candidate_columns
 from ...scoring import uploads
 from ...scoring import what_if
-from ...scoring.scoring import score_latest
+from ...scoring.scores import score_latest
 from ...scoring.uploads import score_upload, write_upload
-from ...scoring.what_if import name_reasons, pick, prepare
+from ...scoring.what_if import name_reasons, pick, prepare_context
 from .test_what_if import PARAMS, asked, fitted, lacking, open_keys, small_crm
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #6cb1d8d0
@@ -95,7 +95,7 @@ def test_a_table_of_other_columns_is_named_in_a_sentence():
 
 def test_products_may_be_missing_in_an_export_and_further_columns_come_along():
     _, deals, snapshots = small_crm()
-    context = prepare(deals.assign(x_size=1.0, x_source="web"), snapshots, fitted("age_curve"), PARAMS)
+    context = prepare_context(deals.assign(x_size=1.0, x_source="web"), snapshots, fitted("age_curve"), PARAMS)
     frame = their_export(3).assign(size=["3", "much", "5"], source="fair")
     assert len(score_upload(context, frame).rows) == 3
     fresh = uploads._build(context, uploads._map(uploads._read(frame.drop(columns="product").to_csv(index=False).encode(), "a.csv"), PARAMS["ingest"]))
@@ -146,7 +146,7 @@ def test_days_that_can_be_read_in_two_ways_are_asked_about():
 def test_a_viewer_learns_nothing_of_other_teams():
     _, deals, snapshots = small_crm()
     mine = deals[deals["regional_office"] == deals["regional_office"].iloc[0]]
-    context = prepare(deals, snapshots, fitted("age_curve"), PARAMS, mine)
+    context = prepare_context(deals, snapshots, fitted("age_curve"), PARAMS, mine)
     hidden = deals[(deals["regional_office"] != deals["regional_office"].iloc[0]) & (deals["stage"] == "won")].iloc[0]
     own = their_export()[their_export()["sales_agent"].isin(mine["sales_agent"])].head(2)
     foreign = their_export()[~their_export()["sales_agent"].isin(mine["sales_agent"])].head(1)
@@ -202,7 +202,7 @@ def test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file(gone)
 
 def test_a_row_may_lack_what_deals_of_the_crm_lack():
     _, deals, snapshots = small_crm()
-    context, frame = prepare(deals.assign(product=deals["product"].mask(deals.index == 1)), snapshots, fitted("age_curve"), PARAMS), their_export(3)
+    context, frame = prepare_context(deals.assign(product=deals["product"].mask(deals.index == 1)), snapshots, fitted("age_curve"), PARAMS), their_export(3)
     bare = frame.assign(product=[None, *frame["product"].iloc[1:]])
     assert len(score_upload(context, bare).rows) == 3
     assert refused(bare) == [(2, "product", "no product is named: enter one")]
@@ -224,7 +224,7 @@ def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, fl
         candidate_columns(told, ["reason_won"])
     with pytest.raises(CrmError, match="written when a deal closes"):
         segment_names(told, "reason_won")
-    context = prepare(told, small_crm()[2], fitted("cure_table"), PARAMS)
+    context = prepare_context(told, small_crm()[2], fitted("cure_table"), PARAMS)
     deal = pick(context, open_keys(context)[0])
     assert not {"reason_won", "discount"} & set(what_if._snapshot(context, deal, context.as_of))
     if flag == AT_CLOSE:

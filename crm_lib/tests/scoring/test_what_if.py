@@ -66,8 +66,8 @@ from ...registry.bundles import open_bundle, read_facts, say_bundle, switch, wri
 from ...registry.in_use import InUse
 from ...scoring import what_if
 from ...scoring.explanation import explain_scores, used_features
-from ...scoring.scoring import score_latest, win_paths
-from ...scoring.what_if import (KINDS, Opportunity, check_opportunity, explain_snapshots, list_kinds, name_reasons, pick, prepare, read_context,
+from ...scoring.scores import score_latest, win_paths
+from ...scoring.what_if import (CHANGE_KINDS, Opportunity, check_opportunity, explain_snapshots, list_kinds, name_reasons, pick, prepare_context, read_context,
                              score_one, what_would_change)
 from ...simulation.simulate import simulate_sample
 
@@ -106,7 +106,7 @@ def fitted(name: str) -> IncidenceModel:
 def asked(name: str = "logistic"):
     "Give the context of a model of the small CRM."
     _, deals, snapshots = small_crm()
-    return prepare(deals, snapshots, fitted(name), PARAMS, note="A test.")
+    return prepare_context(deals, snapshots, fitted(name), PARAMS, note="A test.")
 
 
 def open_keys(context) -> list[str]:
@@ -230,7 +230,7 @@ def test_own_features_and_columns_of_the_crm_are_those_of_the_pipeline(tmp_path)
     deals = deals.assign(x_size=np.arange(len(deals)) % 7 * 1.0, x_source=np.where(np.arange(len(deals)) % 3, "web", "fair"))
     first, last = records_start(deals), observed_until(deals)
     build = make_builder(lambda table, days: build_features(table, days, first), [*FEATURES, "x_size", "x_source", "rank"], functions)
-    context = prepare(deals, small_crm()[2], fitted("cure_table"), PARAMS, functions=functions)
+    context = prepare_context(deals, small_crm()[2], fitted("cure_table"), PARAMS, functions=functions)
     whole = build(deals, [last - pd.Timedelta(days=30), last]).set_index("opportunity_id")
     whole = whole[whole["as_of"] == last].assign(rank=lambda rows: rows["age_days"].rank() + len(deals)).iloc[::9]
     rows = pd.concat([what_if._snapshot(context, pick(context, key), last) for key in whole.index]).set_index("opportunity_id")
@@ -280,7 +280,7 @@ def test_what_the_model_reads_is_scored_in_full():
     assert "How such deals have fared with another product" in found.sentence and found.table["score"].is_monotonic_decreasing
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #835fae57
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHANGE_KINDS)
 def test_every_kind_of_change_has_a_sentence_and_a_table(kind):
     context = asked("cure_table")
     found = what_would_change(context, pick(context, open_keys(context)[-1]), kind=kind)
@@ -301,7 +301,7 @@ def test_one_product_alone_has_no_other_and_no_agent_is_ever_swapped():
     for kind in ("weather", "sales_agent", "manager"):
         with pytest.raises(CrmError, match=f"'{kind}' is nothing that can be changed"):
             what_would_change(context, deal, kind=kind)
-    tried = pd.concat([what_would_change(context, deal, kind=kind).table for kind in KINDS])["choice"]
+    tried = pd.concat([what_would_change(context, deal, kind=kind).table for kind in CHANGE_KINDS])["choice"]
     assert not set(tried) & set(context.deals["sales_agent"])
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #e02d3393
@@ -338,7 +338,7 @@ def test_whatever_is_entered_gets_an_answer_or_a_sentence(value, day):
 def test_a_viewer_is_offered_and_given_only_own_rows():
     _, deals, snapshots = small_crm()
     mine = deals[deals["regional_office"] == deals["regional_office"].iloc[0]]
-    context, theirs = prepare(deals, snapshots, fitted("cure_table"), PARAMS, mine), deals[deals["regional_office"] != deals["regional_office"].iloc[0]]
+    context, theirs = prepare_context(deals, snapshots, fitted("cure_table"), PARAMS, mine), deals[deals["regional_office"] != deals["regional_office"].iloc[0]]
     with pytest.raises(CrmError, match="There is no opportunity .* among those you may see"):
         pick(context, theirs["opportunity_id"].iloc[0])
     own = pick(context, mine.loc[mine["stage"] == "engaging", "opportunity_id"].iloc[0])
@@ -357,7 +357,7 @@ def test_days_are_kept_for_the_next_question_and_not_for_ever():
 
 def test_a_cohort_column_that_is_missing_is_named():
     _, deals, snapshots = small_crm()
-    context = prepare(deals, snapshots, fitted("cure_table"), {**PARAMS, "features": {**PARAMS["features"], "cohort_by": "planet"}})
+    context = prepare_context(deals, snapshots, fitted("cure_table"), {**PARAMS, "features": {**PARAMS["features"], "cohort_by": "planet"}})
     with pytest.raises(CrmError, match="The deals lack the column planet"):
         score_one(context, pick(context, open_keys(context)[0]))
 
@@ -381,7 +381,7 @@ def halved(kind: str) -> CalibratedModel:
 @pytest.mark.parametrize("kind", ["sigmoid", "isotonic"])
 def test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own(kind):
     _, deals, snapshots = small_crm()
-    context, model = prepare(deals, snapshots, halved(kind), PARAMS), halved(kind)
+    context, model = prepare_context(deals, snapshots, halved(kind), PARAMS), halved(kind)
     listed = score_latest(model, deals, snapshots, context.horizons).set_index("opportunity_id")
     today = snapshots[snapshots["as_of"] == context.as_of]
     said = model.predict_win(today, context.horizons).set_index(today["opportunity_id"])
@@ -446,7 +446,7 @@ def lacking(*gone: str):
     first, last = records_start(deals), observed_until(deals)
     snapshots = build_features(deals, np.union1d(month_ends(first, last)[3:], [np.datetime64(last, "D")]), first)
     X, y = training_sets(deals, snapshots, last, first)[1]
-    return prepare(deals, snapshots, make_model("cure_table").fit(X, y), PARAMS, note="A test."), snapshots
+    return prepare_context(deals, snapshots, make_model("cure_table").fit(X, y), PARAMS, note="A test."), snapshots
 
 
 @pytest.mark.parametrize("gone", [("product",), ("team",), ("price",), ("product", "team", "price")], ids=" ".join)
@@ -469,7 +469,7 @@ def test_a_deal_that_lacks_a_product_keeps_lacking_it_and_a_new_one_needs_one():
     _, deals, snapshots = small_crm()
     key = open_keys(asked("cure_table"))[-1]
     gap = deals.assign(**{name: deals[name].mask(deals["opportunity_id"] == key) for name in GONE["product"]})
-    context = prepare(gap, snapshots, fitted("cure_table"), PARAMS)
+    context = prepare_context(gap, snapshots, fitted("cure_table"), PARAMS)
     assert pick(context, key).product is None and check_opportunity(context, pick(context, key)) == {}
     given = replace(pick(context, key), product=deals["product"].iloc[0])
     assert score_one(context, given).value != score_one(context, pick(context, key)).value

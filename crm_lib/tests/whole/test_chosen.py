@@ -28,8 +28,8 @@ from ...features.snapshots import known_at
 from ...forecasting.forecast import fit_forecasters, stand_at, stand_at_all
 from ...models.storage import load_model, save_model
 from ...scoring.explanation import explain_scores
-from ...scoring.scoring import EVER_DAYS, score_deals, score_latest
-from ...scoring.value import deal_values
+from ...scoring.scores import EVER_DAYS, score_deals, score_latest
+from ...scoring.deal_value import deal_values
 from ..support.companies import company
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #c78644b1

@@ -37,9 +37,9 @@ from ...base.calendar import FiscalCalendar
 from ...evaluation.backtest import run_backtest
 from ...features.features import build_features
 from ...features.snapshots import month_ends, spaced_dates
-from ...forecasting.forecast import (Limits, Standing, add_actuals, choose_method, cover, distinct_windows, fit_forecasters, forecast_revenue, is_apart, like_windows,
-                              number_records, publish_record, say_record, stand_at,
-                              stand_at_all, summarise_record, today_windows, wape, wape_table, weekly_intervals, window_kind)
+from ...forecasting.forecast import (Limits, Origin, add_actuals, choose_method, interval_coverage, distinct_windows, fit_forecasters, forecast_revenue, differs_beyond_doubt, similar_windows,
+                              number_records, publish_record, say_record, take_origin,
+                              take_origins, summarise_record, today_windows, wape, wape_table, weekly_intervals, window_kind)
 from ...forecasting.periods import period_window, won_revenue
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #9ae5754d
@@ -70,7 +70,7 @@ def stand(deals, origins=ORIGINS, weeks=WEEKS, last=LAST):
     further = np.setdiff1d(pd.DatetimeIndex(weeks).to_numpy().astype("datetime64[D]"), DAYS)
     snapshots = snapshots_until(deals, last)
     weekly = build_features(deals, further, "2023-01-03") if len(further) else snapshots[:0]
-    return stand_at_all("cure_table", deals, snapshots, weekly, origins, weeks, last, "2023-01-03")
+    return take_origins("cure_table", deals, snapshots, weekly, origins, weeks, last, "2023-01-03")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def record(standings, deals):
 def today(deals):
     snapshots = snapshots_until(deals, LAST)
     models = fit_forecasters("cure_table", deals, snapshots, LAST, "2023-01-03")
-    return stand_at(*models, deals, snapshots, LAST, today_windows(LAST), "2023-01-03")
+    return take_origin(*models, deals, snapshots, LAST, today_windows(LAST), "2023-01-03")
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #c605a3a6
 @pytest.mark.parametrize("change", ["cut", "scrambled"])
@@ -172,8 +172,8 @@ def test_few_origins_publish_the_combination_and_more_the_best():
 
 
 def test_methods_far_apart_leave_the_model():
-    assert is_apart({"model": 1.0, "seasonal_mean": 2.1}) and is_apart({"model": 2.1, "seasonal_mean": 1.0}) and is_apart({"model": 1.0, "seasonal_mean": np.nan})
-    assert not is_apart({"model": 1.0, "seasonal_mean": 2.0}) and not is_apart({"model": 0.0, "seasonal_mean": 0.0})
+    assert differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.1}) and differs_beyond_doubt({"model": 2.1, "seasonal_mean": 1.0}) and differs_beyond_doubt({"model": 1.0, "seasonal_mean": np.nan})
+    assert not differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.0}) and not differs_beyond_doubt({"model": 0.0, "seasonal_mean": 0.0})
     assert publish_record(MONTHS, least=9)["method"].tolist() == ["combination"] * 4 + ["model"]
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #2275217c
@@ -187,8 +187,8 @@ def test_every_week_has_the_intervals_that_would_have_been_published(standings, 
 
 def test_an_interval_holds_where_what_came_lies_inside():
     rows = pd.DataFrame({"scope": "total", "actual": [5.0, 15.0, 30.0], "p2.5": 1.0, "p10": 10.0, "p50": 12.0, "p90": 20.0, "p97.5": 25.0})
-    assert cover(rows) == {"80": 1 / 3, "95": 2 / 3}
-    assert np.isnan(cover(rows, "open_pipeline")["80"])
+    assert interval_coverage(rows) == {"80": 1 / 3, "95": 2 / 3}
+    assert np.isnan(interval_coverage(rows, "open_pipeline")["80"])
 
 
 def test_without_a_week_there_are_no_intervals(standings, record):
@@ -243,7 +243,7 @@ def history(*pairs):
 def standing_of(model, mean, today):
     "The standing of today with other numbers for model and seasonal mean, open pipeline and total."
     values = {name: today.rows["scope"].map(dict(zip(("open_pipeline", "total"), pair))) for name, pair in (("model", model), ("seasonal_mean", mean))}
-    return Standing(today.as_of, today.book, today.log_spread, today.rows.assign(**values, combination=(values["model"] + values["seasonal_mean"]) / 2))
+    return Origin(today.as_of, today.book, today.log_spread, today.rows.assign(**values, combination=(values["model"] + values["seasonal_mean"]) / 2))
 
 
 def test_the_published_mean_is_that_of_the_method_with_the_best_record(today):
@@ -275,7 +275,7 @@ def test_a_part_of_a_month_is_judged_by_parts_and_not_by_months(today):
                                             ("2024-02-29", ["month", "month", "next_quarter"]), ("2024-02-10", ["like_month", "like_quarter", "like_next_quarter"])])
 def test_a_window_of_today_is_judged_by_windows_of_its_kind(day, kinds):
     assert [window_kind(period, window, day) for period, window in today_windows(day).items()] == kinds
-    like = like_windows(day, FiscalCalendar(), "2023-01-01")
+    like = similar_windows(day, FiscalCalendar(), "2023-01-01")
     assert {kind for windows in like.values() for kind in windows} == {kind for kind in kinds if kind.startswith("like_")}
     for stood, windows in like.items():
         for kind, (first, last) in windows.items():
@@ -301,7 +301,7 @@ def test_two_periods_of_the_same_days_carry_one_number_and_one_interval(today):
 def test_every_row_names_its_days_and_like_days_are_like_numbers(deals, day):
     snapshots = build_features(deals, np.union1d(DAYS[DAYS <= np.datetime64(day)], [np.datetime64(day)]), "2023-01-03")
     models, windows = fit_forecasters("cure_table", deals, snapshots, day, "2023-01-03"), today_windows(day)
-    table, _, _ = forecast_revenue(stand_at(*models, deals, snapshots, day, windows, "2023-01-03"), publish_record(add_actuals([], deals)), draws=50)
+    table, _, _ = forecast_revenue(take_origin(*models, deals, snapshots, day, windows, "2023-01-03"), publish_record(add_actuals([], deals)), draws=50)
     for period, part in table.groupby("period"):
         assert set(zip(part["first_day"], part["last_day"])) == {tuple(pd.Timestamp(end) for end in windows[period])}
     columns = ["scope", "segment", "segment_value", "first_day", "last_day"]
@@ -329,9 +329,9 @@ def test_the_record_is_said_with_method_number_and_kind_of_windows():
 
 
 def test_windows_of_a_length_are_stood_at_by_the_model_of_the_month_end_before(deals):
-    like = like_windows(LAST, FiscalCalendar(), ORIGINS[0])
+    like = similar_windows(LAST, FiscalCalendar(), ORIGINS[0])
     snapshots, further = snapshots_until(deals, LAST), np.setdiff1d(list(like), DAYS)
-    every = stand_at_all("cure_table", deals, snapshots, build_features(deals, further, "2023-01-03"), ORIGINS, WEEKS[:0], LAST, "2023-01-03", like=like)
+    every = take_origins("cure_table", deals, snapshots, build_features(deals, further, "2023-01-03"), ORIGINS, WEEKS[:0], LAST, "2023-01-03", like=like)
     rows = add_actuals(every, deals)
     rows = rows[(rows["period"] == "like_month") & (rows["scope"] == "total")]
     assert [str(day.date()) for day in rows["as_of"]] == ["2023-10-20", "2023-11-19"] and ((rows["last"] - rows["first"]).dt.days == 10).all()

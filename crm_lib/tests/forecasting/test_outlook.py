@@ -25,8 +25,8 @@ from ...base.calendar import FiscalCalendar
 from ...features.features import build_features
 from ...features.movement import TRENDS, count_words, name_trend
 from ...features.snapshots import month_ends, spaced_dates
-from ...forecasting.forecast import Limits, fit_forecasters, like_windows, say_record, wape
-from ...forecasting.outlook import Outlook, in_words, list_record, list_windows, look_ahead, look_back, look_between, say_finding, won_by_month
+from ...forecasting.forecast import Limits, fit_forecasters, similar_windows, say_record, wape
+from ...forecasting.outlook import Outlook, in_words, list_record, list_windows, forecast_today, evaluate_origins, explain_since, say_finding, won_revenue_by_month
 from ...forecasting.periods import find_break, say_break, won_revenue
 from ...ingestion.deals import records_start
 from ...scoring.scores import score_latest
@@ -56,13 +56,13 @@ def outlook():
 
 @pytest.fixture(scope="module")
 def past(outlook):
-    return look_back(outlook, lambda deals, days: build_features(deals, days, outlook.records_start), [30, "quarter_end"], 2)
+    return evaluate_origins(outlook, lambda deals, days: build_features(deals, days, outlook.records_start), [30, "quarter_end"], 2)
 
 
 @pytest.fixture(scope="module")
 def ahead(outlook, past):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
-    return look_ahead(outlook, model, past)
+    return forecast_today(outlook, model, past)
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #15a889bb
 def test_the_past_holds_every_month_end_and_every_week_between(past):
@@ -78,21 +78,21 @@ def test_days_that_have_snapshots_already_are_not_built_again(outlook):
     def build(deals, days):
         asked.extend(days)
         return build_features(deals, days, outlook.records_start)
-    look_back(outlook, build, [30, "quarter_end"], 1)
+    evaluate_origins(outlook, build, [30, "quarter_end"], 1)
     assert asked and not set(pd.DatetimeIndex(asked)) & set(outlook.snapshots["as_of"])
 
 
 def test_what_the_weeks_between_show_is_not_learned_from(outlook, past):
     days = past.record.loc[past.record["period"] == "four_weeks", "as_of"].unique()
-    other = look_back(outlook, lambda deals, asked: build_features(deals, np.union1d(asked, days + pd.Timedelta(days=1)), outlook.records_start), [30, "quarter_end"], 2)
+    other = evaluate_origins(outlook, lambda deals, asked: build_features(deals, np.union1d(asked, days + pd.Timedelta(days=1)), outlook.records_start), [30, "quarter_end"], 2)
     pd.testing.assert_frame_equal(other.errors, past.errors)
 
 
 def test_no_week_needs_to_be_built_where_all_are_there(outlook):
-    days = np.union1d(pd.date_range("2023-10-31", LAST, freq="7D").to_numpy().astype("datetime64[D]"), list(like_windows(LAST, FiscalCalendar(), "2023-10-31")))
+    days = np.union1d(pd.date_range("2023-10-31", LAST, freq="7D").to_numpy().astype("datetime64[D]"), list(similar_windows(LAST, FiscalCalendar(), "2023-10-31")))
     weeks = build_features(outlook.deals, days, outlook.records_start)
     whole = Outlook(**{**vars(outlook), "snapshots": pd.concat([outlook.snapshots, weeks]).drop_duplicates(["as_of", "opportunity_id"])})
-    assert look_back(whole, lambda *_: pytest.fail("nothing is missing"), [30, "quarter_end"], 1).figures["weeks"] == 2
+    assert evaluate_origins(whole, lambda *_: pytest.fail("nothing is missing"), [30, "quarter_end"], 1).figures["weeks"] == 2
 
 
 def test_the_forecast_and_what_is_booked_stand_beside_each_other(outlook, ahead):
@@ -106,7 +106,7 @@ def test_the_forecast_and_what_is_booked_stand_beside_each_other(outlook, ahead)
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #cfe9fc65
 def test_pictures_get_what_was_won_what_is_said_and_what_came(outlook, past, ahead):
-    won = won_by_month(outlook)
+    won = won_revenue_by_month(outlook)
     assert won["won"].sum() == outlook.deals["close_value"].sum() and (won["month"].dt.day == 1).all()
     published = ahead.coming[ahead.coming["method"] == "published"].set_index("label")
     assert list(published.index) == ["11-31 Dec 2023", "Jan to Mar 2024"] and published["start"].is_monotonic_increasing
@@ -144,7 +144,7 @@ def test_a_fall_of_new_deals_is_the_first_that_is_said(outlook):
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #6fe5238c
 def test_what_moved_the_quarter_adds_up(outlook):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
-    change = look_between(outlook, model)
+    change = explain_since(outlook, model)
     since = pd.Timestamp("2023-11-12")
     won = outlook.deals[(outlook.deals["stage"] == "won") & (outlook.deals["close_date"] > since)]
     learned = change.steps.set_index("step").loc["relearned", "change"]
@@ -157,20 +157,20 @@ def test_what_moved_the_quarter_adds_up(outlook):
 
 def test_a_changed_future_changes_nothing_of_the_earlier_forecast(outlook):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
-    change, late = look_between(outlook, model), outlook.deals["close_date"] > pd.Timestamp("2023-11-12")
+    change, late = explain_since(outlook, model), outlook.deals["close_date"] > pd.Timestamp("2023-11-12")
     other = outlook.deals.assign(stage=outlook.deals["stage"].mask(late, "lost"), close_value=outlook.deals["close_value"].mask(late, 0.0))
-    again = look_between(Outlook(**{**vars(outlook), "deals": other}), model)
+    again = explain_since(Outlook(**{**vars(outlook), "deals": other}), model)
     assert again.steps["total"].iloc[0] == pytest.approx(change.steps["total"].iloc[0])
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #49aa3d08
 def test_directions_slips_and_stale_deals_are_counted_as_the_list_of_deals_counts_them(outlook):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
     scores = score_latest(model, outlook.deals, outlook.snapshots, [30, "quarter_end"])
-    change, counted = look_between(outlook, model), count_words(scores)
+    change, counted = explain_since(outlook, model), count_words(scores)
     assert change.counts == counted and counted["new"] > 0 and counted["slipped"] > 0 and counted["stale"] > 0
     steps = change.steps.set_index("step")["deals"]
     assert {word: int(steps[word]) for word in ("improving", "steady", "declining", "new", "slipped")} == {word: counted[word] for word in counted if word != "stale"}
-    assert look_between(outlook, model, slip_days=1e9).counts["slipped"] == 0
+    assert explain_since(outlook, model, slip_days=1e9).counts["slipped"] == 0
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #ff987ee9
 def test_directions_are_against_what_was_published_where_that_was_kept(outlook):
@@ -180,17 +180,17 @@ def test_directions_are_against_what_was_published_where_that_was_kept(outlook):
     build = lambda deals, days: build_features(deals, days, outlook.records_start)
     said = score_latest(model, outlook.deals, build(outlook.deals, np.array([day.to_datetime64()])), ["quarter_end"])[["as_of", "opportunity_id", "p_won_ever", "expected_close_date"]]
     said = said.assign(p_won_ever=said["p_won_ever"] / 2).iloc[5:]
-    change = look_between(outlook, model, said=said, build=build)
+    change = explain_since(outlook, model, said=said, build=build)
     scores = score_latest(model, outlook.deals, outlook.snapshots, ["quarter_end"])
     then = said.set_index("opportunity_id").reindex(scores["opportunity_id"])
     trend = name_trend(scores["p_won_ever"].to_numpy(), then["p_won_ever"].to_numpy())
     assert {word: change.counts[word] for word in TRENDS} == {word: int((trend == word).sum()) for word in TRENDS} and change.counts["improving"] > 0
     slipped = (scores["expected_close_date"] - then["expected_close_date"].to_numpy()).dt.days > 7
     assert change.counts["slipped"] == slipped.sum() and "2023-11-08" in change.sentence
-    assert look_between(outlook, model, said=said.iloc[:0]).counts == look_between(outlook, model).counts
+    assert explain_since(outlook, model, said=said.iloc[:0]).counts == explain_since(outlook, model).counts
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #cb6bbde3
 def test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved(outlook):
-    assert look_between(outlook, None, days=400) is None
+    assert explain_since(outlook, None, days=400) is None
     lost = outlook.deals.assign(stage=outlook.deals["stage"].replace("won", "lost"))
-    assert look_between(Outlook(**{**vars(outlook), "deals": lost}), None) is None
+    assert explain_since(Outlook(**{**vars(outlook), "deals": lost}), None) is None

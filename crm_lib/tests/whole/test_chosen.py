@@ -25,7 +25,7 @@ from ...base.metrics import log_odds
 from ...evaluation.backtest import (attach_labels, choose_model, compare_losses, compare_variants, fit_chosen, forecast_variants, judge_origins,
                               rolling_origins, run_backtest, summarise)
 from ...features.snapshots import known_at
-from ...forecasting.forecast import fit_forecasters, stand_at, stand_at_all
+from ...forecasting.forecast import fit_forecasters, take_origin, take_origins
 from ...models.storage import load_model, save_model
 from ...scoring.explanation import explain_scores
 from ...scoring.scores import EVER_DAYS, score_deals, score_latest
@@ -128,7 +128,7 @@ def test_curve_scores_book_and_reasons_say_the_same(falling, name):
     assert np.abs(listed["p_won_ever"].to_numpy() - won[:, -1].clip(1e-4, 1 - 1e-4)).max() < 1e-12
     fitted = fit_forecasters(name, deals, snapshots, last, first, recipe=RECIPE, past=forecasts)
     windows = {str(h): (as_days(last) + 1, horizon_end(last, h)[()]) for h in HORIZONS}
-    book = stand_at(*fitted, deals, snapshots, last, windows, first).book
+    book = take_origin(*fitted, deals, snapshots, last, windows, first).book
     book = book[book["is_open"]].set_index("opportunity_id").loc[today["opportunity_id"]]
     for horizon in HORIZONS:
         assert np.abs(book[str(horizon)].to_numpy().clip(1e-4, 1 - 1e-4) - listed[f"p_won_{horizon}"].to_numpy()).max() < 1e-9
@@ -149,7 +149,7 @@ def test_the_record_of_the_forecast_is_that_of_the_calibrated_model(falling):
     deals, snapshots, first, last, forecasts, judged, _ = falling
     stood, none = np.sort(judged["origin"].unique())[[0, -1]], np.array([], "M8[D]")
     common = (deals, snapshots, snapshots.iloc[:0], as_days(stood), none, last, first)
-    plain, said = (stand_at_all(name, *common, past=forecasts) for name in ("cure_table", "cure_table+sigmoid"))
+    plain, said = (take_origins(name, *common, past=forecasts) for name in ("cure_table", "cure_table+sigmoid"))
     for raw, held, origin in zip(plain, said, stood):
         model = fit_chosen("cure_table+sigmoid", deals, snapshots, origin, first, forecasts)[0]
         assert len(model.maps_) == (0 if origin == stood[0] else 4)

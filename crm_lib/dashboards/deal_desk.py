@@ -24,8 +24,8 @@ from .theme import (Column, Field, Part, Tile, build_or_say, card, download, fac
                            side_by_side, stack, table, tiles, upload)
 from .viewing import project_folder, read_deals
 from ..registry.bundles import open_bundle, read_facts, say_bundle
-from ..reporting.figures import chance_text, money_text, percent_text
-from ..reporting.tables import format_number
+from ..reporting.style import chance_text, money_text, percent_text
+from ..reporting.formatting import format_number
 from ..scoring.uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
 from ..scoring.what_if import Answer, Opportunity, Context, check_opportunity, list_kinds, pick, read_context, score_one, what_would_change
 

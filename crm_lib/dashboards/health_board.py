@@ -28,7 +28,7 @@ from ..registry.bundles import read_facts, say_bundle
 from ..reporting.card_plots import plot_gaps
 from ..reporting.model_card import say_horizon, shown_models
 from ..reporting.plots import plot_origins, plot_reliability
-from ..reporting.tables import format_number
+from ..reporting.formatting import format_number
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #3848f0b7
 def pick_horizon(

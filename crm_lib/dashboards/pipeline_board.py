@@ -28,10 +28,10 @@ from ..features.movement import TRENDS, count_words, explain_words, is_slipped
 from ..forecasting.forecast import say_record
 from ..forecasting.periods import find_break, label_window, name_window, say_break, say_days, shift_months, won_revenue
 from ..registry.bundles import read_facts, say_bundle
-from ..reporting.figures import money_text
+from ..reporting.style import money_text
 from ..reporting.forecast_plots import plot_forecast
 from ..reporting.plots import plot_reasons
-from ..reporting.tables import format_number
+from ..reporting.formatting import format_number
 from ..scoring.scores import defuse_formulas
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #00d4d83d

@@ -25,8 +25,8 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode, observe
 
 from ..base.config import CrmError
 from ..ingestion.spelling import plain_name
-from ..reporting.figures import INK, SOFT, THEME
-from ..reporting.tables import format_number
+from ..reporting.style import INK, SOFT, THEME
+from ..reporting.formatting import format_number
 
 # %% ../../nbs/lib/85_dashboards/20_theme.ipynb #8e7ef3ba
 _COLOURS = """

@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.config import CrmError
 from ..base.metrics import reliability
-from .figures import BLUE, SOFT, VERMILION, canvas, need_columns, percent_axis, sentence_figure, themed
-from .tables import format_number
+from .style import BLUE, SOFT, VERMILION, canvas, need_columns, percent_axis, sentence_figure, themed
+from .formatting import format_number
 
 # %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #9605bcdd
 _LOOKS = ((VERMILION, "o"), (BLUE, "s"))

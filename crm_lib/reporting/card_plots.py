@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..evaluation.subgroups import IN_LINE, TOO_SMALL
-from .figures import BLUE, SKY, SOFT, VERMILION, canvas, label_counts, label_rows, need_columns, percent_axis, sentence_figure, themed
+from .style import BLUE, SKY, SOFT, VERMILION, canvas, label_counts, label_rows, need_columns, percent_axis, sentence_figure, themed
 
 # %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #bd531108
 @themed

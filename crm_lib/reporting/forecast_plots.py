@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.config import CrmError
-from .figures import (BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, SOFT, VERMILION, canvas, label_rows, money_axis, money_text, need_columns,
+from .style import (BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, SOFT, VERMILION, canvas, label_rows, money_axis, money_text, need_columns,
                              percent_text, sentence_figure, short_text, themed)
 
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #40233c06

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import BLUE, GREY, ORANGE, SKY, SOFT, VERMILION, canvas, label_rows, need_columns, sentence_figure, themed
+from .style import BLUE, GREY, ORANGE, SKY, SOFT, VERMILION, canvas, label_rows, need_columns, sentence_figure, themed
 
 # %% ../../nbs/lib/55_reporting/50_leak_plots.ipynb #f135de76
 _LOOKS = ((VERMILION, "o"), (BLUE, "s"), (SKY, "D"), (GREY, "^"), (ORANGE, "v"))

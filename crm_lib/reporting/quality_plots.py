@@ -10,7 +10,7 @@ import matplotlib.dates
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .figures import BLUE, GREY, canvas, need_columns, sentence_figure, themed
+from .style import BLUE, GREY, canvas, need_columns, sentence_figure, themed
 
 # %% ../../nbs/lib/55_reporting/45_quality_plots.ipynb #42e8659a
 @themed

@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .figures import (BLUE, GREEN, GREY, INK, ORANGE, SOFT, VERMILION, canvas, count_axis, draw_bars, label_rows, need_columns, percent_axis, percent_text,
+from .style import (BLUE, GREEN, GREY, INK, ORANGE, SOFT, VERMILION, canvas, count_axis, draw_bars, label_rows, need_columns, percent_axis, percent_text,
                              sentence_figure, themed)
-from .tables import format_number
+from .formatting import format_number
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #221856a1
 def _ceiling(values: pd.Series, default: float) -> float:

@@ -89,7 +89,7 @@ def project(tmp_path):
     _write_notebook(tmp_path / "nbs" / "20_validate.ipynb", VALIDATE, parameters="upstream = None\nproduct = None")
     library = tmp_path / "crm_lib"
     library.mkdir()
-    modules = {"base/config": "import os", "ingestion/deals": "from ..base.config import CrmError", "reporting/reports": "import html", "base/alone": ""}
+    modules = {"base/config": "import os", "ingestion/deals": "from ..base.config import CrmError", "reporting/pages": "import html", "base/alone": ""}
     for name, code in modules.items():
         (library / name).parent.mkdir(exist_ok=True)
         (library / f"{name}.py").write_text(code)
@@ -189,8 +189,8 @@ def test_a_stage_depends_on_the_modules_behind_it_and_on_no_other(project):
 
 def test_the_exporter_and_its_assets_belong_to_the_report(project):
     (project / "crm_lib" / "assets").mkdir()
-    _change(project, 0, nbconvert_exporter_name="crm_lib.reporting.reports.ReportExporter")
-    assert {"crm_lib/reporting/reports.py", "crm_lib/assets"} <= set(dvc_stages(project / "pipeline.yaml")["stages"]["ingest"]["deps"])
+    _change(project, 0, nbconvert_exporter_name="crm_lib.reporting.pages.ReportExporter")
+    assert {"crm_lib/reporting/pages.py", "crm_lib/assets"} <= set(dvc_stages(project / "pipeline.yaml")["stages"]["ingest"]["deps"])
 
 
 def test_the_stage_that_settles_what_is_in_use_always_runs_and_keeps_its_files(project):

@@ -19,7 +19,7 @@ import pytest
 from ...base.config import CrmError
 from ...base.metrics import reliability
 from ...reporting.calibration_plots import plot_calibration_comparison
-from ...reporting.reports import figure_png
+from ...reporting.pages import figure_png
 
 # %% ../../../nbs/tests/reporting/test_calibration_plots.ipynb #3bb7dead
 def judged(horizons=("quarter_end", "90", "30", "60"), n=400):

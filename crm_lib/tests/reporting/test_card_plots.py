@@ -15,7 +15,7 @@ import pytest
 from ...base.config import CrmError
 from ...evaluation.subgroups import IN_LINE, TOO_HIGH, TOO_SMALL
 from ...reporting.card_plots import plot_gaps
-from ...reporting.reports import figure_png
+from ...reporting.pages import figure_png
 
 # %% ../../../nbs/tests/reporting/test_card_plots.ipynb #12a138f5
 @pytest.fixture

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ...base.config import CrmError
 from ...reporting.leak_plots import plot_story
-from ...reporting.reports import figure_png
+from ...reporting.pages import figure_png
 
 # %% ../../../nbs/tests/reporting/test_leak_plots.ipynb #c28581bc
 @pytest.fixture

@@ -30,9 +30,9 @@ from ...base.config import CrmError
 from ...base.files import write_json
 from ...evaluation.subgroups import IN_LINE, TOO_HIGH, TOO_SMALL
 from ...reporting import model_card
-from ...reporting.model_card import Commands, Run, Section, Table, compose_card, read_metrics, say_horizon, show_section, shown_models, write_model_card
-from ...reporting.reports import clean_html, render_markdown
-from ...reporting.tables import table_html
+from ...reporting.model_card import Commands, Run, Section, CardTable, compose_card, read_run_metrics, say_horizon, show_section, shown_models, write_model_card
+from ...reporting.pages import clean_html, render_markdown
+from ...reporting.formatting import table_html
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #c7dfb654
 NASTY = "<script>alert(1)</script>|`x`\n# [y](javascript:z)"
@@ -112,7 +112,7 @@ def test_page_and_file_say_the_same(run, tmp_path, displayed):
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #0c2df573
 def test_results_stand_beside_the_baselines_in_the_order_of_the_horizons(run):
-    overall, by_origin, beside = [part for part in compose_card(run)["results"].parts if isinstance(part, Table)]
+    overall, by_origin, beside = [part for part in compose_card(run)["results"].parts if isinstance(part, CardTable)]
     assert overall.frame["model"].tolist() == ["xgboost+tuned", "always no", "age curve", "phase table"] * 3
     assert overall.frame["horizon"].tolist() == [name for name in ("30 days", "90 days", "quarter end") for _ in range(4)]
     assert by_origin.frame["horizon"].tolist() == ["30 days"] * 3 + ["90 days"] + ["quarter end"] * 3 and by_origin.frame["origin"].iloc[:3].is_monotonic_increasing
@@ -153,10 +153,10 @@ def test_nothing_mended_and_nobody_prospecting_is_said(run, tmp_path):
 
 
 def test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough(run):
-    captions = [part.caption for part in compose_card(run)["subgroups"].parts if isinstance(part, Table)]
+    captions = [part.caption for part in compose_card(run)["subgroups"].parts if isinstance(part, CardTable)]
     assert captions == ["Product: what was said and what came", "Product: too small to judge", "Agent size: what was said and what came"]
     small = compose_card(replace(run, subgroups=run.subgroups.assign(verdict=TOO_SMALL)))["subgroups"]
-    assert small.parts[0] == "None of the 3 subgroups is large enough to judge." and len([part for part in small.parts if isinstance(part, Table)]) == 2
+    assert small.parts[0] == "None of the 3 subgroups is large enough to judge." and len([part for part in small.parts if isinstance(part, CardTable)]) == 2
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #d76248ef
 def nasty_run():
@@ -183,7 +183,7 @@ def test_hostile_names_stay_text_on_the_page(displayed):
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #56d13f1a
 def test_metrics_are_read_by_stage(tmp_path):
     write_json({"n": 1}, tmp_path / "a.json")
-    assert read_metrics({"train": tmp_path / "a.json"}) == {"train": {"n": 1}}
+    assert read_run_metrics({"train": tmp_path / "a.json"}) == {"train": {"n": 1}}
 
 
 @pytest.mark.parametrize(("horizon", "said"), [(30, "30 days"), ("90", "90 days"), ("quarter_end", "quarter end")])
@@ -192,14 +192,14 @@ def test_horizons_are_said_in_words(horizon, said):
 
 
 def test_a_section_shows_its_title_and_each_kind_of_part(displayed):
-    show_section(Section("A #title", ("text *x*", ("one", "two"), Commands("dvc repro"), Table(pd.DataFrame({"x": [1]}), "A table"))))
+    show_section(Section("A #title", ("text *x*", ("one", "two"), Commands("dvc repro"), CardTable(pd.DataFrame({"x": [1]}), "A table"))))
     kinds = [data.get("text/markdown") for data in displayed]
     assert kinds == ["## A &#35;title", "text &#42;x&#42;", "- one\n- two", "```sh\ndvc repro\n```", None] and "<caption>A table" in displayed[-1]["text/html"]
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_one_before(run, tmp_path):
     before = read_file(run, tmp_path)
-    broken = {**compose_card(run), "more": Section("More", (Table(pd.DataFrame({"x": [1]}), "x", {"percent": ["y"]}),))}
+    broken = {**compose_card(run), "more": Section("More", (CardTable(pd.DataFrame({"x": [1]}), "x", {"percent": ["y"]}),))}
     with pytest.raises(CrmError, match="no column y"):
         write_model_card(broken, "x", tmp_path / "model_card.md")
     assert (tmp_path / "model_card.md").read_text(encoding="utf-8") == before and len(list(tmp_path.iterdir())) == 1

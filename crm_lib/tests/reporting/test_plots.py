@@ -31,9 +31,9 @@ from matplotlib.figure import Figure
 
 from ...base.config import CrmError
 from ...features.features import FEATURES, LABELS
-from ...reporting.plots import (plot_attributions, plot_brier, plot_closings, plot_grades, plot_hazard, plot_origins, plot_rate, plot_reasons,
+from ...reporting.plots import (plot_attributions, plot_brier, plot_closed_deals, plot_grades, plot_hazard, plot_origins, plot_rate, plot_reasons,
                            plot_reliability, plot_score_distribution, plot_stale, plot_values)
-from ...reporting.reports import figure_png
+from ...reporting.pages import figure_png
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #3709f891
 DEALS = pd.DataFrame({"stage": ["won", "lost", "won", "won", "engaging"], "product": ["$x$", "GTX", "GTX", "GTX", "GTX"],
@@ -69,7 +69,7 @@ def texts_of(figure, axes=0):
     return [text.get_text() for text in figure.axes[axes].texts]
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #3dea3b5d
-DRAWN = {"closings": lambda: plot_closings(DEALS), "rate": lambda: plot_rate(RATES, overall=0.55), "hazard": lambda: plot_hazard(HAZARD),
+DRAWN = {"closings": lambda: plot_closed_deals(DEALS), "rate": lambda: plot_rate(RATES, overall=0.55), "hazard": lambda: plot_hazard(HAZARD),
          "stale": lambda: plot_stale(STUCK), "values": lambda: plot_values(DEALS), "brier": lambda: plot_brier(METRICS),
          "origins": lambda: plot_origins(ORIGINS), "reliability": lambda: plot_reliability(BINS), "attributions": lambda: plot_attributions(MEAN),
          "reasons": lambda: plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS)), "grades": lambda: plot_grades(SCORES),
@@ -94,7 +94,7 @@ def test_every_picture_names_its_axes(name):
     assert any(labels) and any(titles) and figure.get_figwidth() == 5.4
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #af6d4b6f
-@pytest.mark.parametrize("draw", [lambda: plot_closings(DEALS.iloc[:0]), lambda: plot_rate(RATES.iloc[:0]), lambda: plot_hazard(HAZARD.iloc[:0]),
+@pytest.mark.parametrize("draw", [lambda: plot_closed_deals(DEALS.iloc[:0]), lambda: plot_rate(RATES.iloc[:0]), lambda: plot_hazard(HAZARD.iloc[:0]),
                                   lambda: plot_stale(STUCK.iloc[:0]), lambda: plot_values(DEALS[DEALS["stage"] == "lost"]), lambda: plot_brier({"horizons": {}}),
                                   lambda: plot_origins(ORIGINS.iloc[:0]), lambda: plot_reliability(BINS.iloc[:0]), lambda: plot_attributions(MEAN.iloc[:0]),
                                   lambda: plot_reasons(REASONS.iloc[:0], 0.0, 0.5), lambda: plot_grades(SCORES.iloc[:0]),
@@ -104,7 +104,7 @@ def test_nothing_to_draw_is_a_sentence(draw):
     assert figure.axes == [] and figure.texts[0].get_text().endswith(".") and figure_png(figure)
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #0a4326b3
-@pytest.mark.parametrize("draw", [plot_closings, plot_rate, plot_hazard, plot_stale, plot_values, plot_origins, plot_reliability, plot_attributions,
+@pytest.mark.parametrize("draw", [plot_closed_deals, plot_rate, plot_hazard, plot_stale, plot_values, plot_origins, plot_reliability, plot_attributions,
                                   plot_grades, plot_score_distribution, lambda frame: plot_reasons(frame, 0.0, 0.5)])
 def test_a_missing_column_is_named(draw):
     with pytest.raises(CrmError, match="needs the column.*the table has other"):
@@ -112,12 +112,12 @@ def test_a_missing_column_is_named(draw):
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #2f7c42cd
 def test_weeks_without_a_closing_count_as_zero():
-    won, lost = plot_closings(DEALS).axes[0].lines
+    won, lost = plot_closed_deals(DEALS).axes[0].lines
     assert won.get_ydata().tolist() == [1, 0, 2] and lost.get_ydata().tolist() == [1, 0, 0]
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #765be2dd
 def test_one_week_of_one_outcome_is_drawn_too():
-    won, lost = plot_closings(DEALS.iloc[:1]).axes[0].lines
+    won, lost = plot_closed_deals(DEALS.iloc[:1]).axes[0].lines
     assert won.get_ydata().tolist() == [1] and lost.get_ydata().tolist() == [0]
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #8cab341c

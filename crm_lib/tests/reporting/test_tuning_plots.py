@@ -18,8 +18,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from ...base.config import CrmError
-from ...reporting.figures import BLUE, SOFT, VERMILION
-from ...reporting.reports import figure_png
+from ...reporting.style import BLUE, SOFT, VERMILION
+from ...reporting.pages import figure_png
 from ...reporting.tuning_plots import plot_importances, plot_screening, plot_trials, plot_variants
 
 # %% ../../../nbs/tests/reporting/test_tuning_plots.ipynb #d60d1679

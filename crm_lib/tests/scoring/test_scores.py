@@ -35,8 +35,8 @@ from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
 from ...models.baselines import AlwaysNo
 from ...models.incidence import IncidenceModel
-from ...reporting.figures import chance_text, percent_text
-from ...reporting.tables import table_html
+from ...reporting.style import chance_text, percent_text
+from ...reporting.formatting import table_html
 from ...scoring.scores import FLOOR, defuse_formulas, grade_scores, median_close_days, score_deals, score_latest, win_paths
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #815c01d2

@@ -253,7 +253,7 @@ def _figures(rows: Any) -> Any:
 def list_models() -> None:
     """List the registered models: which is in use, how good it is, and why."""
     from rich.console import Console
-    from crm_lib.registry.registry import tabulate_versions
+    from crm_lib.registry.champion import tabulate_versions
     rows = tabulate_versions(_registered())
     console = Console()
     console.print(_figures(rows))
@@ -283,7 +283,7 @@ def _renew(rerun: bool) -> None:
 @app.command("promote")
 def promote_version(version: Annotated[str, typer.Argument(help="Its number, or challenger.")], reason: _REASON = "", rerun: _RERUN = True) -> None:
     """Put a registered version into use by hand, and renew what it scores."""
-    from crm_lib.registry.registry import point_to, promote
+    from crm_lib.registry.champion import point_to, promote
     champion = promote(_registered(), version, reason)
     point_to(champion)
     typer.echo(f"In use is version {champion.version}.")
@@ -293,7 +293,7 @@ def promote_version(version: Annotated[str, typer.Argument(help="Its number, or 
 @app.command("rollback")
 def restore_champion(reason: _REASON = "", rerun: _RERUN = True) -> None:
     """Go back to the version that was in use before, and renew what it scores."""
-    from crm_lib.registry.registry import point_to, roll_back
+    from crm_lib.registry.champion import point_to, roll_back
     champion = roll_back(_registered(), reason)
     point_to(champion)
     typer.echo(f"In use again is version {champion.version}.")
@@ -304,9 +304,9 @@ def restore_champion(reason: _REASON = "", rerun: _RERUN = True) -> None:
 def switch_bundle() -> None:
     """Put the published bundle into use: dashboards and commands read it from then on."""
     from crm_lib.registry.bundles import say_bundle, switch
-    from crm_lib.registry.in_use import trial
-    if trial():
-        typer.echo(f"This is the experiment {trial()}: nothing is switched.")
+    from crm_lib.registry.in_use import experiment_name
+    if experiment_name():
+        typer.echo(f"This is the experiment {experiment_name()}: nothing is switched.")
         return
     facts = switch(keep=_key("bundles", "keep"))
     if Path("pipeline.yaml").is_file():
@@ -337,7 +337,7 @@ def score_pipeline(
     from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.base.files import write_csv, write_parquet
-    from crm_lib.registry.registry import load_version
+    from crm_lib.registry.champion import load_version
     from crm_lib.scoring.scores import defuse_formulas, score_latest
     bundle = open_bundle()
     said, tables, params = say_bundle(read_facts(bundle)), bundle / "artifacts", read_params(bundle / "params.yaml")

@@ -322,7 +322,7 @@ def _snapshots(n, seed=0):
 @pytest.fixture
 def models(project, monkeypatch):
     from crm_lib.models.baselines import PhaseTable
-    from crm_lib.registry.registry import promote
+    from crm_lib.registry.champion import promote
     from crm_lib.models.storage import save_model
     from crm_lib.registry.tracking import connect, log_model
     params = yaml.safe_load(Path("params.yaml").read_text())
@@ -343,7 +343,7 @@ def test_models_are_readable_at_80_columns(project, monkeypatch):
     row = {"status": "challenger", "model": "cure_table", "as_of": "2025-06-30", "data": "67203dce8d61", "brier_30": 0.0635, "brier_60": 0.1116, "brier_90": 0.1303,
            "brier_quarter_end": float("nan"), "skill": 0.3028, "decision": "It is [not] better."}
     monkeypatch.setattr("crm_lib.pipeline.cli._registered", lambda: "m")
-    monkeypatch.setattr("crm_lib.registry.registry.tabulate_versions", lambda name: pd.DataFrame([{"version": number, **row} for number in ("12", "3")]))
+    monkeypatch.setattr("crm_lib.registry.champion.tabulate_versions", lambda name: pd.DataFrame([{"version": number, **row} for number in ("12", "3")]))
     shown = RUNNER.invoke(app, ["models"], env={"COLUMNS": "80"}).output
     table, _, words = shown.partition("12: ")
     assert max(map(len, table.splitlines())) <= 80 and "…" not in shown

@@ -23,7 +23,7 @@ import yaml
 
 from ...base.config import SECTIONS, CrmError, read_params
 from ...base.files import write_parquet, write_text
-from ...registry.bundles import (FACTS, FOLDER, POINTER, check_bundle, current_name, list_bundles, open_bundle, read_facts, said_before, say_bundle, switch,
+from ...registry.bundles import (FACTS, FOLDER, CURRENT, check_bundle, current_name, list_bundles, open_bundle, read_facts, previous_scores, say_bundle, switch,
                              write_bundle)
 from ...registry.in_use import InUse
 
@@ -103,7 +103,7 @@ def test_switching_again_changes_nothing_and_going_back_finds_what_was_kept():
     publish("one")
     assert switch() == first and current_name() == first.name and {bundle.name for bundle in list_bundles()} == {first.name, second.name}
     assert open_bundle() == Path(FOLDER) / first.name and list_bundles()[0] == first
-    pointer = json.loads((Path(FOLDER) / POINTER).read_text())
+    pointer = json.loads((Path(FOLDER) / CURRENT).read_text())
     assert pointer["bundle"] == first.name and (pointer["as_of"], pointer["source"], pointer["version"]) == ("2024-12-31", "acme", 3)
 
 
@@ -145,7 +145,7 @@ def test_a_trial_switches_nothing(monkeypatch):
 def test_a_pointer_that_leads_nowhere_is_a_sentence(text):
     publish()
     switch()
-    (Path(FOLDER) / POINTER).write_text(text)
+    (Path(FOLDER) / CURRENT).write_text(text)
     with pytest.raises(CrmError, match="Nothing is published yet"):
         open_bundle()
 
@@ -155,8 +155,8 @@ def test_what_was_said_is_the_latest_of_the_source_that_is_old_enough():
                                 ("eeeee", "2024-12-02", "other")):
         publish(text, as_of, InUse(source, 1, "xgboost", "ab" * 32, as_of))
         switch()
-    said = said_before(".", "acme", "2024-12-31", 28)
+    said = previous_scores(".", "acme", "2024-12-31", 28)
     assert said["as_of"].unique().tolist() == [pd.Timestamp("2024-12-01")] and said["p_won_ever"].tolist() == [0.5, 0.3]
     assert list(said) == ["as_of", "opportunity_id", "p_won_ever", "expected_close_date"] and said["expected_close_date"].isna().tolist() == [False, True]
-    none = said_before(".", "acme", "2026-12-31", 28)
-    assert none.empty and none.dtypes.equals(said.dtypes) and said_before(".", "nobody", "2024-12-31").empty
+    none = previous_scores(".", "acme", "2026-12-31", 28)
+    assert none.empty and none.dtypes.equals(said.dtypes) and previous_scores(".", "nobody", "2024-12-31").empty

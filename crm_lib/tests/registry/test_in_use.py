@@ -15,7 +15,7 @@ import pytest
 from ...base.config import CrmError
 from ...models.baselines import AlwaysNo
 from ...models.storage import model_hash, save_model
-from ...registry.in_use import (FILE, InUse, check_source, load_in_use, name_version, read_in_use, refuse_in_trial, registered_name, say_in_use, trial,
+from ...registry.in_use import (FILE, InUse, check_source, load_in_use, name_version, read_in_use, refuse_in_experiment, registered_name, say_in_use, experiment_name,
                             write_in_use)
 
 # %% ../../../nbs/tests/registry/test_in_use.ipynb #2fe9eff8
@@ -67,12 +67,12 @@ def test_a_trial_uses_its_own_model_and_is_named_a_trial(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "brave-otter")
     write_in_use(CHOSEN, tmp_path / FILE)
     used = load_in_use(stored(tmp_path / "model"), tmp_path / FILE)[2]
-    assert used.version is None and used.source == "acme" and trial() == "brave-otter"
+    assert used.version is None and used.source == "acme" and experiment_name() == "brave-otter"
     assert name_version(used) == "a trial on acme, not registered"
     with pytest.raises(CrmError, match="experiment brave-otter: `crm promote` changes what is in use"):
-        refuse_in_trial("promote")
+        refuse_in_experiment("promote")
     monkeypatch.setenv("DVC_EXP_NAME", "")
-    assert trial() is None and refuse_in_trial("promote") is None
+    assert experiment_name() is None and refuse_in_experiment("promote") is None
 
 # %% ../../../nbs/tests/registry/test_in_use.ipynb #91b50a83
 def test_every_page_says_the_same_words_and_a_simple_table_is_named_one():

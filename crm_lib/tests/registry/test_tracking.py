@@ -37,7 +37,7 @@ import pytest
 from ...base.config import CrmError
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import save_model
-from ...registry.tracking import LoggedModel, WinModel, bring_home, connect, flat_metrics, horizon_column, load_registered, log_model, model_input
+from ...registry.tracking import LoggedModel, WinModel, relocate_store, connect, flat_metrics, horizon_column, load_registered, log_model, model_input
 
 import mlflow
 from mlflow.tracking import MlflowClient
@@ -236,7 +236,7 @@ def test_a_copied_store_reads_and_writes_beside_itself(tmp_path):
     for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("model_versions", "storage_location")):
         with closing(sqlite3.connect(second / "mlflow.db")) as base:
             assert all(place.startswith(f"{second}/mlruns/") for place, in base.execute(f"select {column} from {table}"))
-    assert bring_home(second / "mlflow.db") == 0 and bring_home(tmp_path / "none.db") == 0
+    assert relocate_store(second / "mlflow.db") == 0 and relocate_store(tmp_path / "none.db") == 0
 
 
 MAKE = """
@@ -250,7 +250,7 @@ connect("e")
 log_model(save_model(AgeCurve().fit(X, y), "model", {{"horizons": [30], "seed": {seed}}}), X, {{}}, {{}}, {{"seed": "{seed}.0"}}, "m")
 """
 READ = """
-from crm_lib.registry.registry import load_version
+from crm_lib.registry.champion import load_version
 from crm_lib.registry.tracking import connect, list_versions
 connect("e")
 for version in list_versions("m"):

@@ -54,7 +54,7 @@ HERE = Path(globals().get("__file__", "here")).resolve()
 ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exists()), HERE.parent)
 STAGES = ("ingest", "validate", "explore", "features", "leak_story", "tuning", "backtest", "train", "models", "explain", "forecast", "model_card", "publish")
 TABLES = ("deals.parquet", "snapshots.parquet", "tuning.json", "backtest.parquet", "reasons.parquet", "forecast.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz",
-          "in_use/model.json", "in_use/record.parquet", "said_before.parquet", "bundle/bundle.json")
+          "in_use/model.json", "in_use/record.parquet", "previous_scores.parquet", "bundle/bundle.json")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #27361f5a

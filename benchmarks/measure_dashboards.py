@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from crm_lib.access.accounts import Viewer
+from crm_lib.access.users import Viewer
 from crm_lib.base.files import write_json
 from crm_lib.tests.support.browsing import log_in, open_browser, open_page, serve_dashboards
 

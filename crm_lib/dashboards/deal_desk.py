@@ -18,7 +18,7 @@ import pandas as pd
 from ipywidgets import Widget
 from traitlets import Dict, List, Unicode
 
-from ..access.accounts import LOCAL, Viewer
+from ..access.users import LOCAL, Viewer
 from ..base.calendar import horizon_end
 from .theme import (Column, Field, Part, Tile, build_or_say, card, download, facts, filled_columns, filters, holds_words, note, page, search_texts,
                            side_by_side, stack, table, tiles, upload)

@@ -20,7 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..access.accounts import LOCAL, Account, Viewer, write_private
+from ..access.users import LOCAL, User, Viewer, write_private
 from ..base.config import CrmError
 
 # %% ../../nbs/lib/85_dashboards/60_gate.ipynb #4e33883d
@@ -81,7 +81,7 @@ class Sessions:
     def __init__(
         self,
         seconds: float,  # how long a session lasts
-        accounts: Callable[[], dict[str, Account]],  # the accounts as they now stand
+        accounts: Callable[[], dict[str, User]],  # the accounts as they now stand
         clock: Callable[[], float] = time.monotonic,  # seconds
     ) -> None:
         self.seconds, self.accounts, self.clock = seconds, accounts, clock

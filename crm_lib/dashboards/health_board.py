@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from ipywidgets import Widget
 
-from ..access.accounts import Viewer
+from ..access.users import Viewer
 from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
 from .pipeline_board import say_new_deals

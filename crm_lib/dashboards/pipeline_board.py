@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from ipywidgets import Widget
 
-from ..access.accounts import Viewer
+from ..access.users import Viewer
 from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
 from .theme import (Bar, Column, Field, Tile, bars, build_or_say, card, download, facts, filled_columns, filters, holds_words, later, note, page, panel,

@@ -38,7 +38,7 @@ from voila.configuration import VoilaConfiguration
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
-from ..access.accounts import LOCAL, Account, Lockout, Viewer, check_password, read_accounts
+from ..access.users import LOCAL, User, Lockout, Viewer, check_password, read_users
 from ..base.config import CrmError
 from .gate import (GATE, STRICT, TEMPLATES, Dashboard, Opened, Pages, Sessions, announce_viewer, count_pages,
                           draw_page, find_least_used, find_left, forget_viewer, greet, list_dashboards)
@@ -79,7 +79,7 @@ def plan_server(
                        "warm; raise it or lower dashboards.pool_size.")
     if with_token and host != LOOPBACK:
         raise CrmError(f"A token opens the dashboards from this machine only: leave --host {host} out, or make accounts with `crm users add`.")
-    if not with_token and not read_accounts():
+    if not with_token and not read_users():
         raise CrmError("There is no account yet: make one with `crm users add NAME --role admin`, or look around on this machine with "
                        "`crm dashboards --token`.")
     return Plan(project, folder, settings, host, secrets.token_urlsafe(32) if with_token else None)
@@ -421,9 +421,9 @@ class _Server(Voila):
         self.voila_configuration = VoilaConfiguration(parent=self)
         self.setup_template_dirs()
 
-    def _accounts(self) -> dict[str, Account]:
+    def _accounts(self) -> dict[str, User]:
         try:
-            return read_accounts()
+            return read_users()
         except CrmError as error:
             self.log.error("%s", error)
             return {}
@@ -464,7 +464,7 @@ async def _begin(app: _Server, limits: dict[Any, int]) -> float:
         app.queued -= 1
 
 
-async def _admit(app: _Server, name: str, password: str, address: str) -> tuple[Account | None, float]:
+async def _admit(app: _Server, name: str, password: str, address: str) -> tuple[User | None, float]:
     "Check a password, unless too many attempts have failed: the account, or the seconds to wait."
     keys, failures = (("account", name), ("address", address)), app.plan.settings["lockout_failures"]
     wait, account = await _begin(app, dict(zip(keys, (failures, 4 * failures), strict=True))), None

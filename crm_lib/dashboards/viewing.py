@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pyarrow
 
-from ..access.accounts import Viewer, limit_rows
+from ..access.users import Viewer, limit_rows
 from ..base.config import CrmError, read_params
 from ..base.schema import outcome_columns
 from ..registry.bundles import open_bundle, read_facts

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['app', 'data_app', 'DATA', 'users_app', 'import_simulated', 'import_csv', 'import_excel', 'import_database',
            'import_public', 'restore_data', 'map_export', 'run_one', 'derive_plan', 'list_models', 'promote_version',
-           'restore_champion', 'switch_bundle', 'show_bundles', 'score_pipeline', 'list_reports', 'add_user',
-           'list_users', 'remove_user', 'change_user_password', 'serve_dashboards', 'main']
+           'restore_champion', 'switch_bundle', 'show_bundles', 'score_pipeline', 'list_reports', 'users_add',
+           'users_list', 'users_remove', 'users_password', 'serve_dashboards', 'main']
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #47153cdd
 import os
@@ -390,7 +390,7 @@ def _ask_password(from_stdin: bool) -> str:
 def _check_limit(column: str, value: str) -> None:
     "Refuse a region or a manager that no deal has."
     from difflib import get_close_matches
-    from crm_lib.access.accounts import LOCAL
+    from crm_lib.access.users import LOCAL
     from crm_lib.registry.bundles import open_bundle
     from crm_lib.ingestion.spelling import find_near, plain_name
     from crm_lib.dashboards.viewing import project_folder, read_deals
@@ -410,7 +410,7 @@ def _check_limit(column: str, value: str) -> None:
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #1da9cfe8
 @users_app.command("add")
-def add_user(
+def users_add(
     name: Annotated[str, typer.Argument(help="What the person signs in with.")],
     role: Annotated[str, typer.Option(help="viewer, manager or admin.")],
     region: Annotated[str | None, typer.Option(help="Only the rows of this regional office are seen.")] = None,
@@ -418,21 +418,21 @@ def add_user(
     password_stdin: _STDIN = False,
 ) -> None:
     """Add an account, with all rows or those of one region or one team."""
-    from crm_lib.access.accounts import Viewer, add_account, users_file
+    from crm_lib.access.users import Viewer, add_user, users_file
     if region is not None and manager is not None:
         raise CrmError("An account is limited to a region or to a manager's team: leave one of --region and --manager out.")
     column, value = ("regional_office", region) if region is not None else ("manager", manager) if manager is not None else (None, None)
     if column and (value or "").strip():
         _check_limit(column, value)
-    add_account(Viewer(name, role, column, value), _ask_password(password_stdin))
+    add_user(Viewer(name, role, column, value), _ask_password(password_stdin))
     typer.echo(f"{name} may sign in; {users_file()} holds the account.")
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #30896b26
 @users_app.command("list")
-def list_users() -> None:
+def users_list() -> None:
     """List the accounts, with their roles and rows."""
-    from crm_lib.access.accounts import read_accounts, users_file
-    accounts = [account.viewer for account in read_accounts().values()]
+    from crm_lib.access.users import read_users, users_file
+    accounts = [account.viewer for account in read_users().values()]
     if not accounts:
         raise CrmError(f"There is no account yet ({users_file()}): make one with `crm users add NAME --role admin`.")
     for viewer in accounts:
@@ -440,18 +440,18 @@ def list_users() -> None:
 
 
 @users_app.command("remove")
-def remove_user(name: Annotated[str, typer.Argument(help="Of an account.")]) -> None:
+def users_remove(name: Annotated[str, typer.Argument(help="Of an account.")]) -> None:
     """Remove an account; whoever is signed in with it is signed out."""
-    from crm_lib.access.accounts import remove_account
-    remove_account(name)
+    from crm_lib.access.users import remove_user
+    remove_user(name)
     typer.echo(f"{name} may no longer sign in.")
 
 
 @users_app.command("password")
-def change_user_password(name: Annotated[str, typer.Argument(help="Of an account.")], password_stdin: _STDIN = False) -> None:
+def users_password(name: Annotated[str, typer.Argument(help="Of an account.")], password_stdin: _STDIN = False) -> None:
     """Give an account a new password; whoever is signed in with it is signed out."""
-    from crm_lib.access.accounts import change_password, read_accounts
-    if name not in read_accounts():
+    from crm_lib.access.users import change_password, read_users
+    if name not in read_users():
         raise CrmError(f"There is no account {name!r}; `crm users list` names them.")
     change_password(name, _ask_password(password_stdin))
     typer.echo(f"{name} signs in with the new password from now on.")

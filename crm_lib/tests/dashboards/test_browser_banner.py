@@ -23,7 +23,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from ...access.accounts import Viewer
+from ...access.users import Viewer
 from ...base.files import write_json
 from ...registry.bundles import open_bundle
 from .test_browser_pipeline import find_violations

@@ -17,7 +17,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from ...access.accounts import Viewer
+from ...access.users import Viewer
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import make_project, small_crm
 from ..support.browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards

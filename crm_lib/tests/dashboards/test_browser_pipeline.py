@@ -10,7 +10,7 @@ __all__ = ['pytestmark', 'NASTY', 'WORD', 'served', 'browser', 'opened', 'wait_f
 # %% ../../../nbs/tests/dashboards/test_browser_pipeline.ipynb #0096b250
 import pytest
 
-from ...access.accounts import Viewer
+from ...access.users import Viewer
 from .test_viewing import DEALS, make_project
 from ..support.browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
 

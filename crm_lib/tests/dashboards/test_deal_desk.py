@@ -28,7 +28,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from ...access.accounts import Viewer
+from ...access.users import Viewer
 from ...dashboards import deal_desk as deal_desk_module
 from ...dashboards.deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_open, read_entry, say_curve, warm_up
 from ...scoring.what_if import CHANGE_KINDS, pick, score_one

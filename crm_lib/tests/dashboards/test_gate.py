@@ -22,7 +22,7 @@ import time
 
 import pytest
 
-from ...access.accounts import LOCAL, Account, Viewer
+from ...access.users import LOCAL, User, Viewer
 from ...base.config import CrmError
 from ...dashboards.gate import (DEFAULTS, GATE, STRICT, Dashboard, Sessions, announce_viewer, draw_page, forget_viewer, list_dashboards, read_settings,
                           wait_for_viewer)
@@ -80,7 +80,7 @@ def test_a_kernel_without_a_number_is_refused(kernel, monkeypatch, number):
 # %% ../../../nbs/tests/dashboards/test_gate.ipynb #76001438
 @pytest.fixture
 def known():
-    return {"Eve": Account(EVE, "hash")}
+    return {"Eve": User(EVE, "hash")}
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def test_a_session_ends_with_its_time_and_cannot_come_back(sessions, known, cloc
     assert sessions.find(key) is None
 
 
-@pytest.mark.parametrize("change", [lambda known: known.clear(), lambda known: known.update(Eve=Account(EVE, "hash of another")),
-                                    lambda known: known.update(Eve=Account(Viewer("Eve", "viewer"), "hash"))])
+@pytest.mark.parametrize("change", [lambda known: known.clear(), lambda known: known.update(Eve=User(EVE, "hash of another")),
+                                    lambda known: known.update(Eve=User(Viewer("Eve", "viewer"), "hash"))])
 def test_a_session_ends_when_its_account_goes_or_changes(sessions, known, change):
     key = sessions.open(EVE, known["Eve"].stamp)
     change(known)

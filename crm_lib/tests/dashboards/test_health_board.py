@@ -15,7 +15,7 @@ import re
 import pandas as pd
 import pytest
 
-from ...access.accounts import LOCAL
+from ...access.users import LOCAL
 from ...base.config import CrmError
 from ...base.files import write_parquet
 from ...dashboards.health_board import health_page, pick_horizon, read_versions, say_coverage, say_data, tabulate_record, verdict_tiles

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...access.accounts import LOCAL, Viewer
+from ...access.users import LOCAL, Viewer
 from ...base.config import CrmError
 from ...base.files import write_json, write_parquet
 from ...base.calendar import FiscalCalendar

@@ -60,8 +60,8 @@ import yaml
 from argon2 import PasswordHasher
 from tornado.httputil import HTTPHeaders
 
-from ...access import accounts
-from ...access.accounts import Viewer, add_account, change_password, remove_account
+from ...access import users
+from ...access.users import Viewer, add_user, change_password, remove_user
 from ...base.config import SECTIONS, CrmError
 from ...base.files import write_json
 from ...dashboards import serving
@@ -101,9 +101,9 @@ def users(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         path = tmp_path_factory.mktemp("users") / "users.json"
         patch.setenv("CRM_USERS", str(path))
-        patch.setattr(accounts, "_hash", PasswordHasher(1, 8, 1).hash)  # the same kind of hash with little work
+        patch.setattr(users, "_hash", PasswordHasher(1, 8, 1).hash)  # the same kind of hash with little work
         for viewer in (EVE, BO):
-            add_account(viewer, SECRET)
+            add_user(viewer, SECRET)
         yield path
 
 # %% ../../../nbs/tests/dashboards/test_serving.ipynb #f972a67a
@@ -418,16 +418,16 @@ def test_a_session_expires(cold):
         assert visitor.ask("/") == 302
 
 # %% ../../../nbs/tests/dashboards/test_serving.ipynb #68e866df
-@pytest.mark.parametrize("change", [lambda: remove_account("Ann"), lambda: change_password("Ann", "another sentence")], ids=["removed", "new password"])
+@pytest.mark.parametrize("change", [lambda: remove_user("Ann"), lambda: change_password("Ann", "another sentence")], ids=["removed", "new password"])
 def test_a_changed_account_ends_its_sessions_and_kernels(server, users, change):
-    add_account(Viewer("Ann", "viewer"), SECRET)
+    add_user(Viewer("Ann", "viewer"), SECRET)
     visitor = _visit(server, "Ann")
     kernel = visitor.open()
     change()
     assert visitor.ask("/") == 302 and visitor.call(f"/api/kernels/{kernel}/channels") == 403
     _until(lambda: kernel not in server.kernel_manager)
     if "Ann" in users.read_text():
-        remove_account("Ann")
+        remove_user("Ann")
 
 
 def test_a_damaged_file_of_accounts_shuts_the_door(cold, users):

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from ...access.accounts import LOCAL, Viewer
+from ...access.users import LOCAL, Viewer
 from ...base.config import CrmError
 from ...base.files import write_csv, write_json, write_parquet
 from ...dashboards.viewing import (project_folder, read_backtest, read_calibration, read_deals, read_forecast, read_metrics, read_reasons, read_scores,

@@ -50,7 +50,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ... import __version__
-from ...access.accounts import read_accounts
+from ...access.users import read_users
 from ...base.config import SECTIONS, CrmError, read_params
 from ...base.files import write_parquet
 from ...pipeline import cli
@@ -423,7 +423,7 @@ def users(project, monkeypatch):
     (project / "nbs" / "dashboards").mkdir(parents=True)
     (project / "nbs" / "dashboards" / "tiny.ipynb").write_text("{}")
     monkeypatch.setenv("CRM_USERS", str(path))
-    monkeypatch.setattr("crm_lib.access.accounts._hash", lambda password: f"hash of {password}")
+    monkeypatch.setattr("crm_lib.access.users._hash", lambda password: f"hash of {password}")
     return path
 
 
@@ -479,7 +479,7 @@ def test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too(de
     (open_bundle() / "artifacts/deals.parquet").unlink()
     words = "regional_office = 'Mars' could not be checked, and is taken as it is: artifacts/deals.parquet is missing"
     assert words in add("Bo", "--region", "Mars")
-    assert set(read_accounts(deals)) == {"Ann", "Bo", "Eve"}
+    assert set(read_users(deals)) == {"Ann", "Bo", "Eve"}
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #9f571db6
 def test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command(users, monkeypatch):
@@ -534,10 +534,10 @@ def test_an_error_of_the_system_is_one_sentence_whatever_the_command(users, monk
         def raise_it(*_, **__):
             raise OSError(number, os.strerror(number), *where)
         return raise_it
-    monkeypatch.setattr("crm_lib.access.accounts.os.replace", fail(errno.ENOSPC))
+    monkeypatch.setattr("crm_lib.access.users.os.replace", fail(errno.ENOSPC))
     monkeypatch.setattr("crm_lib.pipeline.dag.write_dvc_yaml", fail(errno.ENOSPC))
     read = fail(errno.EACCES, "users.json") if "list" in command else lambda *_: {}
-    monkeypatch.setattr("crm_lib.access.accounts.read_accounts", read)
+    monkeypatch.setattr("crm_lib.access.users.read_users", read)
     monkeypatch.setattr("crm_lib.dashboards.serving.plan_server", fail(errno.EMFILE))
     monkeypatch.setattr(sys, "argv", ["crm", *command])
     monkeypatch.setattr(sys, "stdin", io.StringIO("a long sentence\n"))

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ...access.accounts import Viewer, add_account
+from ...access.users import Viewer, add_user
 
 # %% ../../../nbs/tests/support/browsing.ipynb #b2ebaa8d
 @dataclass
@@ -54,7 +54,7 @@ def serve_dashboards(
     place = Path(tempfile.mkdtemp(prefix="crm-served-"))
     users, log = place / "users.json", place / "log.txt"
     for viewer, password in accounts:
-        add_account(viewer, password, users)
+        add_user(viewer, password, users)
     with log.open("w") as out:
         process = subprocess.Popen(_command(Path(project).resolve(), token, port), stdout=out, stderr=subprocess.STDOUT,
                                    env={**os.environ, "CRM_USERS": str(users), **env})

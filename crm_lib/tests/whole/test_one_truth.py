@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...access.accounts import LOCAL
+from ...access.users import LOCAL
 from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page
 from ...dashboards.viewing import read_scores

@@ -36,7 +36,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from ...access.accounts import LOCAL
+from ...access.users import LOCAL
 from ...base.config import quiet_telemetry
 from ...base.calendar import FiscalCalendar
 from ...base.metrics import log_odds

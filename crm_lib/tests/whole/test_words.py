@@ -14,7 +14,7 @@ import re
 
 import pytest
 
-from ...access.accounts import LOCAL
+from ...access.users import LOCAL
 from ...dashboards.deal_desk import build_desk
 from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Form', 'form_fields', 'opportunity_form', 'read_entry', 'Curve', 'lay_steps', 'Steps', 'say_curve', 'say_reasons',
-           'answer_tiles', 'answer_facts', 'list_open', 'find_rows', 'Desk', 'Comparison', 'DealDesk', 'UploadDesk',
-           'UploadBoard', 'NewButton', 'build_desk', 'deal_desk', 'warm_up']
+           'answer_tiles', 'answer_facts', 'list_answerable', 'find_rows', 'Desk', 'ChangePanel', 'DealDesk',
+           'UploadDesk', 'UploadBoard', 'NewButton', 'build_desk', 'deal_desk', 'warm_up']
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #5069a689
 import asyncio
@@ -20,9 +20,9 @@ from traitlets import Dict, List, Unicode
 
 from ..access.users import LOCAL, Viewer
 from ..base.calendar import horizon_end
-from .theme import (Column, Field, Part, Tile, build_or_say, card, download, facts, filled_columns, filters, holds_words, note, page, search_texts,
+from .components import (Column, Field, Part, Tile, build_or_say, card, download, facts, filled_columns, filters, holds_words, note, page, search_texts,
                            side_by_side, stack, table, tiles, upload)
-from .viewing import project_folder, read_deals
+from .artifacts import project_folder, read_viewed_deals
 from ..registry.bundles import open_bundle, read_facts, say_bundle
 from ..reporting.style import chance_text, money_text, percent_text
 from ..reporting.formatting import format_number
@@ -239,7 +239,7 @@ _OPEN = [Column("opportunity_id", "Opportunity"), Column("account", "Account"), 
 _SEARCHED = ["opportunity_id", "account", "product", "sales_agent"]
 
 
-def list_open(
+def list_answerable(
     context: Context,  # from what_if
 ) -> pd.DataFrame:  # opportunity_id, account, product, sales_agent, engage_date, days; the youngest first
     "List the open deals that the viewer may see."
@@ -249,7 +249,7 @@ def list_open(
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #90b71693
 def find_rows(
-    frame: pd.DataFrame,  # from list_open
+    frame: pd.DataFrame,  # from list_answerable
     words: str,  # what is looked for
 ) -> pd.DataFrame:  # rows that hold every word
     "Search the open deals."
@@ -261,7 +261,7 @@ class Desk:
 
     def __init__(self, context: Context):
         self.context, self.key, self.offered = context, "(new)", list_kinds(context)
-        self.open, self.kind = list_open(context), next(iter(self.offered))
+        self.open, self.kind = list_answerable(context), next(iter(self.offered))
         self.form = opportunity_form(context, lambda values: self.ask())
         self.found = table(self.open, filled_columns(self.open, _OPEN), "Open opportunities", "opportunity_id", self.choose, "No open opportunity holds these words: try fewer.", size=6)
         self.search = filters([Field("words", "Find by number, account, product or agent")], lambda values: self.found.show(find_rows(self.open, values.get("words", ""))))
@@ -300,7 +300,7 @@ class Desk:
         self.changes.show(self.changes.given.iloc[:0])
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #8dedb2ad
-class Comparison(Desk):
+class ChangePanel(Desk):
     """A desk that holds an answer against the CRM and against other choices."""
 
     def changed(self) -> str:
@@ -326,7 +326,7 @@ class Comparison(Desk):
         self.changes.show(found.table.assign(points=(100 * found.table["difference"]).round(1) + 0.0))
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #7a8cf0a1
-class DealDesk(Comparison):
+class DealDesk(ChangePanel):
     """The deal desk; `ask` answers the form, `compare` what else could be."""
 
     def ask(self) -> None:
@@ -454,7 +454,7 @@ def build_desk(
 def _open_context(viewer: Viewer, folder: str | Path | None) -> Context:
     folder = folder or project_folder()
     bundle = open_bundle(folder)
-    return read_context(bundle, folder, read_deals(bundle, viewer), say_bundle(read_facts(bundle)))
+    return read_context(bundle, folder, read_viewed_deals(bundle, viewer), say_bundle(read_facts(bundle)))
 
 
 def _fill(place: Widget, context: Callable[[], Context]) -> None:

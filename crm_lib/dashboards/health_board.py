@@ -18,8 +18,8 @@ from ..access.users import Viewer
 from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
 from .pipeline_board import say_new_deals
-from .theme import Column, Tile, build_or_say, card, later, note, page, picture, sentences, side_by_side, stack, table, tiles
-from .viewing import open_published, read_backtest, read_calibration, read_deals, read_metrics, read_record
+from .components import Column, Tile, build_or_say, card, later, note, page, picture, sentences, side_by_side, stack, table, tiles
+from .artifacts import open_published, read_backtest, read_calibration, read_viewed_deals, read_stage_metrics, read_record
 from ..evaluation.backtest import attach_labels, judge_origins
 from ..evaluation.subgroups import say_subgroups, subgroup_table
 from ..forecasting.periods import name_window
@@ -118,7 +118,7 @@ def read_versions(
     viewer: Viewer,  # who looks
 ) -> pd.DataFrame:  # version, status, model, as_of, skill, decision; the newest first
     "Read the registered versions."
-    found = pd.DataFrame(read_metrics(folder, viewer, "models")["versions"], columns=[column.key for column in _VERSIONS])
+    found = pd.DataFrame(read_stage_metrics(folder, viewer, "models")["versions"], columns=[column.key for column in _VERSIONS])
     return found.assign(decision=found["decision"].map(_plainly, na_action="ignore"))
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #e64c1c31
@@ -140,10 +140,10 @@ def _plainly(text: str) -> str:
 
 def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_record(folder, viewer)
-    horizon, deals = pick_horizon(backtest, params["explain"]["horizon"]), read_deals(folder, viewer)
+    horizon, deals = pick_horizon(backtest, params["explain"]["horizon"]), read_viewed_deals(folder, viewer)
     known = read_backtest(folder, viewer, shown_models(backtest))
     known = known[known["horizon"] == horizon]
-    last = observed_until(deals, params["ingest"].get("observed_until") or read_metrics(folder, viewer, "ingest").get("last_day"))
+    last = observed_until(deals, params["ingest"].get("observed_until") or read_stage_metrics(folder, viewer, "ingest").get("last_day"))
     judged = attach_labels(known, deals, last, FiscalCalendar(params["calendar"]["fiscal_year_start"])) if len(known) else known
     if judged.empty:
         raise CrmError("The backtest holds no forecast of your deals that has come due: there is no record to show.")
@@ -160,7 +160,7 @@ def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Wid
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #aeae1bf1
 def _verdict_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_record(folder, viewer)
-    why = pd.Series({row["version"]: row["decision"] for row in read_metrics(folder, viewer, "models")["versions"]}, dtype=object).get(read_facts(folder).version, "")
+    why = pd.Series({row["version"]: row["decision"] for row in read_stage_metrics(folder, viewer, "models")["versions"]}, dtype=object).get(read_facts(folder).version, "")
     shown = verdict_tiles(backtest, pick_horizon(backtest, params["explain"]["horizon"]))
     labelled = [tile._replace(label=f"{tile.label}, whole company") if viewer.column is not None else tile for tile in shown]
     return stack([tiles(labelled), note(_plainly(str(why)))])
@@ -174,14 +174,14 @@ def _reliability_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #2d449edf
 def _forecast_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    left = read_metrics(folder, viewer, "forecast")
+    left = read_stage_metrics(folder, viewer, "forecast")
     return card("How far was the revenue forecast off?", [table(tabulate_record(left), _RECORD, "Error of the revenue forecast over all deals", empty="No past forecast can be judged yet."),
                                                           sentences([say_coverage(left)])], _scope(viewer, "Error over earlier windows of the same kind, in per cent of the revenue; smaller is better. A number's own record is that of its method."))
 
 
 def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    ingest, validate = (read_metrics(folder, viewer, name) for name in ("ingest", "validate"))
-    alarm = say_new_deals(folder, viewer, read_deals(folder, viewer), ingest["last_day"]) if "last_day" in ingest else ""
+    ingest, validate = (read_stage_metrics(folder, viewer, name) for name in ("ingest", "validate"))
+    alarm = say_new_deals(folder, viewer, read_viewed_deals(folder, viewer), ingest["last_day"]) if "last_day" in ingest else ""
     said = [alarm] * bool(alarm) + say_data(ingest, validate)
     return card("What is the data like?", [sentences(said)], _scope(viewer, ""))
 

@@ -335,7 +335,7 @@ def score_pipeline(
     """Write the scores of the open deals: those that are published, or another version's."""
     import pandas as pd
     from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
-    from crm_lib.ingestion.deals import read_deals
+    from crm_lib.ingestion.deals import read_viewed_deals
     from crm_lib.base.files import write_csv, write_parquet
     from crm_lib.registry.champion import load_version
     from crm_lib.scoring.scores import defuse_formulas, score_latest
@@ -346,7 +346,7 @@ def score_pipeline(
     else:
         model, _, found = load_version(_registered(), version)
         settings = [params["backtest"]["horizons"], params["publish"]["grades"], params["publish"]["trend_days"]]
-        scores = score_latest(model, read_deals(tables / "deals.parquet"), pd.read_parquet(tables / "snapshots.parquet"), *settings,
+        scores = score_latest(model, read_viewed_deals(tables / "deals.parquet"), pd.read_parquet(tables / "snapshots.parquet"), *settings,
                               stale_quantile=params["features"]["stale_quantile"])
         said = f"As of {read_facts(bundle).as_of}, scored by version {found.version} of {read_facts(bundle).source} ({found.tags.get('model', '')})."
         scores = scores.assign(model_version=found.version)
@@ -393,9 +393,9 @@ def _check_limit(column: str, value: str) -> None:
     from crm_lib.access.users import LOCAL
     from crm_lib.registry.bundles import open_bundle
     from crm_lib.ingestion.spelling import find_near, plain_name
-    from crm_lib.dashboards.viewing import project_folder, read_deals
+    from crm_lib.dashboards.artifacts import project_folder, read_viewed_deals
     try:
-        known = sorted(read_deals(open_bundle(project_folder()), LOCAL)[column].dropna().astype(str).unique())
+        known = sorted(read_viewed_deals(open_bundle(project_folder()), LOCAL)[column].dropna().astype(str).unique())
     except CrmError as error:
         typer.echo(f"{column} = {value!r} could not be checked, and is taken as it is: {error}", err=True)
         return
@@ -467,7 +467,7 @@ def serve_dashboards(
     """Serve the dashboards behind a login, until Ctrl-C."""
     from crm_lib.dashboards.gate import read_settings
     settings = read_settings(read_params().get("dashboards"))
-    from crm_lib.dashboards.serving import LOOPBACK, plan_server, serve
+    from crm_lib.dashboards.server import LOOPBACK, plan_server, serve
     plan = plan_server(Path(), settings if port is None else {**settings, "port": port}, host or LOOPBACK, token)
     serve(plan, typer.echo, "INFO" if verbose else "WARN")
 

@@ -11,7 +11,7 @@ __all__ = ['pytestmark', 'NASTY', 'WORD', 'served', 'browser', 'opened', 'wait_f
 import pytest
 
 from ...access.users import Viewer
-from .test_viewing import DEALS, make_project
+from .test_artifacts import DEALS, make_project
 from ..support.browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
 
 pytestmark = needs_chromium

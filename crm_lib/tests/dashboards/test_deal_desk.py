@@ -30,7 +30,7 @@ import pytest
 
 from ...access.users import Viewer
 from ...dashboards import deal_desk as deal_desk_module
-from ...dashboards.deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_open, read_entry, say_curve, warm_up
+from ...dashboards.deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_answerable, read_entry, say_curve, warm_up
 from ...scoring.what_if import CHANGE_KINDS, pick, score_one
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import asked, lacking, make_project
@@ -42,7 +42,7 @@ def built():
 
 
 def young(context):
-    return list_open(context)["opportunity_id"].iloc[0]
+    return list_answerable(context)["opportunity_id"].iloc[0]
 
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #41a45e86
 def test_the_first_open_deal_is_shown_at_once(built):

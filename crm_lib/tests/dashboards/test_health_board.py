@@ -21,7 +21,7 @@ from ...base.files import write_parquet
 from ...dashboards.health_board import health_page, pick_horizon, read_versions, say_coverage, say_data, tabulate_record, verdict_tiles
 from ...registry.bundles import open_bundle
 from .test_pipeline_board import find, walk
-from .test_viewing import JUDGED, METRICS, NORTH, RECORD, make_project
+from .test_artifacts import JUDGED, METRICS, NORTH, RECORD, make_project
 
 # %% ../../../nbs/tests/dashboards/test_health_board.ipynb #f5f391da
 @pytest.fixture(scope="module")

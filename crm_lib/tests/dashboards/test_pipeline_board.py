@@ -30,13 +30,13 @@ from ...base.config import CrmError
 from ...base.files import write_json, write_parquet
 from ...base.calendar import FiscalCalendar
 from ...dashboards.pipeline_board import (DealPanel, add_prospecting, chance_path, coming_periods, comparable_deals, count_changes, count_grades, count_months, count_stages, deal_facts, deals_csv,
-                                    filter_deals, forecast_sentences, forecast_tiles, list_open, pipeline_page, say_comparables, say_shown,
-                                    won_by_month)
-from ...dashboards.viewing import read_backtest, read_deals, read_forecast, read_metrics, read_reasons, read_scores
+                                    filter_deals, forecast_sentences, forecast_tiles, tabulate_open, pipeline_page, say_comparables, say_shown,
+                                    won_before)
+from ...dashboards.artifacts import read_backtest, read_viewed_deals, read_forecast, read_stage_metrics, read_reasons, read_scores
 from ...features.movement import count_words
 from ...forecasting.forecast import today_windows
 from ...registry.bundles import open_bundle
-from .test_viewing import DEALS, MAX, NORTH, make_project
+from .test_artifacts import DEALS, MAX, NORTH, make_project
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #802b51dd
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def listed(project):
-    return list_open(read_scores(project, LOCAL))
+    return tabulate_open(read_scores(project, LOCAL))
 
 
 def walk(widget):
@@ -91,12 +91,12 @@ def test_changes_are_counted_as_every_page_counts_them(listed, project):
     assert {word: bar.value for word, bar in bars.items()} == count_words(read_scores(project, LOCAL))
     assert bars["slipped"].text == "1 deal, typically 20 days later" and bars["stale"].text == "2 deals" and bars["new"].text == "1 deal"
     assert {word: len(filter_deals(listed, {"look": word})) for word in bars if word != "steady"} == {word: bar.value for word, bar in bars.items() if word != "steady"}
-    later = list_open(read_scores(project, LOCAL), slip_days=2)
+    later = tabulate_open(read_scores(project, LOCAL), slip_days=2)
     assert [bar.text for bar in count_changes(later, 2) if bar.label == "Slipped"] == ["2 deals, typically 12 days later"]
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #4b2dab4c
 def test_the_forecast_stands_beside_target_and_the_same_days_before(project):
-    forecast, deals = read_forecast(project, LOCAL), read_deals(project, LOCAL)
+    forecast, deals = read_forecast(project, LOCAL), read_viewed_deals(project, LOCAL)
     rows = forecast[forecast["segment"] == "all"]
     shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"quarter": 2020})
     assert [tile.value for tile in shown] == ["1,010", "1,010", "0", "1,010", "1,010", "7,090"]
@@ -113,7 +113,7 @@ def in_the_middle(rows, day="2024-02-25"):
 
 
 def test_in_mid_quarter_every_window_is_that_of_the_forecast_and_booked_counts_towards_the_target(project):
-    forecast, deals = read_forecast(project, LOCAL), read_deals(project, LOCAL)
+    forecast, deals = read_forecast(project, LOCAL), read_viewed_deals(project, LOCAL)
     rows = in_the_middle(forecast[forecast["segment"] == "all"])
     shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"month": 8100, "quarter": 16200})
     assert [tile.label for tile in shown] == ["Rest of this month, including new deals", "Rest of this month, from today's pipeline", "The same days a month before",
@@ -126,7 +126,7 @@ def test_in_mid_quarter_every_window_is_that_of_the_forecast_and_booked_counts_t
 
 
 def test_a_month_that_ends_the_quarter_is_shown_once_with_both_targets(project):
-    forecast, deals = read_forecast(project, LOCAL), read_deals(project, LOCAL)
+    forecast, deals = read_forecast(project, LOCAL), read_viewed_deals(project, LOCAL)
     rows = in_the_middle(forecast[forecast["segment"] == "all"], "2024-03-30")
     shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"month": 2020, "quarter": 8100})
     assert len(shown) == 3 and shown[0].label == "Rest of this month, the end of the quarter, including new deals"
@@ -139,7 +139,7 @@ def test_a_fall_of_new_deals_is_said_above_the_numbers_to_whom_it_concerns(tmp_p
     days = pd.date_range("2023-01-01", "2024-02-29", freq="8h").union(pd.date_range("2024-03-01", "2024-03-31", freq="48h"))
     more = DEALS.iloc[[0] * len(days)].assign(opportunity_id=[f"N{place}x" for place in range(len(days))], engage_date=days)
     write_parquet(pd.concat([DEALS, more], ignore_index=True), open_bundle(folder) / "artifacts" / "deals.parquet")
-    write_json({**read_metrics(open_bundle(folder), LOCAL, "ingest"), "first_closing": "2023-01-01"}, open_bundle(folder) / "reports" / "metrics" / "ingest.json")
+    write_json({**read_stage_metrics(open_bundle(folder), LOCAL, "ingest"), "first_closing": "2023-01-01"}, open_bundle(folder) / "reports" / "metrics" / "ingest.json")
     for viewer, words in ((LOCAL, "The number of new deals has fallen beyond chance: 16 in March 2024"), (NORTH, "The number of new deals of regional office North has fallen")):
         said = [part.text for part in find(pipeline_page(folder, viewer), "_Note")]
         assert any(text.startswith(words) and "export is incomplete" in text for text in said)
@@ -155,7 +155,7 @@ def test_a_target_that_is_no_amount_is_named(project, wanted):
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #2221c540
 def test_sentences_say_the_record_of_each_number_and_why_there_is_no_interval(project):
     forecast = read_forecast(project, LOCAL)
-    rows, left = forecast[forecast["segment"] == "all"], read_metrics(project, LOCAL, "forecast")
+    rows, left = forecast[forecast["segment"] == "all"], read_stage_metrics(project, LOCAL, "forecast")
     said = forecast_sentences(rows, left, {}, LOCAL)
     assert said[0] == "No target set. Ask your administrator." and said[1] == "Next month: the number is that of the model, which missed 6 earlier whole months by 12.0 %."
     assert said[2].startswith("Next quarter: the number is that of the mean of the model and earlier quarters, which missed 4 earlier runs of three whole months by 8.0 %")
@@ -167,7 +167,7 @@ def test_sentences_say_the_record_of_each_number_and_why_there_is_no_interval(pr
 
 
 def test_months_won_are_summed():
-    assert won_by_month(DEALS).to_dict("list") == {"month": [pd.Timestamp("2024-02-01")], "won": [7090.0]}
+    assert won_before(DEALS).to_dict("list") == {"month": [pd.Timestamp("2024-02-01")], "won": [7090.0]}
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #faa31eba
 def test_comparable_deals_were_open_at_the_same_age(listed):
@@ -274,13 +274,13 @@ def test_a_company_that_lacks_columns_has_a_page_without_them(tmp_path, gone):
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #95d680a8
 def test_a_click_opens_a_deal_and_a_foreign_key_is_refused(listed, project):
-    opened = DealPanel(listed, read_deals(project, LOCAL), read_reasons(project, LOCAL), lambda: read_backtest(project, LOCAL, ["cure_table"]))
+    opened = DealPanel(listed, read_viewed_deals(project, LOCAL), read_reasons(project, LOCAL), lambda: read_backtest(project, LOCAL, ["cure_table"]))
     opened.show("N1")
     assert opened.widget.is_open and opened.widget.heading == "Deal N1" and opened.why.day and "age_days of the deal" in opened.why.alt and opened.none.text == ""
     assert opened.past.total == 2 and opened.said.text.startswith("Of 2 other deals")
     with pytest.raises(CrmError, match="The deal X9 is not in your list"):
         opened.show("X9")
-    bare = DealPanel(listed, read_deals(project, LOCAL), read_reasons(project, LOCAL).iloc[:0], lambda: read_backtest(project, LOCAL, ["unknown"]))
+    bare = DealPanel(listed, read_viewed_deals(project, LOCAL), read_reasons(project, LOCAL).iloc[:0], lambda: read_backtest(project, LOCAL, ["unknown"]))
     bare.show("N1")
     assert bare.none.text == "No reasons are stored for this deal. Ask your administrator to rerun the stage explain." and bare.why.day == ""
 

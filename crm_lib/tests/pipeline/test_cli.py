@@ -57,7 +57,7 @@ from ...pipeline import cli
 from ...pipeline.cli import app, main
 from ...registry.bundles import open_bundle, write_bundle
 from ...registry.in_use import InUse, read_in_use
-from ..dashboards.test_viewing import make_project
+from ..dashboards.test_artifacts import make_project
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #e629c918
 RUNNER = CliRunner()
@@ -484,7 +484,7 @@ def test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too(de
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #9f571db6
 def test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command(users, monkeypatch):
     served = []
-    monkeypatch.setattr("crm_lib.dashboards.serving.serve", lambda plan, say, level: served.append((plan, level)))
+    monkeypatch.setattr("crm_lib.dashboards.server.serve", lambda plan, say, level: served.append((plan, level)))
     with pytest.raises(CrmError, match="crm users add NAME --role admin"):
         _run("dashboards")
     _run("dashboards", "--token")
@@ -538,7 +538,7 @@ def test_an_error_of_the_system_is_one_sentence_whatever_the_command(users, monk
     monkeypatch.setattr("crm_lib.pipeline.dag.write_dvc_yaml", fail(errno.ENOSPC))
     read = fail(errno.EACCES, "users.json") if "list" in command else lambda *_: {}
     monkeypatch.setattr("crm_lib.access.users.read_users", read)
-    monkeypatch.setattr("crm_lib.dashboards.serving.plan_server", fail(errno.EMFILE))
+    monkeypatch.setattr("crm_lib.dashboards.server.plan_server", fail(errno.EMFILE))
     monkeypatch.setattr(sys, "argv", ["crm", *command])
     monkeypatch.setattr(sys, "stdin", io.StringIO("a long sentence\n"))
     with pytest.raises(SystemExit) as left:

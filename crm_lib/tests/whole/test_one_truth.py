@@ -17,7 +17,7 @@ import pytest
 from ...access.users import LOCAL
 from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page
-from ...dashboards.viewing import read_scores
+from ...dashboards.artifacts import read_scores
 from ...ingestion.imports import import_tables
 from ...registry.bundles import current_name, open_bundle, read_facts
 from ...registry.in_use import read_in_use

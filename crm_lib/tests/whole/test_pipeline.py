@@ -40,8 +40,8 @@ from ...access.users import LOCAL
 from ...base.config import quiet_telemetry
 from ...base.calendar import FiscalCalendar
 from ...base.metrics import log_odds
-from ...dashboards.pipeline_board import count_changes, forecast_tiles, list_open
-from ...dashboards.viewing import read_deals, read_scores
+from ...dashboards.pipeline_board import count_changes, forecast_tiles, tabulate_open
+from ...dashboards.artifacts import read_viewed_deals, read_scores
 from ...features.movement import count_words
 from ...forecasting.periods import say_days
 from ...ingestion.imports import import_tables
@@ -194,7 +194,7 @@ def test_every_window_on_the_pages_is_that_of_the_forecast_and_the_record_is_its
     forecast = pd.read_parquet(project / "artifacts" / "forecast.parquet")
     forecast, left = forecast[forecast["segment"] == "all"], json.loads((project / "reports" / "metrics" / "forecast.json").read_text())
     pages = {stage: html.unescape((project / "reports" / f"{stage}.html").read_text(encoding="utf-8")) for stage in ("forecast", "publish")}
-    tiles = " ".join(f"{tile.label} {tile.value} {tile.remark}" for tile in forecast_tiles(forecast, read_deals(project, LOCAL), FiscalCalendar(), {}))
+    tiles = " ".join(f"{tile.label} {tile.value} {tile.remark}" for tile in forecast_tiles(forecast, read_viewed_deals(project, LOCAL), FiscalCalendar(), {}))
     assert forecast["as_of"].iloc[0].day not in (1, 28, 29, 30, 31) and "Rest of this month, including new deals" in tiles and "Rest of this quarter" in tiles
     for row in forecast[forecast["scope"] == "total"].itertuples():
         days, entry = say_days(row.first_day, row.last_day), left["record"][row.period]["total"]
@@ -208,7 +208,7 @@ def test_each_word_has_one_count_on_every_page(project):
     forecast, publish, explore = (json.loads((project / "reports" / "metrics" / f"{stage}.json").read_text()) for stage in ("forecast", "publish", "explore"))
     scores = pd.read_parquet(project / "artifacts" / "scores.parquet")
     assert forecast["words"] == publish["words"] == count_words(scores) and explore["stale"] == publish["words"]["stale"] and explore["open"] == len(scores)
-    assert {bar.label.lower(): bar.value for bar in count_changes(list_open(read_scores(project, LOCAL)))} == publish["words"]
+    assert {bar.label.lower(): bar.value for bar in count_changes(tabulate_open(read_scores(project, LOCAL)))} == publish["words"]
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #67969328
 def test_a_second_run_settles_what_is_in_use_and_does_nothing_else(project):

@@ -21,7 +21,7 @@ from ...dashboards.pipeline_board import pipeline_page
 from ...features.features import FEATURES
 from ...scoring.explanation import name_feature, say_reason
 from ..dashboards.test_pipeline_board import find, walk
-from ..dashboards.test_viewing import NORTH, make_project
+from ..dashboards.test_artifacts import NORTH, make_project
 from ..scoring.test_what_if import asked
 
 # %% ../../../nbs/tests/whole/test_words.ipynb #a9a5057e

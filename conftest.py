@@ -1,4 +1,5 @@
 """Start the longest test files first, so that the workers end together, and kernels of library notebooks on sockets of their own."""
+
 import atexit
 import shutil
 import tempfile
@@ -9,8 +10,23 @@ import nbval.kernel
 import pytest
 from jupyter_client.manager import KernelManager
 
-LONG = ("test_pipeline", "test_chosen", "test_other_crm", "test_malformed", "test_truth", "test_audit", "test_tuning", "test_kaggle", "test_shape", "test_one_truth")
-SERVED = ("test_one_truth", "test_serving", "test_lab")  # the whole product as its users have it: with test_browser_* what `make test-browser` runs
+LONG = (
+    "test_pipeline",
+    "test_chosen",
+    "test_other_crm",
+    "test_malformed",
+    "test_truth",
+    "test_audit",
+    "test_tuning",
+    "test_kaggle",
+    "test_shape",
+    "test_one_truth",
+)
+SERVED = (
+    "test_one_truth",
+    "test_server",
+    "test_lab",
+)  # the whole product as its users have it: with test_browser_* what `make test-browser` runs
 
 
 @pytest.hookimpl(tryfirst=True)

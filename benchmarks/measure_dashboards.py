@@ -5,6 +5,7 @@ Run it from the top of the project, on an idle machine:
     python benchmarks/measure_dashboards.py pictures         the embedded sample in this folder -> docs/dashboards/*.png
 Times are those of a browser on the same machine, which shares the cores with the server. A page is opened by a kernel kept warm, by a browser that has the scripts.
 """
+
 import os
 import statistics
 import sys
@@ -36,12 +37,17 @@ def show(page: Any, address: str, name: str) -> float:
 def kernels() -> list[int]:
     "Give the resident memory of every kernel below this process, MB."
     below = psutil.Process(os.getpid()).children(recursive=True)
-    return sorted(round(one.memory_info().rss / 2**20) for one in below if "ipykernel_launcher" in " ".join(one.cmdline()))
+    return sorted(
+        round(one.memory_info().rss / 2**20) for one in below if "ipykernel_launcher" in " ".join(one.cmdline())
+    )
 
 
 def act(page: Any, act_on: Callable[[], Any], until: str) -> float:
     "Give the milliseconds until an action shows in the page."
-    page.evaluate("until => { window.crmSeen = new Promise(done => { const look = () => eval(until) ? done() : requestAnimationFrame(look); look() }) }", until)
+    page.evaluate(
+        "until => { window.crmSeen = new Promise(done => { const look = () => eval(until) ? done() : requestAnimationFrame(look); look() }) }",
+        until,
+    )
     start = time.monotonic()
     act_on()
     page.evaluate("window.crmSeen")
@@ -53,11 +59,19 @@ def interact(page: Any) -> dict[str, float]:
     count = "[...document.querySelectorAll('.crm-note')].map(one => one.innerText).find(text => text.includes('open deals,'))"
     page.evaluate(f"window.crmCount = {count}")
     first = "document.querySelector('table tbody tr td').innerText"
-    found = {"filter": act(page, lambda: page.get_by_label("Grade").select_option(index=1), f"{count} != window.crmCount")}
+    found = {
+        "filter": act(page, lambda: page.get_by_label("Grade").select_option(index=1), f"{count} != window.crmCount")
+    }
     page.evaluate(f"window.crmFirst = {first}")
-    found["sort"] = act(page, lambda: page.get_by_role("button", name="Expected").first.click(), f"{first} != window.crmFirst")
-    found["open a deal"] = act(page, lambda: page.locator("table tbody tr td button").first.click(), "document.querySelector('dialog[open]')")
-    found["its reasons drawn"] = act(page, lambda: None, "[...document.querySelectorAll('dialog img')].some(one => one.offsetWidth)")
+    found["sort"] = act(
+        page, lambda: page.get_by_role("button", name="Expected").first.click(), f"{first} != window.crmFirst"
+    )
+    found["open a deal"] = act(
+        page, lambda: page.locator("table tbody tr td button").first.click(), "document.querySelector('dialog[open]')"
+    )
+    found["its reasons drawn"] = act(
+        page, lambda: None, "[...document.querySelectorAll('dialog img')].some(one => one.offsetWidth)"
+    )
     return found
 
 
@@ -88,8 +102,18 @@ def measure(folder: str) -> None:
         for _, page in together:
             page.locator(".crm-tile").first.wait_for(timeout=180_000)
         ten = {"seconds_until_all_show_figures": round(time.monotonic() - start, 1), "kernels_mb": kernels()}
-    write_json({"first_figures_s": {name: round(statistics.median(found), 2) for name, found in times.items()}, "warm_kernels_mb": warm,
-                "largest_kernel_after_opening_mb": held, "interactions_ms": used, "ten_at_once": ten, "cores": os.cpu_count()}, HERE / "dashboards.json", digits=2)
+    write_json(
+        {
+            "first_figures_s": {name: round(statistics.median(found), 2) for name, found in times.items()},
+            "warm_kernels_mb": warm,
+            "largest_kernel_after_opening_mb": held,
+            "interactions_ms": used,
+            "ten_at_once": ten,
+            "cores": os.cpu_count(),
+        },
+        HERE / "dashboards.json",
+        digits=2,
+    )
 
 
 def pictures() -> None:

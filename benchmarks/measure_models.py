@@ -7,6 +7,7 @@ Run it from the top of the project:
     python benchmarks/measure_models.py seeds 1 2 3      the same for other seeds of the embedded sample -> seeds.json
 Only sums over many deals are written. Each part takes some minutes on two cores.
 """
+
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -19,7 +20,15 @@ from tqdm.auto import tqdm
 
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
-from crm_lib.evaluation.backtest import attach_labels, choose_model, compare_losses, forecast_origin, rolling_origins, run_backtest, training_sets
+from crm_lib.evaluation.backtest import (
+    attach_labels,
+    choose_model,
+    compare_losses,
+    forecast_origin,
+    rolling_origins,
+    run_backtest,
+    training_sets,
+)
 from crm_lib.features.features import FeatureSettings, build_features
 from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
 from crm_lib.ingestion.deals import build_deals, observed_until, records_start
@@ -47,7 +56,9 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 def settings_of(fiscal_year_start: int) -> FeatureSettings:
     "Give the feature settings of params.yaml."
-    return FeatureSettings(fiscal_year_start, **{name: PARAMS["features"][name] for name in ("cohort_by", "cohort_days", "stale_quantile")})
+    return FeatureSettings(
+        fiscal_year_start, **{name: PARAMS["features"][name] for name in ("cohort_by", "cohort_days", "stale_quantile")}
+    )
 
 
 def deals_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -60,7 +71,11 @@ def deals_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def snapshots_of(deals: pd.DataFrame, settings: FeatureSettings, more: Iterable[object] = ()) -> pd.DataFrame:
     "Build the snapshots of the stage `features`, and those of further days."
     first, last = records_start(deals), observed_until(deals, None)
-    dates = [spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"]), month_ends(first, last), np.array(list(more), "datetime64[D]")]
+    dates = [
+        spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"]),
+        month_ends(first, last),
+        np.array(list(more), "datetime64[D]"),
+    ]
     return build_features(deals, np.unique(np.concatenate(dates)), first, settings)
 
 
@@ -81,12 +96,18 @@ def forecast_sundays(deals: pd.DataFrame, settings: FeatureSettings) -> pd.DataF
     parts = []
     for origin, until in tqdm(list(zip(stood, np.append(stood[1:], days[-1] + 1))), desc="origins"):
         entries, landmarks = training_sets(deals, snapshots, origin, first)
-        test = own[own["as_of"].isin(pd.to_datetime(sundays[(sundays > origin) & (sundays <= until)]))].reset_index(drop=True)
+        test = own[own["as_of"].isin(pd.to_datetime(sundays[(sundays > origin) & (sundays <= until)]))].reset_index(
+            drop=True
+        )
         for name in MODELS:
             model = make_model(name, settings.grid.calendar, settings.age_edges, PARAMS["backtest"]["seed"])
             won = model.fit(*(entries if name in BASELINES else landmarks)).predict_win(test, HORIZONS)
-            long = won.assign(origin=pd.Timestamp(origin), as_of=test["as_of"], opportunity_id=test["opportunity_id"], model=name)
-            parts.append(long.melt(["origin", "as_of", "opportunity_id", "model"], var_name="horizon", value_name="probability"))
+            long = won.assign(
+                origin=pd.Timestamp(origin), as_of=test["as_of"], opportunity_id=test["opportunity_id"], model=name
+            )
+            parts.append(
+                long.melt(["origin", "as_of", "opportunity_id", "model"], var_name="horizon", value_name="probability")
+            )
     forecasts = pd.concat(parts, ignore_index=True).astype({"horizon": str})
     return attach_labels(forecasts, deals, last, settings.grid.calendar)
 
@@ -106,14 +127,34 @@ def measure_truncation(folder: str) -> dict[str, Any]:
     settings = settings_of(PARAMS["calendar"]["fiscal_year_start"])
     deals = build_deals(map_tables(read_raw(folder)), PARAMS["ingest"]["stages"], PARAMS["ingest"]["mend_names"]).deals
     first, last, seed = records_start(deals), observed_until(deals, None), PARAMS["backtest"]["seed"]
-    stood, snapshots = rolling_origins(first, last, HORIZONS, PARAMS["backtest"]["origins"]), snapshots_of(deals, settings)
+    stood, snapshots = (
+        rolling_origins(first, last, HORIZONS, PARAMS["backtest"]["origins"]),
+        snapshots_of(deals, settings),
+    )
     whole = run_backtest(deals, snapshots, stood, first, MODELS, HORIZONS, settings, seed)
     dates = np.unique(snapshots["as_of"].to_numpy().astype("datetime64[D]"))
     parts = []
     for origin in stood:
         known = known_at(deals, origin)
-        parts.append(forecast_origin(known, build_features(known, dates[dates <= origin], first, settings), origin, first, MODELS, HORIZONS, settings, seed))
-    both = whole.merge(pd.concat(parts), on=["as_of", "opportunity_id", "horizon", "model"], how="outer", validate="one_to_one", suffixes=("", "_cut"))
+        parts.append(
+            forecast_origin(
+                known,
+                build_features(known, dates[dates <= origin], first, settings),
+                origin,
+                first,
+                MODELS,
+                HORIZONS,
+                settings,
+                seed,
+            )
+        )
+    both = whole.merge(
+        pd.concat(parts),
+        on=["as_of", "opportunity_id", "horizon", "model"],
+        how="outer",
+        validate="one_to_one",
+        suffixes=("", "_cut"),
+    )
     gap = (both["probability"] - both["probability_cut"]).abs().fillna(1.0)
     return {"forecasts": len(both), "largest_difference": gap.groupby(both["model"]).max().to_dict()}
 
@@ -121,18 +162,28 @@ def measure_truncation(folder: str) -> dict[str, Any]:
 def beside_truth(forecasts: pd.DataFrame, simulation: Simulation) -> pd.DataFrame:
     "Add the true probability of each forecast's win."
     truth = pd.concat([true_probabilities(simulation, day, HORIZONS) for day in forecasts["as_of"].unique()])
-    return forecasts.merge(truth.rename(columns={"probability": "truth"}), on=["as_of", "opportunity_id", "horizon"], validate="many_to_one")
+    return forecasts.merge(
+        truth.rename(columns={"probability": "truth"}),
+        on=["as_of", "opportunity_id", "horizon"],
+        validate="many_to_one",
+    )
 
 
 def name_drivers(deals: pd.DataFrame, snapshots: pd.DataFrame, chosen: str, settings: FeatureSettings) -> list[str]:
     "List the columns behind the scores of the last day, strongest first."
     first, last = records_start(deals), observed_until(deals, None)
     entries, landmarks = training_sets(deals, snapshots, last, first)
-    model = make_model(chosen, settings.grid.calendar, settings.age_edges, PARAMS["train"]["seed"]).fit(*(entries if chosen in BASELINES else landmarks))
+    model = make_model(chosen, settings.grid.calendar, settings.age_edges, PARAMS["train"]["seed"]).fit(
+        *(entries if chosen in BASELINES else landmarks)
+    )
     today = snapshots[snapshots["as_of"] == last]
     some = today.sample(min(len(today), 200), random_state=0).reset_index(drop=True)
-    reasons = explain_scores(model, some, PARAMS["explain"]["horizon"], PARAMS["explain"]["background"], usual=snapshots)
-    return reasons["contribution"].abs().groupby(reasons["feature"]).mean().sort_values(ascending=False).round(3).to_dict()
+    reasons = explain_scores(
+        model, some, PARAMS["explain"]["horizon"], PARAMS["explain"]["background"], usual=snapshots
+    )
+    return (
+        reasons["contribution"].abs().groupby(reasons["feature"]).mean().sort_values(ascending=False).round(3).to_dict()
+    )
 
 
 def measure_world(sample: dict[str, Any]) -> dict[str, Any]:
@@ -142,14 +193,26 @@ def measure_world(sample: dict[str, Any]) -> dict[str, Any]:
     settings, deals = settings_of(sample.get("fiscal_year_start", 1)), deals_of(simulation.tables)
     snapshots, last = snapshots_of(deals, settings), observed_until(deals, None)
     stood = rolling_origins(records_start(deals), last, HORIZONS, PARAMS["backtest"]["origins"])
-    forecasts = run_backtest(deals, snapshots, stood, records_start(deals), MODELS, HORIZONS, settings, PARAMS["backtest"]["seed"])
+    forecasts = run_backtest(
+        deals, snapshots, stood, records_start(deals), MODELS, HORIZONS, settings, PARAMS["backtest"]["seed"]
+    )
     judged = beside_truth(attach_labels(forecasts, deals, last, settings.grid.calendar), simulation)
     compared = compare_losses(judged, PARAMS["backtest"]["bootstrap"], PARAMS["backtest"]["seed"])
-    chosen, why = choose_model(compared, PARAMS["backtest"]["models"], judged, PARAMS["backtest"]["bootstrap"], PARAMS["backtest"]["seed"])
+    chosen, why = choose_model(
+        compared, PARAMS["backtest"]["models"], judged, PARAMS["backtest"]["bootstrap"], PARAMS["backtest"]["seed"]
+    )
     truth = mean_losses(judged[judged["model"] == "always_no"].assign(probability=lambda rows: rows["truth"])).iloc[0]
     losses = mean_losses(judged)
-    return {"world": sample, "closed_deals": int(deals["stage"].isin(["won", "lost"]).sum()), "chosen": chosen, "why": why, "truth": truth.to_dict(),
-            "loss": (losses - truth).to_dict("index"), "chosen_loss": (losses.loc[chosen] - truth).to_dict(), "drivers": name_drivers(deals, snapshots, chosen, settings)}
+    return {
+        "world": sample,
+        "closed_deals": int(deals["stage"].isin(["won", "lost"]).sum()),
+        "chosen": chosen,
+        "why": why,
+        "truth": truth.to_dict(),
+        "loss": (losses - truth).to_dict("index"),
+        "chosen_loss": (losses.loc[chosen] - truth).to_dict(),
+        "drivers": name_drivers(deals, snapshots, chosen, settings),
+    }
 
 
 def main(part: str, *words: str) -> None:
@@ -164,7 +227,9 @@ def main(part: str, *words: str) -> None:
     elif part == "seeds":
         write_json({seed: measure_world({"seed": int(seed)}) for seed in words}, HERE / "seeds.json", digits=5)
     else:
-        raise SystemExit(f"There is no part {part!r}: choose sundays, truncation, worlds or seeds, as the head of this file says.")
+        raise SystemExit(
+            f"There is no part {part!r}: choose sundays, truncation, worlds or seeds, as the head of this file says."
+        )
 
 
 if __name__ == "__main__":

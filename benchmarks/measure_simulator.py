@@ -2,6 +2,7 @@
 
 Run it from the top of the project: `python benchmarks/measure_simulator.py 300 10000 1000000 10000000`.
 """
+
 import json
 import resource
 import subprocess
@@ -37,5 +38,14 @@ if __name__ == "__main__":
     if sys.argv[1] == "one":
         print(json.dumps(measure(int(sys.argv[2]))))
     else:
-        runs = {deals: subprocess.run([sys.executable, __file__, "one", deals], check=True, capture_output=True, text=True).stdout for deals in sys.argv[1:]}
-        write_json({deals: json.loads(text) for deals, text in runs.items()}, Path(__file__).with_name("simulator.json"), digits=2)
+        runs = {
+            deals: subprocess.run(
+                [sys.executable, __file__, "one", deals], check=True, capture_output=True, text=True
+            ).stdout
+            for deals in sys.argv[1:]
+        }
+        write_json(
+            {deals: json.loads(text) for deals, text in runs.items()},
+            Path(__file__).with_name("simulator.json"),
+            digits=2,
+        )

@@ -2,6 +2,7 @@
 
 `run_flaml.py` and `run_autogluon.py` give the tool; this file gives both the same rows, columns, folds and budget.
 """
+
 import argparse
 import json
 import os
@@ -13,8 +14,14 @@ from pathlib import Path
 from typing import Any
 
 # Neither tool phones home by itself; parts that they could load do. One thread, so that a budget means the same everywhere.
-SWITCHES = {"DO_NOT_TRACK": "1", "TABPFN_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "AWS_EC2_METADATA_DISABLED": "true",
-            "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+SWITCHES = {
+    "DO_NOT_TRACK": "1",
+    "TABPFN_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 os.environ.update(SWITCHES)
 
 import numpy as np
@@ -40,7 +47,11 @@ GROUPS = {"deal": lambda rows: rows["opportunity_id"], "week": engagement_week}
 
 def make_category(train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn text into categories; a word that the training rows lack is missing in the test rows."""
-    kinds = {name: pd.CategoricalDtype(sorted(train[name].dropna().unique())) for name in train if train[name].dtype == object}
+    kinds = {
+        name: pd.CategoricalDtype(sorted(train[name].dropna().unique()))
+        for name in train
+        if train[name].dtype == object
+    }
     return train.astype(kinds), test.astype(kinds)
 
 
@@ -50,21 +61,40 @@ def read_matrix(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any
     absent = [name for name in names if not (folder / name).is_file()]
     if absent:
         raise SystemExit(f"{folder} lacks {', '.join(absent)}: run export_matrix.py into this folder first.")
-    return pd.read_parquet(folder / names[0]), pd.read_parquet(folder / names[1]), json.loads((folder / names[2]).read_text(encoding="utf-8"))
+    return (
+        pd.read_parquet(folder / names[0]),
+        pd.read_parquet(folder / names[1]),
+        json.loads((folder / names[2]).read_text(encoding="utf-8")),
+    )
 
 
-def fit_once(fit: Fit, matrix: pd.DataFrame, labels: pd.DataFrame, columns: list[str], one: dict[str, str],
-             given: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, Any]]:
+def fit_once(
+    fit: Fit,
+    matrix: pd.DataFrame,
+    labels: pd.DataFrame,
+    columns: list[str],
+    one: dict[str, str],
+    given: argparse.Namespace,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Fit on what the origin knew and forecast the deals open there."""
     origin = pd.Timestamp(one["origin"])
-    known = labels.loc[(labels["origin"] == origin) & (labels["horizon"] == one["horizon"]), ["as_of", "opportunity_id", "is_won"]]
+    known = labels.loc[
+        (labels["origin"] == origin) & (labels["horizon"] == one["horizon"]), ["as_of", "opportunity_id", "is_won"]
+    ]
     rows = known.merge(matrix, on=["as_of", "opportunity_id"], validate="one_to_one")
     test = matrix.loc[matrix["as_of"] == origin].reset_index(drop=True)
     X, ahead = make_category(rows[columns], test[columns])
     start, cpu = time.perf_counter(), time.process_time()
     folds = split_by(GROUPS[given.split](rows), given.seed)
-    probability, learner = fit(X, rows["is_won"].to_numpy().astype(int), ahead, folds, given.budget, given.seed, given.matrix / "scratch")
-    spent = {"rows": len(rows), "seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "learner": learner}
+    probability, learner = fit(
+        X, rows["is_won"].to_numpy().astype(int), ahead, folds, given.budget, given.seed, given.matrix / "scratch"
+    )
+    spent = {
+        "rows": len(rows),
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+        "learner": learner,
+    }
     return test[["as_of", "opportunity_id"]].assign(horizon=one["horizon"], probability=probability), {**one, **spent}
 
 
@@ -83,14 +113,26 @@ def run(tool: str, packages: list[str], validation: str, fit: Fit) -> None:
     if unknown:
         raise SystemExit(f"There is no variant {', '.join(unknown)}: choose among {', '.join(plan['variants'])}.")
     hardware = f"one core per fit, of a machine with {os.cpu_count()} {platform.machine()} cores"
-    about = {"tool": tool, "budget_s": given.budget, "seed": given.seed, "split": given.split, "validation": validation,
-             "python": platform.python_version(), "versions": {name: version(name) for name in packages}, "hardware": hardware}
+    about = {
+        "tool": tool,
+        "budget_s": given.budget,
+        "seed": given.seed,
+        "split": given.split,
+        "validation": validation,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+        "hardware": hardware,
+    }
     for variant in given.variants:
         done = []
         for one in plan["fits"]:
             done.append(fit_once(fit, matrix, labels, plan["variants"][variant], one, given))
             print(f"{tool} {variant}:", *done[-1][1].values(), flush=True)
-        forecasts = pd.concat([part for part, _ in done], ignore_index=True).assign(model=f"{tool}_{variant}_{given.split}")
+        forecasts = pd.concat([part for part, _ in done], ignore_index=True).assign(
+            model=f"{tool}_{variant}_{given.split}"
+        )
         forecasts.to_parquet(given.matrix / f"forecasts-{tool}-{variant}-{given.split}.parquet", index=False)
         record = {**about, "variant": variant, "columns": plan["variants"][variant], "fits": [how for _, how in done]}
-        (given.matrix / f"run-{tool}-{variant}-{given.split}.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+        (given.matrix / f"run-{tool}-{variant}-{given.split}.json").write_text(
+            json.dumps(record, indent=2), encoding="utf-8"
+        )

@@ -2,6 +2,7 @@
 
 Run it from the top of the project, in the project's environment: `python benchmarks/automl/judge.py MATRIX_FOLDER`.
 """
+
 import argparse
 import json
 from collections import Counter
@@ -10,10 +11,19 @@ from statistics import median
 
 import pandas as pd
 
+from crm_lib.base.calendar import FiscalCalendar
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
-from crm_lib.base.calendar import FiscalCalendar
-from crm_lib.evaluation.backtest import REFERENCE, attach_labels, choose_model, compare_losses, judge_origins, rolling_origins, run_backtest, summarise
+from crm_lib.evaluation.backtest import (
+    REFERENCE,
+    attach_labels,
+    choose_model,
+    compare_losses,
+    judge_origins,
+    rolling_origins,
+    run_backtest,
+    summarise,
+)
 from crm_lib.features.features import FeatureSettings
 from crm_lib.ingestion.deals import observed_until, read_deals, records_start
 
@@ -25,11 +35,17 @@ TIE = 0.002  # Brier differences below it are called a tie
 
 def backtest(folder: Path, deals: pd.DataFrame, params: dict) -> pd.DataFrame:
     """Forecast with the table and all candidates of params.yaml, as the backtest stage does."""
-    how, first, last = params["backtest"], records_start(deals), observed_until(deals, params["ingest"]["observed_until"])
+    how, first, last = (
+        params["backtest"],
+        records_start(deals),
+        observed_until(deals, params["ingest"]["observed_until"]),
+    )
     origins = rolling_origins(first, last, how["horizons"], how["origins"])
     settings = FeatureSettings(fiscal_year_start=params["calendar"]["fiscal_year_start"])
     snapshots = pd.read_parquet(folder / "snapshots.parquet")
-    return run_backtest(deals, snapshots, origins, first, [REFERENCE, *how["models"]], how["horizons"], settings, how["seed"])
+    return run_backtest(
+        deals, snapshots, origins, first, [REFERENCE, *how["models"]], how["horizons"], settings, how["seed"]
+    )
 
 
 def read_forecasts(folder: Path, wanted: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict]]:
@@ -38,9 +54,13 @@ def read_forecasts(folder: Path, wanted: pd.DataFrame) -> tuple[pd.DataFrame, di
     for path in sorted(folder.glob("forecasts-*.parquet")):
         part = wanted.merge(pd.read_parquet(path), on=KEYS, how="left", validate="one_to_one")
         if part["probability"].isna().any():
-            raise SystemExit(f"{path} lacks {part['probability'].isna().sum():,} of {len(part):,} forecasts: run its tool again on this matrix.")
+            raise SystemExit(
+                f"{path} lacks {part['probability'].isna().sum():,} of {len(part):,} forecasts: run its tool again on this matrix."
+            )
         parts.append(part)
-        runs[part["model"].iloc[0]] = json.loads((folder / path.name.replace("forecasts-", "run-")).with_suffix(".json").read_text(encoding="utf-8"))
+        runs[part["model"].iloc[0]] = json.loads(
+            (folder / path.name.replace("forecasts-", "run-")).with_suffix(".json").read_text(encoding="utf-8")
+        )
     if not parts:
         raise SystemExit(f"{folder} holds no forecasts-*.parquet: run run_flaml.py or run_autogluon.py on it first.")
     return pd.concat(parts, ignore_index=True), runs
@@ -49,10 +69,30 @@ def read_forecasts(folder: Path, wanted: pd.DataFrame) -> tuple[pd.DataFrame, di
 def describe_run(run: dict) -> dict:
     """Sum up how a tool ran: what it was given and what it took."""
     fits = run["fits"]
-    kept = {name: run[name] for name in ("tool", "variant", "split", "columns", "budget_s", "seed", "validation", "python", "versions", "hardware")}
+    kept = {
+        name: run[name]
+        for name in (
+            "tool",
+            "variant",
+            "split",
+            "columns",
+            "budget_s",
+            "seed",
+            "validation",
+            "python",
+            "versions",
+            "hardware",
+        )
+    }
     rows = [fit["rows"] for fit in fits]
-    return {**kept, "fits": len(fits), "rows": [min(rows), max(rows)], "seconds_median": median(fit["seconds"] for fit in fits),
-            "cpu_seconds_median": median(fit["cpu_seconds"] for fit in fits), "learners": Counter(fit["learner"] for fit in fits)}
+    return {
+        **kept,
+        "fits": len(fits),
+        "rows": [min(rows), max(rows)],
+        "seconds_median": median(fit["seconds"] for fit in fits),
+        "cpu_seconds_median": median(fit["cpu_seconds"] for fit in fits),
+        "learners": Counter(fit["learner"] for fit in fits),
+    }
 
 
 def give_verdict(difference: dict[str, float]) -> str:
@@ -68,15 +108,22 @@ def sum_up(judged: pd.DataFrame, chosen: str, draws: int, seed: int) -> dict[str
     compared = compare_losses(judged, draws, seed, chosen).set_index(["horizon", "model"]).to_dict("index")
     beside = {key: {**found, "verdict": give_verdict(found)} for key, found in compared.items()}
     for horizon, part in record.items():
-        part["models"] = {model: {**{name: figures[name] for name in FIGURES}, "vs_chosen": beside.get((horizon, model))}
-                          for model, figures in part["models"].items()}
-    return {"horizons": record, "overall": {model: found for (horizon, model), found in beside.items() if horizon == "all"}}
+        part["models"] = {
+            model: {**{name: figures[name] for name in FIGURES}, "vs_chosen": beside.get((horizon, model))}
+            for model, figures in part["models"].items()
+        }
+    return {
+        "horizons": record,
+        "overall": {model: found for (horizon, model), found in beside.items() if horizon == "all"},
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("matrix", type=Path, help="folder that export_matrix.py wrote and the tools filled")
-    parser.add_argument("--backtest", type=Path, help="backtest.parquet of the same deals; without it the backtest is run here")
+    parser.add_argument(
+        "--backtest", type=Path, help="backtest.parquet of the same deals; without it the backtest is run here"
+    )
     parser.add_argument("--result", type=Path, default=ROOT / "benchmarks" / "automl.json")
     given = parser.parse_args()
     params = read_params(ROOT / "params.yaml")
@@ -85,12 +132,19 @@ def main() -> None:
     calendar = FiscalCalendar(params["calendar"]["fiscal_year_start"])
     judged = attach_labels(own, deals, observed_until(deals, params["ingest"]["observed_until"]), calendar)
     judged = judged[judged["model"].isin([REFERENCE, *how["models"]])]
-    chosen, why = choose_model(compare_losses(judged, how["bootstrap"], how["seed"]), how["models"], judged, how["bootstrap"], how["seed"])
+    chosen, why = choose_model(
+        compare_losses(judged, how["bootstrap"], how["seed"]), how["models"], judged, how["bootstrap"], how["seed"]
+    )
     wanted = judged.loc[judged["model"] == chosen, ["origin", *KEYS, "is_won"]]
     forecasts, runs = read_forecasts(given.matrix, wanted)
     result = sum_up(pd.concat([judged, forecasts], ignore_index=True), chosen, how["bootstrap"], how["seed"])
     runs = {model: describe_run(run) for model, run in runs.items()}
-    print(write_json({**result, "chosen": chosen, "why": why, "runs": runs, "bootstrap": how["bootstrap"], "tie": TIE}, given.result))
+    print(
+        write_json(
+            {**result, "chosen": chosen, "why": why, "runs": runs, "bootstrap": how["bootstrap"], "tie": TIE},
+            given.result,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -49,11 +49,15 @@ def limit_rows(
 ) -> pd.DataFrame:  # the rows that the viewer may see
     "Keep the rows that a viewer may see."
     if (viewer.column is None) != (viewer.value is None):
-        raise CrmError(f"The account {viewer.name!r} is limited by half a rule ({viewer.column}, {viewer.value}): remove it and add it again.")
+        raise CrmError(
+            f"The account {viewer.name!r} is limited by half a rule ({viewer.column}, {viewer.value}): remove it and add it again."
+        )
     if viewer.column is None:
         return frame
     if viewer.column not in frame:
-        raise CrmError(f"These rows cannot be limited to {viewer.column} = {viewer.value}, for the table has no such column: they are not shown.")
+        raise CrmError(
+            f"These rows cannot be limited to {viewer.column} = {viewer.value}, for the table has no such column: they are not shown."
+        )
     return frame[frame[viewer.column].eq(viewer.value).fillna(False).astype(bool)]
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #3d8af09c
@@ -77,7 +81,8 @@ def users_file() -> Path:  # the file of accounts, which need not exist
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #c9be2cae
 def _user(name: str, fields: dict[str, Any]) -> User:
-    column, value = fields["column"], fields["value"]
+    column = fields["column"]
+    value = fields["value"]
     words = [fields["role"], fields["hash"], *([] if column is None and value is None else [column, value])]
     if not all(isinstance(word, str) for word in words) or fields["role"] not in ROLES or column not in (None, *LIMITS):
         raise ValueError(name)
@@ -89,7 +94,9 @@ def _parse(path: Path, changed: tuple[int, ...]) -> dict[str, User]:
     try:
         return {name: _user(name, fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise CrmError(f"{path} cannot be read as accounts: restore it, or remove it and add the accounts again with `crm users add`.") from None
+        raise CrmError(
+            f"{path} cannot be read as accounts: restore it, or remove it and add the accounts again with `crm users add`."
+        ) from None
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #50b73d41
 def write_private(
@@ -118,18 +125,22 @@ def read_users(
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise CrmError(f"{path} cannot be read ({error.strerror}): the accounts must be in a folder that you may read.") from None
+        raise CrmError(
+            f"{path} cannot be read ({error.strerror}): the accounts must be in a folder that you may read."
+        ) from None
     if os.name == "posix" and found.st_mode & 0o077:
         raise CrmError(f"{path} may be read or written by others: run `chmod 600 {path}`.")
     return dict(_parse(path, (found.st_mtime_ns, found.st_size, found.st_ino)))
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #a0409866
 def _write(accounts: dict[str, User]) -> str:
-    fields = {name: {"role": one.viewer.role, "column": one.viewer.column, "value": one.viewer.value, "hash": one.hash}
-              for name, one in accounts.items()}
+    fields = {
+        name: {"role": one.viewer.role, "column": one.viewer.column, "value": one.viewer.value, "hash": one.hash}
+        for name, one in accounts.items()
+    }
     return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
-
+# %% ../../nbs/lib/75_access/10_users.ipynb #56840e9c
 @contextmanager
 def _changing(path: Path) -> Iterator[dict[str, User]]:
     "Change the accounts, one writer at a time, and write them whole."
@@ -141,9 +152,11 @@ def _changing(path: Path) -> Iterator[dict[str, User]]:
             yield accounts
             write_private(_write(accounts), path)
     except OSError as error:
-        raise CrmError(f"The accounts cannot be written to {path} ({error.strerror or error}): nothing was changed. "
-                       "Make room on that disk, or name a file in a folder of your own by CRM_USERS, "
-                       "and run it again.") from None
+        raise CrmError(
+            f"The accounts cannot be written to {path} ({error.strerror or error}): nothing was changed. "
+            "Make room on that disk, or name a file in a folder of your own by CRM_USERS, "
+            "and run it again."
+        ) from None
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #0f255a63
 LEAST = 10  # characters of a password
@@ -152,8 +165,11 @@ MOST = 1000
 
 def _hash(password: str) -> str:
     from argon2 import PasswordHasher
+
     if not LEAST <= len(password) <= MOST:
-        raise CrmError(f"The password has {len(password)} characters: give it at least {LEAST} and at most {MOST:,}; a sentence is a good one.")
+        raise CrmError(
+            f"The password has {len(password)} characters: give it at least {LEAST} and at most {MOST:,}; a sentence is a good one."
+        )
     return PasswordHasher().hash(password)
 
 
@@ -170,9 +186,10 @@ def check_password(
     "Find the account of a name and a password, in the same time whether the name exists or not."
     from argon2 import PasswordHasher
     from argon2.exceptions import InvalidHashError, VerificationError
+
     account = accounts.get(name)
     try:
-        PasswordHasher().verify(account.hash if account else _nobody(), password[:MOST + 1])
+        PasswordHasher().verify(account.hash if account else _nobody(), password[: MOST + 1])
     except (VerificationError, InvalidHashError):
         return None
     return account
@@ -189,13 +206,17 @@ def add_user(
     if viewer.role not in ROLES:
         raise CrmError(f"{viewer.role!r} is no role; there is {', '.join(ROLES)}.")
     if viewer.role == "admin" and viewer.column:
-        raise CrmError("An admin sees every row: leave the region and the manager out, or give the role viewer or manager.")
+        raise CrmError(
+            "An admin sees every row: leave the region and the manager out, or give the role viewer or manager."
+        )
     if viewer.column and not (viewer.value or "").strip():
         raise CrmError(f"The limit of {viewer.name!r} is empty: name the {viewer.column} whose rows are to be seen.")
     hashed = _hash(password)
     with _changing(Path(path or users_file())) as accounts:
         if viewer.name in accounts:
-            raise CrmError(f"The account {viewer.name!r} exists: change it with `crm users password`, or remove it first.")
+            raise CrmError(
+                f"The account {viewer.name!r} exists: change it with `crm users password`, or remove it first."
+            )
         accounts[viewer.name] = User(viewer, hashed)
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #79f9c372
@@ -215,7 +236,7 @@ def change_password(
     with _changing(Path(path or users_file())) as accounts:
         accounts[name] = User(_existing(accounts, name).viewer, hashed)
 
-
+# %% ../../nbs/lib/75_access/10_users.ipynb #0b413eea
 def remove_user(
     name: str,  # of an account
     path: str | Path | None = None,  # file of accounts; None = users_file()
@@ -235,7 +256,9 @@ class _Failures:
         clock: Callable[[], float] = time.monotonic,  # seconds
         most: int = 10_000,  # keys remembered
     ) -> None:
-        self.seconds, self.clock, self.most = seconds, clock, most
+        self.seconds = seconds
+        self.clock = clock
+        self.most = most
         self.failures: dict[Any, tuple[int, float]] = {}
 
     def count(self, key: Any) -> tuple[int, float]:

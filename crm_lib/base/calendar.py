@@ -31,7 +31,11 @@ class FiscalCalendar:
     start_month: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.start_month, (int, np.integer)) or isinstance(self.start_month, bool) or self.start_month not in range(1, 13):
+        if (
+            not isinstance(self.start_month, (int, np.integer))
+            or isinstance(self.start_month, bool)
+            or self.start_month not in range(1, 13)
+        ):
             raise CrmError(f"calendar.fiscal_year_start: {self.start_month!r} is no month; give a number from 1 to 12.")
 
     def month_of_quarter(self, dates: object) -> np.ndarray:

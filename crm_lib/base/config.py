@@ -17,8 +17,23 @@ class CrmError(Exception):
     """A sentence for the user: what was wrong, where, and what to do."""
 
 # %% ../../nbs/lib/10_base/10_config.ipynb #b889b323
-SECTIONS = ("source", "calendar", "ingest", "validate", "explore", "features",
-            "leak_story", "tuning", "backtest", "train", "models", "explain", "forecast", "model_card", "publish")
+SECTIONS = (
+    "source",
+    "calendar",
+    "ingest",
+    "validate",
+    "explore",
+    "features",
+    "leak_story",
+    "tuning",
+    "backtest",
+    "train",
+    "models",
+    "explain",
+    "forecast",
+    "model_card",
+    "publish",
+)
 PUBLISHED = ("backtest", "calendar", "explain", "features", "forecast", "ingest", "model_card", "publish")
 
 # %% ../../nbs/lib/10_base/10_config.ipynb #72f602e5
@@ -26,7 +41,9 @@ def _load_yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CrmError(f"{path} is missing: run the command in the project's top folder, where params.yaml stands.") from None
+        raise CrmError(
+            f"{path} is missing: run the command in the project's top folder, where params.yaml stands."
+        ) from None
     except OSError as error:
         raise CrmError(f"{path} cannot be read ({error.strerror}): it must be a file that you may read.") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -36,19 +53,26 @@ def _load_yaml(path: Path) -> Any:
 # %% ../../nbs/lib/10_base/10_config.ipynb #fd3cc305
 def _not_plain(value: Any, place: str) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
-        keys = [(f"{place} (the key itself)".strip(), key) for key in value if not isinstance(key, (str, int, float, bool, type(None)))]
+        keys = [
+            (f"{place} (the key itself)".strip(), key)
+            for key in value
+            if not isinstance(key, (str, int, float, bool, type(None)))
+        ]
         return keys + [found for key, part in value.items() for found in _not_plain(part, f"{place}.{key}".strip("."))]
     if isinstance(value, list):
         return [found for number, part in enumerate(value) for found in _not_plain(part, f"{place}[{number}]")]
     return [] if value is None or isinstance(value, (str, int, float, bool)) else [(place, value)]
 
-
+# %% ../../nbs/lib/10_base/10_config.ipynb #4d1faec7
 def _require_plain(params: dict[str, Any], path: Path) -> None:
     found = _not_plain(params, "")
     days = [(place, str(value)) for place, value in found if hasattr(value, "isoformat")]
     told = [f'key {place}: write the day in quotes, "{text}", since DVC takes no dates' for place, text in days]
-    told += [f"key {place}: DVC takes no value of the type {type(value).__name__}; write text, a number, true, false, null or a list"
-             for place, value in found if not hasattr(value, "isoformat")]
+    told += [
+        f"key {place}: DVC takes no value of the type {type(value).__name__}; write text, a number, true, false, null or a list"
+        for place, value in found
+        if not hasattr(value, "isoformat")
+    ]
     if told:
         raise CrmError(f"{path}, {'; '.join(told)}.")
 
@@ -63,7 +87,9 @@ def read_params(
     _require_plain(params, Path(path))
     missing = [name for name in SECTIONS if not isinstance(params.get(name), dict)]
     if missing:
-        raise CrmError(f"{path} lacks the section{'s' if len(missing) > 1 else ''} {', '.join(missing)}: add them as the README shows.")
+        raise CrmError(
+            f"{path} lacks the section{'s' if len(missing) > 1 else ''} {', '.join(missing)}: add them as the README shows."
+        )
     start = params["calendar"].get("fiscal_year_start")
     if type(start) is not int or start not in range(1, 13):
         raise CrmError(f"{path}, key calendar.fiscal_year_start: {start!r} is no month; give a number from 1 to 12.")

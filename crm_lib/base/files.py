@@ -95,12 +95,14 @@ def write_json(
     digits: int = 6,  # decimals kept of a float
 ) -> Path:  # the file written
     "Write JSON whole, sorted by key, readable in a diff."
+
     def shorten(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: shorten(item) for key, item in value.items()}
         if isinstance(value, list):
             return [shorten(item) for item in value]
         return round(value, digits) + 0.0 if isinstance(value, float) else value
+
     return write_text(json.dumps(shorten(_plain(obj)), indent=2, sort_keys=True, allow_nan=False) + "\n", path)
 
 # %% ../../nbs/lib/10_base/20_files.ipynb #7a87f280
@@ -109,7 +111,8 @@ def replace_folder(
     target: str | Path,  # the folder it becomes
 ) -> Path:  # the folder now in place
     "Swap a finished folder in for `target`, keeping the old one if anything fails."
-    source, target = Path(source), Path(target)
+    source = Path(source)
+    target = Path(target)
     if not source.is_dir():
         raise CrmError(f"{source} is not a folder: there is nothing to put in the place of {target}.")
     target.parent.mkdir(parents=True, exist_ok=True)

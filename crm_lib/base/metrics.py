@@ -19,22 +19,31 @@ def score_forecast(
     probability: np.ndarray,  # forecast, 0 to 1, shape (n,)
 ) -> dict[str, float]:  # auc, brier, log_loss, ece, accuracy, majority_accuracy, brier_skill
     "Judge one set of probabilities."
-    is_won, probability = np.asarray(is_won, float), np.asarray(probability, float)
+    is_won = np.asarray(is_won, float)
+    probability = np.asarray(probability, float)
     _check_forecast(is_won, probability)
     base = is_won.mean()
     brier = brier_score_loss(is_won, probability)
-    return {"auc": roc_auc_score(is_won, probability) if 0 < base < 1 else float("nan"), "brier": brier,
-            "log_loss": log_loss(is_won, np.clip(probability, 1e-6, 1 - 1e-6), labels=[0, 1]),
-            "ece": expected_calibration_error(is_won, probability),
-            "accuracy": float(np.mean((probability > 0.5) == is_won)), "majority_accuracy": float(max(np.mean(is_won == 1), np.mean(is_won == 0))),
-            "brier_skill": 1 - brier / (base * (1 - base)) if 0 < base < 1 else float("nan")}
+    return {
+        "auc": roc_auc_score(is_won, probability) if 0 < base < 1 else float("nan"),
+        "brier": brier,
+        "log_loss": log_loss(is_won, np.clip(probability, 1e-6, 1 - 1e-6), labels=[0, 1]),
+        "ece": expected_calibration_error(is_won, probability),
+        "accuracy": float(np.mean((probability > 0.5) == is_won)),
+        "majority_accuracy": float(max(np.mean(is_won == 1), np.mean(is_won == 0))),
+        "brier_skill": 1 - brier / (base * (1 - base)) if 0 < base < 1 else float("nan"),
+    }
 
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #0042801b
 def _check_forecast(is_won: np.ndarray, probability: np.ndarray) -> None:
     if len(is_won) != len(probability) or len(is_won) == 0:
-        raise CrmError(f"{len(is_won)} labels came with {len(probability)} probabilities: each forecast needs exactly one label, and one row at least.")
+        raise CrmError(
+            f"{len(is_won)} labels came with {len(probability)} probabilities: each forecast needs exactly one label, and one row at least."
+        )
     if np.isnan(is_won).any() or np.isnan(probability).any():
-        raise CrmError(f"{np.isnan(is_won).sum()} labels and {np.isnan(probability).sum()} probabilities of {len(is_won)} are missing: only rows with both can be judged.")
+        raise CrmError(
+            f"{np.isnan(is_won).sum()} labels and {np.isnan(probability).sum()} probabilities of {len(is_won)} are missing: only rows with both can be judged."
+        )
     if not np.isin(is_won, (0, 1)).all() or (probability < 0).any() or (probability > 1).any():
         raise CrmError("Labels must be 0 or 1 and probabilities lie between 0 and 1: some do not.")
 
@@ -46,8 +55,18 @@ def reliability(
 ) -> pd.DataFrame:  # bin_mean, observed, low, high (95 %), n; one row per bin
     "Compare what was said with what came, bin by bin."
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
-    frame = pd.DataFrame({"bin": np.searchsorted(edges, probability, side="left"), "bin_mean": probability, "observed": np.asarray(is_won, float)})
-    table = frame.groupby("bin").agg(bin_mean=("bin_mean", "mean"), observed=("observed", "mean"), n=("observed", "size")).reset_index(drop=True)
+    frame = pd.DataFrame(
+        {
+            "bin": np.searchsorted(edges, probability, side="left"),
+            "bin_mean": probability,
+            "observed": np.asarray(is_won, float),
+        }
+    )
+    table = (
+        frame.groupby("bin")
+        .agg(bin_mean=("bin_mean", "mean"), observed=("observed", "mean"), n=("observed", "size"))
+        .reset_index(drop=True)
+    )
     centre, half = _wilson(table["observed"], table["n"])
     return table.assign(low=centre - half, high=centre + half)[["bin_mean", "observed", "low", "high", "n"]]
 
@@ -78,7 +97,9 @@ def bootstrap_difference(
     "Give the mean loss difference and its interval, drawing whole deals."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
     if loss.isna().any(axis=None) or pd.isna(cluster).any() or not (weight > 0).all():
-        raise CrmError("Losses and deals must not be missing and weights must be above 0: compare forecasts on the rows that all of them have.")
+        raise CrmError(
+            "Losses and deals must not be missing and weights must be above 0: compare forecasts on the rows that all of them have."
+        )
     difference = loss.drop(columns=against).sub(loss[against], axis=0)
     codes, deals = pd.factorize(cluster)
     sums = difference.mul(weight, axis=0).groupby(codes).sum().sort_index().to_numpy()

@@ -17,7 +17,9 @@ import pandas as pd
 from .config import CrmError
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #9e05cb70
-AT_OPEN, AT_CLOSE, BACK_FILLED = "at open", "at close", "back-filled at close"
+AT_OPEN = "at open"
+AT_CLOSE = "at close"
+BACK_FILLED = "back-filled at close"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ _PIPELINE = (
     ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity, unique"),
     ColumnSpec("sales_agent", "text", AT_OPEN, "who sells; a name of sales_teams"),
     ColumnSpec("product", "text", AT_OPEN, "what is sold; a name of products"),
-    ColumnSpec("account", "text", BACK_FILLED, "the customer; a name of accounts, often missing while the deal is open"),
+    ColumnSpec(
+        "account", "text", BACK_FILLED, "the customer; a name of accounts, often missing while the deal is open"
+    ),
     ColumnSpec("deal_stage", "text", AT_CLOSE, "where the deal stands, in the CRM's own word"),
     ColumnSpec("engage_date", "date", AT_OPEN, "day on which the conversation began; missing while prospecting"),
     ColumnSpec("close_date", "date", AT_CLOSE, "day on which the deal was won or lost"),
@@ -67,7 +71,12 @@ _TEAMS = (
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #82cf0de3
 TABLES = {"sales_pipeline": _PIPELINE, "accounts": _ACCOUNTS, "products": _PRODUCTS, "sales_teams": _TEAMS}
-TABLE_KEYS = {"sales_pipeline": "opportunity_id", "accounts": "account", "products": "product", "sales_teams": "sales_agent"}
+TABLE_KEYS = {
+    "sales_pipeline": "opportunity_id",
+    "accounts": "account",
+    "products": "product",
+    "sales_teams": "sales_agent",
+}
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #b61c6521
 DEALS = (
@@ -97,8 +106,15 @@ EXTRA_PREFIX = "x_"
 # %% ../../nbs/lib/10_base/30_schema.ipynb #f8a34d7d
 FURTHER = (
     ColumnSpec("amount", "money", AT_OPEN, "size of the deal: its price while it is open, its value when it is won"),
-    ColumnSpec("expected_close_date", "date", AT_CLOSE, "day on which the agent hopes to close; rewritten until the deal is closed"),
-    ColumnSpec("reported_date", "date", AT_OPEN, "day of the report that the row was written for; a deal may have several"),
+    ColumnSpec(
+        "expected_close_date",
+        "date",
+        AT_CLOSE,
+        "day on which the agent hopes to close; rewritten until the deal is closed",
+    ),
+    ColumnSpec(
+        "reported_date", "date", AT_OPEN, "day of the report that the row was written for; a deal may have several"
+    ),
 )
 DEAL_LEVEL = tuple(column for column in DEALS if column.name not in {own.name for own in _PIPELINE} | {"stage"})
 PIPELINE_KINDS = {column.name: column.kind for column in (*_PIPELINE, *DEAL_LEVEL, *FURTHER)}
@@ -130,16 +146,43 @@ STAGES = OPEN_STAGES + CLOSED_STAGES
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #5f84fb49
 COMMON_SECTORS = (
-    "agriculture", "automotive", "banking", "construction", "consulting", "education", "employment", "energy", "entertainment",
-    "finance", "government", "healthcare", "hospitality", "insurance", "logistics", "manufacturing", "marketing", "media",
-    "medical", "pharmaceuticals", "retail", "services", "software", "technology", "telecommunications", "transportation", "utilities",
+    "agriculture",
+    "automotive",
+    "banking",
+    "construction",
+    "consulting",
+    "education",
+    "employment",
+    "energy",
+    "entertainment",
+    "finance",
+    "government",
+    "healthcare",
+    "hospitality",
+    "insurance",
+    "logistics",
+    "manufacturing",
+    "marketing",
+    "media",
+    "medical",
+    "pharmaceuticals",
+    "retail",
+    "services",
+    "software",
+    "technology",
+    "telecommunications",
+    "transportation",
+    "utilities",
 )
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #397e56be
 def data_dictionary() -> pd.DataFrame:  # table, column, kind, known, meaning: one row per column
     "Describe every column of the raw tables and of deals."
-    rows = [(table, column.name, column.kind, column.known, column.meaning)
-            for table, columns in {**TABLES, "further": FURTHER, "deals": DEALS}.items() for column in columns]
+    rows = [
+        (table, column.name, column.kind, column.known, column.meaning)
+        for table, columns in {**TABLES, "further": FURTHER, "deals": DEALS}.items()
+        for column in columns
+    ]
     return pd.DataFrame(rows, columns=["table", "column", "kind", "known", "meaning"])
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #cfdcf4d1
@@ -151,6 +194,8 @@ def require_columns(
     "Refuse a table that lacks columns, naming all of them."
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise CrmError(f"{where} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
-                       "add them or rename what holds the same, then run again.")
+        raise CrmError(
+            f"{where} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
+            "add them or rename what holds the same, then run again."
+        )
     return frame

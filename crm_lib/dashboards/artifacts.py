@@ -27,28 +27,45 @@ def project_folder() -> Path:  # folder that holds params.yaml, artifacts and re
     named = os.environ.get("CRM_PROJECT")
     if named:
         if not (Path(named) / "params.yaml").is_file():
-            raise CrmError(f"CRM_PROJECT names {named}, where no params.yaml stands: set it to the project's top folder.")
+            raise CrmError(
+                f"CRM_PROJECT names {named}, where no params.yaml stands: set it to the project's top folder."
+            )
         return Path(named)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "params.yaml").is_file():
             return folder
-    raise CrmError(f"No params.yaml stands in {here} or above: start in the project's folder, or set CRM_PROJECT to it.")
+    raise CrmError(
+        f"No params.yaml stands in {here} or above: start in the project's folder, or set CRM_PROJECT to it."
+    )
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #a0f48260
 def open_published(
     project: str | Path,  # the project's folder
 ) -> tuple[Path, dict[str, Any]]:  # the bundle's folder, and the settings of its pages
     "Open the published bundle in use, once for a whole page."
-    bundle, project = open_bundle(project), Path(project)
-    return bundle, read_params(bundle / "params.yaml") | {"dashboards": read_params(project / "params.yaml").get("dashboards") or {}}
+    bundle = open_bundle(project)
+    project = Path(project)
+    return bundle, read_params(bundle / "params.yaml") | {
+        "dashboards": read_params(project / "params.yaml").get("dashboards") or {}
+    }
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #c3097973
-_STAGES = {"deals": "ingest", "snapshots": "features", "backtest": "backtest", "reasons": "explain", "forecast": "forecast", "scores": "publish"}
+_STAGES = {
+    "deals": "ingest",
+    "snapshots": "features",
+    "backtest": "backtest",
+    "reasons": "explain",
+    "forecast": "forecast",
+    "scores": "publish",
+}
 
-
-def _read_parquet(folder: Path, name: str, needed: Sequence[str], columns: Sequence[str] | None = None, filters: Any = None) -> pd.DataFrame:
-    path, again = Path("artifacts") / f"{name}.parquet", f"run `dvc repro {_STAGES[name]}`"
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #e330c6f0
+def _read_parquet(
+    folder: Path, name: str, needed: Sequence[str], columns: Sequence[str] | None = None, filters: Any = None
+) -> pd.DataFrame:
+    path = Path("artifacts") / f"{name}.parquet"
+    again = f"run `dvc repro {_STAGES[name]}`"
     try:
         frame = pd.read_parquet(folder / path, columns=columns, filters=filters)
     except FileNotFoundError:
@@ -61,10 +78,22 @@ def _read_parquet(folder: Path, name: str, needed: Sequence[str], columns: Seque
     return frame
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #4d2c4262
-SHOWN_COLUMNS = ("opportunity_id", "sales_agent", "manager", "regional_office", "product", "series", "list_price", "account", "stage", "engage_date",
-                "close_date", "close_value")
+SHOWN_COLUMNS = (
+    "opportunity_id",
+    "sales_agent",
+    "manager",
+    "regional_office",
+    "product",
+    "series",
+    "list_price",
+    "account",
+    "stage",
+    "engage_date",
+    "close_date",
+    "close_value",
+)
 
-
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #4db2b770
 def read_viewed_deals(
     folder: str | Path,  # the bundle
     viewer: Viewer,  # who looks
@@ -76,11 +105,22 @@ def read_viewed_deals(
 def _of_deals(frame: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["opportunity_id"].isin(deals["opportunity_id"])].reset_index(drop=True)
 
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #c500d4a9
+_SCORED = (
+    "as_of",
+    "opportunity_id",
+    "p_won_30",
+    "p_won_quarter_end",
+    "p_won_ever",
+    "expected_close_date",
+    "expected_value",
+    "grade",
+    "trend",
+    "slipped_days",
+    "is_stale",
+)
 
-_SCORED = ("as_of", "opportunity_id", "p_won_30", "p_won_quarter_end", "p_won_ever", "expected_close_date", "expected_value", "grade", "trend", "slipped_days",
-           "is_stale")
-
-
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #f5facdb0
 def read_scores(
     folder: str | Path,  # the bundle
     viewer: Viewer,  # who looks
@@ -88,7 +128,9 @@ def read_scores(
     "Read the scores of the viewer's open deals."
     deals = read_viewed_deals(folder, viewer)
     known = [column for column in SHOWN_COLUMNS if column not in outcome_columns()]
-    return _read_parquet(Path(folder), "scores", _SCORED).merge(deals[known], on="opportunity_id", how="inner", validate="one_to_one")
+    return _read_parquet(Path(folder), "scores", _SCORED).merge(
+        deals[known], on="opportunity_id", how="inner", validate="one_to_one"
+    )
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #c25685e4
 def read_reasons(
@@ -118,7 +160,10 @@ def read_backtest(
 ) -> pd.DataFrame:  # backtest.parquet: these models' forecasts of the viewer's deals
     "Read what was forecast on past days for the viewer's deals."
     needed = ["origin", "as_of", "opportunity_id", "horizon", "model", "probability"]
-    return _of_deals(_read_parquet(Path(folder), "backtest", needed, filters=[("model", "in", list(models))]), read_viewed_deals(folder, viewer))
+    return _of_deals(
+        _read_parquet(Path(folder), "backtest", needed, filters=[("model", "in", list(models))]),
+        read_viewed_deals(folder, viewer),
+    )
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #842ec3a0
 def read_forecast(
@@ -126,21 +171,51 @@ def read_forecast(
     viewer: Viewer,  # who looks
 ) -> pd.DataFrame:  # as_of, period, first_day, last_day, scope, segment, segment_value, p10, p50, p90, mean, method; of a limited viewer the own segment only
     "Read the forecast that the viewer may see."
-    needed = ["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
+    needed = [
+        "as_of",
+        "period",
+        "first_day",
+        "last_day",
+        "scope",
+        "segment",
+        "segment_value",
+        "p10",
+        "p50",
+        "p90",
+        "mean",
+        "method",
+    ]
     frame = _read_parquet(Path(folder), "forecast", needed)
     if viewer.column is None and viewer.value is None:
         return frame
     own = frame[frame["segment"] == viewer.column]
-    return limit_rows(own.assign(**{str(viewer.column): own["segment_value"]}), viewer)[frame.columns].reset_index(drop=True)
+    return limit_rows(own.assign(**{str(viewer.column): own["segment_value"]}), viewer)[frame.columns].reset_index(
+        drop=True
+    )
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #15f23365
 _OPEN = ("backtest", "model_card", "train", "models", "explain", "features", "tuning")
-_SHARED = {"forecast": ("as_of", "coverage", "coverage_open_pipeline", "wape", "methods", "baselines", "record", "origins",
-                        "origins_by_period", "weeks"),
-           "validate": ("is_ready", "rules_broken", "suspect_columns"), "ingest": ("first_closing", "last_day", "quality", "quality_by_month"),
-           "publish": ("as_of",)}
 
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #8241ed45
+_SHARED = {
+    "forecast": (
+        "as_of",
+        "coverage",
+        "coverage_open_pipeline",
+        "wape",
+        "methods",
+        "baselines",
+        "record",
+        "origins",
+        "origins_by_period",
+        "weeks",
+    ),
+    "validate": ("is_ready", "rules_broken", "suspect_columns"),
+    "ingest": ("first_closing", "last_day", "quality", "quality_by_month"),
+    "publish": ("as_of",),
+}
 
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #8c4a4d6c
 def read_stage_metrics(
     folder: str | Path,  # the bundle
     viewer: Viewer,  # who looks
@@ -174,7 +249,8 @@ def read_calibration(
     viewer: Viewer,  # who looks; the table names no deal, so everybody may read it
 ) -> pd.DataFrame:  # horizon, model, bin_mean, observed, low, high (fractions), n
     "Read what was said and what came, in bins."
-    path, names = Path("reports") / "metrics" / "model_card_calibration.csv", ["horizon", "model", "bin_mean", "observed", "low", "high", "n"]
+    path = Path("reports") / "metrics" / "model_card_calibration.csv"
+    names = ["horizon", "model", "bin_mean", "observed", "low", "high", "n"]
     try:
         return pd.read_csv(Path(folder) / path, dtype={"horizon": str})[names]
     except FileNotFoundError:

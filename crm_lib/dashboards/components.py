@@ -25,8 +25,8 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode, observe
 
 from ..base.config import CrmError
 from ..ingestion.spelling import plain_name
-from ..reporting.style import INK, SOFT, THEME
 from ..reporting.formatting import format_number
+from ..reporting.style import INK, SOFT, THEME
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #8e7ef3ba
 _COLOURS = """
@@ -177,10 +177,14 @@ class _Holder(Part):
     heading = Unicode("").tag(sync=True)
     hint = Unicode("").tag(sync=True)
     grid = Unicode("").tag(sync=True)
-    template = Unicode("""<template><section class="crm-root" :class="heading ? 'crm-card' : ''">
+    template = Unicode(
+        """<template><section class="crm-root" :class="heading ? 'crm-card' : ''">
 <h2 v-if="heading">{{ heading }}</h2><p v-if="hint" class="crm-hint">{{ hint }}</p>
 <div :class="grid ? 'crm-grid' : 'crm-stack'" :style="grid ? {gridTemplateColumns: grid} : {}">
-<jupyter-widget v-for="child in children" :key="child" :widget="child"></jupyter-widget></div>""" + _ERROR + """</section></template>""").tag(sync=True)
+<jupyter-widget v-for="child in children" :key="child" :widget="child"></jupyter-widget></div>"""
+        + _ERROR
+        + """</section></template>"""
+    ).tag(sync=True)
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #3a45b28c
 def card(
@@ -224,7 +228,9 @@ def note(
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #9649f651
 class _Sentences(Part):
     items = List(Unicode()).tag(sync=True)
-    template = Unicode("""<template><ul class="crm-root crm-sentences"><li v-for="(item, at) in items" :key="at">{{ item }}</li></ul></template>""").tag(sync=True)
+    template = Unicode(
+        """<template><ul class="crm-root crm-sentences"><li v-for="(item, at) in items" :key="at">{{ item }}</li></ul></template>"""
+    ).tag(sync=True)
 
 
 def sentences(
@@ -237,7 +243,9 @@ def sentences(
 class _Chip(Part):
     text = Unicode("").tag(sync=True)
     tone = Unicode("").tag(sync=True)
-    template = Unicode("""<template><span class="crm-root"><span class="crm-chip" :class="tone ? 'crm-' + tone : ''">{{ text }}</span></span></template>""").tag(sync=True)
+    template = Unicode(
+        """<template><span class="crm-root"><span class="crm-chip" :class="tone ? 'crm-' + tone : ''">{{ text }}</span></span></template>"""
+    ).tag(sync=True)
 
 
 def chip(
@@ -267,7 +275,7 @@ class _Tiles(Part):
         """Show other figures."""
         self.items = [item._asdict() for item in items]
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #767ad107
 def tiles(
     items: Sequence[Tile],  # the figures
 ) -> _Tiles:  # one tile each; `show` changes them
@@ -282,16 +290,25 @@ class Bar(NamedTuple):
     value: float
     text: str
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #b25fefca
 def _bar_rows(items: Sequence[Bar]) -> list[dict[str, str]]:
     longest = max((abs(item.value) for item in items if np.isfinite(item.value)), default=0.0)
-    return [{"label": str(item.label), "text": item.text, "width": f"{max(0.0, 100 * np.nan_to_num(item.value) / (longest or 1)):.1f}%"} for item in items]
+    return [
+        {
+            "label": str(item.label),
+            "text": item.text,
+            "width": f"{max(0.0, 100 * np.nan_to_num(item.value) / (longest or 1)):.1f}%",
+        }
+        for item in items
+    ]
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #f8489600
 class _Bars(Part):
     rows = List(Dict()).tag(sync=True)
     template = Unicode("""<template><dl class="crm-root crm-bars"><div v-for="row in rows" :key="row.label"><dt>{{ row.label }}</dt><dd class="crm-text">{{ row.text }}</dd>
-<dd class="crm-track" aria-hidden="true"><span class="crm-length" :style="{width: row.width}"></span></dd></div></dl></template>""").tag(sync=True)
+<dd class="crm-track" aria-hidden="true"><span class="crm-length" :style="{width: row.width}"></span></dd></div></dl></template>""").tag(
+        sync=True
+    )
 
     def show(self, items: Sequence[Bar]) -> None:
         """Show other bars."""
@@ -307,7 +324,9 @@ def bars(
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #140d059d
 class _Facts(Part):
     items = List(List(Unicode())).tag(sync=True)
-    template = Unicode("""<template><dl class="crm-root crm-facts"><div v-for="item in items" :key="item[0]"><dt>{{ item[0] }}</dt><dd>{{ item[1] }}</dd></div></dl></template>""").tag(sync=True)
+    template = Unicode(
+        """<template><dl class="crm-root crm-facts"><div v-for="item in items" :key="item[0]"><dt>{{ item[0] }}</dt><dd>{{ item[1] }}</dd></div></dl></template>"""
+    ).tag(sync=True)
 
     def show(self, facts: dict[str, str]) -> None:
         """Show other facts."""
@@ -323,10 +342,20 @@ def facts(
     return part
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #f4abde4b
-_NIGHT = {"white": "#1a2029", "#ffffff": "#1a2029", INK: "#e4e9f0", SOFT: "#a9b4c3", "#dfe3e9": "#303947", "#a9b2bf": "#566173", "#000000": "#e4e9f0",
-          "#6b7280": "#9aa5b5", "#0072b2": "#56b4e9", "#333333": "#e4e9f0"}
+_NIGHT = {
+    "white": "#1a2029",
+    "#ffffff": "#1a2029",
+    INK: "#e4e9f0",
+    SOFT: "#a9b4c3",
+    "#dfe3e9": "#303947",
+    "#a9b2bf": "#566173",
+    "#000000": "#e4e9f0",
+    "#6b7280": "#9aa5b5",
+    "#0072b2": "#56b4e9",
+    "#333333": "#e4e9f0",
+}
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #57748d1d
 def _images(figure: Figure) -> tuple[str, str]:
     stream = io.StringIO()
     with matplotlib.rc_context({**THEME, "svg.hashsalt": "crm", "svg.fonttype": "path"}):
@@ -348,9 +377,11 @@ class _Picture(Part):
         """Show another figure."""
         day, night = _images(figure)
         with self.hold_sync():
-            self.day, self.night, self.alt = day, night, alt
+            self.day = day
+            self.night = night
+            self.alt = alt
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #f475f618
 def picture(
     figure: Figure | None,  # a figure of the reports; None shows nothing yet
     alt: str = "",  # what the figure says, for those who cannot see it
@@ -371,9 +402,20 @@ class Column(NamedTuple):
 
 
 _RIGHT = ("money", "percent", "number", "ratio")
-_TONES = {"A": "good", "B": "accent", "improving": "good", "declining": "alarm", "stale": "alarm", "hot": "good", "won": "good", "lost": "alarm"}
 
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #afcbf409
+_TONES = {
+    "A": "good",
+    "B": "accent",
+    "improving": "good",
+    "declining": "alarm",
+    "stale": "alarm",
+    "hot": "good",
+    "won": "good",
+    "lost": "alarm",
+}
 
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #11871418
 def cell_texts(
     values: pd.Series,  # one column
     kind: str,  # as in Column
@@ -381,7 +423,12 @@ def cell_texts(
     "Write a column's values for people."
     if kind in _RIGHT:
         numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
-        return [format_number(number * 100, 0, "%") if kind == "percent" else format_number(number, 2 if kind == "ratio" else 0) for number in numbers]
+        return [
+            format_number(number * 100, 0, "%")
+            if kind == "percent"
+            else format_number(number, 2 if kind == "ratio" else 0)
+            for number in numbers
+        ]
     if kind == "date":
         return ["–" if pd.isna(day) else f"{day:%Y-%m-%d}" for day in pd.to_datetime(values)]
     return ["–" if pd.isna(value) else str(value) for value in values]
@@ -411,14 +458,16 @@ def search_texts(
     columns: Sequence[str],  # names that a search looks at
 ) -> pd.Series:  # a plain text per row
     "Write what a search looks at."
+
     def plain(values: pd.Series) -> pd.Series:
         return values.map({name: plain_name(str(name)) for name in values.dropna().unique()}).astype(object).fillna("")
+
     texts = pd.Series("", index=frame.index, dtype=object)
     for name in columns:
         texts = texts + "\n" + plain(frame[name])
     return texts
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #f6d13390
 def holds_words(
     texts: pd.Series,  # from search_texts
     asked: str,  # what a person typed
@@ -444,31 +493,59 @@ _PAGER = """<div class="crm-pager" v-if="total > rows.length"><button type="butt
 <button type="button" class="crm-button" :disabled="page + 1 >= pages" @click="turn_page(1)">Next</button></div>"""
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #700f5967
-def _page_rows(frame: pd.DataFrame, columns: Sequence[Column], row_key: str, start: int, size: int) -> list[dict[str, Any]]:
-    part = frame.iloc[start:start + size]
+def _page_rows(
+    frame: pd.DataFrame, columns: Sequence[Column], row_key: str, start: int, size: int
+) -> list[dict[str, Any]]:
+    part = frame.iloc[start : start + size]
     texts = [cell_texts(part[column.key], column.kind) for column in columns]
     ids = part[row_key].astype(str) if row_key else part.index.astype(str)
     return [{"id": key, "cells": list(cells)} for key, *cells in zip(ids, *texts)]
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #e68ca620
 class _Grid(Part):
     columns = List(Dict()).tag(sync=True)
     rows = List(Dict()).tag(sync=True)
     tones = Dict(_TONES).tag(sync=True)
     caption, empty, place = (Unicode("").tag(sync=True) for _ in range(3))
-    sort_key, descending, opens = Unicode("").tag(sync=True), Bool(False).tag(sync=True), Bool(False).tag(sync=True)
-    page, pages, total = Int(0).tag(sync=True), Int(1).tag(sync=True), Int(0).tag(sync=True)
-    template = Unicode("""<template><div class="crm-root"><p v-if="!total && empty" class="crm-note crm-empty" role="status">{{ empty }}</p>
+    sort_key = Unicode("").tag(sync=True)
+    descending = Bool(False).tag(sync=True)
+    opens = Bool(False).tag(sync=True)
+    page = Int(0).tag(sync=True)
+    pages = Int(1).tag(sync=True)
+    total = Int(0).tag(sync=True)
+    template = Unicode(
+        """<template><div class="crm-root"><p v-if="!total && empty" class="crm-note crm-empty" role="status">{{ empty }}</p>
 <div v-else class="crm-scroll" tabindex="0" role="region" :aria-label="caption"><table class="crm-table"><caption class="crm-hidden">{{ caption }}</caption>"""
-                       + _HEAD + _BODY + "</table></div>" + _PAGER + _ERROR + "</div></template>").tag(sync=True)
+        + _HEAD
+        + _BODY
+        + "</table></div>"
+        + _PAGER
+        + _ERROR
+        + "</div></template>"
+    ).tag(sync=True)
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #eadf3284
 class Table(_Grid):
     """A table of text cells; `show` gives it other rows, `ordered` are all of them in the order seen, `on_open` gets the key of an opened row."""
 
-    def __init__(self, columns: Sequence[Column], row_key: str = "", on_open: Callable[[str], Any] | None = None, size: int = 25, **traits: Any):
-        self.layout_of, self.row_key, self.on_open, self.size, self.ordered = list(columns), row_key, on_open, size, pd.DataFrame()
-        super().__init__(columns=[{**column._asdict(), "right": column.kind in _RIGHT} for column in columns], opens=on_open is not None, **traits)
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        row_key: str = "",
+        on_open: Callable[[str], Any] | None = None,
+        size: int = 25,
+        **traits: Any,
+    ):
+        self.layout_of = list(columns)
+        self.row_key = row_key
+        self.on_open = on_open
+        self.size = size
+        self.ordered = pd.DataFrame()
+        super().__init__(
+            columns=[{**column._asdict(), "right": column.kind in _RIGHT} for column in columns],
+            opens=on_open is not None,
+            **traits,
+        )
 
     def show(self, frame: pd.DataFrame) -> None:
         """Show other rows, sorted as before, from the first page."""
@@ -477,16 +554,21 @@ class Table(_Grid):
         self._turn_to(0)
 
     def _turn_to(self, page: int) -> None:
-        start, found = page * self.size, _page_rows(self.ordered, self.layout_of, self.row_key, page * self.size, self.size)
+        start = page * self.size
+        found = _page_rows(self.ordered, self.layout_of, self.row_key, page * self.size, self.size)
         with self.hold_sync():
-            self.page, self.total, self.pages, self.rows = page, len(self.ordered), max(1, -(-len(self.ordered) // self.size)), found
+            self.page = page
+            self.total = len(self.ordered)
+            self.pages = max(1, -(-len(self.ordered) // self.size))
+            self.rows = found
             self.place = f"{start + 1:,} to {start + len(found):,} of {len(self.ordered):,}"
 
     def vue_sort_by(self, key: str) -> None:
         """Sort by a column; a second time turns the order round."""
         if key in [column.key for column in self.layout_of]:
             numeric = next(column.kind for column in self.layout_of if column.key == key) in _RIGHT
-            self.descending, self.sort_key = (not self.descending if key == self.sort_key else numeric), key
+            self.descending = not self.descending if key == self.sort_key else numeric
+            self.sort_key = key
             self.answer(self.show, self.given)
 
     def vue_turn_page(self, step: int) -> None:
@@ -503,14 +585,17 @@ def table(
     columns: Sequence[Column],  # what is shown, from the left
     caption: str,  # what the table holds, for those who cannot see it
     row_key: str = "",  # column that names a row
-    on_open: Callable[[str], Any] | None = None,  # called with the key of the row that is clicked, or opened by keyboard
+    on_open: Callable[[str], Any]
+    | None = None,  # called with the key of the row that is clicked, or opened by keyboard
     empty: str = "There are no rows.",  # what is said where there are none
     size: int = 25,  # rows of a page
 ) -> Table:  # the table; `show` changes its rows
     "Show rows that can be sorted, paged through and opened."
     missing = [column.key for column in columns if column.key not in frame]
     if missing:
-        raise CrmError(f"The table \"{caption}\" lacks the column {', '.join(missing)}: it holds {', '.join(map(str, frame.columns)) or 'none'}.")
+        raise CrmError(
+            f'The table "{caption}" lacks the column {", ".join(missing)}: it holds {", ".join(map(str, frame.columns)) or "none"}.'
+        )
     part = Table(columns, row_key, on_open, size, caption=caption, empty=empty)
     part.show(frame)
     return part
@@ -525,7 +610,7 @@ class Field(NamedTuple):
     every: str = "All"
     kind: str = "search"
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #bc86c6f1
 class Filters(Part):
     """Filter fields; `values` are what is set, an empty text being no filter."""
 
@@ -534,12 +619,16 @@ class Filters(Part):
     clears = Bool(True).tag(sync=True)
     kept: dict[str, str] = {}  # what stays set when the fields are cleared
     on_change: Callable[[dict[str, str]], Any] | None = None
-    template = Unicode("""<template><form class="crm-root crm-fields" role="search" @submit.prevent><div v-for="field in fields" :key="field.key" class="crm-field">
+    template = Unicode(
+        """<template><form class="crm-root crm-fields" role="search" @submit.prevent><div v-for="field in fields" :key="field.key" class="crm-field">
 <label :for="'crm-' + field.key">{{ field.label }}</label>
 <select v-if="field.choices.length" :id="'crm-' + field.key" :value="values[field.key] || ''" @change="set_value([field.key, $event.target.value])">
 <option v-if="field.every" value="">{{ field.every }}</option><option v-for="choice in field.choices" :key="choice" :value="choice">{{ choice }}</option></select>
 <input v-else :type="field.kind" step="any" autocomplete="off" :id="'crm-' + field.key" :value="values[field.key] || ''" @input="set_value([field.key, $event.target.value])">
-</div><button v-if="clears" type="button" class="crm-button" @click="clear_values()">Clear</button>""" + _ERROR + "</form></template>").tag(sync=True)
+</div><button v-if="clears" type="button" class="crm-button" @click="clear_values()">Clear</button>"""
+        + _ERROR
+        + "</form></template>"
+    ).tag(sync=True)
 
     def vue_set_value(self, pair: list[str]) -> None:
         """Take a changed field."""
@@ -560,8 +649,13 @@ def filters(
     clears: bool = True,  # a button that empties the fields
 ) -> Filters:  # the fields
     "Let the reader narrow down what is shown, or enter values."
-    part = Filters(fields=[{**field._asdict(), "choices": list(field.choices)} for field in fields], values=dict(values or {}), clears=clears)
-    part.on_change, part.kept = on_change, dict(values or {})
+    part = Filters(
+        fields=[{**field._asdict(), "choices": list(field.choices)} for field in fields],
+        values=dict(values or {}),
+        clears=clears,
+    )
+    part.on_change = on_change
+    part.kept = dict(values or {})
     return part
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #ab50a3c9
@@ -569,11 +663,15 @@ class Download(Part):
     """A button that hands over a file made on the click."""
 
     label = Unicode("").tag(sync=True)
-    template = Unicode("""<template><div class="crm-root"><button type="button" class="crm-button" @click="fetch_file()">{{ label }}</button>""" + _ERROR + """</div></template>
+    template = Unicode(
+        """<template><div class="crm-root"><button type="button" class="crm-button" @click="fetch_file()">{{ label }}</button>"""
+        + _ERROR
+        + """</div></template>
 <script>export default { methods: { jupyter_save(name, kind, content) {
 const bytes = Uint8Array.from(atob(content), one => one.charCodeAt(0)), link = document.createElement('a')
 link.href = URL.createObjectURL(new Blob([bytes], {type: kind})); link.download = name; document.body.appendChild(link); link.click(); link.remove()
-setTimeout(() => URL.revokeObjectURL(link.href), 10000) } } }</script>""").tag(sync=True)
+setTimeout(() => URL.revokeObjectURL(link.href), 10000) } } }</script>"""
+    ).tag(sync=True)
 
     def vue_fetch_file(self, _: Any = None) -> None:
         """Make the file and hand it over."""
@@ -590,7 +688,9 @@ def download(
 ) -> Download:  # the button
     "Offer a file."
     part = Download(label=label)
-    part.name, part.make, part.kind = name, make, kind
+    part.name = name
+    part.make = make
+    part.kind = kind
     return part
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #dcff6e75
@@ -599,16 +699,23 @@ if (!file) return
 if (file.size > this.most) { this.refuse_file(file.name); return }
 const read = new FileReader(); read.onload = () => this.take_file({name: file.name, content: read.result.split(',')[1] || ''}); read.readAsDataURL(file) } } }</script>"""
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #2bc5a8a0
 class Upload(Part):
     """A field for a file, and a bar for how far its treatment is; `progress` is 0 to 1, below 0 there is no bar."""
 
-    label, said = Unicode("").tag(sync=True), Unicode("").tag(sync=True)
-    accept, most = Unicode("").tag(sync=True), Int(0).tag(sync=True)
+    label = Unicode("").tag(sync=True)
+    said = Unicode("").tag(sync=True)
+    accept = Unicode("").tag(sync=True)
+    most = Int(0).tag(sync=True)
     progress = Float(-1.0).tag(sync=True)
-    template = Unicode("""<template><div class="crm-root crm-stack"><div class="crm-field"><label for="crm-file">{{ label }}</label>
+    template = Unicode(
+        """<template><div class="crm-root crm-stack"><div class="crm-field"><label for="crm-file">{{ label }}</label>
 <input id="crm-file" type="file" :accept="accept" @change="take"></div><progress v-if="progress >= 0" max="1" :value="progress" :aria-label="label"></progress>
-<p v-if="said" role="status">{{ said }}</p>""" + _ERROR + "</div></template>" + _SEND).tag(sync=True)
+<p v-if="said" role="status">{{ said }}</p>"""
+        + _ERROR
+        + "</div></template>"
+        + _SEND
+    ).tag(sync=True)
 
     def vue_take_file(self, file: dict[str, str]) -> None:
         """Hand the file's name and bytes to the dashboard."""
@@ -616,7 +723,9 @@ class Upload(Part):
 
     def vue_refuse_file(self, name: str) -> None:
         """Say that a file is too large."""
-        self.error = f"{name} is larger than {format_number(self.most / 1e6, 0, 'MB')}: split the table, or score it with `crm`."
+        self.error = (
+            f"{name} is larger than {format_number(self.most / 1e6, 0, 'MB')}: split the table, or score it with `crm`."
+        )
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #9965c578
 def upload(
@@ -642,13 +751,16 @@ class Panel(Part):
 <div class="crm-panelbody crm-stack"><jupyter-widget v-for="child in children" :key="child" :widget="child"></jupyter-widget></div></dialog></div></template>
 <script>export default { mounted() { this.follow() }, watch: { is_open() { this.follow() }, heading() { if (this.$refs.box) this.$refs.box.scrollTop = 0 } },
 methods: { follow() { const box = this.$refs.box
-if (this.is_open && !box.open) box.showModal(); if (!this.is_open && box.open) box.close() } } }</script>""").tag(sync=True)
+if (this.is_open && !box.open) box.showModal(); if (!this.is_open && box.open) box.close() } } }</script>""").tag(
+        sync=True
+    )
 
     def reveal(self, heading: str) -> None:
         """Show the panel under a heading."""
-        self.heading, self.is_open = heading, True
+        self.heading = heading
+        self.is_open = True
 
-
+# %% ../../nbs/lib/85_dashboards/20_components.ipynb #e61a7c8b
 def panel(
     children: Sequence[Widget],  # what it holds
 ) -> Panel:  # closed
@@ -680,7 +792,9 @@ class Page(Part):
     links = List().tag(sync=True)
     night = Bool(False).tag(sync=True)
     children = List().tag(sync=True, **widget_serialization)
-    template = Unicode(_TOP + _TURN + "<style>" + _COLOURS + _FRAME + _PARTS + _SHAPES + _TABLES + "</style>").tag(sync=True)
+    template = Unicode(_TOP + _TURN + "<style>" + _COLOURS + _FRAME + _PARTS + _SHAPES + _TABLES + "</style>").tag(
+        sync=True
+    )
 
     @observe("night")
     def _follow_night(self, change: dict[str, Any]) -> None:
@@ -696,7 +810,14 @@ def page(
     logout: str = "/logout",  # where to log out; the empty text shows no link
 ) -> Page:  # the page
     "Frame a dashboard: its question, its user, the way to the others, light and dark."
-    return Page(heading=heading, question=question, who=who, links=[list(link) for link in links], logout=logout, children=list(children))
+    return Page(
+        heading=heading,
+        question=question,
+        who=who,
+        links=[list(link) for link in links],
+        logout=logout,
+        children=list(children),
+    )
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #5b614e42
 def build_or_say(
@@ -713,7 +834,9 @@ def build_or_say(
 class _Later(_Holder):
     """A part that is built when the browser shows its place: a kernel that draws too early keeps the page waiting."""
 
-    template = Unicode(_Holder.template.default_value + "<script>export default { mounted() { this.begin() } }</script>").tag(sync=True)
+    template = Unicode(
+        _Holder.template.default_value + "<script>export default { mounted() { this.begin() } }</script>"
+    ).tag(sync=True)
 
     def __init__(self, build: Callable[[], Widget]) -> None:
         self.build: Callable[[], Widget] | None = build
@@ -722,7 +845,8 @@ class _Later(_Holder):
     def vue_begin(self, data: object = None) -> None:
         """Build the part, once."""
         if self.build:
-            build, self.build = self.build, None
+            build = self.build
+            self.build = None
             self.children = [build_or_say(build)]
 
 # %% ../../nbs/lib/85_dashboards/20_components.ipynb #457bc97b

@@ -20,14 +20,43 @@ from traitlets import Dict, List, Unicode
 
 from ..access.users import LOCAL, Viewer
 from ..base.calendar import horizon_end
-from .components import (Column, Field, Part, Tile, build_or_say, card, download, facts, filled_columns, filters, holds_words, note, page, search_texts,
-                           side_by_side, stack, table, tiles, upload)
 from .artifacts import project_folder, read_viewed_deals
+from crm_lib.dashboards.components import (
+    Column,
+    Field,
+    Part,
+    Tile,
+    build_or_say,
+    card,
+    download,
+    facts,
+    filled_columns,
+    filters,
+    holds_words,
+    note,
+    page,
+    search_texts,
+    side_by_side,
+    stack,
+    table,
+    tiles,
+    upload,
+)
 from ..registry.bundles import open_bundle, read_facts, say_bundle
-from ..reporting.style import chance_text, money_text, percent_text
 from ..reporting.formatting import format_number
+from ..reporting.style import chance_text, money_text, percent_text
 from ..scoring.uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
-from ..scoring.what_if import Answer, Opportunity, Context, check_opportunity, list_kinds, pick, read_context, score_one, what_would_change
+from crm_lib.scoring.what_if import (
+    Answer,
+    Context,
+    Opportunity,
+    check_opportunity,
+    list_kinds,
+    pick,
+    read_context,
+    score_one,
+    what_would_change,
+)
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #949bb83f
 _FORM = """<template><form class="crm-root" @submit.prevent aria-label="Opportunity"><div class="crm-fields"><div v-for="field in fields" :key="field.key" class="crm-field">
@@ -41,7 +70,7 @@ _FORM = """<template><form class="crm-root" @submit.prevent aria-label="Opportun
 <p v-if="error" class="crm-note crm-error" role="alert">{{ error }}</p></form></template>
 <style>.crm-field select:disabled { background: var(--crm-stripe); color: var(--crm-soft); opacity: 1; } .crm-field input::placeholder { color: var(--crm-soft); opacity: 1; } .crm-stack > .crm-field { flex: 0 0 auto; max-width: 460px; } .desk-said { color: var(--crm-alarm); font-size: 13px; } .desk-said:empty { display: none; } .crm-field [aria-invalid=true] { border-color: var(--crm-alarm) !important; border-width: 2px !important; }</style>"""
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #9fafa104
 class Form(Part):
     """Fields with a sentence each; `on_change` gets all values when one was changed, a fixed field never is."""
 
@@ -58,10 +87,12 @@ class Form(Part):
             self.answer(self.on_change, self.values)
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #e01891d6
-def _field(key: str, label: str, choices: Sequence[str] = (), kind: str = "text", hint: str = "", fixed: bool = False) -> dict[str, Any]:
+def _field(
+    key: str, label: str, choices: Sequence[str] = (), kind: str = "text", hint: str = "", fixed: bool = False
+) -> dict[str, Any]:
     return {"key": key, "label": label, "choices": list(choices), "kind": kind, "hint": hint, "fixed": fixed}
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #1c64e9d6
 def form_fields(
     context: Context,  # from what_if
     agent: str | None = None,  # owner of a deal of the CRM, who stays; none = a new deal, whose owner is chosen
@@ -70,10 +101,14 @@ def form_fields(
     agents, products = (sorted(context.mine[name].dropna().unique()) for name in ("sales_agent", "product"))
     offered = agents if agent is None else [agent] * bool(agent)
     named = [_field("sales_agent", "Agent", offered, fixed=agent is not None), _field("product", "Product", products)]
-    return [*[field for field in named if field["choices"]], _field("engage_date", "Engaged on", kind="date"),
-            _field("as_of", "Looked at on", kind="date"), _field("value", "Value if won", kind="number", hint="estimated")]
+    return [
+        *[field for field in named if field["choices"]],
+        _field("engage_date", "Engaged on", kind="date"),
+        _field("as_of", "Looked at on", kind="date"),
+        _field("value", "Value if won", kind="number", hint="estimated"),
+    ]
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #37904e65
 def opportunity_form(
     context: Context,  # from what_if
     on_change: Callable[[dict[str, str]], Any],  # called with key -> text
@@ -87,13 +122,17 @@ def opportunity_form(
 def read_entry(
     values: Mapping[str, str],  # of the form
     opportunity_id: str = "(new)",  # which opportunity it is
-) -> tuple[Opportunity, str, dict[str, str]]:  # the opportunity, the as-of day, and what cannot be read: field -> sentence
+) -> tuple[
+    Opportunity, str, dict[str, str]
+]:  # the opportunity, the as-of day, and what cannot be read: field -> sentence
     "Read what was entered."
-    wrong, text = {}, values.get("value", "").strip().replace(",", "").replace(" ", "")
+    wrong = {}
+    text = values.get("value", "").strip().replace(",", "").replace(" ", "")
     try:
         value = float(text) if text else None
     except ValueError:
-        value, wrong = None, {"value": "Give an amount, such as 1054.50, or leave it empty to have it estimated."}
+        value = None
+        wrong = {"value": "Give an amount, such as 1054.50, or leave it empty to have it estimated."}
     engaged = pd.to_datetime(values.get("engage_date", ""), errors="coerce")
     agent, product = (values.get(name) or None for name in ("sales_agent", "product"))
     return Opportunity(agent, product, engaged, value, opportunity_id), values.get("as_of", ""), wrong
@@ -119,26 +158,34 @@ aria-hidden="true"></span>{{ key[1] }} <b>{{ key[2] }}</b></span><span class="de
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #0b8af301
 def _line(day: np.ndarray, share: np.ndarray, edge: int) -> str:
     "Write an area between a line and an edge as the points of a polygon, in thousandths."
-    x, y = 1000 * day / day[-1], 1000 * (1 - share)
+    x = 1000 * day / day[-1]
+    y = 1000 * (1 - share)
     return " ".join([f"0,{edge}", *[f"{across:.0f},{down:.1f}" for across, down in zip(x, y)], f"1000,{edge}"])
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #7a079cc3
 class Curve(Part):
     """What becomes of a deal in the year to come; `show` draws an answer."""
 
     won, lost, alt, mark = (Unicode("").tag(sync=True) for _ in range(4))
-    shares, days = List().tag(sync=True), List().tag(sync=True)
+    shares = List().tag(sync=True)
+    days = List().tag(sync=True)
     template = Unicode(_CURVE).tag(sync=True)
 
     def show(self, answer: Answer, quarter_end: int) -> None:
         """Draw the curve of an answer; `quarter_end` is days ahead."""
-        curve, last = answer.curve, answer.curve.iloc[-1]
+        curve = answer.curve
+        last = answer.curve.iloc[-1]
         day = curve["day"].to_numpy()
         with self.hold_sync():
-            self.won, self.lost = _line(day, curve["won"].to_numpy(), 1000), _line(day, 1 - curve["lost"].to_numpy(), 0)
-            self.shares = [[name, said, percent_text(last[name])] for name, said in (("won", "Won"), ("open", "Still open"), ("lost", "Lost"))]
+            self.won = _line(day, curve["won"].to_numpy(), 1000)
+            self.lost = _line(day, 1 - curve["lost"].to_numpy(), 0)
+            self.shares = [
+                [name, said, percent_text(last[name])]
+                for name, said in (("won", "Won"), ("open", "Still open"), ("lost", "Lost"))
+            ]
             self.days = [f"{curve['date'].iloc[place]:%d %b %Y}" for place in (0, len(day) // 2, len(day) - 1)]
-            self.mark, self.alt = f"{100 * quarter_end / day[-1]:.1f}%", say_curve(answer)
+            self.mark = f"{100 * quarter_end / day[-1]:.1f}%"
+            self.alt = say_curve(answer)
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #92646d0d
 _STEPS = """<template><figure class="crm-root desk-steps" v-if="rows.length"><ol :aria-label="alt"><li v-for="row in rows" :key="row.label"><span class="desk-label">{{ row.label }}</span>
@@ -157,32 +204,56 @@ def lay_steps(
     top: int = 8,  # reasons by name; the rest is one step
 ) -> list[dict[str, str]]:  # label, left, width, tone, text of each row, from the usual deal to this one
     "Lay the reasons out as steps of a waterfall."
-    reasons, score = answer.reasons, answer.probabilities[answer.horizon]
+    reasons = answer.reasons
+    score = answer.probabilities[answer.horizon]
     moves = list(zip(reasons["label"].head(top), reasons["contribution"].head(top)))
     rest = reasons["contribution"].iloc[top:]
     moves += [(f"{len(rest)} other reason{'s' * (len(rest) > 1)}", rest.sum())] if len(rest) else []
     path = np.append(answer.base, answer.base + np.cumsum([move for _, move in moves]))
-    low, span = path.min(), max(np.ptp(path), 0.4)
+    low = path.min()
+    span = max(np.ptp(path), 0.4)
+
     def place(value: float) -> float:
         return 4 + 92 * (value - low) / span
-    rows = [{"label": "The usual deal", "left": f"{place(path[0]):.1f}%", "width": "0%", "tone": "end", "text": _chance(1 / (1 + np.exp(-path[0])))}]
+
+    rows = [
+        {
+            "label": "The usual deal",
+            "left": f"{place(path[0]):.1f}%",
+            "width": "0%",
+            "tone": "end",
+            "text": _chance(1 / (1 + np.exp(-path[0]))),
+        }
+    ]
     for (label, move), start, end in zip(moves, path, path[1:]):
-        rows.append({"label": label, "left": f"{place(min(start, end)):.1f}%", "width": f"{place(max(start, end)) - place(min(start, end)):.1f}%",
-                     "tone": "for" if move >= 0 else "against", "text": _chance(1 / (1 + np.exp(-end)))})
-    return [*rows, {"label": "This deal", "left": f"{place(path[-1]):.1f}%", "width": "0%", "tone": "end", "text": _chance(score)}]
+        rows.append(
+            {
+                "label": label,
+                "left": f"{place(min(start, end)):.1f}%",
+                "width": f"{place(max(start, end)) - place(min(start, end)):.1f}%",
+                "tone": "for" if move >= 0 else "against",
+                "text": _chance(1 / (1 + np.exp(-end))),
+            }
+        )
+    return [
+        *rows,
+        {"label": "This deal", "left": f"{place(path[-1]):.1f}%", "width": "0%", "tone": "end", "text": _chance(score)},
+    ]
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #5c96b95a
 class Steps(Part):
     """The reasons of an answer as a waterfall; `show` draws them."""
 
     rows = List(Dict()).tag(sync=True)
-    alt, legend = Unicode("").tag(sync=True), Unicode("").tag(sync=True)
+    alt = Unicode("").tag(sync=True)
+    legend = Unicode("").tag(sync=True)
     template = Unicode(_STEPS).tag(sync=True)
 
     def show(self, answer: Answer) -> None:
         """Draw the reasons of an answer."""
         with self.hold_sync():
-            self.rows, self.alt = lay_steps(answer), say_reasons(answer)
+            self.rows = lay_steps(answer)
+            self.alt = say_reasons(answer)
             self.legend = f"Chance of being won {_horizon_name(answer.horizon)}, as each reason is added. Longer bar = stronger effect."
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #044a3e4d
@@ -194,16 +265,18 @@ def say_curve(
     answer: Answer,  # from what_if
 ) -> str:  # the picture in words
     "Say what the curve shows."
-    year, chances = answer.curve.iloc[-1], ", ".join(f"{percent_text(p)} {_horizon_name(h)}" for h, p in answer.probabilities.items())
-    return (f"Chance of being won: {chances}. After a year {percent_text(year['won'])} won, {percent_text(year['lost'])} lost, {percent_text(year['open'])} still open.")
+    year = answer.curve.iloc[-1]
+    chances = ", ".join(f"{percent_text(p)} {_horizon_name(h)}" for h, p in answer.probabilities.items())
+    return f"Chance of being won: {chances}. After a year {percent_text(year['won'])} won, {percent_text(year['lost'])} lost, {percent_text(year['open'])} still open."
 
 
 def say_reasons(
     answer: Answer,  # from what_if
 ) -> str:  # the picture in words
     "Say what the waterfall shows."
-    score, usual = answer.probabilities[answer.horizon], 1 / (1 + np.exp(-answer.base))
-    return (f"From {chance_text(usual)} for the usual deal to {chance_text(score)} {_horizon_name(answer.horizon)}: {'; '.join(answer.reasons['words'])}.")
+    score = answer.probabilities[answer.horizon]
+    usual = 1 / (1 + np.exp(-answer.base))
+    return f"From {chance_text(usual)} for the usual deal to {chance_text(score)} {_horizon_name(answer.horizon)}: {'; '.join(answer.reasons['words'])}."
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #4da8d237
 def answer_tiles(
@@ -211,34 +284,56 @@ def answer_tiles(
 ) -> list[Tile]:  # the chance that the grade is made of, the chance in a year, the value
     "Lay out what matters most."
     how = "as entered" if answer.opportunity.value is not None else "estimated"
-    return [Tile("Won by quarter end", _chance(answer.probabilities["quarter_end"]), "", f"grade {answer.grade}"),
-            Tile("Won within a year", _chance(answer.p_ever), "", f"{_chance(answer.curve['lost'].iloc[-1])} lost by then"),
-            Tile("Expected value", money_text(answer.expected_value), "", f"of {format_number(answer.value)} if won, {how}")]
+    return [
+        Tile("Won by quarter end", _chance(answer.probabilities["quarter_end"]), "", f"grade {answer.grade}"),
+        Tile("Won within a year", _chance(answer.p_ever), "", f"{_chance(answer.curve['lost'].iloc[-1])} lost by then"),
+        Tile(
+            "Expected value", money_text(answer.expected_value), "", f"of {format_number(answer.value)} if won, {how}"
+        ),
+    ]
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #89d4d634
 def answer_facts(
     answer: Answer,  # from what_if
     calendar: Any,  # fiscal calendar, for the quarter's end
 ) -> dict[str, str]:  # name -> text
     "Lay out the rest."
+
     def until(horizon: int | str) -> str:
         return f"{pd.Timestamp(horizon_end(answer.as_of, horizon, calendar)):%Y-%m-%d}"
+
     close = "not in sight" if pd.isna(answer.expected_close) else f"{answer.expected_close:%Y-%m-%d}"
-    chances = {f"Won by {until(horizon)}": _chance(p) for horizon, p in sorted(answer.probabilities.items(), key=lambda pair: until(pair[0]))}
+    chances = {
+        f"Won by {until(horizon)}": _chance(p)
+        for horizon, p in sorted(answer.probabilities.items(), key=lambda pair: until(pair[0]))
+    }
     return {**chances, "Expected close": close}
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #c31554d7
 def _chance(p: float) -> str:
     return "below 1%" if p < 0.01 else "above 99%" if p > 0.99 else percent_text(p)
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #71894c26
-_CHANGES = [Column("choice", "Choice"), Column("score", "Chance", "percent"), Column("points", "± points", "number"),
-            Column("expected_value", "Value", "money"), Column("value_difference", "± value", "money")]
-_OPEN = [Column("opportunity_id", "Opportunity"), Column("account", "Account"), Column("product", "Product"), Column("sales_agent", "Agent"),
-         Column("engage_date", "Engaged on", "date"), Column("days", "Days open", "number")]
+_CHANGES = [
+    Column("choice", "Choice"),
+    Column("score", "Chance", "percent"),
+    Column("points", "± points", "number"),
+    Column("expected_value", "Value", "money"),
+    Column("value_difference", "± value", "money"),
+]
+
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #5a11d934
+_OPEN = [
+    Column("opportunity_id", "Opportunity"),
+    Column("account", "Account"),
+    Column("product", "Product"),
+    Column("sales_agent", "Agent"),
+    Column("engage_date", "Engaged on", "date"),
+    Column("days", "Days open", "number"),
+]
 _SEARCHED = ["opportunity_id", "account", "product", "sales_agent"]
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #8f4a280a
 def list_answerable(
     context: Context,  # from what_if
 ) -> pd.DataFrame:  # opportunity_id, account, product, sales_agent, engage_date, days; the youngest first
@@ -260,29 +355,67 @@ class Desk:
     """The deal desk of one viewer: its parts, and what they do."""
 
     def __init__(self, context: Context):
-        self.context, self.key, self.offered = context, "(new)", list_kinds(context)
-        self.open, self.kind = list_answerable(context), next(iter(self.offered))
+        self.context = context
+        self.key = "(new)"
+        self.offered = list_kinds(context)
+        self.open = list_answerable(context)
+        self.kind = next(iter(self.offered))
         self.form = opportunity_form(context, lambda values: self.ask())
-        self.found = table(self.open, filled_columns(self.open, _OPEN), "Open opportunities", "opportunity_id", self.choose, "No open opportunity holds these words: try fewer.", size=6)
-        self.search = filters([Field("words", "Find by number, account, product or agent")], lambda values: self.found.show(find_rows(self.open, values.get("words", ""))))
-        self.heading, self.hint = note("", "info"), note("", "empty")
-        self.tiles, self.facts, self.curve, self.reasons, self.turn = tiles([]), facts({}), Curve(), Steps(), 0
-        self.said, self.changes = note("", "info"), table(pd.DataFrame(columns=[column.key for column in _CHANGES]), _CHANGES, "What would change it", empty="", size=10)
-        self.kinds = filters([Field("kind", "What else?", tuple(self.offered.values()), every="")], lambda values: self.compare(values.get("kind", "")),
-                             {"kind": self.offered[self.kind]}, clears=False)
+        self.found = table(
+            self.open,
+            filled_columns(self.open, _OPEN),
+            "Open opportunities",
+            "opportunity_id",
+            self.choose,
+            "No open opportunity holds these words: try fewer.",
+            size=6,
+        )
+        self.search = filters(
+            [Field("words", "Find by number, account, product or agent")],
+            lambda values: self.found.show(find_rows(self.open, values.get("words", ""))),
+        )
+        self.heading = note("", "info")
+        self.hint = note("", "empty")
+        self.tiles = tiles([])
+        self.facts = facts({})
+        self.curve = Curve()
+        self.reasons = Steps()
+        self.turn = 0
+        self.said = note("", "info")
+        self.changes = table(
+            pd.DataFrame(columns=[column.key for column in _CHANGES]),
+            _CHANGES,
+            "What would change it",
+            empty="",
+            size=10,
+        )
+        self.kinds = filters(
+            [Field("kind", "What else?", tuple(self.offered.values()), every="")],
+            lambda values: self.compare(values.get("kind", "")),
+            {"kind": self.offered[self.kind]},
+            clears=False,
+        )
         self.answer: Answer | None = None
 
     def choose(self, key: str) -> None:
         """Take an open opportunity."""
-        chosen, self.key = pick(self.context, key), key
+        chosen = pick(self.context, key)
+        self.key = key
         self.form.fields = form_fields(self.context, chosen.sales_agent or "")
-        self.form.values = {"sales_agent": chosen.sales_agent or "", "product": chosen.product or "", "engage_date": f"{chosen.engage_date:%Y-%m-%d}",
-                            "as_of": f"{self.context.as_of:%Y-%m-%d}", "value": ""}
+        self.form.values = {
+            "sales_agent": chosen.sales_agent or "",
+            "product": chosen.product or "",
+            "engage_date": f"{chosen.engage_date:%Y-%m-%d}",
+            "as_of": f"{self.context.as_of:%Y-%m-%d}",
+            "value": "",
+        }
         self.ask()
 
     def start_new(self) -> None:
         """Begin an opportunity that the CRM does not have."""
-        self.key, day, self.form.fields = "(new)", f"{self.context.as_of:%Y-%m-%d}", form_fields(self.context)
+        self.key = "(new)"
+        day = f"{self.context.as_of:%Y-%m-%d}"
+        self.form.fields = form_fields(self.context)
         self.form.values = {"sales_agent": "", "product": "", "engage_date": day, "as_of": day, "value": ""}
         self.ask()
 
@@ -293,10 +426,15 @@ class Desk:
 
     def clear(self, sentence: str) -> None:
         """Show a sentence in the place of an answer."""
-        self.answer, self.heading.text, self.hint.text = None, "", sentence
+        self.answer = None
+        self.heading.text = ""
+        self.hint.text = sentence
         self.tiles.show([])
         self.facts.show({})
-        self.curve.won, self.reasons.rows, self.reasons.legend, self.said.text = "", [], "", ""
+        self.curve.won = ""
+        self.reasons.rows = []
+        self.reasons.legend = ""
+        self.said.text = ""
         self.changes.show(self.changes.given.iloc[:0])
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #8dedb2ad
@@ -305,14 +443,16 @@ class ChangePanel(Desk):
 
     def changed(self) -> str:
         """Say what differs from the CRM."""
-        stored, entry = pick(self.context, self.key), self.answer.opportunity
+        stored = pick(self.context, self.key)
+        entry = self.answer.opportunity
         names = {"product": "product", "engage_date": "day of engagement", "value": "value"}
         moved = [name for key, name in names.items() if getattr(stored, key) != getattr(entry, key)]
         return f", with another {' and '.join(moved)} than in the CRM" if moved else ", as it stands in the CRM"
 
     def compare(self, label: str) -> None:
         """Show what another choice would change, after the browser has the answer itself."""
-        self.kind, self.turn = next((kind for kind, name in self.offered.items() if name == label), self.kind), self.turn + 1
+        self.kind = next((kind for kind, name in self.offered.items() if name == label), self.kind)
+        self.turn = self.turn + 1
         if self.answer is not None:
             self.said.text = "Scoring the other choices ..."
             _do_later(self.kinds.answer, self.show_changes, self.turn)
@@ -344,10 +484,12 @@ class DealDesk(ChangePanel):
 
     def show(self) -> None:
         """Show the answer."""
-        answer, calendar = self.answer, self.context.settings.grid.calendar
+        answer = self.answer
+        calendar = self.context.settings.grid.calendar
         end = int((horizon_end(answer.as_of, "quarter_end", calendar) - np.datetime64(answer.as_of, "D")).astype(int))
         name = "A new opportunity" if self.key == "(new)" else f"Opportunity {self.key}{self.changed()}"
-        self.heading.text, self.hint.text = " ".join([f"{name}.", *answer.notes]), ""
+        self.heading.text = " ".join([f"{name}.", *answer.notes])
+        self.hint.text = ""
         self.tiles.show(answer_tiles(answer))
         self.facts.show(answer_facts(answer, calendar))
         self.curve.show(answer, end)
@@ -368,18 +510,38 @@ class UploadDesk:
     """The upload of one viewer: the field, the bar, the rows scored and those refused."""
 
     def __init__(self, context: Context):
-        self.context, self.name, self.result = context, "", Scored(pd.DataFrame(), pd.DataFrame())
-        self.field = upload("A CSV of opportunities, with the columns of your CRM's export", self.take, ".csv,.txt,.tsv", MOST_BYTES)
-        self.field.said = f"Up to {MOST_BYTES >> 20} MB and {MOST_ROWS:,} rows. The file is scored in memory and not kept."
+        self.context = context
+        self.name = ""
+        self.result = Scored(pd.DataFrame(), pd.DataFrame())
+        self.field = upload(
+            "A CSV of opportunities, with the columns of your CRM's export", self.take, ".csv,.txt,.tsv", MOST_BYTES
+        )
+        self.field.said = (
+            f"Up to {MOST_BYTES >> 20} MB and {MOST_ROWS:,} rows. The file is scored in memory and not kept."
+        )
         chances = [Column(f"p_won_{horizon}", _short(horizon), "percent") for horizon in context.horizons]
         named = filled_columns(context.mine, [Column("sales_agent", "Agent"), Column("product", "Product")])
-        self.columns = [Column("row", "Row", "number"), Column("opportunity_id", "Opportunity"), *named, *chances, Column("expected_value", "Expected value", "money"), Column("grade", "Grade", "chip"), Column("reason_1", "Strongest reason", "long")]
-        self.refusals = [Column("row", "Row", "number"), Column("opportunity_id", "Opportunity"), Column("column", "Column"), Column("why", "Why", "long")]
+        self.columns = [
+            Column("row", "Row", "number"),
+            Column("opportunity_id", "Opportunity"),
+            *named,
+            *chances,
+            Column("expected_value", "Expected value", "money"),
+            Column("grade", "Grade", "chip"),
+            Column("reason_1", "Strongest reason", "long"),
+        ]
+        self.refusals = [
+            Column("row", "Row", "number"),
+            Column("opportunity_id", "Opportunity"),
+            Column("column", "Column"),
+            Column("why", "Why", "long"),
+        ]
         self.box = stack([self.field])
 
     def take(self, name: str, content: bytes) -> None:
         """Score an uploaded file and show what became of it."""
-        self.box.children, self.field.said = [self.field], ""
+        self.box.children = [self.field]
+        self.field.said = ""
         try:
             self.result = score_upload(self.context, content, name, self.tell)
         finally:
@@ -389,13 +551,14 @@ class UploadDesk:
 
     def tell(self, done: float, what: str) -> None:
         """Move the bar."""
-        self.field.progress, self.field.said = done, f"{what} ..."
+        self.field.progress = done
+        self.field.said = f"{what} ..."
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #522be669
 def _short(horizon: int | str) -> str:
     return "Quarter" if horizon == "quarter_end" else f"{horizon} days"
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #213df644
 class UploadBoard(UploadDesk):
     """The upload, with its results."""
 
@@ -409,10 +572,14 @@ class UploadBoard(UploadDesk):
             parts += [shown, download("Download the scores", "scored.csv", lambda: write_upload(rows))]
         if len(refused):
             shown = table(refused, self.refusals, "Refused rows", size=10)
-            parts += [note("These rows could not be scored.", "error"), shown, download("Download the refused rows", "refused.csv", lambda: write_upload(refused))]
+            parts += [
+                note("These rows could not be scored.", "error"),
+                shown,
+                download("Download the refused rows", "refused.csv", lambda: write_upload(refused)),
+            ]
         self.box.children = parts
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #da917bed
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
@@ -424,7 +591,9 @@ _UPLOAD_HINT = "Every row comes back: scored, or refused with its number, its co
 class NewButton(Part):
     """The button that begins a new opportunity."""
 
-    template = Unicode("""<template><div class="crm-root"><button type="button" class="crm-button" @click="begin()">Enter a new opportunity</button></div></template>""").tag(sync=True)
+    template = Unicode(
+        """<template><div class="crm-root"><button type="button" class="crm-button" @click="begin()">Enter a new opportunity</button></div></template>"""
+    ).tag(sync=True)
     on_click: Callable[[], Any] | None = None
 
     def vue_begin(self, _: Any = None) -> None:
@@ -436,18 +605,42 @@ def build_desk(
     context: Context,  # from what_if
 ) -> tuple[list[Widget], DealDesk, UploadBoard]:  # the page's parts, and the objects behind them
     "Put the deal desk together."
-    desk, board, button = DealDesk(context), UploadBoard(context), NewButton()
+    desk = DealDesk(context)
+    board = UploadBoard(context)
+    button = NewButton()
     button.on_click = desk.start_new
-    asked = stack([card("Pick an open opportunity", [desk.search, desk.found, button], "Prospecting deals have no score yet; the page Pipeline lists them."),
-                   card("Change it", [desk.form], "Every change is answered at once. The owner of a deal in the CRM stays.")])
+    asked = stack(
+        [
+            card(
+                "Pick an open opportunity",
+                [desk.search, desk.found, button],
+                "Prospecting deals have no score yet; the page Pipeline lists them.",
+            ),
+            card("Change it", [desk.form], "Every change is answered at once. The owner of a deal in the CRM stays."),
+        ]
+    )
     answered = card("Its chances", [desk.heading, desk.hint, desk.tiles, desk.facts, desk.curve])
-    below = side_by_side([card("Why this score", [desk.reasons], "From the usual deal of the whole company to this one. Bars to the right raise the chance, bars to the left lower it."),
-                          card("What would change it?", [desk.kinds, desk.said, desk.changes])], 420)
+    below = side_by_side(
+        [
+            card(
+                "Why this score",
+                [desk.reasons],
+                "From the usual deal of the whole company to this one. Bars to the right raise the chance, bars to the left lower it.",
+            ),
+            card("What would change it?", [desk.kinds, desk.said, desk.changes]),
+        ],
+        420,
+    )
     if len(desk.open):
         desk.choose(desk.open["opportunity_id"].iloc[0])
     else:
         desk.start_new()
-    parts = [side_by_side([asked, answered], 420), below, card("Score a file", [board.box], _UPLOAD_HINT), note(context.note, "info")]
+    parts = [
+        side_by_side([asked, answered], 420),
+        below,
+        card("Score a file", [board.box], _UPLOAD_HINT),
+        note(context.note, "info"),
+    ]
     return parts, desk, board
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #7c9444a4
@@ -461,7 +654,7 @@ def _fill(place: Widget, context: Callable[[], Context]) -> None:
     "Put the deal desk, or the sentence why there is none, into its place."
     place.children = [build_or_say(lambda: stack(build_desk(context())[0]))]
 
-
+# %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #64d4de75
 def deal_desk(
     viewer: Viewer = LOCAL,  # who looks
     folder: str | Path | None = None,  # project folder; none = looked for
@@ -473,7 +666,9 @@ def deal_desk(
     except RuntimeError:
         _fill(place, lambda: _open_context(viewer, folder))
     else:
-        loop.run_in_executor(None, _open_context, viewer, folder).add_done_callback(lambda done: _fill(place, done.result))
+        loop.run_in_executor(None, _open_context, viewer, folder).add_done_callback(
+            lambda done: _fill(place, done.result)
+        )
     return page("Deal desk", _QUESTION, [place], viewer.name)
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #66d1a894

@@ -84,7 +84,9 @@ class Sessions:
         accounts: Callable[[], dict[str, User]],  # the accounts as they now stand
         clock: Callable[[], float] = time.monotonic,  # seconds
     ) -> None:
-        self.seconds, self.accounts, self.clock = seconds, accounts, clock
+        self.seconds = seconds
+        self.accounts = accounts
+        self.clock = clock
         self._open: dict[str, _Session] = {}
 
     def open(
@@ -138,7 +140,8 @@ class Pages:
     """Which page holds which kernel, since when nothing was heard of it, and why it ended."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = 1000) -> None:
-        self.clock, self.most = clock, most
+        self.clock = clock
+        self.most = most
         self.coming: set[Opened] = set()  # asked for, and without a kernel so far
         self.open: dict[str, Opened] = {}  # kernel -> its page
         self.ended: dict[str, tuple[str, str]] = {}  # kernel -> key of the session, and why
@@ -157,7 +160,8 @@ class Pages:
     def arrive(self, page: Opened) -> None:
         """Note that a page has been sent, or has failed."""
         self.coming.discard(page)
-        page.is_loading, page.seen = False, self.clock()
+        page.is_loading = False
+        page.seen = self.clock()
 
     def forget(self, kernel: str, why: str = "") -> None:
         """Note that a kernel has ended, and why."""
@@ -184,7 +188,7 @@ def greet(
         page.used = max(page.used, page.seen - max(idle, 0.0))
     return page, ""
 
-
+# %% ../../nbs/lib/85_dashboards/60_gate.ipynb #f8dcdfef
 def find_left(
     pages: Pages,  # of a server
     seconds: float,  # without a sign of life
@@ -201,7 +205,7 @@ def count_pages(
     "Count the pages of an account."
     return sum(page.account == account for page in [*pages.coming, *pages.open.values()])
 
-
+# %% ../../nbs/lib/85_dashboards/60_gate.ipynb #0805da33
 def find_least_used(
     pages: Pages,  # of a server
     account: str,  # name
@@ -212,18 +216,27 @@ def find_least_used(
     return min(filter(is_idle, mine), key=lambda kernel: mine[kernel].used, default=None)
 
 # %% ../../nbs/lib/85_dashboards/60_gate.ipynb #f645ceac
-DEFAULTS = {"port": 8866, "pool_size": 1, "session_hours": 12, "most_kernels": 20, "kernels_per_account": 4,
-            "cull_minutes": 1.5, "lockout_failures": 5, "lockout_minutes": 15, "https": False}
+DEFAULTS = {
+    "port": 8866,
+    "pool_size": 1,
+    "session_hours": 12,
+    "most_kernels": 20,
+    "kernels_per_account": 4,
+    "cull_minutes": 1.5,
+    "lockout_failures": 5,
+    "lockout_minutes": 15,
+    "https": False,
+}
 _ELSEWHERE = ("targets",)  # read by the dashboard that shows it
 _ZERO = ("port", "pool_size")
 _PARTS = ("session_hours", "cull_minutes", "lockout_minutes")
 
-
+# %% ../../nbs/lib/85_dashboards/60_gate.ipynb #64c705e6
 def _is_number(key: str, value: Any) -> bool:
     kinds = (int, float) if key in _PARTS else (int,)
     return type(value) in kinds and (value > 0 or key in _ZERO and value == 0)
 
-
+# %% ../../nbs/lib/85_dashboards/60_gate.ipynb #f75485a3
 def read_settings(
     section: dict[str, Any] | None,  # `dashboards` of params.yaml
 ) -> dict[str, Any]:  # every setting with its value
@@ -233,14 +246,18 @@ def read_settings(
         raise CrmError("params.yaml, section dashboards: it must map keys such as port to their values.")
     unknown = sorted(str(key) for key in given.keys() - {*DEFAULTS, *_ELSEWHERE})
     if unknown:
-        raise CrmError(f"params.yaml, section dashboards: {', '.join(unknown)} is unknown; there is {', '.join(DEFAULTS)}.")
+        raise CrmError(
+            f"params.yaml, section dashboards: {', '.join(unknown)} is unknown; there is {', '.join(DEFAULTS)}."
+        )
     settings = {key: given.get(key, value) for key, value in DEFAULTS.items()}
     for key, value in settings.items():
         if key == "https" and not isinstance(value, bool):
             raise CrmError(f"params.yaml, key dashboards.https: {value!r} is neither true nor false.")
         if key != "https" and not _is_number(key, value):
-            raise CrmError(f"params.yaml, key dashboards.{key}: {value!r} will not do; give a {'number' if key in _PARTS else 'whole number'} "
-                           f"{'of 0 or more' if key in _ZERO else 'above 0'}.")
+            raise CrmError(
+                f"params.yaml, key dashboards.{key}: {value!r} will not do; give a {'number' if key in _PARTS else 'whole number'} "
+                f"{'of 0 or more' if key in _ZERO else 'above 0'}."
+            )
     return settings
 
 # %% ../../nbs/lib/85_dashboards/60_gate.ipynb #06f671c3
@@ -251,6 +268,7 @@ STRICT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-act
 @lru_cache(maxsize=1)
 def _template() -> Any:
     from jinja2 import Environment
+
     return Environment(autoescape=True).from_string((TEMPLATES / "gate.html.j2").read_text(encoding="utf-8"))
 
 
@@ -271,20 +289,25 @@ class Dashboard:
     title: str  # its first heading, or its name
     question: str  # the sentence after it; may be empty
 
-
+# %% ../../nbs/lib/85_dashboards/60_gate.ipynb #96756141
 def _introduce(path: Path) -> Dashboard:
     lines: list[str] = []
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        lines = [line.strip() for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines()]
+        lines = [
+            line.strip()
+            for cell in cells
+            if cell["cell_type"] == "markdown"
+            for line in "".join(cell["source"]).splitlines()
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         pass
     heading = next((line for line in lines if line.startswith("# ")), "")
-    after = " ".join(lines[lines.index(heading) + 1:]).strip() if heading else ""
+    after = " ".join(lines[lines.index(heading) + 1 :]).strip() if heading else ""
     title = heading.removeprefix("# ").strip() or path.stem.replace("_", " ").capitalize()
     return Dashboard(path.name, title, "" if after.startswith("#") else re.split(r"(?<=[.?!]) ", after.lstrip("> "))[0])
 
-
+# %% ../../nbs/lib/85_dashboards/60_gate.ipynb #4a04ed59
 def list_dashboards(
     folder: str | Path,  # holds one notebook per dashboard
 ) -> dict[str, Dashboard]:  # file name -> dashboard

@@ -15,20 +15,41 @@ import pandas as pd
 from ipywidgets import Widget
 
 from ..access.users import Viewer
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
+from ..base.config import CrmError
+from crm_lib.dashboards.artifacts import (
+    open_published,
+    read_backtest,
+    read_calibration,
+    read_record,
+    read_stage_metrics,
+    read_viewed_deals,
+)
+from crm_lib.dashboards.components import (
+    Column,
+    Tile,
+    build_or_say,
+    card,
+    later,
+    note,
+    page,
+    picture,
+    sentences,
+    side_by_side,
+    stack,
+    table,
+    tiles,
+)
 from .pipeline_board import say_new_deals
-from .components import Column, Tile, build_or_say, card, later, note, page, picture, sentences, side_by_side, stack, table, tiles
-from .artifacts import open_published, read_backtest, read_calibration, read_viewed_deals, read_stage_metrics, read_record
 from ..evaluation.backtest import attach_labels, judge_origins
 from ..evaluation.subgroups import say_subgroups, subgroup_table
 from ..forecasting.periods import name_window
 from ..ingestion.deals import observed_until
 from ..registry.bundles import read_facts, say_bundle
 from ..reporting.card_plots import plot_gaps
+from ..reporting.formatting import format_number
 from ..reporting.model_card import say_horizon, shown_models
 from ..reporting.plots import plot_origins, plot_reliability
-from ..reporting.formatting import format_number
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #3848f0b7
 def pick_horizon(
@@ -48,31 +69,70 @@ def verdict_tiles(
 ) -> list[Tile]:  # skill, ranking, accuracy, and how much was judged
     "Say in four figures how far the scores can be trusted."
     part = backtest["horizons"][horizon]
-    figures, words = part["models"][backtest["chosen"]], say_horizon(horizon)
+    figures = part["models"][backtest["chosen"]]
+    words = say_horizon(horizon)
     low, high = figures.get("vs_table") or (None, None)
-    against = "The simple table itself." if low is None else "Better than the simple table beyond doubt." if high < 0 else (
-        "Worse than the simple table." if low > 0 else "Not told apart from the simple table.")
-    return [Tile("Skill of the chances", format_number(figures["brier_skill"], 2), "", f"1 is perfect, 0 is no better than the average share won. {against}"),
-            Tile("Ranking of the deals", format_number(figures["auc"], 2), "", "How often the won one of two deals had the higher chance; 0.5 is a coin."),
-            Tile("Accuracy", format_number(100 * figures["accuracy"], 0, "%"), "", f"Always the likelier answer: {format_number(100 * figures['majority_accuracy'], 0, '%')}."),
-            Tile("Judged on", format_number(part["n"]), "forecasts", f"At {len(part['origins'])} month ends, for the {words}; none was learned from.")]
+    against = (
+        "The simple table itself."
+        if low is None
+        else "Better than the simple table beyond doubt."
+        if high < 0
+        else ("Worse than the simple table." if low > 0 else "Not told apart from the simple table.")
+    )
+    return [
+        Tile(
+            "Skill of the chances",
+            format_number(figures["brier_skill"], 2),
+            "",
+            f"1 is perfect, 0 is no better than the average share won. {against}",
+        ),
+        Tile(
+            "Ranking of the deals",
+            format_number(figures["auc"], 2),
+            "",
+            "How often the won one of two deals had the higher chance; 0.5 is a coin.",
+        ),
+        Tile(
+            "Accuracy",
+            format_number(100 * figures["accuracy"], 0, "%"),
+            "",
+            f"Always the likelier answer: {format_number(100 * figures['majority_accuracy'], 0, '%')}.",
+        ),
+        Tile(
+            "Judged on",
+            format_number(part["n"]),
+            "forecasts",
+            f"At {len(part['origins'])} month ends, for the {words}; none was learned from.",
+        ),
+    ]
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #5541b5ce
-_RECORD = [Column("window", "Number of today, and its method", "long"), Column("error", "Its error", "percent"), Column("published", "As published then", "percent"), Column("model", "Model", "percent"), Column("seasonal_mean", "Earlier quarters", "percent"), Column("last_period", "Last period", "percent"),
-           Column("stage_weighted", "Win rate x price", "percent"), Column("origins", "Judged", "number")]
+_RECORD = [
+    Column("window", "Number of today, and its method", "long"),
+    Column("error", "Its error", "percent"),
+    Column("published", "As published then", "percent"),
+    Column("model", "Model", "percent"),
+    Column("seasonal_mean", "Earlier quarters", "percent"),
+    Column("last_period", "Last period", "percent"),
+    Column("stage_weighted", "Win rate x price", "percent"),
+    Column("origins", "Judged", "number"),
+]
 _METHODS = {"model": "model", "seasonal_mean": "earlier quarters", "combination": "mean of both"}
 
-
+# %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #09f710e4
 def tabulate_record(
     left: Mapping[str, Any],  # content of forecast.json
 ) -> pd.DataFrame:  # a row per number of today: window, error (of its own method), published, model, seasonal_mean, .. (errors over all deals, fractions), origins
     "Tabulate the record of each of today's numbers: of its own method, on windows of its kind, beside what was published then and simpler ways."
     rows = []
     for period, scopes in sorted(left.get("record", {}).items(), key=lambda part: part[1]["total"]["last_day"]):
-        entry, days = scopes["total"], (scopes["total"]["first_day"], scopes["total"]["last_day"])
+        entry = scopes["total"]
+        days = (scopes["total"]["first_day"], scopes["total"]["last_day"])
         if entry["origins"] and days not in [row["span"] for row in rows]:
             words = f"{name_window(period, *days)}, to {days[1]} ({_METHODS[entry['method']]})"
-            rows.append({"span": days, "window": words, "error": entry["wape"], "origins": entry["origins"], **entry["errors"]})
+            rows.append(
+                {"span": days, "window": words, "error": entry["wape"], "origins": entry["origins"], **entry["errors"]}
+            )
     frame = pd.DataFrame(rows, columns=[column.key for column in _RECORD])
     return frame.astype({column.key: float for column in _RECORD[1:]})
 
@@ -84,7 +144,9 @@ def say_coverage(
     share = left.get("coverage", {}).get("80")
     if share is None:
         return "No interval can be held against what came yet."
-    return f"Of {left.get('weeks', 0):,} past windows, {100 * share:.0f} % lay inside the interval that should hold 80 %."
+    return (
+        f"Of {left.get('weeks', 0):,} past windows, {100 * share:.0f} % lay inside the interval that should hold 80 %."
+    )
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #11342cb9
 def say_data(
@@ -92,33 +154,62 @@ def say_data(
     validate: Mapping[str, Any],  # content of validate.json
 ) -> list[str]:  # sentences
     "Say what was found in the data."
-    said = [f"The tables know of {ingest['first_closing']} to {ingest['last_day']}."] if {"first_closing", "last_day"} <= set(ingest) else []
-    said += [f"{name.replace('_', ' ').capitalize()}: {score:.0f} % of the checks on its values passed." for name, score in ingest.get("quality", {}).items()]
-    said += [f"In the column {name}, {count:,} row{'s were' if count != 1 else ' was'} mended." for name, count in ingest.get("mended_rows", {}).items()]
-    said += [f"In the column {name}, {count:,} doubtful value{'s were' if count != 1 else ' was'} left as found." for name, count in ingest.get("left_rows", {}).items() if isinstance(count, int)]
+    said = (
+        [f"The tables know of {ingest['first_closing']} to {ingest['last_day']}."]
+        if {"first_closing", "last_day"} <= set(ingest)
+        else []
+    )
+    said += [
+        f"{name.replace('_', ' ').capitalize()}: {score:.0f} % of the checks on its values passed."
+        for name, score in ingest.get("quality", {}).items()
+    ]
+    said += [
+        f"In the column {name}, {count:,} row{'s were' if count != 1 else ' was'} mended."
+        for name, count in ingest.get("mended_rows", {}).items()
+    ]
+    said += [
+        f"In the column {name}, {count:,} doubtful value{'s were' if count != 1 else ' was'} left as found."
+        for name, count in ingest.get("left_rows", {}).items()
+        if isinstance(count, int)
+    ]
     suspects = validate.get("suspect_columns", [])
     if suspects:
-        said.append(f"Filled in only when a deal closes, and therefore never used: {', '.join(name.replace('_', ' ') for name in suspects)}.")
-    ready = {True: "The data can carry a forecast.", False: "The data cannot carry a forecast: the report of the stage validate says why."}
+        said.append(
+            f"Filled in only when a deal closes, and therefore never used: {', '.join(name.replace('_', ' ') for name in suspects)}."
+        )
+    ready = {
+        True: "The data can carry a forecast.",
+        False: "The data cannot carry a forecast: the report of the stage validate says why.",
+    }
     return [ready[bool(validate["is_ready"])], *said] if "is_ready" in validate else said
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #9d72a428
-DRIFT = ("No stage compares new deals with those that the model learned from yet. Until one does, look at the last points of the record above: an error of "
-         "the chances that rises at two month ends in a row, while that of the simple table does not, is what such a change would look like here.")
+DRIFT = (
+    "No stage compares new deals with those that the model learned from yet. Until one does, look at the last points of the record above: an error of "
+    "the chances that rises at two month ends in a row, while that of the simple table does not, is what such a change would look like here."
+)
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #e1a99a53
 _ERROR = "Error of the chances"
 _WAYS = {"phase_table": "simple table", "age_curve": "age alone", "always_no": "always no"}
-_VERSIONS = [Column("version", "Version", "number"), Column("status", "Status", "chip"), Column("model", "Model"), Column("as_of", "Data until", "date"),
-             Column("skill", "Skill", "ratio"), Column("decision", "Decision", "long")]
+_VERSIONS = [
+    Column("version", "Version", "number"),
+    Column("status", "Status", "chip"),
+    Column("model", "Model"),
+    Column("as_of", "Data until", "date"),
+    Column("skill", "Skill", "ratio"),
+    Column("decision", "Decision", "long"),
+]
 
-
+# %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #345e05a4
 def read_versions(
     folder: Path,  # the bundle
     viewer: Viewer,  # who looks
 ) -> pd.DataFrame:  # version, status, model, as_of, skill, decision; the newest first
     "Read the registered versions."
-    found = pd.DataFrame(read_stage_metrics(folder, viewer, "models")["versions"], columns=[column.key for column in _VERSIONS])
+    found = pd.DataFrame(
+        read_stage_metrics(folder, viewer, "models")["versions"], columns=[column.key for column in _VERSIONS]
+    )
     return found.assign(decision=found["decision"].map(_plainly, na_action="ignore"))
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #e64c1c31
@@ -129,7 +220,11 @@ def _scope(viewer: Viewer, hint: str) -> str:
 
 def _own(viewer: Viewer, hint: str) -> str:
     "Say that a figure is of the viewer's part."
-    return f"{str(viewer.column).replace('_', ' ').capitalize()} {viewer.value} only. {hint}" if viewer.column is not None else hint
+    return (
+        f"{str(viewer.column).replace('_', ' ').capitalize()} {viewer.value} only. {hint}"
+        if viewer.column is not None
+        else hint
+    )
 
 
 def _plainly(text: str) -> str:
@@ -137,57 +232,111 @@ def _plainly(text: str) -> str:
     text = text.replace("its Brier score", "the error of its chances").replace("Brier score", _ERROR.lower())
     return text.replace("Brier skill", "skill").replace("age x phase table", "simple table")
 
-
+# %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #49015b5c
 def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_record(folder, viewer)
-    horizon, deals = pick_horizon(backtest, params["explain"]["horizon"]), read_viewed_deals(folder, viewer)
+    horizon = pick_horizon(backtest, params["explain"]["horizon"])
+    deals = read_viewed_deals(folder, viewer)
     known = read_backtest(folder, viewer, shown_models(backtest))
     known = known[known["horizon"] == horizon]
-    last = observed_until(deals, params["ingest"].get("observed_until") or read_stage_metrics(folder, viewer, "ingest").get("last_day"))
-    judged = attach_labels(known, deals, last, FiscalCalendar(params["calendar"]["fiscal_year_start"])) if len(known) else known
+    last = observed_until(
+        deals, params["ingest"].get("observed_until") or read_stage_metrics(folder, viewer, "ingest").get("last_day")
+    )
+    judged = (
+        attach_labels(known, deals, last, FiscalCalendar(params["calendar"]["fiscal_year_start"]))
+        if len(known)
+        else known
+    )
     if judged.empty:
         raise CrmError("The backtest holds no forecast of your deals that has come due: there is no record to show.")
     lines = judge_origins(judged)[["horizon", "origin", "model", "brier"]]
-    lines = lines.assign(model=["chosen model" if name == backtest["chosen"] else _WAYS.get(name, name) for name in lines["model"]])
-    origins = picture(plot_origins(lines, _ERROR), f"{_ERROR} at each past month end, beside simpler ways; lower is better")
+    lines = lines.assign(
+        model=["chosen model" if name == backtest["chosen"] else _WAYS.get(name, name) for name in lines["model"]]
+    )
+    origins = picture(
+        plot_origins(lines, _ERROR), f"{_ERROR} at each past month end, beside simpler ways; lower is better"
+    )
     own = judged[judged["model"] == backtest["chosen"]]
     settings = params["model_card"]
-    groups = subgroup_table(own, deals, settings["subgroups"], settings["least_deals"], min(settings["bootstrap"], 200), settings["seed"])
+    groups = subgroup_table(
+        own, deals, settings["subgroups"], settings["least_deals"], min(settings["bootstrap"], 200), settings["seed"]
+    )
     gaps = picture(plot_gaps(groups), "Mean forecast minus share won of each subgroup, with 95 % intervals")
-    return side_by_side([card("At every past month end", [origins], _own(viewer, f"Chance to be won by the {say_horizon(horizon)}, as it was said on the day.")),
-                         card("Are some teams or products over- or under-forecast?", [gaps, sentences([say_subgroups(groups)])], _own(viewer, "What was said minus what came, by subgroup."))], 420)
+    return side_by_side(
+        [
+            card(
+                "At every past month end",
+                [origins],
+                _own(viewer, f"Chance to be won by the {say_horizon(horizon)}, as it was said on the day."),
+            ),
+            card(
+                "Are some teams or products over- or under-forecast?",
+                [gaps, sentences([say_subgroups(groups)])],
+                _own(viewer, "What was said minus what came, by subgroup."),
+            ),
+        ],
+        420,
+    )
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #aeae1bf1
 def _verdict_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_record(folder, viewer)
-    why = pd.Series({row["version"]: row["decision"] for row in read_stage_metrics(folder, viewer, "models")["versions"]}, dtype=object).get(read_facts(folder).version, "")
+    why = pd.Series(
+        {row["version"]: row["decision"] for row in read_stage_metrics(folder, viewer, "models")["versions"]},
+        dtype=object,
+    ).get(read_facts(folder).version, "")
     shown = verdict_tiles(backtest, pick_horizon(backtest, params["explain"]["horizon"]))
-    labelled = [tile._replace(label=f"{tile.label}, whole company") if viewer.column is not None else tile for tile in shown]
+    labelled = [
+        tile._replace(label=f"{tile.label}, whole company") if viewer.column is not None else tile for tile in shown
+    ]
     return stack([tiles(labelled), note(_plainly(str(why)))])
 
-
+# %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #51902909
 def _reliability_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     calibration = read_calibration(folder, viewer)
     panels = calibration.assign(model=calibration["horizon"].map(say_horizon))
-    return card("Does it happen as often as it is said?", [picture(plot_reliability(panels), "Forecast chance against the share won, one panel per horizon")],
-                _scope(viewer, "On the dashed line, of deals with a chance of 30 % three in ten are won."))
+    return card(
+        "Does it happen as often as it is said?",
+        [picture(plot_reliability(panels), "Forecast chance against the share won, one panel per horizon")],
+        _scope(viewer, "On the dashed line, of deals with a chance of 30 % three in ten are won."),
+    )
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #2d449edf
 def _forecast_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     left = read_stage_metrics(folder, viewer, "forecast")
-    return card("How far was the revenue forecast off?", [table(tabulate_record(left), _RECORD, "Error of the revenue forecast over all deals", empty="No past forecast can be judged yet."),
-                                                          sentences([say_coverage(left)])], _scope(viewer, "Error over earlier windows of the same kind, in per cent of the revenue; smaller is better. A number's own record is that of its method."))
+    return card(
+        "How far was the revenue forecast off?",
+        [
+            table(
+                tabulate_record(left),
+                _RECORD,
+                "Error of the revenue forecast over all deals",
+                empty="No past forecast can be judged yet.",
+            ),
+            sentences([say_coverage(left)]),
+        ],
+        _scope(
+            viewer,
+            "Error over earlier windows of the same kind, in per cent of the revenue; smaller is better. A number's own record is that of its method.",
+        ),
+    )
 
-
+# %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #353a0a54
 def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     ingest, validate = (read_stage_metrics(folder, viewer, name) for name in ("ingest", "validate"))
-    alarm = say_new_deals(folder, viewer, read_viewed_deals(folder, viewer), ingest["last_day"]) if "last_day" in ingest else ""
+    alarm = (
+        say_new_deals(folder, viewer, read_viewed_deals(folder, viewer), ingest["last_day"])
+        if "last_day" in ingest
+        else ""
+    )
     said = [alarm] * bool(alarm) + say_data(ingest, validate)
     return card("What is the data like?", [sentences(said)], _scope(viewer, ""))
 
 
 def _version_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
-    versions = build_or_say(lambda: table(read_versions(folder, viewer), _VERSIONS, "Registered versions, the newest first", size=5))
+    versions = build_or_say(
+        lambda: table(read_versions(folder, viewer), _VERSIONS, "Registered versions, the newest first", size=5)
+    )
     return card("Which version is in use, and why?", [versions], _scope(viewer, ""))
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #cb356446
@@ -196,9 +345,23 @@ def health_page(
     viewer: Viewer,  # who looks
 ) -> Widget:  # the dashboard
     "Build the page: can I trust it?"
+
     def build() -> Widget:
         bundle, params = open_published(folder)
         now = [build_or_say(make, bundle, viewer, params) for make in (_verdict_part, _forecast_part, _data_part)]
-        record, reliability, versions = (later(make, bundle, viewer, params) for make in (_record_part, _reliability_part, _version_part))
-        return stack([note(say_bundle(read_facts(bundle))), now[0], record, now[1], side_by_side([reliability, now[2]], 420), versions, card("Have the deals changed?", [note(DRIFT, "empty")])])
+        record, reliability, versions = (
+            later(make, bundle, viewer, params) for make in (_record_part, _reliability_part, _version_part)
+        )
+        return stack(
+            [
+                note(say_bundle(read_facts(bundle))),
+                now[0],
+                record,
+                now[1],
+                side_by_side([reliability, now[2]], 420),
+                versions,
+                card("Have the deals changed?", [note(DRIFT, "empty")]),
+            ]
+        )
+
     return page("Health", "Can I trust it?", [build_or_say(build)], viewer.name)

@@ -19,25 +19,69 @@ import pandas as pd
 from ipywidgets import Widget
 
 from ..access.users import Viewer
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
-from .components import (Bar, Column, Field, Tile, bars, build_or_say, card, download, facts, filled_columns, filters, holds_words, later, note, page, panel,
-                           picture, search_texts, sentences, side_by_side, stack, table, tiles)
-from .artifacts import open_published, read_backtest, read_viewed_deals, read_forecast, read_stage_metrics, read_reasons, read_scores
+from ..base.config import CrmError
+from crm_lib.dashboards.artifacts import (
+    open_published,
+    read_backtest,
+    read_forecast,
+    read_reasons,
+    read_scores,
+    read_stage_metrics,
+    read_viewed_deals,
+)
+from crm_lib.dashboards.components import (
+    Bar,
+    Column,
+    Field,
+    Tile,
+    bars,
+    build_or_say,
+    card,
+    download,
+    facts,
+    filled_columns,
+    filters,
+    holds_words,
+    later,
+    note,
+    page,
+    panel,
+    picture,
+    search_texts,
+    sentences,
+    side_by_side,
+    stack,
+    table,
+    tiles,
+)
 from ..features.movement import TRENDS, count_words, explain_words, is_slipped
 from ..forecasting.forecast import say_record
-from ..forecasting.periods import find_break, label_window, name_window, say_break, say_days, shift_months, won_revenue
+from crm_lib.forecasting.periods import (
+    find_break,
+    label_window,
+    name_window,
+    say_break,
+    say_days,
+    shift_months,
+    won_revenue,
+)
 from ..registry.bundles import read_facts, say_bundle
-from ..reporting.style import money_text
 from ..reporting.forecast_plots import plot_forecast
-from ..reporting.plots import plot_reasons
 from ..reporting.formatting import format_number
+from ..reporting.plots import plot_reasons
+from ..reporting.style import money_text
 from ..scoring.scores import defuse_formulas
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #00d4d83d
 _HOT_DAYS = 60
 _SEARCHED = ("opportunity_id", "account", "product", "sales_agent", "manager", "regional_office")
-AGES = {"under 30 days": (0, 30), "30 to 89 days": (30, 90), "90 to 179 days": (90, 180), "180 days and more": (180, np.inf)}
+AGES = {
+    "under 30 days": (0, 30),
+    "30 to 89 days": (30, 90),
+    "90 to 179 days": (90, 180),
+    "180 days and more": (180, np.inf),
+}
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #40984ae7
 def tabulate_open(
@@ -46,10 +90,16 @@ def tabulate_open(
 ) -> pd.DataFrame:  # scores with is_slipped, age_days, value (money if won), state (hot, stale or missing), text (what a search looks at)
     "Add what a list of open deals is sorted and filtered by."
     as_of = scores["as_of"]
-    listed = scores.assign(age_days=(as_of - scores["engage_date"]).dt.days, value=scores["expected_value"] / scores["p_won_ever"])
+    listed = scores.assign(
+        age_days=(as_of - scores["engage_date"]).dt.days, value=scores["expected_value"] / scores["p_won_ever"]
+    )
     is_hot = (scores["grade"] == "A") & (scores["expected_close_date"] <= as_of + pd.Timedelta(days=_HOT_DAYS))
-    state = pd.Series(np.select([scores["is_stale"], is_hot], ["stale", "hot"], ""), index=scores.index, dtype=object).replace("", None)
-    return listed.assign(state=state, text=search_texts(listed, _SEARCHED), is_slipped=is_slipped(scores["slipped_days"], slip_days))
+    state = pd.Series(
+        np.select([scores["is_stale"], is_hot], ["stale", "hot"], ""), index=scores.index, dtype=object
+    ).replace("", None)
+    return listed.assign(
+        state=state, text=search_texts(listed, _SEARCHED), is_slipped=is_slipped(scores["slipped_days"], slip_days)
+    )
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #9efa8f1f
 WAITING = "prospecting"
@@ -70,11 +120,20 @@ def add_prospecting(
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #d027afac
 _EQUAL = ("stage", "regional_office", "manager", "sales_agent", "product", "grade")
-ORDERS = {"Chance": ("p_won_quarter_end", True), "Expected value (what is at stake)": ("expected_value", True), "Expected close": ("expected_close_date", False),
-          "Days open": ("age_days", True)}
-LOOKS = {"hot": ("state", "hot"), "stale": ("is_stale", True), "slipped": ("is_slipped", True), **{word: ("trend", word) for word in TRENDS}}
+ORDERS = {
+    "Chance": ("p_won_quarter_end", True),
+    "Expected value (what is at stake)": ("expected_value", True),
+    "Expected close": ("expected_close_date", False),
+    "Days open": ("age_days", True),
+}
+LOOKS = {
+    "hot": ("state", "hot"),
+    "stale": ("is_stale", True),
+    "slipped": ("is_slipped", True),
+    **{word: ("trend", word) for word in TRENDS},
+}
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #91b11a58
 def filter_deals(
     listed: pd.DataFrame,  # from tabulate_open
     values: Mapping[str, str],  # text, age, look, or a column -> what is wanted; empty = all
@@ -112,7 +171,10 @@ def count_stages(
 ) -> list[Bar]:  # engaging and prospecting; the latter are not scored
     "Count the open deals by stage; those without an engage date have no score."
     waiting = int((deals["stage"] == "prospecting").sum())
-    return [_bar("Engaging", len(listed), listed["expected_value"].sum()), Bar("Prospecting", waiting, f"{waiting:,} deal{'' if waiting == 1 else 's'}, not scored yet")]
+    return [
+        _bar("Engaging", len(listed), listed["expected_value"].sum()),
+        Bar("Prospecting", waiting, f"{waiting:,} deal{'' if waiting == 1 else 's'}, not scored yet"),
+    ]
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #b9ebb59e
 _NONE = "Not expected"
@@ -126,7 +188,8 @@ def count_months(
     month = listed["expected_close_date"].dt.strftime("%Y-%m")
     groups = listed["expected_value"].groupby(month).agg(["size", "sum"]).sort_index()
     rows = [_bar(str(name), int(row["size"]), row["sum"]) for name, row in groups.head(most).iterrows()]
-    later, never = groups.iloc[most:], listed.loc[month.isna(), "expected_value"]
+    later = groups.iloc[most:]
+    never = listed.loc[month.isna(), "expected_value"]
     rest = [("Later", int(later["size"].sum()), later["sum"].sum()), (_NONE, len(never), never.sum())]
     return rows + [_bar(*row) for row in rest if row[1]]
 
@@ -138,42 +201,68 @@ def count_changes(
     "Count what moved since the day that directions compare with, and what is stale."
     late = listed.loc[listed["is_slipped"], "slipped_days"]
     more = {"slipped": f", typically {late.median():,.0f} days later"} if len(late) else {}
-    return [Bar(word.capitalize(), count, f"{count:,} deal{'' if count == 1 else 's'}{more.get(word, '')}") for word, count in count_words(listed, slip_days).items()]
+    return [
+        Bar(word.capitalize(), count, f"{count:,} deal{'' if count == 1 else 's'}{more.get(word, '')}")
+        for word, count in count_words(listed, slip_days).items()
+    ]
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #965878fa
 MONTHS_OF = {"month": 1, "quarter": 3}
 
-
-def _target(targets: Mapping[str, Any], period: str, mean: float, booked: float, since: np.datetime64, last: np.datetime64) -> str:
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #addb1506
+def _target(
+    targets: Mapping[str, Any], period: str, mean: float, booked: float, since: np.datetime64, last: np.datetime64
+) -> str:
     "Hold what is booked in a period and what is to come against the target of the whole period."
     wanted = targets.get(period)
     if wanted is None:
         return ""
     if isinstance(wanted, bool) or not isinstance(wanted, (int, float)) or wanted <= 0:
-        raise CrmError(f"params.yaml, key dashboards.targets.{period}: {wanted!r} is no amount of money; give a number above 0, or remove the key.")
-    share = f"{format_number(100 * (mean + booked) / wanted, 0, '%')} of the {period}'s target of {format_number(wanted)}."
-    return f" With {format_number(booked)} won since {since} that makes {format_number(mean + booked)} by {last}, {share}" if booked else f" This is {share}"
+        raise CrmError(
+            f"params.yaml, key dashboards.targets.{period}: {wanted!r} is no amount of money; give a number above 0, or remove the key."
+        )
+    share = (
+        f"{format_number(100 * (mean + booked) / wanted, 0, '%')} of the {period}'s target of {format_number(wanted)}."
+    )
+    return (
+        f" With {format_number(booked)} won since {since} that makes {format_number(mean + booked)} by {last}, {share}"
+        if booked
+        else f" This is {share}"
+    )
 
-
-def _spans(forecast: pd.DataFrame, calendar: FiscalCalendar) -> list[tuple[list[str], np.datetime64, np.datetime64, str]]:
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #8cf8a9a6
+def _spans(
+    forecast: pd.DataFrame, calendar: FiscalCalendar
+) -> list[tuple[list[str], np.datetime64, np.datetime64, str]]:
     "List the windows shown, each once: the periods that mean it, its days as the forecast names them, and its name."
     found: dict[tuple[np.datetime64, np.datetime64], list[str]] = {}
     for row in forecast[forecast["period"].isin(list(MONTHS_OF))].drop_duplicates("period").itertuples():
         found.setdefault((as_days(row.first_day), as_days(row.last_day)), []).append(row.period)
     named = [(periods, *days, name_window(periods[0], *days)) for days, periods in found.items()]
-    return [(periods, first, last, name + ", the end of the quarter" * (len(periods) > 1)) for periods, first, last, name in named]
+    return [
+        (periods, first, last, name + ", the end of the quarter" * (len(periods) > 1))
+        for periods, first, last, name in named
+    ]
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #0d1e8afe
 def _said_interval(row: pd.Series) -> str:
     known = np.isfinite([row["p10"], row["p90"]]).all()
-    return f"8 times in 10 between {format_number(row['p10'])} and {format_number(row['p90'])}." if known else "No interval is given."
+    return (
+        f"8 times in 10 between {format_number(row['p10'])} and {format_number(row['p90'])}."
+        if known
+        else "No interval is given."
+    )
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #8a6b7b62
 def _begins(period: str, first: np.datetime64, calendar: FiscalCalendar) -> np.datetime64:
     "Give the day on which the month or quarter that holds a day began."
-    return first.astype("datetime64[M]").astype("datetime64[D]") if period == "month" else calendar.quarter_start(first)[()]
+    return (
+        first.astype("datetime64[M]").astype("datetime64[D]")
+        if period == "month"
+        else calendar.quarter_start(first)[()]
+    )
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #9c5ea2f6
 def forecast_tiles(
     forecast: pd.DataFrame,  # read_forecast: the whole, or the viewer's segment
     deals: pd.DataFrame,  # read_deals
@@ -181,16 +270,33 @@ def forecast_tiles(
     targets: Mapping[str, Any],  # month, quarter -> money
 ) -> list[Tile]:  # for each window: total, from today's pipeline, and what the same days brought before
     "Say what is expected on which days, beside the target and the same days before."
-    found, rows, as_of = [], forecast.set_index(["period", "scope"]), as_days(forecast["as_of"].iloc[0])
+    found = []
+    rows = forecast.set_index(["period", "scope"])
+    as_of = as_days(forecast["as_of"].iloc[0])
     for periods, first, last, name in _spans(forecast, calendar):
         whole, part = (rows.loc[(periods[0], scope)] for scope in ("total", "open_pipeline"))
         begun = {period: _begins(period, first, calendar) for period in periods}
-        aims = "".join(_target(targets, period, whole["mean"], won_revenue(deals, since, as_of), since, last) for period, since in begun.items())
+        aims = "".join(
+            _target(targets, period, whole["mean"], won_revenue(deals, since, as_of), since, last)
+            for period, since in begun.items()
+        )
         before = [shift_months(day, -MONTHS_OF[periods[0]]) for day in (first, last)]
         ago = f"Last {periods[0]}" if begun[periods[0]] == first else f"The same days a {periods[0]} before"
-        found += [Tile(f"{name}, including new deals", format_number(whole["mean"]), "", f"From {say_days(first, last)}. {_said_interval(whole)}{aims}"),
-                  Tile(f"{name}, from today's pipeline", format_number(part["mean"]), "", f"From deals that are open on {as_of}. {_said_interval(part)}"),
-                  Tile(ago, format_number(won_revenue(deals, *before)), "", f"Won from {say_days(*before)}.")]
+        found += [
+            Tile(
+                f"{name}, including new deals",
+                format_number(whole["mean"]),
+                "",
+                f"From {say_days(first, last)}. {_said_interval(whole)}{aims}",
+            ),
+            Tile(
+                f"{name}, from today's pipeline",
+                format_number(part["mean"]),
+                "",
+                f"From deals that are open on {as_of}. {_said_interval(part)}",
+            ),
+            Tile(ago, format_number(won_revenue(deals, *before)), "", f"Won from {say_days(*before)}."),
+        ]
     return found
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #35b9b5b3
@@ -201,10 +307,15 @@ def _say_records(forecast: pd.DataFrame, left: Mapping[str, Any], viewer: Viewer
         entry = left.get("record", {}).get(row.period, {}).get("total")
         if entry:
             text = say_record(entry)
-            said.setdefault((row.first_day, row.last_day), f"{name_window(row.period, row.first_day, row.last_day)}: {text[0].lower()}{text[1:]}")
-    return [f"{text} Judged on all deals of the company." if viewer.column is not None else text for text in said.values()]
+            said.setdefault(
+                (row.first_day, row.last_day),
+                f"{name_window(row.period, row.first_day, row.last_day)}: {text[0].lower()}{text[1:]}",
+            )
+    return [
+        f"{text} Judged on all deals of the company." if viewer.column is not None else text for text in said.values()
+    ]
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #2da84a1e
 def forecast_sentences(
     forecast: pd.DataFrame,  # read_forecast
     facts_left: Mapping[str, Any],  # read_metrics of the stage forecast
@@ -214,13 +325,22 @@ def forecast_sentences(
     "Say what the tiles cannot: how good such numbers were, why there is no interval, and whose target there is."
     said = []
     if viewer.column is not None:
-        said.append(f"You see the part of {viewer.column.replace('_', ' ')} {viewer.value}; a target stands beside the whole company only.")
+        said.append(
+            f"You see the part of {viewer.column.replace('_', ' ')} {viewer.value}; a target stands beside the whole company only."
+        )
     elif not targets:
         said.append("No target set. Ask your administrator.")
     said += _say_records(forecast, facts_left, viewer)
     notes = [text for text in facts_left.get("notes", []) if "next quarter" not in text]
     is_bare = forecast.loc[forecast["period"].isin(list(MONTHS_OF)), ["p10", "p90"]].isna().any(axis=None)
-    return said + (notes or ["No interval is given where past forecasts are too few, or too far from the plain average of earlier quarters."] if is_bare else [])
+    return said + (
+        notes
+        or [
+            "No interval is given where past forecasts are too few, or too far from the plain average of earlier quarters."
+        ]
+        if is_bare
+        else []
+    )
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #6bee73b5
 def won_before(
@@ -236,30 +356,44 @@ def coming_periods(
     forecast: pd.DataFrame,  # read_forecast: the whole, or the viewer's segment
 ) -> pd.DataFrame:  # label, start, mean, p10, p90 (money); the same days once
     "Name the periods to come by their days, as plot_forecast draws them."
-    rows = forecast[(forecast["scope"] == "total") & forecast["period"].isin(list(MONTHS_OF))].drop_duplicates(["first_day", "last_day"])
+    rows = forecast[(forecast["scope"] == "total") & forecast["period"].isin(list(MONTHS_OF))].drop_duplicates(
+        ["first_day", "last_day"]
+    )
     labels = [label_window(first, last) for first, last in zip(rows["first_day"], rows["last_day"])]
     return rows.assign(label=labels, start=rows["first_day"])[["label", "start", "mean", "p10", "p90"]]
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #b9a2a3e4
-_FEW, _BAND = 10, 0.25
+_FEW = 10
+_BAND = 0.25
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #901bc842
 def comparable_deals(
     deals: pd.DataFrame,  # read_deals
     deal: pd.Series,  # a row of tabulate_open
-) -> tuple[pd.DataFrame, str]:  # past deals, the latest closed first, with days_open and outcome; what they are, in words
+) -> tuple[
+    pd.DataFrame, str
+]:  # past deals, the latest closed first, with days_open and outcome; what they are, in words
     "Find past deals like this one, of the same product or price, that were still open at its age."
     until = deals["close_date"].fillna(deal["as_of"])
-    past = deals.assign(days_open=(until - deals["engage_date"]).dt.days, outcome=deals["stage"].where(deals["stage"].isin(["won", "lost"]), "open"))
+    past = deals.assign(
+        days_open=(until - deals["engage_date"]).dt.days,
+        outcome=deals["stage"].where(deals["stage"].isin(["won", "lost"]), "open"),
+    )
     is_like = past["days_open"].ge(deal["age_days"]) & past["opportunity_id"].ne(deal["opportunity_id"])
     if pd.isna(deal["product"]) and pd.isna(deal["list_price"]):
-        found, words = past[is_like], "of any kind"
+        found = past[is_like]
+        words = "of any kind"
     else:
-        found, words = past[is_like & past["product"].eq(deal["product"])], f"of the product {deal['product']}"
+        found = past[is_like & past["product"].eq(deal["product"])]
+        words = f"of the product {deal['product']}"
     if len(found) < _FEW and pd.notna(deal["list_price"]):
-        found = past[is_like & past["list_price"].between(deal["list_price"] * (1 - _BAND), deal["list_price"] * (1 + _BAND))]
+        found = past[
+            is_like & past["list_price"].between(deal["list_price"] * (1 - _BAND), deal["list_price"] * (1 + _BAND))
+        ]
         words = f"at a list price within {_BAND:.0%} of {format_number(deal['list_price'])}"
-    return found.sort_values(["close_date", "opportunity_id"], ascending=[False, True], na_position="last", ignore_index=True), words
+    return found.sort_values(
+        ["close_date", "opportunity_id"], ascending=[False, True], na_position="last", ignore_index=True
+    ), words
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #b6fd0454
 def say_comparables(
@@ -283,9 +417,13 @@ def chance_path(
     deal: pd.Series,  # a row of tabulate_open
 ) -> list[Bar]:  # the chance to be won by the quarter's end, as it was said at past month ends and is today
     "Follow what was said of a deal."
-    past = backtest[(backtest["opportunity_id"] == deal["opportunity_id"]) & (backtest["horizon"] == "quarter_end")].sort_values("as_of")
+    past = backtest[
+        (backtest["opportunity_id"] == deal["opportunity_id"]) & (backtest["horizon"] == "quarter_end")
+    ].sort_values("as_of")
     said = [*zip(past["as_of"], past["probability"]), (deal["as_of"], deal["p_won_quarter_end"])]
-    return [Bar(f"{day:%Y-%m-%d}", float(chance), format_number(100 * chance, 0, "%")) for day, chance in dict(said).items()]
+    return [
+        Bar(f"{day:%Y-%m-%d}", float(chance), format_number(100 * chance, 0, "%")) for day, chance in dict(said).items()
+    ]
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #ed3d9e47
 def _days(count: float) -> str:
@@ -295,26 +433,67 @@ def _days(count: float) -> str:
 def _day(value: Any) -> str:
     return "–" if pd.isna(value) else f"{value:%Y-%m-%d}"
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #4b4bd814
 def deal_facts(
     deal: pd.Series,  # a row of tabulate_open
 ) -> dict[str, str]:  # name -> text
     "List what is known of a deal."
-    is_scored, close = pd.notna(deal["grade"]), deal["expected_close_date"]
-    names = {"Product": deal["product"], "Account": deal["account"], "Agent": deal["sales_agent"], "Manager": deal["manager"], "Region": deal["regional_office"]}
+    is_scored = pd.notna(deal["grade"])
+    close = deal["expected_close_date"]
+    names = {
+        "Product": deal["product"],
+        "Account": deal["account"],
+        "Agent": deal["sales_agent"],
+        "Manager": deal["manager"],
+        "Region": deal["regional_office"],
+    }
     slip = deal["slipped_days"]
-    moved = "–" if not is_scored else "no" if not slip or pd.isna(slip) else f"{_days(abs(slip))} {'later' if slip > 0 else 'earlier'}"
-    return {"Stage": deal.get("stage", "engaging"), **{name: "–" if pd.isna(text) else str(text) for name, text in names.items()},
-            "Engaged on": _day(deal["engage_date"]), "Open for": _days(deal["age_days"]), "Close expected": "not expected" if is_scored and pd.isna(close) else _day(close),
-            "Close moved": moved, "Chance in 30 days": format_number(100 * deal["p_won_30"], 0, "%"),
-            "Chance by quarter's end": format_number(100 * deal["p_won_quarter_end"], 0, "%"), "Chance ever": format_number(100 * deal["p_won_ever"], 0, "%"),
-            "Value if won": format_number(deal["value"]), "Grade": deal["grade"] if is_scored else "–", "Trend": deal["trend"] if is_scored else "–"}
+    moved = (
+        "–"
+        if not is_scored
+        else "no"
+        if not slip or pd.isna(slip)
+        else f"{_days(abs(slip))} {'later' if slip > 0 else 'earlier'}"
+    )
+    return {
+        "Stage": deal.get("stage", "engaging"),
+        **{name: "–" if pd.isna(text) else str(text) for name, text in names.items()},
+        "Engaged on": _day(deal["engage_date"]),
+        "Open for": _days(deal["age_days"]),
+        "Close expected": "not expected" if is_scored and pd.isna(close) else _day(close),
+        "Close moved": moved,
+        "Chance in 30 days": format_number(100 * deal["p_won_30"], 0, "%"),
+        "Chance by quarter's end": format_number(100 * deal["p_won_quarter_end"], 0, "%"),
+        "Chance ever": format_number(100 * deal["p_won_ever"], 0, "%"),
+        "Value if won": format_number(deal["value"]),
+        "Grade": deal["grade"] if is_scored else "–",
+        "Trend": deal["trend"] if is_scored else "–",
+    }
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #15f4a0b4
-_FILE = ["opportunity_id", "product", "account", "sales_agent", "manager", "regional_office", "age_days", "grade", "state", "trend", "p_won_30", "p_won_quarter_end",
-         "p_won_ever", "expected_close_date", "slipped_days", "value", "expected_value", "reason_1", "stage"]
+_FILE = [
+    "opportunity_id",
+    "product",
+    "account",
+    "sales_agent",
+    "manager",
+    "regional_office",
+    "age_days",
+    "grade",
+    "state",
+    "trend",
+    "p_won_30",
+    "p_won_quarter_end",
+    "p_won_ever",
+    "expected_close_date",
+    "slipped_days",
+    "value",
+    "expected_value",
+    "reason_1",
+    "stage",
+]
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #305b8421
 def deals_csv(
     listed: pd.DataFrame,  # rows of tabulate_open, in the order shown
 ) -> bytes:  # CSV that a spreadsheet opens without running anything
@@ -324,20 +503,52 @@ def deals_csv(
     return defuse_formulas(rounded).to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode("utf-8-sig")
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #3450b64e
-_PAST = [Column("opportunity_id", "Deal"), Column("outcome", "Outcome", "chip"), Column("days_open", "Days open", "number"), Column("engage_date", "Engaged", "date"),
-         Column("close_date", "Closed", "date"), Column("close_value", "Value", "money"), Column("sales_agent", "Agent")]
+_PAST = [
+    Column("opportunity_id", "Deal"),
+    Column("outcome", "Outcome", "chip"),
+    Column("days_open", "Days open", "number"),
+    Column("engage_date", "Engaged", "date"),
+    Column("close_date", "Closed", "date"),
+    Column("close_value", "Value", "money"),
+    Column("sales_agent", "Agent"),
+]
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #f91e1363
 class DealPanel:
     """What is known of one deal, on a panel over the page."""
 
-    def __init__(self, listed: pd.DataFrame, deals: pd.DataFrame, reasons: pd.DataFrame, backtest: Callable[[], pd.DataFrame]):
-        self.listed, self.deals, self.reasons, self.backtest = listed.set_index("opportunity_id", drop=False), deals, reasons, cache(backtest)
-        self.known, self.why, self.path, self.said, self.none = facts({}), picture(None), bars([]), note(""), note("", "empty")
-        self.past = table(pd.DataFrame(columns=[column.key for column in _PAST]), _PAST, "Comparable past deals", "opportunity_id", empty="", size=10)
-        self.widget = panel([card("The deal", [self.known]), card("Why this chance", [self.none, self.why], "From the usual deal of the whole company to this one."),
-                             card("How its chance has moved", [self.path], "Chance to be won by the quarter's end, at past month ends and today."),
-                             card("What became of deals like it", [self.said, self.past])])
+    def __init__(
+        self, listed: pd.DataFrame, deals: pd.DataFrame, reasons: pd.DataFrame, backtest: Callable[[], pd.DataFrame]
+    ):
+        self.listed = listed.set_index("opportunity_id", drop=False)
+        self.deals = deals
+        self.reasons = reasons
+        self.backtest = cache(backtest)
+        self.known = facts({})
+        self.why = picture(None)
+        self.path = bars([])
+        self.said = note("")
+        self.none = note("", "empty")
+        self.past = table(
+            pd.DataFrame(columns=[column.key for column in _PAST]),
+            _PAST,
+            "Comparable past deals",
+            "opportunity_id",
+            empty="",
+            size=10,
+        )
+        self.widget = panel(
+            [
+                card("The deal", [self.known]),
+                card("Why this chance", [self.none, self.why], "From the usual deal of the whole company to this one."),
+                card(
+                    "How its chance has moved",
+                    [self.path],
+                    "Chance to be won by the quarter's end, at past month ends and today.",
+                ),
+                card("What became of deals like it", [self.said, self.past]),
+            ]
+        )
 
     def show(self, key: str) -> None:
         """Fill the panel with a deal and open it."""
@@ -347,7 +558,9 @@ class DealPanel:
         self.known.show(deal_facts(deal))
         self.why.day = ""
         if deal.get("stage") == WAITING:
-            self.said.text = "Nothing can be compared: past deals are compared at the same age, and this one has none yet."
+            self.said.text = (
+                "Nothing can be compared: past deals are compared at the same age, and this one has none yet."
+            )
             self.none.text = "This deal is prospecting and not scored yet. Its chance, and the reasons for it, appear once it is engaged."
             self.path.show([])
             self.past.show(self.past.given.iloc[:0])
@@ -362,7 +575,11 @@ class DealPanel:
 
     def _explain(self, deal: pd.Series) -> None:
         part = self.reasons[self.reasons["opportunity_id"] == deal["opportunity_id"]]
-        self.none.text = "" if len(part) else "No reasons are stored for this deal. Ask your administrator to rerun the stage explain."
+        self.none.text = (
+            ""
+            if len(part)
+            else "No reasons are stored for this deal. Ask your administrator to rerun the stage explain."
+        )
         if part.empty:
             return
         score = deal.get(f"p_won_{part['horizon'].iloc[0]}", deal["p_won_quarter_end"])
@@ -372,47 +589,90 @@ class DealPanel:
         self.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"From the usual deal to this one: {spoken}")
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #d138a459
-_LIST = [Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"), Column("p_won_quarter_end", "Quarter end", "percent"),
-         Column("p_won_30", "30 days", "percent"), Column("expected_close_date", "Close", "date"), Column("value", "If won", "money"),
-         Column("expected_value", "Expected", "money"), Column("state", "State", "chip"), Column("trend", "Trend", "chip"), Column("age_days", "Days open", "number"),
-         Column("account", "Account"), Column("product", "Product"), Column("sales_agent", "Agent"), Column("regional_office", "Region")]
+_LIST = [
+    Column("opportunity_id", "Deal"),
+    Column("grade", "Grade", "chip"),
+    Column("p_won_quarter_end", "Quarter end", "percent"),
+    Column("p_won_30", "30 days", "percent"),
+    Column("expected_close_date", "Close", "date"),
+    Column("value", "If won", "money"),
+    Column("expected_value", "Expected", "money"),
+    Column("state", "State", "chip"),
+    Column("trend", "Trend", "chip"),
+    Column("age_days", "Days open", "number"),
+    Column("account", "Account"),
+    Column("product", "Product"),
+    Column("sales_agent", "Agent"),
+    Column("regional_office", "Region"),
+]
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #60a0bfdd
 def _choices(listed: pd.DataFrame, name: str) -> tuple[str, ...]:
     return tuple(sorted(listed[name].dropna().astype(str).unique()))
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #872225dc
 def _fields(listed: pd.DataFrame) -> list[Field]:
-    names = {"regional_office": "Region", "manager": "Manager", "sales_agent": "Agent", "product": "Product", "grade": "Grade"}
+    names = {
+        "regional_office": "Region",
+        "manager": "Manager",
+        "sales_agent": "Agent",
+        "product": "Product",
+        "grade": "Grade",
+    }
     fields = [Field("stage", "Stage", _choices(listed, "stage"))] * (listed["stage"].nunique() > 1)
     fields += [Field(key, label, _choices(listed, key)) for key, label in names.items() if listed[key].notna().any()]
-    return [Field("order", "Order by", tuple(ORDERS), ""), Field("text", "Search"), Field("look", "Look at", tuple(LOOKS), "All deals"),
-            *fields, Field("age", "Age", tuple(AGES))]
+    return [
+        Field("order", "Order by", tuple(ORDERS), ""),
+        Field("text", "Search"),
+        Field("look", "Look at", tuple(LOOKS), "All deals"),
+        *fields,
+        Field("age", "Age", tuple(AGES)),
+    ]
 
-
+# %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #5b6e0a7e
 def say_shown(
     part: pd.DataFrame,  # rows of the list that fit
     listed: pd.DataFrame,  # the whole list
     closed: pd.DataFrame | None = None,  # closed deals that hold the words searched for; none = nothing is searched for
 ) -> str:  # sentences
     "Say how many deals are shown, and what a search cannot show."
-    said, waiting = [f"{len(part):,} of {len(listed):,} open deals, {format_number(part['expected_value'].sum())} expected in all."], int((part["stage"] == WAITING).sum())
+    said = [
+        f"{len(part):,} of {len(listed):,} open deals, {format_number(part['expected_value'].sum())} expected in all."
+    ]
+    waiting = int((part["stage"] == WAITING).sum())
     if waiting:
-        said.append(f"{waiting:,} {'is' if waiting == 1 else 'are'} prospecting and not scored yet: a chance is given from the day of engagement on.")
+        said.append(
+            f"{waiting:,} {'is' if waiting == 1 else 'are'} prospecting and not scored yet: a chance is given from the day of engagement on."
+        )
     if closed is not None:
-        won, bare = int((closed["stage"] == "won").sum()), int(listed["account"].isna().sum())
+        won = int((closed["stage"] == "won").sum())
+        bare = int(listed["account"].isna().sum())
         said.append(f"Among the closed deals {len(closed):,} fit the words: {won:,} won, {len(closed) - won:,} lost.")
-        said += [f"{bare:,} of the {len(listed):,} open deals name no account in the CRM, so no search for an account finds them."] * bool(bare)
+        said += [
+            f"{bare:,} of the {len(listed):,} open deals name no account in the CRM, so no search for an account finds them."
+        ] * bool(bare)
     return " ".join(said)
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #747667c9
 def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> Widget:
-    shown = table(listed, filled_columns(listed, _LIST), "Open deals", "opportunity_id", opened.show, "No open deal fits these filters: clear one of them.")
-    count, first, past = note("", "empty"), next(iter(ORDERS)), deals[deals["stage"].isin(["won", "lost"])]
-    order, texts = {}, cache(lambda: search_texts(past, _SEARCHED))
+    shown = table(
+        listed,
+        filled_columns(listed, _LIST),
+        "Open deals",
+        "opportunity_id",
+        opened.show,
+        "No open deal fits these filters: clear one of them.",
+    )
+    count = note("", "empty")
+    first = next(iter(ORDERS))
+    past = deals[deals["stage"].isin(["won", "lost"])]
+    order = {}
+    texts = cache(lambda: search_texts(past, _SEARCHED))
 
     def narrow(values: dict[str, str]) -> None:
-        part, words, wanted = filter_deals(listed, values), values.get("text", "").strip(), values.get("order", first)
+        part = filter_deals(listed, values)
+        words = values.get("text", "").strip()
+        wanted = values.get("order", first)
         if wanted in ORDERS and order.get("now") != wanted:
             order["now"], (shown.sort_key, shown.descending) = wanted, ORDERS[wanted]
         shown.show(part)
@@ -421,8 +681,12 @@ def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> 
     fields = filters(_fields(listed), narrow, {"order": first})
     narrow({"order": first})
     file = download("Download these rows as CSV", "open_deals.csv", lambda: deals_csv(shown.ordered))
-    return card("Open deals", [fields, count, shown, file], "Chance to be won by the quarter's end and within 30 days, expected close, value if won, and expected value: the chance ever to be won times the value. "
-                "A search looks at deal, account, product, agent, manager and region. Open a deal to see why it has its chance.")
+    return card(
+        "Open deals",
+        [fields, count, shown, file],
+        "Chance to be won by the quarter's end and within 30 days, expected close, value if won, and expected value: the chance ever to be won times the value. "
+        "A search looks at deal, account, product, agent, manager and region. Open a deal to see why it has its chance.",
+    )
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #42dab809
 def say_new_deals(
@@ -443,12 +707,26 @@ def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
     forecast = read_forecast(folder, viewer)
     rows = forecast if viewer.column else forecast[forecast["segment"] == "all"]
     if rows.empty:
-        return note(f"The forecast holds no part for {viewer.column.replace('_', ' ')} {viewer.value}, and other parts are not yours to see.", "empty")
+        return note(
+            f"The forecast holds no part for {viewer.column.replace('_', ' ')} {viewer.value}, and other parts are not yours to see.",
+            "empty",
+        )
     alarm = say_new_deals(folder, viewer, deals, rows["as_of"].iloc[0])
     said = [sentences(forecast_sentences(rows, read_stage_metrics(folder, viewer, "forecast"), targets, viewer))]
+
     def draw() -> Widget:
-        return picture(plot_forecast(won_before(deals), coming_periods(rows)), "Revenue won by month, and the forecast of what is to come")
-    return stack([*([note(alarm, "error")] if alarm else []), tiles(forecast_tiles(rows, deals, calendar, targets)), side_by_side([card("Won, and to come", [later(draw)]), card("How to read it", said)], 420)])
+        return picture(
+            plot_forecast(won_before(deals), coming_periods(rows)),
+            "Revenue won by month, and the forecast of what is to come",
+        )
+
+    return stack(
+        [
+            *([note(alarm, "error")] if alarm else []),
+            tiles(forecast_tiles(rows, deals, calendar, targets)),
+            side_by_side([card("Won, and to come", [later(draw)]), card("How to read it", said)], 420),
+        ]
+    )
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #0ca4d6a3
 def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
@@ -460,10 +738,22 @@ def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Ma
     chosen = read_facts(folder).model
     everything = add_prospecting(listed, deals)
     opened = DealPanel(everything, deals, read_reasons(folder, viewer), lambda: read_backtest(folder, viewer, [chosen]))
-    days, meanings = params["publish"].get("trend_days", 28), explain_words(None, slip_days, params["features"].get("stale_quantile", 0.9))
-    counted = [card("By grade", [bars(count_grades(listed))], f"A: a chance of at least {params['publish'].get('grades', (0.5,))[0]:.0%} to be won by the quarter's end."), card("By stage", [bars(count_stages(listed, deals))]),
-               card("By month of expected close", [bars(count_months(listed))]),
-               card("Change", [bars(count_changes(listed, slip_days))], f"Against about {days} days earlier. Slipped: {meanings['slipped']}. Stale: {meanings['stale']}.")]
+    days = params["publish"].get("trend_days", 28)
+    meanings = explain_words(None, slip_days, params["features"].get("stale_quantile", 0.9))
+    counted = [
+        card(
+            "By grade",
+            [bars(count_grades(listed))],
+            f"A: a chance of at least {params['publish'].get('grades', (0.5,))[0]:.0%} to be won by the quarter's end.",
+        ),
+        card("By stage", [bars(count_stages(listed, deals))]),
+        card("By month of expected close", [bars(count_months(listed))]),
+        card(
+            "Change",
+            [bars(count_changes(listed, slip_days))],
+            f"Against about {days} days earlier. Slipped: {meanings['slipped']}. Stale: {meanings['stale']}.",
+        ),
+    ]
     return stack([side_by_side(counted, 270), _list_card(everything, deals, opened), opened.widget])
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #0917c810
@@ -472,9 +762,11 @@ def pipeline_page(
     viewer: Viewer,  # who looks
 ) -> Widget:  # the dashboard
     "Build the page: what will we win, and what needs me this week?"
+
     def build() -> Widget:
         bundle, params = open_published(folder)
         deals = read_viewed_deals(bundle, viewer)
         parts = [build_or_say(part, bundle, viewer, deals, params) for part in (_forecast_part, _pipeline_part)]
         return stack([note(say_bundle(read_facts(bundle))), *parts])
+
     return page("Pipeline", "What will we win, and what needs me this week?", [build_or_say(build)], viewer.name)

@@ -38,10 +38,25 @@ from voila.configuration import VoilaConfiguration
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
-from ..access.users import LOCAL, User, Lockout, Viewer, check_password, read_users
+from ..access.users import LOCAL, Lockout, User, Viewer, check_password, read_users
 from ..base.config import CrmError
-from .gate import (GATE, STRICT, TEMPLATES, Dashboard, Opened, Pages, Sessions, announce_viewer, count_pages,
-                          draw_page, find_least_used, find_left, forget_viewer, greet, list_dashboards)
+from crm_lib.dashboards.gate import (
+    GATE,
+    STRICT,
+    TEMPLATES,
+    Dashboard,
+    Opened,
+    Pages,
+    Sessions,
+    announce_viewer,
+    count_pages,
+    draw_page,
+    find_least_used,
+    find_left,
+    forget_viewer,
+    greet,
+    list_dashboards,
+)
 from ..registry.bundles import current_name
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #08f3643f
@@ -70,18 +85,29 @@ def plan_server(
     "Decide what is served, and refuse what would not be safe or useful."
     project = Path(project).resolve()
     beside = Path(str(TEMPLATES)).parents[1]
-    folder = next((top / "nbs" / "dashboards" for top in (project, beside) if any((top / "nbs" / "dashboards").glob("*.ipynb"))), None)
+    folder = next(
+        (top / "nbs" / "dashboards" for top in (project, beside) if any((top / "nbs" / "dashboards").glob("*.ipynb"))),
+        None,
+    )
     if folder is None:
-        raise CrmError(f"{project / 'nbs' / 'dashboards'} holds no notebook: run the command in the project's top folder.")
+        raise CrmError(
+            f"{project / 'nbs' / 'dashboards'} holds no notebook: run the command in the project's top folder."
+        )
     warm = settings["pool_size"] * len(list_dashboards(folder))
     if warm >= settings["most_kernels"]:
-        raise CrmError(f"params.yaml, key dashboards.most_kernels: {settings['most_kernels']} leaves no room for a visitor beside {warm} kernels kept "
-                       "warm; raise it or lower dashboards.pool_size.")
+        raise CrmError(
+            f"params.yaml, key dashboards.most_kernels: {settings['most_kernels']} leaves no room for a visitor beside {warm} kernels kept "
+            "warm; raise it or lower dashboards.pool_size."
+        )
     if with_token and host != LOOPBACK:
-        raise CrmError(f"A token opens the dashboards from this machine only: leave --host {host} out, or make accounts with `crm users add`.")
+        raise CrmError(
+            f"A token opens the dashboards from this machine only: leave --host {host} out, or make accounts with `crm users add`."
+        )
     if not with_token and not read_users():
-        raise CrmError("There is no account yet: make one with `crm users add NAME --role admin`, or look around on this machine with "
-                       "`crm dashboards --token`.")
+        raise CrmError(
+            "There is no account yet: make one with `crm users add NAME --role admin`, or look around on this machine with "
+            "`crm dashboards --token`."
+        )
     return Plan(project, folder, settings, host, secrets.token_urlsafe(32) if with_token else None)
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #21f3e69d
@@ -117,7 +143,11 @@ class _Kernels(AsyncMappingKernelManager):
         return kernel in self and getattr(self.get_kernel(kernel), "execution_state", "idle") != "busy"
 
     async def start_kernel(self, **options: Any) -> str:
-        env = {**(options.pop("env", None) or os.environ), GATE: self.plan.folder, "CRM_PROJECT": str(self.plan.project)}
+        env = {
+            **(options.pop("env", None) or os.environ),
+            GATE: self.plan.folder,
+            "CRM_PROJECT": str(self.plan.project),
+        }
         return await super().start_kernel(env=env, **options)
 
     def remove_kernel(self, kernel_id: str) -> Any:
@@ -129,7 +159,8 @@ class _Claims:
     "The manager of kernels as one request sees it."
 
     def __init__(self, kernels: Any, page: Opened, viewer: Viewer) -> None:
-        self._kernels, self._claim = kernels, lambda kernel: kernels.claim(kernel, page, viewer)
+        self._kernels = kernels
+        self._claim = lambda kernel: kernels.claim(kernel, page, viewer)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
@@ -137,11 +168,14 @@ class _Claims:
     async def get_rendered_notebook(self, notebook_name: str, **_: Any) -> Any:
         task, cells, kernel = await self._kernels.get_rendered_notebook(notebook_name=notebook_name)
         self._claim(kernel)
-        asyncio.get_running_loop().call_later(2, _refill, self._kernels, notebook_name)  # the page that is asked for comes first
+        asyncio.get_running_loop().call_later(
+            2, _refill, self._kernels, notebook_name
+        )  # the page that is asked for comes first
         return task, cells, kernel
 
     async def start_kernel(self, **options: Any) -> str:
         from uuid import uuid4
+
         kernel = str(uuid4())
         self._claim(kernel)
         try:
@@ -161,7 +195,7 @@ def _count(kernels: Any) -> int:
     beside = [max(coming[name], kernels.get_pool_size(name)) for name in {*coming, *kernels._pools}]
     return len(kernels.pages.open) + sum(beside)
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #9e9af05c
 def _refill(kernels: Any, notebook: str, delay: float | None = None) -> None:
     "Fill the pool of a notebook as far as the bound allows, with nothing of the visitor before in the kernel's surroundings."
     if kernels.ended:
@@ -174,7 +208,8 @@ def _refill(kernels: Any, notebook: str, delay: float | None = None) -> None:
 
 def _bound_pool(kernels: Any) -> None:
     "Take the filling of the pool out of Voila's hands: it passes the address of one visitor to the kernel of the next."
-    kernels.fill, kernels.fill_if_needed = kernels.fill_if_needed, lambda *_, **__: None
+    kernels.fill = kernels.fill_if_needed
+    kernels.fill_if_needed = lambda *_, **__: None
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #ec8ac198
 class _Identity(IdentityProvider):
@@ -196,17 +231,22 @@ class _Owner(Authorizer):
 
     def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
         kernel = handler.path_kwargs.get("kernel_id")
-        return resource == "kernels" and kernel is not None and handler.kernel_manager.owners.get(kernel) == handler.request.key
+        return (
+            resource == "kernels"
+            and kernel is not None
+            and handler.kernel_manager.owners.get(kernel) == handler.request.key
+        )
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #520ceb6c
 _PAGES = ("/", "/voila/render/")
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #f3248106
 class _Refusal(RequestHandler):
     "Answers in the place of a handler that may not be reached."
 
     def initialize(self, status: int, location: str = "") -> None:
-        self.status, self.location = status, location
+        self.status = status
+        self.location = location
 
     def prepare(self) -> None:
         self.set_header("Cache-Control", "no-store")
@@ -215,25 +255,43 @@ class _Refusal(RequestHandler):
             return
         self.set_header("Content-Security-Policy", STRICT)
         self.set_status(self.status)
-        self.finish(draw_page("Not here", "Sign in first." if self.status == 403 else "There is no such page.", link="/", link_text="Dashboards"))
+        self.finish(
+            draw_page(
+                "Not here",
+                "Sign in first." if self.status == 403 else "There is no such page.",
+                link="/",
+                link_text="Dashboards",
+            )
+        )
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #29eac874
 class _Guard(Application):
     "Looks at every request before a handler is chosen."
 
-    def get_handler_delegate(self, request: Any, target_class: type, target_kwargs: Any = None, path_args: Any = None,
-                             path_kwargs: Any = None) -> Any:
+    def get_handler_delegate(
+        self,
+        request: Any,
+        target_class: type,
+        target_kwargs: Any = None,
+        path_args: Any = None,
+        path_kwargs: Any = None,
+    ) -> Any:
         app = self.settings["voila"]
         request.key = app.read_cookie(request)
         request.viewer = app.sessions.find(request.key) if request.key else None
-        kernel = (path_kwargs or {}).get("kernel_id") or (path_args[0] if path_args and "/shutdown/" in request.path else None)
+        kernel = (path_kwargs or {}).get("kernel_id") or (
+            path_args[0] if path_args and "/shutdown/" in request.path else None
+        )
         if request.viewer is None and not issubclass(target_class, (_Login, _Logout)):
             page = request.method in ("GET", "HEAD") and (request.path == "/" or request.path.startswith(_PAGES[1]))
-            target_class, target_kwargs = _Refusal, {"status": 403, "location": f"/login?next={quote(request.path)}" if page else ""}
+            target_class = _Refusal
+            target_kwargs = {"status": 403, "location": f"/login?next={quote(request.path)}" if page else ""}
         elif kernel is not None and app.kernel_manager.owners.get(kernel.decode(errors="replace")) != request.key:
-            target_class, target_kwargs = _Refusal, {"status": 404}
+            target_class = _Refusal
+            target_kwargs = {"status": 404}
         if target_class is _Refusal:
-            path_args, path_kwargs = [], {}
+            path_args = []
+            path_kwargs = {}
         return super().get_handler_delegate(request, target_class, target_kwargs, path_args, path_kwargs)
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #ce42fc22
@@ -256,9 +314,15 @@ class _Own(JupyterHandler):
         self.finish(draw_page(title, sentence, viewer=self.request.viewer, **parts))
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        sentences = {403: "This page was open for too long, or was sent from elsewhere: load it again.", 404: "There is no such page.",
-                     405: "There is no such page."}
-        sentence = sentences.get(status_code, "Something went wrong here, and the server's log names it: try again, or tell whoever runs the server.")
+        sentences = {
+            403: "This page was open for too long, or was sent from elsewhere: load it again.",
+            404: "There is no such page.",
+            405: "There is no such page.",
+        }
+        sentence = sentences.get(
+            status_code,
+            "Something went wrong here, and the server's log names it: try again, or tell whoever runs the server.",
+        )
         self.show("That did not work", sentence, status_code, link="/", link_text="Dashboards")
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #6d1d9272
@@ -267,7 +331,11 @@ class _Login(_Own):
 
     def _next(self) -> str:
         wanted = self.get_query_argument("next", "/")
-        return wanted if wanted.removeprefix(_PAGES[1]) in self.app.list_dashboards() and wanted.startswith(_PAGES[1]) else "/"
+        return (
+            wanted
+            if wanted.removeprefix(_PAGES[1]) in self.app.list_dashboards() and wanted.startswith(_PAGES[1])
+            else "/"
+        )
 
     def _ask(self, sentence: str = "", status: int = 200, name: str = "") -> None:
         form = {"next": self._next(), "xsrf": self.xsrf_token.decode(), "name": name}
@@ -275,21 +343,36 @@ class _Login(_Own):
 
     def _enter(self, viewer: Viewer, stamp: str | None = None) -> None:
         self.app.log.info("%r signed in from %s", viewer.name, self.request.remote_ip)
-        former, key = self.request.key, self.app.sessions.open(viewer, stamp)
+        former = self.request.key
+        key = self.app.sessions.open(viewer, stamp)
         if former:
             _end_session(self.app, former)
         hours = self.app.plan.settings["session_hours"]
-        self.set_signed_cookie(self.app.cookie_name, key, expires_days=hours / 24, httponly=True, samesite="Lax", path="/",
-                               secure=self.app.plan.settings["https"] or self.request.protocol == "https")
+        self.set_signed_cookie(
+            self.app.cookie_name,
+            key,
+            expires_days=hours / 24,
+            httponly=True,
+            samesite="Lax",
+            path="/",
+            secure=self.app.plan.settings["https"] or self.request.protocol == "https",
+        )
         self.redirect(self._next())
 
     @allow_unauthenticated
     def get(self) -> None:
-        token, typed = self.app.plan.token, self.get_query_argument("token", "")
-        if token and ip_address(self.request.remote_ip).is_loopback and hmac.compare_digest(token.encode(), typed.encode()):
+        token = self.app.plan.token
+        typed = self.get_query_argument("token", "")
+        if (
+            token
+            and ip_address(self.request.remote_ip).is_loopback
+            and hmac.compare_digest(token.encode(), typed.encode())
+        ):
             self._enter(LOCAL)
         elif typed:
-            self._ask("This token does not open anything: take the address that `crm dashboards --token` printed last.", 401)
+            self._ask(
+                "This token does not open anything: take the address that `crm dashboards --token` printed last.", 401
+            )
         elif self.request.viewer:
             self.redirect(self._next())
         else:
@@ -297,7 +380,8 @@ class _Login(_Own):
 
     @allow_unauthenticated
     async def post(self) -> None:
-        name, password = self.get_body_argument("name", ""), self.get_body_argument("password", "", strip=False)
+        name = self.get_body_argument("name", "")
+        password = self.get_body_argument("password", "", strip=False)
         if self.app.queued >= _MOST_QUEUED:
             return self._ask("Very many people are signing in at this moment: try again in a minute.", 503, name)
         account, wait = await _admit(self.app, name, password, self.request.remote_ip)
@@ -339,20 +423,31 @@ class _Pulse(_Own):
     "Tells a page whether it can still be believed."
 
     async def get(self, kernel: str) -> None:
-        kernels, idle = self.app.kernel_manager, self.get_query_argument("idle", "")
+        kernels = self.app.kernel_manager
+        idle = self.get_query_argument("idle", "")
         page, why = greet(kernels.pages, kernel, self.request.key, float(idle) if idle.isdecimal() else None)
         if page and not page.is_loading and await kernels.has_died(kernel):
             _end_page(self.app, kernel, "died")
-            page, why = None, "died"
+            page = None
+            why = "died"
         self.set_header("Cache-Control", "no-store")
-        self.finish({"lives": page is not None, "why": why, "connected": bool(kernels._kernel_connections.get(kernel)),
-                     "shown": page.bundle if page else "", "bundle": current_name(self.app.plan.project)})
+        self.finish(
+            {
+                "lives": page is not None,
+                "why": why,
+                "connected": bool(kernels._kernel_connections.get(kernel)),
+                "shown": page.bundle if page else "",
+                "bundle": current_name(self.app.plan.project),
+            }
+        )
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #d6e3b814
-OWN_ONLY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-            "font-src 'self' data:; connect-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'")
+OWN_ONLY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
+)
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #684f4021
 class _Page(_Own, TornadoVoilaHandler):
     "Renders a dashboard in a kernel of its own."
 
@@ -379,7 +474,8 @@ class _Page(_Own, TornadoVoilaHandler):
             self.set_header("Retry-After", "60")
             self.show("All places are taken", reason, 503, link=f"/voila/render/{quote(path)}", link_text="Try again")
             return
-        pages, _ = self.app.kernel_manager.pages, self.xsrf_token  # the page says good-bye with this cookie
+        pages = self.app.kernel_manager.pages
+        _ = self.xsrf_token  # the page says good-bye with this cookie
         bundle = current_name(self.app.plan.project)
         self.opened = pages.expect(Opened(self.request.key, self.request.viewer.name, path, bundle))
         try:
@@ -388,22 +484,60 @@ class _Page(_Own, TornadoVoilaHandler):
             pages.arrive(self.opened)
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #fcd68d28
-_KEPT = ("/api/kernels/", "/voila/templates/", "/voila/static/", "/voila/api/themes/", "/voila/api/shutdown/", "/voila/labextensions/")
-_EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "jupyter-vue", "jupyter-vuetify"]
+_KEPT = (
+    "/api/kernels/",
+    "/voila/templates/",
+    "/voila/static/",
+    "/voila/api/themes/",
+    "/voila/api/shutdown/",
+    "/voila/labextensions/",
+)
+_EXTENSIONS = [
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+    "jupyter-vue",
+    "jupyter-vuetify",
+]
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #488daf92
 def _configure(plan: Plan) -> Config:
-    return Config({
-        "Voila": {"ip": plan.host, "root_dir": str(plan.dashboards), "open_browser": False, "config_file_paths": [], "connection_dir_root": plan.folder,
-                  "identity_provider_class": _Identity, "authorizer_class": _Owner, "log_level": "WARN"},
-        "VoilaConfiguration": {"template": "crm", "file_allowlist": [], "file_denylist": [".*"], "show_tracebacks": False, "preheat_kernel": True,
-                               "default_pool_size": plan.settings["pool_size"], "allow_template_override": "NO", "allow_theme_override": "NO",
-                               "extension_allowlist": _EXTENSIONS, "multi_kernel_manager_class": _Kernels},
-        "VoilaExecutor": {"iopub_timeout": 120, "cell_error_instruction": "The server's log names the cause: try again, or tell whoever runs the server."},
-        "VoilaKernelManager": {"fill_delay": 0.2},
-        "MappingKernelManager": {"cull_idle_timeout": 0, "buffer_offline_messages": False, "allow_tracebacks": False},
-        "KernelManager": {"transport": "ipc", "autorestart": False},  # a new one would know nothing of the page
-    })
+    return Config(
+        {
+            "Voila": {
+                "ip": plan.host,
+                "root_dir": str(plan.dashboards),
+                "open_browser": False,
+                "config_file_paths": [],
+                "connection_dir_root": plan.folder,
+                "identity_provider_class": _Identity,
+                "authorizer_class": _Owner,
+                "log_level": "WARN",
+            },
+            "VoilaConfiguration": {
+                "template": "crm",
+                "file_allowlist": [],
+                "file_denylist": [".*"],
+                "show_tracebacks": False,
+                "preheat_kernel": True,
+                "default_pool_size": plan.settings["pool_size"],
+                "allow_template_override": "NO",
+                "allow_theme_override": "NO",
+                "extension_allowlist": _EXTENSIONS,
+                "multi_kernel_manager_class": _Kernels,
+            },
+            "VoilaExecutor": {
+                "iopub_timeout": 120,
+                "cell_error_instruction": "The server's log names the cause: try again, or tell whoever runs the server.",
+            },
+            "VoilaKernelManager": {"fill_delay": 0.2},
+            "MappingKernelManager": {
+                "cull_idle_timeout": 0,
+                "buffer_offline_messages": False,
+                "allow_tracebacks": False,
+            },
+            "KernelManager": {"transport": "ipc", "autorestart": False},  # a new one would know nothing of the page
+        }
+    )
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #783c4629
 class _Server(Voila):
@@ -413,10 +547,13 @@ class _Server(Voila):
 
     def __init__(self, plan: Plan, **options: Any) -> None:
         super().__init__(config=_configure(plan), **options)
-        self.plan, self.connection_dir = plan, plan.folder
+        self.plan = plan
+        self.connection_dir = plan.folder
         self.sessions = Sessions(plan.settings["session_hours"] * 3600, self._accounts)
         self.lockout = Lockout(plan.settings["lockout_minutes"] * 60)
-        self.checks, self.turn, self.queued = asyncio.Semaphore(2), asyncio.Condition(), 0
+        self.checks = asyncio.Semaphore(2)
+        self.turn = asyncio.Condition()
+        self.queued = 0
         self.stopped = asyncio.Event()
         self.voila_configuration = VoilaConfiguration(parent=self)
         self.setup_template_dirs()
@@ -433,7 +570,9 @@ class _Server(Voila):
 
     @property
     def data_dir(self) -> str:
-        return next(path for path in jupyter_path("voila") if Path(path, "themes").is_dir())  # not our own folder of templates
+        return next(
+            path for path in jupyter_path("voila") if Path(path, "themes").is_dir()
+        )  # not our own folder of templates
 
     @property
     def cookie_name(self) -> str:
@@ -463,11 +602,13 @@ async def _begin(app: _Server, limits: dict[Any, int]) -> float:
     finally:
         app.queued -= 1
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #d5a168fb
 async def _admit(app: _Server, name: str, password: str, address: str) -> tuple[User | None, float]:
     "Check a password, unless too many attempts have failed: the account, or the seconds to wait."
-    keys, failures = (("account", name), ("address", address)), app.plan.settings["lockout_failures"]
-    wait, account = await _begin(app, dict(zip(keys, (failures, 4 * failures), strict=True))), None
+    keys = (("account", name), ("address", address))
+    failures = app.plan.settings["lockout_failures"]
+    wait = await _begin(app, dict(zip(keys, (failures, 4 * failures), strict=True)))
+    account = None
     if wait:
         app.log.warning("%r from %s is shut out for %.0f seconds", name, address, wait)
         return None, wait
@@ -485,19 +626,24 @@ async def _admit(app: _Server, name: str, password: str, address: str) -> tuple[
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #1c038ad0
 def _make_room(app: _Server, account: str, notebook: str) -> str:
     "Find a place for a page: the empty text, or why there is none."
-    kernels, most = app.kernel_manager, app.plan.settings["kernels_per_account"]
+    kernels = app.kernel_manager
+    most = app.plan.settings["kernels_per_account"]
     _drop_failed(kernels)
     while count_pages(kernels.pages, account) >= most:
         kernel = find_least_used(kernels.pages, account, kernels.is_idle)
         if kernel is None:
-            return (f"{most} of your dashboards are being opened or at work, and no account may have more: "
-                    "wait until one of them stands, or close one that you no longer need.")
+            return (
+                f"{most} of your dashboards are being opened or at work, and no account may have more: "
+                "wait until one of them stands, or close one that you no longer need."
+            )
         _end_page(app, kernel, "room")
     coming = sum(page.notebook == notebook for page in kernels.pages.coming)
     if kernels.get_pool_size(notebook) > coming or _count(kernels) < app.plan.settings["most_kernels"]:
         return ""
-    return (f"{app.plan.settings['most_kernels']} dashboards are open, and this server carries no more: "
-            "close one that you no longer need, or come back in a few minutes.")
+    return (
+        f"{app.plan.settings['most_kernels']} dashboards are open, and this server carries no more: "
+        "close one that you no longer need, or come back in a few minutes."
+    )
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #516e9bb4
 async def _shut(app: _Server, kernel: str) -> None:
@@ -515,13 +661,16 @@ def _end_page(app: _Server, kernel: str, why: str = "") -> None:
 def _end_session(app: _Server, key: str) -> None:
     "End a session and its kernels."
     app.sessions.close(key)
-    for kernel in [kernel for kernel, owner in app.kernel_manager.owners.items() if owner == key and kernel in app.kernel_manager]:
+    for kernel in [
+        kernel for kernel, owner in app.kernel_manager.owners.items() if owner == key and kernel in app.kernel_manager
+    ]:
         _end_page(app, kernel)
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #4303e0be
 async def _end_dead(app: _Server) -> None:
     "End the pages whose kernel died or whom nobody looks at, and take dead kernels out of the pool."
-    kernels, pages = app.kernel_manager, app.kernel_manager.pages
+    kernels = app.kernel_manager
+    pages = app.kernel_manager.pages
     for kernel, page in list(pages.open.items()):
         if kernels._kernel_connections.get(kernel):
             greet(pages, kernel, page.key)
@@ -535,7 +684,7 @@ async def _end_dead(app: _Server) -> None:
         if await kernels.has_died(kernel):
             await _shut(app, kernel)
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #8a893de6
 async def _sweep(app: _Server) -> None:
     "Look for what has ended, and refill the pool."
     for key in set(app.kernel_manager.owners.values()):
@@ -548,13 +697,21 @@ async def _sweep(app: _Server) -> None:
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #9d8f0c40
 def _log_request(handler: Any) -> None:
     "Log who asked for what, without the address's query, which may hold a token."
-    request, viewer = handler.request, getattr(handler.request, "viewer", None)
+    request = handler.request
+    viewer = getattr(handler.request, "viewer", None)
     app = handler.application.settings["voila"]
     if isinstance(handler, _Pulse) and handler.get_status() == 200:
         return  # every page, every few seconds
-    app.log.info("%d %s %s %r %.0f ms", handler.get_status(), request.method, request.path, viewer and viewer.name, 1000 * request.request_time())
+    app.log.info(
+        "%d %s %s %r %.0f ms",
+        handler.get_status(),
+        request.method,
+        request.path,
+        viewer and viewer.name,
+        1000 * request.request_time(),
+    )
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #5d4e15bf
 class _Cached:
     "Lets a browser keep scripts and styles for a day, and nobody between; what is not there is a short sentence."
 
@@ -571,7 +728,7 @@ class _Cached:
     def write_error(self: Any, status_code: int, **_: Any) -> None:
         self.finish("There is no such file.")
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #a81a61f3
 def _cache(pattern: str, handler: type, options: dict[str, Any] | None = None) -> tuple[str, type, dict[str, Any]]:
     if issubclass(handler, StaticFileHandler):
         handler = type(handler.__name__, (_Cached, handler), {})
@@ -608,16 +765,25 @@ async def run_server(
         family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
         listening = socket.create_server((plan.host, plan.settings["port"]), family=family)
     except OSError as error:
-        raise CrmError(f"{plan.host}, port {plan.settings['port']} cannot be listened at ({error.strerror}): choose another with --port.") from None
+        raise CrmError(
+            f"{plan.host}, port {plan.settings['port']} cannot be listened at ({error.strerror}): choose another with --port."
+        ) from None
     plan.folder = _make_folder()
     app = _Server(plan)
-    app.log_level, app.port = log_level, listening.getsockname()[1]
-    app.app = _Guard(**app.init_settings(), default_handler_class=_Nothing, log_function=_log_request, websocket_max_message_size=2**26,
-                     xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]})
+    app.log_level = log_level
+    app.port = listening.getsockname()[1]
+    app.app = _Guard(
+        **app.init_settings(),
+        default_handler_class=_Nothing,
+        log_function=_log_request,
+        websocket_max_message_size=2**26,
+        xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]},
+    )
     app.app.add_handlers(".*$", _handlers(app))
     app.contents_manager.log = logging.getLogger("crm_lib.contents")
     _bound_pool(app.kernel_manager)
-    server, sweeper = HTTPServer(app.app, max_body_size=2**20), PeriodicCallback(partial(_sweep, app), 1000 * plan.sweep_seconds)
+    server = HTTPServer(app.app, max_body_size=2**20)
+    sweeper = PeriodicCallback(partial(_sweep, app), 1000 * plan.sweep_seconds)
     listening.setblocking(False)
     server.add_sockets([listening])
     sweeper.start()
@@ -644,7 +810,7 @@ async def _empty_pool(kernels: Any) -> None:
     for item in items:
         item["renderer"].executor.kc.stop_channels()
 
-
+# %% ../../nbs/lib/85_dashboards/70_server.ipynb #1413670a
 async def _stop(app: _Server, server: HTTPServer, sweeper: PeriodicCallback) -> None:
     sweeper.stop()
     app.kernel_manager.ended = True
@@ -669,12 +835,16 @@ def serve(
         host = f"[{plan.host}]" if ":" in plan.host else plan.host
         address = f"http://{host}:{app.port}"
         say(f"{address}/login?token={plan.token}" if plan.token else f"{address}/login")
-        say("Open this address; the token in it is the key, from this machine only. Ctrl-C stops the server." if plan.token else
-            "Sign in there with an account of `crm users list`. Ctrl-C stops the server.")
+        say(
+            "Open this address; the token in it is the key, from this machine only. Ctrl-C stops the server."
+            if plan.token
+            else "Sign in there with an account of `crm users list`. Ctrl-C stops the server."
+        )
 
     async def run() -> None:
         try:
             await run_server(plan, greet, log_level)
         finally:
             await _cancel(asyncio.all_tasks() - {asyncio.current_task()})
+
     asyncio.run(run())

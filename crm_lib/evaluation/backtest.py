@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
+from ..base.config import CrmError
 from ..base.metrics import bootstrap_difference, reliability, score_forecast
 from .variants import list_variants, make_variant, split_name
 from ..features.features import FeatureSettings
 from ..features.snapshots import entry_snapshots, follow_up, known_at, label_wins, month_ends
 from ..models.calibration import CALIBRATORS, CalibratedModel, calibrate_forward
-from ..models.incidence import IncidenceModel
 from ..models.close_hazard import BASELINES
+from ..models.incidence import IncidenceModel
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #a4a9f837
 def rolling_origins(
@@ -36,8 +36,10 @@ def rolling_origins(
     shortest = min((int(h) for h in horizons if h != "quarter_end"), default=1)
     ends = month_ends(as_days(first) + np.timedelta64(60, "D"), as_days(last) - np.timedelta64(shortest, "D"))
     if len(ends) == 0:
-        raise CrmError(f"Between {as_days(first)} and {as_days(last)} lies no month end with 60 days of closings before and {shortest} days after it: "
-                       "a backtest needs more history.")
+        raise CrmError(
+            f"Between {as_days(first)} and {as_days(last)} lies no month end with 60 days of closings before and {shortest} days after it: "
+            "a backtest needs more history."
+        )
     return ends[-count:]
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #05a0d330
@@ -46,11 +48,15 @@ def training_sets(
     snapshots: pd.DataFrame,  # feature snapshots, any as-of dates
     origin: object,  # the day on which to stand
     records_start: object,  # first day on which a closing was recorded
-) -> tuple[tuple[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]:  # (X, y) of entries, (X, y) of snapshots
+) -> tuple[
+    tuple[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]
+]:  # (X, y) of entries, (X, y) of snapshots
     "Give the two training sets that the origin knew: each deal once, and the snapshots before it."
     known = known_at(deals, origin)
     entries = entry_snapshots(known, records_start, origin)
-    before = snapshots.loc[(as_days(snapshots["as_of"]) < as_days(origin)) & (as_days(snapshots["as_of"]) >= as_days(records_start))].reset_index(drop=True)
+    before = snapshots.loc[
+        (as_days(snapshots["as_of"]) < as_days(origin)) & (as_days(snapshots["as_of"]) >= as_days(records_start))
+    ].reset_index(drop=True)
     return (entries, follow_up(entries, known, origin)), (before, follow_up(before, known, origin))
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #380c06c0
@@ -78,8 +84,15 @@ def forecast_origin(
     return result[["as_of", "opportunity_id", "horizon", "model", "probability"]]
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #c6d55e27
-_NO_FORECASTS = pd.DataFrame({"as_of": pd.Series(dtype="datetime64[ns]"), "opportunity_id": pd.Series(dtype=object), "horizon": pd.Series(dtype=object),
-                              "model": pd.Series(dtype=object), "probability": pd.Series(dtype=float)})
+_NO_FORECASTS = pd.DataFrame(
+    {
+        "as_of": pd.Series(dtype="datetime64[ns]"),
+        "opportunity_id": pd.Series(dtype=object),
+        "horizon": pd.Series(dtype=object),
+        "model": pd.Series(dtype=object),
+        "probability": pd.Series(dtype=float),
+    }
+)
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #21188b67
 def run_backtest(
@@ -96,10 +109,14 @@ def run_backtest(
     "Forecast from every origin with every model."
     absent = sorted(set(as_days(origins).astype(str)) - set(as_days(snapshots["as_of"]).astype(str)))
     if absent:
-        raise CrmError(f"The snapshots lack the origins {', '.join(absent)}: rerun the features stage with the same parameters.")
+        raise CrmError(
+            f"The snapshots lack the origins {', '.join(absent)}: rerun the features stage with the same parameters."
+        )
     stood = as_days(origins) if len(models) else []
-    parts = [forecast_origin(deals, snapshots, origin, records_start, models, horizons, settings, seed, recipe)
-             for origin in tqdm(stood, desc="origins", disable=None)]
+    parts = [
+        forecast_origin(deals, snapshots, origin, records_start, models, horizons, settings, seed, recipe)
+        for origin in tqdm(stood, desc="origins", disable=None)
+    ]
     forecasts = pd.concat(parts, ignore_index=True) if parts else _NO_FORECASTS.copy()
     forecasts.insert(0, "origin", forecasts["as_of"])
     return forecasts
@@ -124,9 +141,17 @@ def judge_origins(
     judged: pd.DataFrame,  # forecasts with is_won
 ) -> pd.DataFrame:  # horizon, model, origin and the figures of score_forecast, n, base_rate
     "Score every model at every origin."
-    rows = [{"horizon": horizon, "model": model, "origin": origin, "n": len(part), "base_rate": part["is_won"].mean(),
-             **score_forecast(part["is_won"].to_numpy(), part["probability"].to_numpy())}
-            for (horizon, model, origin), part in judged.groupby(["horizon", "model", "origin"], sort=True)]
+    rows = [
+        {
+            "horizon": horizon,
+            "model": model,
+            "origin": origin,
+            "n": len(part),
+            "base_rate": part["is_won"].mean(),
+            **score_forecast(part["is_won"].to_numpy(), part["probability"].to_numpy()),
+        }
+        for (horizon, model, origin), part in judged.groupby(["horizon", "model", "origin"], sort=True)
+    ]
     return pd.DataFrame(rows)
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #924896cf
@@ -146,8 +171,12 @@ def compare_losses(
     wide["weight"] = 1 / size / wide.groupby("horizon")["origin"].transform("nunique") / wide["horizon"].nunique()
     models = sorted(judged["model"].unique())
     parts = {horizon: wide[wide["horizon"] == horizon] for horizon in sorted(wide["horizon"].unique())} | {"all": wide}
-    rows = [bootstrap_difference(part[models], against, part["opportunity_id"], part["weight"], draws, seed).assign(horizon=horizon)
-            for horizon, part in parts.items()]
+    rows = [
+        bootstrap_difference(part[models], against, part["opportunity_id"], part["weight"], draws, seed).assign(
+            horizon=horizon
+        )
+        for horizon, part in parts.items()
+    ]
     return pd.concat(rows).rename_axis("model").reset_index()[["horizon", "model", "mean", "low", "high"]]
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #821e692e
@@ -161,7 +190,8 @@ def _as_good(judged: pd.DataFrame, best: str, passed: Sequence[str], draws: int,
 def choose_model(
     compared: pd.DataFrame,  # horizon, model, mean, low, high
     candidates: Sequence[str],  # models that may replace the table, the simplest first
-    judged: pd.DataFrame | None = None,  # forecasts with is_won; given, the simplest of those as good as the best is chosen
+    judged: pd.DataFrame
+    | None = None,  # forecasts with is_won; given, the simplest of those as good as the best is chosen
     draws: int = 400,  # bootstrap draws
     seed: int = 0,  # seed of the draws
 ) -> tuple[str, str]:  # the chosen name and the sentence that says why
@@ -171,42 +201,61 @@ def choose_model(
     harmful = set(rows.loc[(rows["horizon"] != "all") & (rows["low"] > 0), "model"])
     passed = overall[(overall["high"] < 0) & ~overall.index.isin(harmful)].sort_values("mean")
     if passed.empty:
-        return REFERENCE, "No richer model beats the age x phase table beyond doubt over the rolling origins, so the table is used."
-    name, words = str(passed.index[0]), ""
-    as_good = pd.DataFrame() if judged is None or len(passed) == 1 else _as_good(judged, name, passed.index, draws, seed)
+        return (
+            REFERENCE,
+            "No richer model beats the age x phase table beyond doubt over the rolling origins, so the table is used.",
+        )
+    name = str(passed.index[0])
+    words = ""
+    as_good = (
+        pd.DataFrame() if judged is None or len(passed) == 1 else _as_good(judged, name, passed.index, draws, seed)
+    )
     simpler = next((other for other in candidates if other in as_good.index or other == name))
     if simpler != name:
         gap = as_good.loc[simpler]
-        words = (f" {name} scores {gap['mean']:.4f} better still, but not beyond doubt (95 % interval of the difference {-gap['high']:.4f} to "
-                 f"{-gap['low']:.4f}), and {simpler} is simpler.")
+        words = (
+            f" {name} scores {gap['mean']:.4f} better still, but not beyond doubt (95 % interval of the difference {-gap['high']:.4f} to "
+            f"{-gap['low']:.4f}), and {simpler} is simpler."
+        )
     found = passed.loc[simpler]
-    return simpler, (f"Over all horizons its Brier score is {-found['mean']:.4f} better than the age x phase table's "
-                     f"(95 % interval {-found['high']:.4f} to {-found['low']:.4f}, drawing whole deals).{words}")
+    return simpler, (
+        f"Over all horizons its Brier score is {-found['mean']:.4f} better than the age x phase table's "
+        f"(95 % interval {-found['high']:.4f} to {-found['low']:.4f}, drawing whole deals).{words}"
+    )
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #f80f5710
 def _verdict(low: float, high: float) -> str:
     return "better beyond doubt" if high < 0 else "worse beyond doubt" if low > 0 else "no difference beyond doubt"
 
-
+# %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #12b62780
 def compare_variants(
     judged: pd.DataFrame,  # forecasts with is_won of models and their variants
     draws: int = 400,  # bootstrap draws
     seed: int = 0,  # seed of the draws
-) -> pd.DataFrame:  # variant, model, horizon ("all" = mean over horizons), mean, low, high of the Brier difference, verdict
+) -> (
+    pd.DataFrame
+):  # variant, model, horizon ("all" = mean over horizons), mean, low, high of the Brier difference, verdict
     "Give the Brier difference of every variant to its model, with the 95 % interval over deals."
     bases = {name: split_name(name)[0] for name in judged["model"].unique() if split_name(name)[1]}
-    parts = [compare_losses(judged[judged["model"].isin([base, name])], draws, seed, against=base).rename(columns={"model": "variant"}).assign(model=base)
-             for name, base in bases.items()]
+    parts = [
+        compare_losses(judged[judged["model"].isin([base, name])], draws, seed, against=base)
+        .rename(columns={"model": "variant"})
+        .assign(model=base)
+        for name, base in bases.items()
+    ]
     columns = ["variant", "model", "horizon", "mean", "low", "high"]
     found = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     return found.assign(verdict=[_verdict(low, high) for low, high in zip(found["low"], found["high"])])
 
-
+# %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #2edfc13f
 def summarise_variants(
     compared: pd.DataFrame,  # from compare_variants
 ) -> dict[str, dict[str, list[float]]]:  # variant -> horizon -> mean, low, high
     "Sum the comparisons up by variant."
-    return {name: part.set_index("horizon")[["mean", "low", "high"]].T.to_dict("list") for name, part in compared.groupby("variant")}
+    return {
+        name: part.set_index("horizon")[["mean", "low", "high"]].T.to_dict("list")
+        for name, part in compared.groupby("variant")
+    }
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #f0537f9f
 def forecast_variants(
@@ -222,29 +271,39 @@ def forecast_variants(
     seed: int = 0,  # seed of the learners
 ) -> pd.DataFrame:  # forecasts with is_won of the variants
     "Forecast with every variant from the origins of the models."
-    calendar, stood = settings.grid.calendar, np.sort(judged["origin"].unique())
+    calendar = settings.grid.calendar
+    stood = np.sort(judged["origin"].unique())
     horizons = [int(name) if name.isdigit() else name for name in judged["horizon"].unique()]
-    varied = run_backtest(deals, snapshots, stood, known[0], list_variants(models, best, recipe), horizons, settings, seed, recipe)
-    corrected = calibrate_forward(judged[judged["model"] == best], calibrate, calendar) if len(calibrate) else judged.iloc[:0]
+    varied = run_backtest(
+        deals, snapshots, stood, known[0], list_variants(models, best, recipe), horizons, settings, seed, recipe
+    )
+    corrected = (
+        calibrate_forward(judged[judged["model"] == best], calibrate, calendar) if len(calibrate) else judged.iloc[:0]
+    )
     parts = [attach_labels(varied, deals, known[1], calendar) if len(varied) else varied, corrected]
     return pd.concat([part for part in parts if len(part)] or [judged.iloc[:0]], ignore_index=True)
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #de900920
-def _come_due(past: pd.DataFrame | None, name: str, deals: pd.DataFrame, last: object, calendar: FiscalCalendar) -> pd.DataFrame:
+def _come_due(
+    past: pd.DataFrame | None, name: str, deals: pd.DataFrame, last: object, calendar: FiscalCalendar
+) -> pd.DataFrame:
     "Give a model's forecasts whose outcome was known on a day, with what came of them."
     if past is None or "model" not in past or not (past["model"] == name).any():
-        raise CrmError(f"The forecasts of {name} at past month ends are missing, and a calibration is learned from them: run `dvc repro backtest`.")
+        raise CrmError(
+            f"The forecasts of {name} at past month ends are missing, and a calibration is learned from them: run `dvc repro backtest`."
+        )
     earlier = past[(past["model"] == name) & (as_days(past["origin"]) < as_days(last))]
     return attach_labels(earlier, deals, last, calendar) if len(earlier) else earlier.assign(is_won=0.0)
 
-
+# %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #81322674
 def fit_chosen(
     name: str,  # MODEL or MODEL+VARIANT
     deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # feature snapshots
     last: object,  # the last day known
     records_start: object,  # first day on which a closing was recorded
-    past: pd.DataFrame | None,  # forecasts of the backtest, of which a calibrated model learns; none will do for the others
+    past: pd.DataFrame
+    | None,  # forecasts of the backtest, of which a calibrated model learns; none will do for the others
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learner
     recipe: Mapping[str, Any] | None = None,  # what variants are made from
@@ -253,10 +312,13 @@ def fit_chosen(
     base, variant = split_name(name)
     entries, landmarks = training_sets(deals, snapshots, last, records_start)
     X, y = entries if base in BASELINES else landmarks
-    made, calendar = base if variant in CALIBRATORS else name, settings.grid.calendar
+    made = base if variant in CALIBRATORS else name
+    calendar = settings.grid.calendar
     model = make_variant(made, recipe, calendar, settings.age_edges, seed).fit(X, y)
     if variant in CALIBRATORS:
-        model = CalibratedModel(model, variant, calendar).fit_calibration_maps(_come_due(past, base, deals, last, calendar))
+        model = CalibratedModel(model, variant, calendar).fit_calibration_maps(
+            _come_due(past, base, deals, last, calendar)
+        )
     return model, X, y
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #3ca02753
@@ -277,8 +339,12 @@ def summarise(
             against = [0.0, 0.0] if model == REFERENCE else intervals.loc[model, ["low", "high"]].tolist()
             figures[model] = {**pooled, **means, "vs_table": against}
         one = part[part["model"] == part["model"].iloc[0]]
-        result[horizon] = {"n": len(one), "base_rate": one["is_won"].mean(), "models": figures,
-                           "origins": [str(day.date()) for day in sorted(one["origin"].unique())]}
+        result[horizon] = {
+            "n": len(one),
+            "base_rate": one["is_won"].mean(),
+            "models": figures,
+            "origins": [str(day.date()) for day in sorted(one["origin"].unique())],
+        }
     return result
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #ddbeac64
@@ -287,6 +353,10 @@ def reliability_table(
     bins: int = 10,  # bins of equal count
 ) -> pd.DataFrame:  # horizon, model, bin_mean, observed, low, high, n
     "Give the reliability of every model at every horizon."
-    parts = [reliability(part["is_won"].to_numpy(), part["probability"].to_numpy(), bins).assign(horizon=horizon, model=model)
-             for (horizon, model), part in judged.groupby(["horizon", "model"], sort=True)]
+    parts = [
+        reliability(part["is_won"].to_numpy(), part["probability"].to_numpy(), bins).assign(
+            horizon=horizon, model=model
+        )
+        for (horizon, model), part in judged.groupby(["horizon", "model"], sort=True)
+    ]
     return pd.concat(parts, ignore_index=True)[["horizon", "model", "bin_mean", "observed", "low", "high", "n"]]

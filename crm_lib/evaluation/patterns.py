@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, chi2_contingency
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
+from ..base.config import CrmError
 from ..base.schema import CLOSED_STAGES
 from ..features.exposure import AGE_EDGES, Grid, count_exposure
 from ..features.movement import is_stale, stale_age
@@ -63,7 +63,9 @@ def closing_hazard(
     table = pd.DataFrame(shares, columns=["hazard", "low", "high"])
     table.insert(0, "age", middles[counts["cell"].to_numpy() // 3])
     table.insert(1, "phase", [f"month {cell % 3 + 1}" for cell in counts["cell"]])
-    return table.assign(days=counts["days"].to_numpy(), closes=counts["closes"].to_numpy()).sort_values(["phase", "age"], ignore_index=True)
+    return table.assign(days=counts["days"].to_numpy(), closes=counts["closes"].to_numpy()).sort_values(
+        ["phase", "age"], ignore_index=True
+    )
 
 # %% ../../nbs/lib/40_evaluation/60_patterns.ipynb #9441fdff
 def stale_by_agent(
@@ -75,7 +77,9 @@ def stale_by_agent(
     limit = stale_age(deals["engage_date"], deals["close_date"], known_until, quantile)
     if np.isnan(limit):
         raise CrmError("deals: no deal has closed yet, so no age counts as stale: export closed deals as well.")
-    is_old = deals["engage_date"].notna() & (deals["engage_date"] + pd.Timedelta(days=limit) <= pd.Timestamp(known_until))
+    is_old = deals["engage_date"].notna() & (
+        deals["engage_date"] + pd.Timedelta(days=limit) <= pd.Timestamp(known_until)
+    )
     stale = pd.Series(is_stale(deals, known_until, quantile), index=deals.index)
     counts = stale[is_old].groupby(deals.loc[is_old, "sales_agent"]).agg(["sum", "count"])
     rows = [(name, count, *_share(stale, count)) for name, stale, count in counts.itertuples()]
@@ -83,7 +87,16 @@ def stale_by_agent(
     return table.sort_values(["stale", "sales_agent"], ascending=[False, True], ignore_index=True)
 
 # %% ../../nbs/lib/40_evaluation/60_patterns.ipynb #aa013d84
-GROUP_COLUMNS = ("sales_agent", "manager", "regional_office", "product", "series", "account", "sector", "office_location")
+GROUP_COLUMNS = (
+    "sales_agent",
+    "manager",
+    "regional_office",
+    "product",
+    "series",
+    "account",
+    "sector",
+    "office_location",
+)
 
 
 def _spread(name: str, values: pd.Series, is_hit: pd.Series) -> tuple:

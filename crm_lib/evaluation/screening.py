@@ -20,15 +20,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
+from ..base.config import CrmError
 from ..base.metrics import bootstrap_difference
 from .backtest import training_sets
 from .tuning import default_settings
 from ..features.exposure import AGE_EDGES
 from ..features.snapshots import known_at, label_wins
-from ..models.incidence import closed_deals
 from ..models.close_hazard import MODEL_FEATURES, CloseHazardModel
+from ..models.incidence import closed_deals
 from ..models.win_model import WinOdds, candidate_columns
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #21164cf9
@@ -43,17 +43,26 @@ def inner_origins(
 ) -> dict[np.datetime64, list[int | str]]:  # day -> horizons whose outcome was known at the first test origin
     "Choose days before the first test day that can be judged by then."
     if type(count) is not int or count < 1:
-        raise CrmError(f"params.yaml, key tuning.inner_origins: {count!r} is no number of days; give a whole number of at least 1.")
+        raise CrmError(
+            f"params.yaml, key tuning.inner_origins: {count!r} is no number of days; give a whole number of at least 1."
+        )
     if type(least_days) is not int or least_days < 1:
-        raise CrmError(f"params.yaml, key tuning.least_days: {least_days!r} is no number of days; give a whole number of at least 1.")
-    shortest, end = min((int(h) for h in horizons if h != "quarter_end"), default=1), as_days(first_test_origin)
+        raise CrmError(
+            f"params.yaml, key tuning.least_days: {least_days!r} is no number of days; give a whole number of at least 1."
+        )
+    shortest = min((int(h) for h in horizons if h != "quarter_end"), default=1)
+    end = as_days(first_test_origin)
     days = np.unique(as_days(dates))
-    days = days[(days >= as_days(records_start) + np.timedelta64(least_days, "D")) & (days <= end - np.timedelta64(shortest, "D"))]
+    days = days[
+        (days >= as_days(records_start) + np.timedelta64(least_days, "D"))
+        & (days <= end - np.timedelta64(shortest, "D"))
+    ]
     ends = np.linspace(0, len(days), min(count, len(days)) + 1)[1:].round().astype(int) - 1
     return {day: [h for h in horizons if horizon_end(day, h, calendar) <= end] for day in days[ends]}
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #55d6fec3
-_MIN_CLOSED, _SOON = 20, 30
+_MIN_CLOSED = 20
+_SOON = 30
 
 
 def _can_learn(y: pd.DataFrame, X: pd.DataFrame) -> bool:
@@ -70,7 +79,9 @@ class InnerTask:
     calendar: FiscalCalendar  # the company's quarters
     age_edges: tuple[int, ...]  # upper ends of the age bins, days
     origins: dict[np.datetime64, list[int | str]]  # day -> horizons judged
-    training: dict[np.datetime64, tuple[pd.DataFrame, pd.DataFrame, WinOdds]]  # snapshots before the day, their follow-ups, odds of winning
+    training: dict[
+        np.datetime64, tuple[pd.DataFrame, pd.DataFrame, WinOdds]
+    ]  # snapshots before the day, their follow-ups, odds of winning
     tests: dict[np.datetime64, pd.DataFrame]  # snapshots of the deals open at the day
     rows: pd.DataFrame  # origin, horizon, opportunity_id, is_won, weight: every forecast to be judged
     known: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)  # losses computed so far
@@ -79,15 +90,33 @@ class InnerTask:
 def _weigh(rows: pd.DataFrame) -> pd.DataFrame:
     "Give every horizon the same weight, within it every day, within that every deal."
     size = rows.groupby(["horizon", "origin"])["opportunity_id"].transform("size")
-    return rows.assign(weight=1 / size / rows.groupby("horizon")["origin"].transform("nunique") / rows["horizon"].nunique())
+    return rows.assign(
+        weight=1 / size / rows.groupby("horizon")["origin"].transform("nunique") / rows["horizon"].nunique()
+    )
 
-
-def _label(test: pd.DataFrame, known: pd.DataFrame, day: np.datetime64, horizons: Sequence[int | str], last: object, calendar: FiscalCalendar) -> pd.DataFrame:
-    parts = [pd.DataFrame({"origin": pd.Timestamp(day), "horizon": str(horizon), "opportunity_id": test["opportunity_id"],
-                           "is_won": label_wins(test, known, horizon, last, calendar)}) for horizon in horizons]
+# %% ../../nbs/lib/40_evaluation/40_screening.ipynb #98ecdbbd
+def _label(
+    test: pd.DataFrame,
+    known: pd.DataFrame,
+    day: np.datetime64,
+    horizons: Sequence[int | str],
+    last: object,
+    calendar: FiscalCalendar,
+) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(
+            {
+                "origin": pd.Timestamp(day),
+                "horizon": str(horizon),
+                "opportunity_id": test["opportunity_id"],
+                "is_won": label_wins(test, known, horizon, last, calendar),
+            }
+        )
+        for horizon in horizons
+    ]
     return pd.concat(parts, ignore_index=True)
 
-
+# %% ../../nbs/lib/40_evaluation/40_screening.ipynb #2d84fa26
 _ROWS = {"origin": "datetime64[ns]", "horizon": object, "opportunity_id": object, "is_won": float}
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #a03cca1a
@@ -104,28 +133,53 @@ def prepare_inner(
 ) -> InnerTask:  # without days where the history is too short
     "Collect what was known before the first test day."
     last = as_days(first_test_origin)
-    known, past = known_at(deals, last), snapshots[as_days(snapshots["as_of"]) < last]
-    days, training, tests, rows = as_days(past["as_of"]), {}, {}, [pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _ROWS.items()})]
+    known = known_at(deals, last)
+    past = snapshots[as_days(snapshots["as_of"]) < last]
+    days = as_days(past["as_of"])
+    training = {}
+    tests = {}
+    rows = [pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _ROWS.items()})]
     chosen = inner_origins(past["as_of"], records_start, last, horizons, count, calendar, least_days)
     for day, judged in chosen.items():
         X, y = training_sets(known, past[days < day], day, records_start)[1]
         if _can_learn(y, X):
-            odds = WinOdds(calendar, CloseHazardModel().win_prior).fit(*closed_deals(X, y, ["opportunity_id", *candidate_columns(X)]))
+            odds = WinOdds(calendar, CloseHazardModel().win_prior).fit(
+                *closed_deals(X, y, ["opportunity_id", *candidate_columns(X)])
+            )
             training[day], tests[day] = (X, y, odds), past[days == day].reset_index(drop=True)
             rows.append(_label(tests[day], known, day, judged, last, calendar))
     kept = {day: judged for day, judged in chosen.items() if day in training}
-    return InnerTask(last, calendar, tuple(age_edges), kept, training, tests, _weigh(pd.concat(rows[bool(kept):], ignore_index=True)))
+    return InnerTask(
+        last,
+        calendar,
+        tuple(age_edges),
+        kept,
+        training,
+        tests,
+        _weigh(pd.concat(rows[bool(kept) :], ignore_index=True)),
+    )
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #296e1635
-def _forecast(task: InnerTask, day: np.datetime64, learner: str, settings: Mapping[str, Any], features: Sequence[str], seed: int) -> np.ndarray:
+def _forecast(
+    task: InnerTask, day: np.datetime64, learner: str, settings: Mapping[str, Any], features: Sequence[str], seed: int
+) -> np.ndarray:
     X, y, odds = task.training[day]
-    model = CloseHazardModel(learner, tuple(features), task.calendar, task.age_edges, settings["bins"], settings["follow_up_days"], seed=seed,
-                             learner_settings=settings["learner_settings"], win_columns=()).fit(X, y)
+    model = CloseHazardModel(
+        learner,
+        tuple(features),
+        task.calendar,
+        task.age_edges,
+        settings["bins"],
+        settings["follow_up_days"],
+        seed=seed,
+        learner_settings=settings["learner_settings"],
+        win_columns=(),
+    ).fit(X, y)
     model.win_table_ = odds
     won = model.predict_win(task.tests[day], task.origins[day])
     return np.concatenate([won[horizon].to_numpy() for horizon in task.origins[day]])
 
-
+# %% ../../nbs/lib/40_evaluation/40_screening.ipynb #08c4e674
 def inner_losses(
     task: InnerTask,  # from prepare_inner
     learner: str = "xgboost",  # logistic, forest or xgboost
@@ -179,15 +233,28 @@ def compare_settings(
     return _compare(task, default, {"other": other}, draws, seed).loc["other"].to_dict()
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #c87f9a27
-_DECIDING = ("base/calendar", "features/snapshots", "features/exposure", "base/metrics", "models/incidence", "models/win_model",
-             "models/learners", "models/close_hazard", "evaluation/backtest", "evaluation/tuning", "evaluation/screening")
+_DECIDING = (
+    "base/calendar",
+    "features/snapshots",
+    "features/exposure",
+    "base/metrics",
+    "models/incidence",
+    "models/win_model",
+    "models/learners",
+    "models/close_hazard",
+    "evaluation/backtest",
+    "evaluation/tuning",
+    "evaluation/screening",
+)
 _PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "xgboost")
 
-
+# %% ../../nbs/lib/40_evaluation/40_screening.ipynb #d6c0aefc
 def _hash_frame(frame: pd.DataFrame) -> str:
-    return sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes() + "|".join(map(str, frame)).encode()).hexdigest()
+    return sha256(
+        pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes() + "|".join(map(str, frame)).encode()
+    ).hexdigest()
 
-
+# %% ../../nbs/lib/40_evaluation/40_screening.ipynb #55e44981
 def inner_facts(
     task: InnerTask,  # from prepare_inner
     features: Sequence[str] = MODEL_FEATURES,  # columns of the snapshots
@@ -196,8 +263,15 @@ def inner_facts(
     "List what a loss depends on beside the settings."
     frames = [*(frame for X, y, _ in task.training.values() for frame in (X, y)), *task.tests.values(), task.rows]
     code = sha256(b"\0".join((files("crm_lib") / f"{name}.py").read_bytes() for name in _DECIDING)).hexdigest()
-    return {"data": [_hash_frame(frame) for frame in frames], "calendar": task.calendar.start_month, "age_edges": task.age_edges,
-            "features": list(features), "seed": seed, "code": code, "packages": {name: version(name) for name in _PACKAGES}}
+    return {
+        "data": [_hash_frame(frame) for frame in frames],
+        "calendar": task.calendar.start_month,
+        "age_edges": task.age_edges,
+        "features": list(features),
+        "seed": seed,
+        "code": code,
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #a8cba2c8
 def _is_measure(values: pd.Series, deal: pd.Series) -> bool:
@@ -210,7 +284,7 @@ def _is_measure(values: pd.Series, deal: pd.Series) -> bool:
     is_fixed = known.groupby(deal).nunique().max() == 1
     return not (is_fixed and len(first) > 2 and first.is_unique and (first == first.round()).all())
 
-
+# %% ../../nbs/lib/40_evaluation/40_screening.ipynb #d53adb3c
 def list_additions(
     task: InnerTask,  # from prepare_inner
     names: Sequence[str],  # columns of the CRM and own features, from the stage features
@@ -218,16 +292,27 @@ def list_additions(
 ) -> list[str]:  # those that can be tried
     "List the columns that a model does not read yet and could."
     if type(most) is not int or most < 0:
-        raise CrmError(f"params.yaml, key tuning.candidates: {most!r} is no number of columns; give a whole number, 0 for none.")
+        raise CrmError(
+            f"params.yaml, key tuning.candidates: {most!r} is no number of columns; give a whole number, 0 for none."
+        )
     if not task.training:
         return []
     rows = pd.concat([X for X, _, _ in task.training.values()]).drop_duplicates(["as_of", "opportunity_id"])
-    return [name for name in names if name not in MODEL_FEATURES and name in rows and _is_measure(rows[name], rows["opportunity_id"])][:most]
+    return [
+        name
+        for name in names
+        if name not in MODEL_FEATURES and name in rows and _is_measure(rows[name], rows["opportunity_id"])
+    ][:most]
 
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #e186bf8e
 def _say(feature: str, change: str, row: pd.Series) -> str:
     by = f"{abs(row['mean']):.5f} {'better' if row['mean'] < 0 else 'worse'} (95 % interval of the difference {row['low']:.5f} to {row['high']:.5f})"
-    done = {("left out", True): "it stays", ("left out", False): "it goes", ("added", True): "it comes in", ("added", False): "it stays out"}
+    done = {
+        ("left out", True): "it stays",
+        ("left out", False): "it goes",
+        ("added", True): "it comes in",
+        ("added", False): "it stays out",
+    }
     return f"{'Without' if change == 'left out' else 'With'} {feature} the inner Brier score is {by}: {done[change, bool(row['kept'])]}."
 
 
@@ -235,7 +320,9 @@ class Screened(NamedTuple):
     """Which features a model should read, and why."""
 
     kept: list[str]  # names, in the order of the model's own list
-    evidence: pd.DataFrame  # step, feature, change (left out, added), mean, low, high (Brier difference), kept, sentence; one row per trial
+    evidence: (
+        pd.DataFrame
+    )  # step, feature, change (left out, added), mean, low, high (Brier difference), kept, sentence; one row per trial
 
 
 _RULES = ("even", "proved")
@@ -246,18 +333,35 @@ class _Screening:
     """One run of leaving out and adding."""
 
     def __init__(self, task: InnerTask, learner: str, features: Sequence[str], draws: int, seed: int, drop: str):
-        self.task, self.learner, self.kept, self.draws, self.seed, self.drop = task, learner, list(features), draws, seed, drop
+        self.task = task
+        self.learner = learner
+        self.kept = list(features)
+        self.draws = draws
+        self.seed = seed
+        self.drop = drop
         self.rows: list[pd.DataFrame] = []
 
     def try_sets(self, sets: Mapping[str, Sequence[str]]) -> pd.DataFrame:
         """Compare sets of features with the kept one: mean, low, high, a row per set."""
         bar = tqdm(sets.items(), desc="features", disable=None, leave=False)
-        others = {name: inner_losses(self.task, self.learner, features=features, seed=self.seed) for name, features in bar}
-        return _compare(self.task, inner_losses(self.task, self.learner, features=self.kept, seed=self.seed), others, self.draws, self.seed)
+        others = {
+            name: inner_losses(self.task, self.learner, features=features, seed=self.seed) for name, features in bar
+        }
+        return _compare(
+            self.task,
+            inner_losses(self.task, self.learner, features=self.kept, seed=self.seed),
+            others,
+            self.draws,
+            self.seed,
+        )
 
     def note(self, found: pd.DataFrame, change: str, kept: object) -> None:
         """Write a step down."""
-        self.rows.append(found.rename_axis("feature").reset_index().assign(step=len(self.rows) + 1, change=change, kept=np.asarray(kept)))
+        self.rows.append(
+            found.rename_axis("feature")
+            .reset_index()
+            .assign(step=len(self.rows) + 1, change=change, kept=np.asarray(kept))
+        )
 
     def leave_out(self) -> None:
         """Drop features, the least missed first."""
@@ -285,7 +389,7 @@ def _add(screening: _Screening, names: Sequence[str]) -> None:
         screening.kept.append(best)
         names = [name for name in names if name != best and found.loc[name, "mean"] < 0]
 
-
+# %% ../../nbs/lib/40_evaluation/40_screening.ipynb #674709af
 def screen_features(
     task: InnerTask,  # from prepare_inner
     additions: Sequence[str] = (),  # columns that might be added, from list_additions

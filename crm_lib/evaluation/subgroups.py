@@ -13,8 +13,8 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import as_days
+from ..base.config import CrmError
 from ..base.metrics import bootstrap_difference
 from ..base.schema import late_columns
 
@@ -22,13 +22,21 @@ from ..base.schema import late_columns
 AGENT_SIZE = "agent_size"
 SIZES = ("fewest deals", "middle third", "most deals")
 
-
+# %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #c5b57cc5
 def agent_sizes(
     deals: pd.DataFrame,  # one row per opportunity: sales_agent, engage_date
     origins: Sequence[object],  # days on which to stand
 ) -> pd.DataFrame:  # origin, sales_agent, agent_size (one of SIZES); agents with a deal by then
     "Split the agents into thirds by the number of deals known at each origin."
-    parts = [pd.DataFrame({"origin": pd.Series(dtype="datetime64[ns]"), "sales_agent": pd.Series(dtype=object), AGENT_SIZE: pd.Series(dtype=object)})]
+    parts = [
+        pd.DataFrame(
+            {
+                "origin": pd.Series(dtype="datetime64[ns]"),
+                "sales_agent": pd.Series(dtype=object),
+                AGENT_SIZE: pd.Series(dtype=object),
+            }
+        )
+    ]
     for day in np.unique(as_days(origins)):
         known = deals.loc[as_days(deals["engage_date"]) <= day, "sales_agent"].value_counts().sort_index()
         place = (known.rank() - 0.5) / len(known)
@@ -39,7 +47,7 @@ def agent_sizes(
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #15357a81
 MISSING = "(missing)"
 
-
+# %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #dd7e25b7
 def label_subgroups(
     judged: pd.DataFrame,  # origin, opportunity_id
     deals: pd.DataFrame,  # one row per opportunity
@@ -49,27 +57,45 @@ def label_subgroups(
     column = "sales_agent" if by == AGENT_SIZE else by
     if column not in deals or column in (*late_columns(), "opportunity_id"):
         why = "is written when a deal closes" if column in late_columns() else "is no column that makes subgroups"
-        raise CrmError(f"params.yaml, key model_card.subgroups: {by} {why}; name columns such as regional_office or product, or {AGENT_SIZE}.")
+        raise CrmError(
+            f"params.yaml, key model_card.subgroups: {by} {why}; name columns such as regional_office or product, or {AGENT_SIZE}."
+        )
     found = judged["opportunity_id"].map(deals.set_index("opportunity_id")[column])
     if by == AGENT_SIZE:
         keys = pd.DataFrame({"origin": judged["origin"], "sales_agent": found})
-        found = keys.merge(agent_sizes(deals, judged["origin"]), how="left", validate="many_to_one")[AGENT_SIZE].set_axis(judged.index)
+        found = keys.merge(agent_sizes(deals, judged["origin"]), how="left", validate="many_to_one")[
+            AGENT_SIZE
+        ].set_axis(judged.index)
     return found.astype(object).where(found.notna(), MISSING).map(str)
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #04af9151
 _Z = NormalDist().inv_cdf(0.975)
 
-
+# %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #d4aae31d
 def _judge(part: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:
-    said, came = part["probability"], part["is_won"]
-    base, brier = came.mean(), ((said - came) ** 2).mean()
-    found = bootstrap_difference(pd.DataFrame({"said": said, "came": came}), "came", part["opportunity_id"], draws=draws, seed=seed).loc["said"]
+    said = part["probability"]
+    came = part["is_won"]
+    base = came.mean()
+    brier = ((said - came) ** 2).mean()
+    found = bootstrap_difference(
+        pd.DataFrame({"said": said, "came": came}), "came", part["opportunity_id"], draws=draws, seed=seed
+    ).loc["said"]
     chance = _Z * np.sqrt((said * (1 - said)).sum()) / len(part)
-    return {"base_rate": base, "mean_forecast": said.mean(), "brier": brier, "brier_skill": 1 - brier / (base * (1 - base)) if 0 < base < 1 else np.nan,
-            "gap": found["mean"], "low": min(found["low"], found["mean"] - chance), "high": max(found["high"], found["mean"] + chance)}
+    return {
+        "base_rate": base,
+        "mean_forecast": said.mean(),
+        "brier": brier,
+        "brier_skill": 1 - brier / (base * (1 - base)) if 0 < base < 1 else np.nan,
+        "gap": found["mean"],
+        "low": min(found["low"], found["mean"] - chance),
+        "high": max(found["high"], found["mean"] + chance),
+    }
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #16a13809
-TOO_SMALL, IN_LINE, TOO_HIGH, TOO_LOW = "too small to judge", "in line", "too high", "too low"
+TOO_SMALL = "too small to judge"
+IN_LINE = "in line"
+TOO_HIGH = "too high"
+TOO_LOW = "too low"
 
 
 def _name_verdicts(table: pd.DataFrame) -> np.ndarray:
@@ -81,26 +107,44 @@ def _name_verdicts(table: pd.DataFrame) -> np.ndarray:
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #29489788
 _FIGURES = ["base_rate", "mean_forecast", "brier", "brier_skill", "gap", "low", "high"]
 
-
+# %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #b586feb6
 def subgroup_table(
     judged: pd.DataFrame,  # one model at one horizon: origin, opportunity_id, probability, is_won
     deals: pd.DataFrame,  # one row per opportunity
-    by: Sequence[str] = ("regional_office", "product", AGENT_SIZE),  # columns of deals known at open, or agent_size; one that is empty makes none
+    by: Sequence[str] = (
+        "regional_office",
+        "product",
+        AGENT_SIZE,
+    ),  # columns of deals known at open, or agent_size; one that is empty makes none
     least_deals: int = 50,  # subgroups of fewer deals are not judged
     draws: int = 400,  # bootstrap draws of deals
     seed: int = 0,  # seed of the draws
-) -> pd.DataFrame:  # by, subgroup, n, deals, base_rate, mean_forecast, brier, brier_skill, gap, low, high (95 %), verdict
+) -> (
+    pd.DataFrame
+):  # by, subgroup, n, deals, base_rate, mean_forecast, brier, brier_skill, gap, low, high (95 %), verdict
     "Compare what was said with what came, subgroup by subgroup."
     if judged.empty or judged.duplicated(["origin", "opportunity_id"]).any():
-        raise CrmError("Subgroups are judged for one model at one horizon that has come due: give its forecasts, each deal once per origin. "
-                       "params.yaml, key explain.horizon, must be one of backtest.horizons that has come due.")
+        raise CrmError(
+            "Subgroups are judged for one model at one horizon that has come due: give its forecasts, each deal once per origin. "
+            "params.yaml, key explain.horizon, must be one of backtest.horizons that has come due."
+        )
     rows = []
     for column in by:
         label = label_subgroups(judged, deals, column)
         for name, part in [] if label.eq(MISSING).all() else judged.groupby(label, sort=True):
             count = part["opportunity_id"].nunique()
-            rows.append({"by": column, "subgroup": name, "n": len(part), "deals": count, **(_judge(part, draws, seed) if count >= least_deals else {})})
-    table = pd.DataFrame(rows, columns=["by", "subgroup", "n", "deals", *_FIGURES]).astype(dict.fromkeys(_FIGURES, float))
+            rows.append(
+                {
+                    "by": column,
+                    "subgroup": name,
+                    "n": len(part),
+                    "deals": count,
+                    **(_judge(part, draws, seed) if count >= least_deals else {}),
+                }
+            )
+    table = pd.DataFrame(rows, columns=["by", "subgroup", "n", "deals", *_FIGURES]).astype(
+        dict.fromkeys(_FIGURES, float)
+    )
     return table.assign(verdict=_name_verdicts(table))
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #8bc9e4f5
@@ -118,8 +162,10 @@ def say_overall(
 ) -> str:  # one sentence
     "Say what was said and what came over all forecasts."
     low, high = (f"{100 * overall[end]:+.1f}" for end in ("low", "high"))
-    return (f"Over all deals {overall['mean_forecast']:.1%} was said and {overall['base_rate']:.1%} came, a gap of {100 * overall['gap']:+.1f} points "
-            f"(95 % interval {low} to {high}).")
+    return (
+        f"Over all deals {overall['mean_forecast']:.1%} was said and {overall['base_rate']:.1%} came, a gap of {100 * overall['gap']:+.1f} points "
+        f"(95 % interval {low} to {high})."
+    )
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #7e93e82c
 def say_subgroups(
@@ -128,16 +174,24 @@ def say_subgroups(
     "Name the subgroups whose forecasts are off beyond doubt, or say that there are none."
     judged = table[table["verdict"] != TOO_SMALL]
     off = judged[judged["verdict"] != IN_LINE]
-    few = "" if len(judged) == len(table) else f" {len(table) - len(judged)} more {'are' if len(table) - len(judged) > 1 else 'is'} too small to judge."
+    few = (
+        ""
+        if len(judged) == len(table)
+        else f" {len(table) - len(judged)} more {'are' if len(table) - len(judged) > 1 else 'is'} too small to judge."
+    )
     if table.empty:
         return "The deals make no subgroups: the columns to tell them apart are empty."
     if judged.empty:
         return f"None of the {len(table)} subgroups is large enough to judge."
     of = f"Of {len(judged)} subgroup{'s' if len(judged) > 1 else ''} judged"
     if off.empty:
-        return f"{of}, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked.{few}"
-    named = "; ".join(f"{row.by.replace('_', ' ')} {row.subgroup}, where {row.mean_forecast:.1%} was said and {row.base_rate:.1%} came"
-                      for row in off.itertuples())
+        return (
+            f"{of}, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked.{few}"
+        )
+    named = "; ".join(
+        f"{row.by.replace('_', ' ')} {row.subgroup}, where {row.mean_forecast:.1%} was said and {row.base_rate:.1%} came"
+        for row in off.itertuples()
+    )
     return f"{of}, {len(off)} {'are' if len(off) > 1 else 'is'} over- or under-forecast beyond doubt, which allows for the number of subgroups asked: {named}.{few}"
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #e8fee436
@@ -148,6 +202,11 @@ def summarise_subgroups(
     result = {}
     for by, part in table.groupby("by", sort=True):
         judged = part[part["verdict"] != TOO_SMALL]
-        result[str(by)] = {"groups": len(part), "judged": len(judged), "off": int((judged["verdict"] != IN_LINE).sum()),
-                           "widest_gap": judged["gap"].abs().max(), "lowest_skill": judged["brier_skill"].min()}
+        result[str(by)] = {
+            "groups": len(part),
+            "judged": len(judged),
+            "off": int((judged["verdict"] != IN_LINE).sum()),
+            "widest_gap": judged["gap"].abs().max(),
+            "lowest_skill": judged["brier_skill"].min(),
+        }
     return result

@@ -34,29 +34,45 @@ from tqdm.auto import tqdm
 
 from ..base.config import CrmError
 from ..ingestion.database import resolve_url
-from ..models.learners import LEARNERS
 from ..models.close_hazard import CloseHazardModel
+from ..models.learners import LEARNERS
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #7b1efb74
 _MODEL = {"bins": IntDistribution(4, 12), "follow_up_days": IntDistribution(30, 180, step=30)}
+
+# %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #fcf562eb
 _SPACES: dict[str, dict[str, BaseDistribution]] = {
-    "xgboost": {"rounds": IntDistribution(50, 250, step=25), "depth": IntDistribution(2, 6), "step": FloatDistribution(0.03, 0.3, log=True),
-                "leaf_weight": FloatDistribution(2, 200, log=True), "penalty": FloatDistribution(0.5, 50, log=True)},
-    "forest": {"trees": IntDistribution(40, 160, step=20), "depth": IntDistribution(4, 12), "leaf_share": FloatDistribution(0.0003, 0.02, log=True)},
+    "xgboost": {
+        "rounds": IntDistribution(50, 250, step=25),
+        "depth": IntDistribution(2, 6),
+        "step": FloatDistribution(0.03, 0.3, log=True),
+        "leaf_weight": FloatDistribution(2, 200, log=True),
+        "penalty": FloatDistribution(0.5, 50, log=True),
+    },
+    "forest": {
+        "trees": IntDistribution(40, 160, step=20),
+        "depth": IntDistribution(4, 12),
+        "leaf_share": FloatDistribution(0.0003, 0.02, log=True),
+    },
     "logistic": {"C": FloatDistribution(0.003, 30, log=True)},
 }
 
-
+# %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #2899bfc2
 def _space(learner: str) -> dict[str, BaseDistribution]:
     if learner not in _SPACES:
-        raise CrmError(f"The learner {learner!r} is unknown: choose from {', '.join(_SPACES)} in tuning.models of params.yaml.")
+        raise CrmError(
+            f"The learner {learner!r} is unknown: choose from {', '.join(_SPACES)} in tuning.models of params.yaml."
+        )
     return {**_SPACES[learner], **_MODEL}
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #90a1faba
 def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     "Give settings the shape that a model takes; a float keeps three digits that count, so that it reads the same wherever it is written."
     plain = {name: float(f"{value:.3g}") if isinstance(value, float) else int(value) for name, value in flat.items()}
-    return {"learner_settings": {name: value for name, value in plain.items() if name not in _MODEL}, **{name: plain[name] for name in _MODEL}}
+    return {
+        "learner_settings": {name: value for name, value in plain.items() if name not in _MODEL},
+        **{name: plain[name] for name in _MODEL},
+    }
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +83,10 @@ def default_settings(
     learner: str,  # logistic, forest or xgboost
 ) -> dict[str, Any]:  # learner_settings (name -> value), bins, follow_up_days
     "Give the settings that are used where nobody looked for better ones."
-    known = {**inspect.signature(CloseHazardModel).parameters, **inspect.signature(LEARNERS.get(learner, object)).parameters}
+    known = {
+        **inspect.signature(CloseHazardModel).parameters,
+        **inspect.signature(LEARNERS.get(learner, object)).parameters,
+    }
     return _nest({name: known[name].default for name in _space(learner)})
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #ad6adb4b
@@ -76,8 +95,13 @@ def search_space(
 ) -> pd.DataFrame:  # setting, default, lowest, highest, scale (even or logarithmic)
     "List what is tried of a learner."
     default = _flat(default_settings(learner))
-    rows = [(name, default[name], part.low, part.high, "logarithmic" if part.log else "even") for name, part in _space(learner).items()]
-    return pd.DataFrame(rows, columns=["setting", "default", "lowest", "highest", "scale"]).astype(dict.fromkeys(["default", "lowest", "highest"], float))
+    rows = [
+        (name, default[name], part.low, part.high, "logarithmic" if part.log else "even")
+        for name, part in _space(learner).items()
+    ]
+    return pd.DataFrame(rows, columns=["setting", "default", "lowest", "highest", "scale"]).astype(
+        dict.fromkeys(["default", "lowest", "highest"], float)
+    )
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #fedba0d1
 def name_study(
@@ -90,11 +114,16 @@ def name_study(
     return f"{learner}-{sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()[:12]}"
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #e78634bb
-_WAITS = {"pysqlite": {"timeout": 60}, "psycopg": {"connect_timeout": 10}, "psycopg2": {"connect_timeout": 10}, "pymysql": {"connect_timeout": 10},
-          "mysqldb": {"connect_timeout": 10}}
+_WAITS = {
+    "pysqlite": {"timeout": 60},
+    "psycopg": {"connect_timeout": 10},
+    "psycopg2": {"connect_timeout": 10},
+    "pymysql": {"connect_timeout": 10},
+    "mysqldb": {"connect_timeout": 10},
+}
 _RACE = re.compile(r"already exists|unique|duplicate|locked|no such table: alembic_version", re.IGNORECASE)
 
-
+# %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #eead47d9
 def _reason(error: BaseException, storage: str) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
@@ -104,14 +133,16 @@ def _reason(error: BaseException, storage: str) -> str:
             text = text.replace(form, "***") if form else text
     return text[:300]
 
-
+# %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #fc845758
 @contextmanager
 def _in_words(storage: str | None) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OptunaError, ImportError, RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise CrmError(f"The trials cannot be kept in {storage} ({_reason(error, str(storage))}): check params.yaml, key tuning.storage, and that the database "
-                       "is there; sqlite:///tuning.db is a file beside params.yaml.") from None
+        raise CrmError(
+            f"The trials cannot be kept in {storage} ({_reason(error, str(storage))}): check params.yaml, key tuning.storage, and that the database "
+            "is there; sqlite:///tuning.db is a file beside params.yaml."
+        ) from None
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #630d9182
 def _hurry(connection: Any, _: object) -> None:
@@ -122,14 +153,18 @@ def _hurry(connection: Any, _: object) -> None:
 
 def _connect(address: str) -> optuna.storages.RDBStorage:
     url = make_url(address)
-    store = optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": _WAITS.get(url.get_dialect().driver, {}), "pool_pre_ping": True})
+    store = optuna.storages.RDBStorage(
+        address, engine_kwargs={"connect_args": _WAITS.get(url.get_dialect().driver, {}), "pool_pre_ping": True}
+    )
     if url.get_backend_name() == "sqlite":
         store.engine.dispose()
         event.listen(store.engine, "connect", _hurry)
     return store
 
-
-def _load_study(address: str | None, name: str, attempts: int = 20) -> tuple[optuna.Study, optuna.storages.RDBStorage | None]:
+# %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #423494c5
+def _load_study(
+    address: str | None, name: str, attempts: int = 20
+) -> tuple[optuna.Study, optuna.storages.RDBStorage | None]:
     store = None
     try:
         store = None if address is None else _connect(address)
@@ -147,7 +182,8 @@ def _load_study(address: str | None, name: str, attempts: int = 20) -> tuple[opt
 def _open_study(storage: str | None, name: str) -> Iterator[optuna.Study]:
     "Open a search, quietly, and let go of the database at the end."
     address = None if storage is None else resolve_url(storage, "tuning.storage")
-    loud, store = optuna.logging.get_verbosity(), None
+    loud = optuna.logging.get_verbosity()
+    store = None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with _in_words(storage):
@@ -178,7 +214,7 @@ def _is_left(trial: FrozenTrial) -> bool:
         return _born(pid) != born
     return datetime.now() - (trial.datetime_start or datetime.now()) > timedelta(seconds=3600 if host else 60)
 
-
+# %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #8b1da174
 def _counted(study: optuna.Study) -> list[FrozenTrial]:
     "Mark the trials left behind as failed, and list those that are done or under way."
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -204,11 +240,15 @@ def _ask(study: optuna.Study, learner: str, trials: int, seed: int) -> Trial | N
     return trial
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #c680cb2d
-def _judge(objective: Callable[[dict[str, Any]], float], study: optuna.Study, trial: Trial, storage: str | None) -> None:
+def _judge(
+    objective: Callable[[dict[str, Any]], float], study: optuna.Study, trial: Trial, storage: str | None
+) -> None:
     try:
         value = float(objective(_nest(trial.params)))
         if not np.isfinite(value):
-            raise CrmError(f"The settings {trial.params} were judged as {value}, which is no number to compare: mend what judges them.")
+            raise CrmError(
+                f"The settings {trial.params} were judged as {value}, which is no number to compare: mend what judges them."
+            )
     except BaseException:
         study.tell(trial, state=TrialState.FAIL)
         raise
@@ -223,7 +263,9 @@ class Tuned(NamedTuple):
     value: float  # loss of the best
     default_value: float  # loss of the default settings
     trials: pd.DataFrame  # trial, value, best (so far), is_default and a column per setting; in the order of the trials
-    importances: dict[str, float]  # setting -> share of the good trials' difference from the rest; empty for fewer than ten trials
+    importances: dict[
+        str, float
+    ]  # setting -> share of the good trials' difference from the rest; empty for fewer than ten trials
 
 
 def _finished(study: optuna.Study, trials: int | None = None) -> list[FrozenTrial]:
@@ -243,10 +285,17 @@ def _weigh(done: list[FrozenTrial]) -> dict[str, float]:
     shares = optuna.importance.get_param_importances(again)
     return {name: float(shares[name]) for name in sorted(shares, key=lambda name: (-shares[name], name))}
 
-
+# %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #8125a03c
 def _sum_up(done: list[FrozenTrial]) -> Tuned:
-    rows = [{"trial": place, "value": trial.value, "is_default": bool(trial.user_attrs.get("is_default")), **_flat(_nest(trial.params))}
-            for place, trial in enumerate(done)]
+    rows = [
+        {
+            "trial": place,
+            "value": trial.value,
+            "is_default": bool(trial.user_attrs.get("is_default")),
+            **_flat(_nest(trial.params)),
+        }
+        for place, trial in enumerate(done)
+    ]
     frame = pd.DataFrame(rows)
     frame.insert(2, "best", frame["value"].cummin())
     best = done[int(frame["value"].idxmin())]
@@ -255,9 +304,13 @@ def _sum_up(done: list[FrozenTrial]) -> Tuned:
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #26aa87b0
 def _require_numbers(trials: object, timeout: object) -> None:
     if type(trials) is not int or trials < 1:
-        raise CrmError(f"params.yaml, key tuning.trials: {trials!r} is no number of trials; give a whole number of at least 1.")
+        raise CrmError(
+            f"params.yaml, key tuning.trials: {trials!r} is no number of trials; give a whole number of at least 1."
+        )
     if timeout is not None and (type(timeout) not in (int, float) or not timeout > 0):
-        raise CrmError(f"params.yaml, key tuning.timeout: {timeout!r} is no time; give seconds above 0, or null for none.")
+        raise CrmError(
+            f"params.yaml, key tuning.timeout: {timeout!r} is no time; give seconds above 0, or null for none."
+        )
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #4a37f055
 def tune(
@@ -297,5 +350,7 @@ def say_search(
     "Say what a search came to."
     if tuned.value == tuned.default_value:
         return f"of {len(tuned.trials)} trials of {learner} none has a better Brier score than the default settings' {tuned.default_value:.4f}"
-    return (f"the best of {len(tuned.trials)} trials of {learner} has a Brier score of {tuned.value:.4f} where the default settings have {tuned.default_value:.4f} "
-            f"(95 % interval of the difference {low:.4f} to {high:.4f})")
+    return (
+        f"the best of {len(tuned.trials)} trials of {learner} has a Brier score of {tuned.value:.4f} where the default settings have {tuned.default_value:.4f} "
+        f"(95 % interval of the difference {low:.4f} to {high:.4f})"
+    )

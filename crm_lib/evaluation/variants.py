@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
+from ..base.config import CrmError
 from ..features.exposure import AGE_EDGES
 from ..models.calibration import CALIBRATORS
+from ..models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ..models.incidence import IncidenceModel
 from ..models.learners import make_learner
-from ..models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ..models.segments import SegmentedModel
 
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #33251baa
@@ -40,15 +40,19 @@ def split_name(
 
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #fd48f77a
 def _is_default(learner: str, settings: Mapping[str, Any]) -> bool:
-    usual, own = CloseHazardModel(learner), make_learner(learner).get_params()
+    usual = CloseHazardModel(learner)
+    own = make_learner(learner).get_params()
     return (settings["bins"], settings["follow_up_days"]) == (usual.bins, usual.follow_up_days) and all(
-        own[name] == value for name, value in settings["learner_settings"].items())
+        own[name] == value for name, value in settings["learner_settings"].items()
+    )
 
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #8a6a684f
 def list_variants(
     models: Sequence[str],  # models of the backtest
     best: str,  # the one that is compared by segments
-    recipe: Mapping[str, Any],  # settings (learner -> ...), features, segments (column, least_closings, prior) or none of them
+    recipe: Mapping[
+        str, Any
+    ],  # settings (learner -> ...), features, segments (column, least_closings, prior) or none of them
 ) -> list[str]:  # names for make_variant
     "List the variants that differ from their models."
     settings = {name: found for name, found in recipe.get("settings", {}).items() if name in models}
@@ -82,12 +86,19 @@ def make_variant(
 ) -> IncidenceModel:  # not fitted yet
     "Make a forecaster, varied or not, by name."
     base, variant = split_name(name)
-    model, recipe = make_model(base, calendar, age_edges, seed), recipe or {}
+    model = make_model(base, calendar, age_edges, seed)
+    recipe = recipe or {}
     if not variant:
         return model
-    part = {"tuned": recipe.get("settings", {}).get(base), "screened": recipe.get("features"), "segments": recipe.get("segments")}.get(variant)
+    part = {
+        "tuned": recipe.get("settings", {}).get(base),
+        "screened": recipe.get("features"),
+        "segments": recipe.get("segments"),
+    }.get(variant)
     if not part or base in BASELINES:
-        raise CrmError(f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters.")
+        raise CrmError(
+            f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters."
+        )
     if variant == "segments":
         return SegmentedModel(model, calendar=calendar, **part)
     return model.set_params(**(part if variant == "tuned" else {"features": tuple(part)}))

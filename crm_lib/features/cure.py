@@ -20,7 +20,9 @@ def _days_in_cells(engaged: np.ndarray, after: np.ndarray, until: np.ndarray, gr
     if len(engaged) == 0:
         return np.zeros((0, grid.size))
     after = np.minimum(after, until)
-    first, last, edges = int(engaged.min()), int(until.max()), np.asarray(grid.edges, "int64")
+    first = int(engaged.min())
+    last = int(until.max())
+    edges = np.asarray(grid.edges, "int64")
     phase = grid.calendar.month_of_quarter(np.arange(first, last + 1).astype("datetime64[D]"))
     so_far = np.eye(3)[phase].cumsum(axis=0)
     ends = engaged[:, None] + np.concatenate([edges, [last - first]])
@@ -61,31 +63,44 @@ def _count_closed(engaged: np.ndarray, close: np.ndarray, before: int, grid: Gri
     return np.bincount(grid.cell(stop - start, stop.astype("datetime64[D]")), deals, grid.size), days
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #f6bf6d1b
-def _gather(engaged: np.ndarray, close: np.ndarray, agent: np.ndarray, cohort: np.ndarray,
-            as_of: int, before: int, grid: Grid) -> tuple[_Known, np.ndarray]:
+def _gather(
+    engaged: np.ndarray, close: np.ndarray, agent: np.ndarray, cohort: np.ndarray, as_of: int, before: int, grid: Grid
+) -> tuple[_Known, np.ndarray]:
     "Sum up what the as-of date knew, and give the group of each deal that is open."
-    is_open, is_counted = close > as_of, engaged >= before
+    is_open = close > as_of
+    is_counted = engaged >= before
     (_,), agent = _distinct(agent)
     (_,), cohort = _distinct(cohort)
     (group_agent, group_cohort, start), group = _distinct(agent[is_open], cohort[is_open], engaged[is_open])
     (start,), day = _distinct(start)
-    until, size = np.full(len(start), as_of), len(group_agent)
+    until = np.full(len(start), as_of)
+    size = len(group_agent)
     known = _Known(
         *_count_closed(engaged[~is_open], close[~is_open], before, grid),
-        _days_in_cells(start, np.maximum(start, before), until, grid), _days_in_cells(start, start, until, grid),
-        day, group_agent, group_cohort, np.bincount(group, minlength=size), np.bincount(group[is_counted[is_open]], minlength=size),
-        np.bincount(agent[is_counted], minlength=agent.max(initial=-1) + 1), np.bincount(cohort[is_counted], minlength=cohort.max(initial=-1) + 1))
+        _days_in_cells(start, np.maximum(start, before), until, grid),
+        _days_in_cells(start, start, until, grid),
+        day,
+        group_agent,
+        group_cohort,
+        np.bincount(group, minlength=size),
+        np.bincount(group[is_counted[is_open]], minlength=size),
+        np.bincount(agent[is_counted], minlength=agent.max(initial=-1) + 1),
+        np.bincount(cohort[is_counted], minlength=cohort.max(initial=-1) + 1),
+    )
     return known, group
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #0a2697b6
-def _cured_by_bayes(known: _Known, hazard: np.ndarray, agent_share: np.ndarray, cohort_share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cured_by_bayes(
+    known: _Known, hazard: np.ndarray, agent_share: np.ndarray, cohort_share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     "Give each group's share of dormant deals on the first day, and among those still open now."
     share = 1 - (1 - agent_share[known.agent]) * (1 - cohort_share[known.cohort])
     still_open = np.exp(known.lived @ np.log1p(-hazard))[known.day]
     return share, share / (share + (1 - share) * still_open)
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #449e6caa
-_COHORT_SHARE, _COHORT_PRIOR = 0.01, 10.0
+_COHORT_SHARE = 0.01
+_COHORT_PRIOR = 10.0
 _MOST = 0.95  # of a cell's deals that may close in a day, so that still being open is never impossible
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #350a9f29
@@ -95,25 +110,32 @@ def _count_again(known: _Known, dormant: np.ndarray) -> np.ndarray:
     return np.minimum(known.closes / np.maximum(known.days + alive @ known.watched, 1), _MOST)
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #5e0b5399
-def _share_again(known: _Known, blame: np.ndarray, agent_share: np.ndarray, cohort_share: np.ndarray, prior: float) -> tuple[np.ndarray, np.ndarray]:
+def _share_again(
+    known: _Known, blame: np.ndarray, agent_share: np.ndarray, cohort_share: np.ndarray, prior: float
+) -> tuple[np.ndarray, np.ndarray]:
     "Estimate the agents' and the cohorts' dormant shares from each group's dormant deals per first-day share."
     by_agent = np.bincount(known.agent, blame * agent_share[known.agent], len(agent_share))
     by_cohort = np.bincount(known.cohort, blame * cohort_share[known.cohort], len(cohort_share))
     overall = by_agent.sum() / max(known.agent_deals.sum(), 1)
-    return ((by_agent + prior * overall) / (known.agent_deals + prior),
-            (by_cohort + _COHORT_PRIOR * _COHORT_SHARE) / (known.cohort_deals + _COHORT_PRIOR))
+    return (
+        (by_agent + prior * overall) / (known.agent_deals + prior),
+        (by_cohort + _COHORT_PRIOR * _COHORT_SHARE) / (known.cohort_deals + _COHORT_PRIOR),
+    )
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #8f7dbcdd
 def _fit_cured(known: _Known, prior: float, steps: int) -> np.ndarray:
     "Take the two steps in turn and give each group's probability of being dormant."
     dormant = np.full(len(known.deals), 0.3)
-    agent_share, cohort_share = np.full(len(known.agent_deals), 0.15), np.full(len(known.cohort_deals), _COHORT_SHARE)
+    agent_share = np.full(len(known.agent_deals), 0.15)
+    cohort_share = np.full(len(known.cohort_deals), _COHORT_SHARE)
     if known.closes.sum() == 0:
         return np.zeros(len(known.deals))
     for _ in range(steps):
         hazard = _count_again(known, dormant)
         share, dormant = _cured_by_bayes(known, hazard, agent_share, cohort_share)
-        agent_share, cohort_share = _share_again(known, known.counted * dormant / share, agent_share, cohort_share, prior)
+        agent_share, cohort_share = _share_again(
+            known, known.counted * dormant / share, agent_share, cohort_share, prior
+        )
     return _cured_by_bayes(known, hazard, agent_share, cohort_share)[1]
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #2a61ecdb
@@ -128,9 +150,12 @@ def alive_probabilities(
     steps: int = 30,  # turns of the two steps
 ) -> np.ndarray:  # P(will close some day), one per deal; missing for deals that are not open
     "Tell how likely each open deal is to be one that closes at all (mixture cure model: Farewell 1982; Sy and Taylor 2000)."
-    (today, start), never = (int(as_days(day).astype("int64")) for day in (as_of, records_start)), np.iinfo("int64").max
+    (today, start) = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
+    never = np.iinfo("int64").max
     engaged, close = (as_days(deals[name]) for name in ("engage_date", "close_date"))
-    is_known, engaged, close = engaged <= as_of, engaged.astype("int64"), np.where(close <= as_of, close.astype("int64"), never)
+    is_known = engaged <= as_of
+    engaged = engaged.astype("int64")
+    close = np.where(close <= as_of, close.astype("int64"), never)
     held = np.flatnonzero(is_known & (close > np.maximum(engaged, start - 1)))
     known, group = _gather(engaged[held], close[held], agent[held], cohort[held], today, start - 1, grid)
     alive = np.full(len(deals), np.nan)

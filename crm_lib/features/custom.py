@@ -27,7 +27,8 @@ Own = Callable[[pd.DataFrame, pd.DataFrame], Any]
 
 
 def _place_of(error: BaseException, file: str) -> str:
-    trace, line = error.__traceback__, None
+    trace = error.__traceback__
+    line = None
     while trace is not None:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
         trace = trace.tb_next
@@ -47,16 +48,20 @@ def _on_path(root: Path) -> Iterator[None]:
     finally:
         sys.path.remove(str(root))
 
-
+# %% ../../nbs/lib/25_features/70_custom.ipynb #336bee3d
 def _load_file(name: str, path: Path) -> types.ModuleType:
     if not path.is_file():
-        raise CrmError(f"features.own names {name}, but there is no file {path}: correct the path, which is read from the project's top folder.")
+        raise CrmError(
+            f"features.own names {name}, but there is no file {path}: correct the path, which is read from the project's top folder."
+        )
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except Exception as error:
-        raise CrmError(f"features.own names {name}, but {path} cannot be loaded: {_place_of(error, str(path))}. Mend it.") from None
+        raise CrmError(
+            f"features.own names {name}, but {path} cannot be loaded: {_place_of(error, str(path))}. Mend it."
+        ) from None
     return module
 
 # %% ../../nbs/lib/25_features/70_custom.ipynb #9cc69919
@@ -66,19 +71,25 @@ def _load_module(name: str, module: str) -> types.ModuleType:
         return importlib.import_module(module)
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise CrmError(f"features.own names {name}, but the module {module} cannot be imported ({said}): correct the name, "
-                       "or install what it lacks.") from None
+        raise CrmError(
+            f"features.own names {name}, but the module {module} cannot be imported ({said}): correct the name, "
+            "or install what it lacks."
+        ) from None
 
-
+# %% ../../nbs/lib/25_features/70_custom.ipynb #80be4e42
 def _load(name: object, root: Path) -> Own:
     place, _, function = name.rpartition(":") if isinstance(name, str) else ("", "", "")
     if not place or not function:
-        raise CrmError(f'features.own: {name!r} names no function; write "path/to/file.py:function" or "package.module:function".')
+        raise CrmError(
+            f'features.own: {name!r} names no function; write "path/to/file.py:function" or "package.module:function".'
+        )
     with _on_path(root):
         module = _load_file(name, root / place) if place.endswith(".py") else _load_module(name, place)
     found = getattr(module, function, None)
     if not callable(found):
-        raise CrmError(f"features.own names {name}, but {place} holds no function {function}: correct the name, or define it there.")
+        raise CrmError(
+            f"features.own names {name}, but {place} holds no function {function}: correct the name, or define it there."
+        )
     return found
 
 # %% ../../nbs/lib/25_features/70_custom.ipynb #9c660551
@@ -94,7 +105,9 @@ def load_functions(
         function = _load(name, Path(root))
         column = name.rpartition(":")[2]
         if column in functions:
-            raise CrmError(f"features.own names two functions {column}: rename one, for the column is named like its function.")
+            raise CrmError(
+                f"features.own names two functions {column}: rename one, for the column is named like its function."
+            )
         functions[column] = function
     return functions
 
@@ -114,8 +127,10 @@ def _plain(name: str, values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
         numbers = values.astype("float64") if values.isna().any() or not isinstance(values.dtype, np.dtype) else values
         if np.isinf(numbers.to_numpy(dtype=float)).any():
-            raise CrmError(f"features.own, function {name}: {int(np.isinf(numbers).sum())} of {len(values)} values are infinite; "
-                           "return a missing value instead.")
+            raise CrmError(
+                f"features.own, function {name}: {int(np.isinf(numbers).sum())} of {len(values)} values are infinite; "
+                "return a missing value instead."
+            )
         return numbers
     return _plain_objects(name, values.astype(object).where(values.notna(), None))
 
@@ -130,24 +145,32 @@ def _plain_objects(name: str, values: pd.Series) -> pd.Series:
     if guess in ("date", "datetime", "datetime64"):
         return _plain(name, pd.to_datetime(values))
     found = ", ".join(sorted(kind.__name__ for kind in kinds))
-    raise CrmError(f"features.own, function {name}: it returns values of the kind {found}; return numbers, truth values, days or text, of one kind.")
+    raise CrmError(
+        f"features.own, function {name}: it returns values of the kind {found}; return numbers, truth values, days or text, of one kind."
+    )
 
 # %% ../../nbs/lib/25_features/70_custom.ipynb #8615b66f
 _ARRAYS = (pd.Series, pd.Index, pd.api.extensions.ExtensionArray, np.ndarray, list, tuple)
 
-
+# %% ../../nbs/lib/25_features/70_custom.ipynb #3ce8c892
 def _column(name: str, returned: object, rows: pd.DataFrame) -> pd.Series:
     if not isinstance(returned, _ARRAYS) or getattr(returned, "ndim", 1) != 1:
-        raise CrmError(f"features.own, function {name}: it returns {type(returned).__name__}, not a Series or an array with one value per snapshot.")
+        raise CrmError(
+            f"features.own, function {name}: it returns {type(returned).__name__}, not a Series or an array with one value per snapshot."
+        )
     if len(returned) != len(rows):
-        raise CrmError(f"features.own, function {name}: it returns {len(returned)} values for {len(rows)} snapshots; "
-                       "return one value per snapshot, in their order.")
+        raise CrmError(
+            f"features.own, function {name}: it returns {len(returned)} values for {len(rows)} snapshots; "
+            "return one value per snapshot, in their order."
+        )
     if not isinstance(returned, pd.Series):
         return _plain(name, pd.Series(returned, index=rows.index))
     if not returned.index.equals(rows.index):
         if not returned.index.is_unique or not returned.index.isin(rows.index).all():
-            raise CrmError(f"features.own, function {name}: its Series has another index than the snapshots; "
-                           "keep theirs, or return an array in their order.")
+            raise CrmError(
+                f"features.own, function {name}: its Series has another index than the snapshots; "
+                "keep theirs, or return an array in their order."
+            )
         returned = returned.reindex(rows.index)
     return _plain(name, returned)
 
@@ -158,18 +181,22 @@ def _call(name: str, function: Own, deals: pd.DataFrame, rows: pd.DataFrame) -> 
         returned = function(deals.copy(), rows.copy())
     except Exception as error:
         where = f" of {Path(file).name}" if file else ""
-        raise CrmError(f"features.own, function {name}{where}: {_place_of(error, file)}. "
-                       "Mend the function, or take it out of features.own.") from None
+        raise CrmError(
+            f"features.own, function {name}{where}: {_place_of(error, file)}. "
+            "Mend the function, or take it out of features.own."
+        ) from None
     return _column(name, returned, rows)
 
-
+# %% ../../nbs/lib/25_features/70_custom.ipynb #b43352f6
 def add_features(
     deals: pd.DataFrame,  # the deals table that the functions may look at
     snapshots: pd.DataFrame,  # as_of, opportunity_id, columns known at open, engage_date, age_days
     functions: dict[str, Own],  # name of the column -> function
 ) -> pd.DataFrame:  # the snapshots with one more column per function
     "Let each function add its column."
-    shown = [name for name in ("as_of", "opportunity_id", *fixed_columns(), "engage_date", "age_days") if name in snapshots]
+    shown = [
+        name for name in ("as_of", "opportunity_id", *fixed_columns(), "engage_date", "age_days") if name in snapshots
+    ]
     rows = snapshots[shown].reset_index(drop=True)
     added = {}
     for name, function in functions.items():
@@ -207,7 +234,7 @@ def list_candidates(
     left_out = require_reasons(leave_out, optional, "features.leave_out")
     return [*FEATURES, *[name for name in optional if name not in left_out]]
 
-
+# %% ../../nbs/lib/25_features/70_custom.ipynb #576c568a
 def make_builder(
     build: Callable[[pd.DataFrame, Sequence[object]], pd.DataFrame],  # makes snapshots with the built features
     candidates: Sequence[str],  # columns to carry, from list_candidates
@@ -217,6 +244,11 @@ def make_builder(
     own = {name: function for name, function in functions.items() if name in candidates}
 
     def build_all(deals: pd.DataFrame, dates: Sequence[object]) -> pd.DataFrame:
-        extras = deals[["opportunity_id", *[name for name in candidates if name in deals and name.startswith(EXTRA_PREFIX)]]]
-        return add_features(deals, build(deals, dates), own).merge(extras, on="opportunity_id", how="left", validate="many_to_one")
+        extras = deals[
+            ["opportunity_id", *[name for name in candidates if name in deals and name.startswith(EXTRA_PREFIX)]]
+        ]
+        return add_features(deals, build(deals, dates), own).merge(
+            extras, on="opportunity_id", how="left", validate="many_to_one"
+        )
+
     return build_all

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
+from ..base.config import CrmError
 
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #9a71d516
 AGE_EDGES = (0, 5, 10, 15, 20, 30, 45, 60, 75, 90, 105, 120, 140, 180, 270, 365)
@@ -68,11 +68,17 @@ def _day_codes(snapshots: pd.DataFrame, seen: pd.DataFrame, group: np.ndarray, l
         days = int(duration.max(initial=0))
         if days < 1:
             continue
-        codes = group[rows][:, None] * grid.size + cells_ahead(as_of, snapshots["age_days"].to_numpy()[rows], days, grid)
+        codes = group[rows][:, None] * grid.size + cells_ahead(
+            as_of, snapshots["age_days"].to_numpy()[rows], days, grid
+        )
         ahead = np.arange(1, days + 1)[None, :]
         closes = (seen["event"].to_numpy()[rows] > 0) & (seen["duration"].to_numpy()[rows] <= limit)
         at_risk = ahead <= duration[:, None]
-        yield np.repeat(rows, at_risk.sum(axis=1)), codes[at_risk], codes[(ahead == duration[:, None]) & closes[:, None]]
+        yield (
+            np.repeat(rows, at_risk.sum(axis=1)),
+            codes[at_risk],
+            codes[(ahead == duration[:, None]) & closes[:, None]],
+        )
 
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #9e34dbfa
 def count_exposure(
@@ -82,19 +88,33 @@ def count_exposure(
     limit: int = 10_000,  # days of follow-up that are counted after a snapshot
     grid: Grid = Grid(),  # age and phase
     weight: np.ndarray | None = None,  # what a day of each snapshot counts, 0 to 1; none = 1. A closing always counts 1
-) -> pd.DataFrame:  # group, cell, days (at risk; whole numbers without weights), closes; one row per combination that occurs
+) -> (
+    pd.DataFrame
+):  # group, cell, days (at risk; whole numbers without weights), closes; one row per combination that occurs
     "Count days at risk and closings by group and cell."
     if len(snapshots) != len(seen):
         raise CrmError(f"{len(snapshots)} snapshots came with {len(seen)} follow-ups: each snapshot needs exactly one.")
     group = np.zeros(len(snapshots), "int64") if group is None else np.asarray(group, "int64")
-    days, closes = pd.Series(dtype=float), pd.Series(dtype=float)
+    days = pd.Series(dtype=float)
+    closes = pd.Series(dtype=float)
     for rows, codes, closing in _day_codes(snapshots, seen, group, limit, grid):
-        days, closes = _add_counts(days, codes, None if weight is None else weight[rows]), _add_counts(closes, closing)
+        days = _add_counts(days, codes, None if weight is None else weight[rows])
+        closes = _add_counts(closes, closing)
     counts = pd.DataFrame({"days": days, "closes": closes}).fillna(0).astype({"closes": "int64"}).sort_index()
-    counts = counts.astype({"days": "int64"}) if weight is None else counts.assign(days=counts[["days", "closes"]].max(axis=1))
+    counts = (
+        counts.astype({"days": "int64"})
+        if weight is None
+        else counts.assign(days=counts[["days", "closes"]].max(axis=1))
+    )
     codes = counts.index.to_numpy().astype("int64")
-    return pd.DataFrame({"group": codes // grid.size, "cell": codes % grid.size,
-                         "days": counts["days"].to_numpy(), "closes": counts["closes"].to_numpy()})
+    return pd.DataFrame(
+        {
+            "group": codes // grid.size,
+            "cell": codes % grid.size,
+            "days": counts["days"].to_numpy(),
+            "closes": counts["closes"].to_numpy(),
+        }
+    )
 
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #196893dd
 def _add_counts(total: pd.Series, codes: np.ndarray, weight: np.ndarray | None = None) -> pd.Series:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
+from ..base.config import CrmError
 from .cure import alive_probabilities
 from .exposure import AGE_EDGES, Grid
 from .movement import stale_age
@@ -53,8 +53,15 @@ class FeatureSettings:
     prior: float = 3.0  # closings' worth of shrinkage towards "as usual"
 
     def __post_init__(self) -> None:
-        if type(self.cohort_days) is not int or self.prior <= 0 or not 0 < self.stale_quantile < 1 or self.cohort_days < 1:
-            raise CrmError(f"features: prior {self.prior} must be above 0, stale_quantile {self.stale_quantile} between 0 and 1, cohort_days {self.cohort_days} at least 1.")
+        if (
+            type(self.cohort_days) is not int
+            or self.prior <= 0
+            or not 0 < self.stale_quantile < 1
+            or self.cohort_days < 1
+        ):
+            raise CrmError(
+                f"features: prior {self.prior} must be above 0, stale_quantile {self.stale_quantile} between 0 and 1, cohort_days {self.cohort_days} at least 1."
+            )
 
     @property
     def grid(self) -> Grid:
@@ -86,13 +93,15 @@ def closing_ratios(
     settings: FeatureSettings = FeatureSettings(),  # grid and shrinkage
 ) -> np.ndarray:  # closings observed / expected, shape (groups, as-of dates)
     "Compare each group's closings up to each as-of date with what its deal-days let one expect."
-    grid, groups = settings.grid, int(group.max(initial=-1)) + 1
+    grid = settings.grid
+    groups = int(group.max(initial=-1)) + 1
     row, day = _deal_days(deals, records_start, as_of[-1])
     days = day.astype("datetime64[D]")
     age = day - as_days(deals["engage_date"]).astype("int64")[row]
     slot = np.searchsorted(as_of, days, side="left")
     is_close = as_days(deals["close_date"])[row] == days
-    cell, shape = grid.cell(age, days), (groups, grid.size, len(as_of))
+    cell = grid.cell(age, days)
+    shape = (groups, grid.size, len(as_of))
     at_risk = _cumulate((group[row], cell, slot), shape)
     closed = _cumulate((group[row][is_close], cell[is_close], slot[is_close]), shape)
     hazard = closed.sum(axis=0) / np.maximum(at_risk.sum(axis=0), 1)
@@ -127,7 +136,8 @@ def stale_shares(
     settings: FeatureSettings = FeatureSettings(),  # quantile and shrinkage
 ) -> np.ndarray:  # share from 0 to 1, one per agent
     "Measure which share of its old deals each agent has left open by a day."
-    engaged, close = as_days(deals["engage_date"]), as_days(deals["close_date"])
+    engaged = as_days(deals["engage_date"])
+    close = as_days(deals["close_date"])
     closed = close <= as_of
     if not closed.any():
         return np.zeros(agent.max(initial=-1) + 1)
@@ -150,24 +160,40 @@ def build_features(
     deals = deals.loc[as_days(deals["engage_date"]) <= dates[-1]].reset_index(drop=True)
     missing = [name for name in (settings.cohort_by, "sales_agent") if name not in deals]
     if missing:
-        raise CrmError(f"The deals lack the column {', '.join(missing)}: name another one in features.cohort_by of params.yaml.")
+        raise CrmError(
+            f"The deals lack the column {', '.join(missing)}: name another one in features.cohort_by of params.yaml."
+        )
     if deals.empty:
-        return take_snapshots(deals, dates).assign(**{name: pd.Series(dtype=float) for name in FEATURES if name != "age_days"})
+        return take_snapshots(deals, dates).assign(
+            **{name: pd.Series(dtype=float) for name in FEATURES if name != "age_days"}
+        )
     engaged = as_days(deals["engage_date"])
     window = engaged.astype("int64") // settings.cohort_days
-    place, everywhere = _codes(deals[settings.cohort_by]), np.zeros(len(deals), "int64")
-    agent, cohort, week = _codes(deals["sales_agent"]), _codes(place, window), _codes(window)
+    place = _codes(deals[settings.cohort_by])
+    everywhere = np.zeros(len(deals), "int64")
+    agent = _codes(deals["sales_agent"])
+    cohort = _codes(place, window)
+    week = _codes(window)
     cohort_ratio = closing_ratios(deals, cohort, dates, records_start, settings)
     week_ratio = closing_ratios(deals, week, dates, records_start, settings)
     parts = []
     for k, day in enumerate(dates):
         rows = np.flatnonzero(is_open(deals, day))
-        parts.append(pd.DataFrame({
-            "as_of": pd.Timestamp(day), "opportunity_id": deals["opportunity_id"].to_numpy()[rows],
-            "cohort_closing": cohort_ratio[cohort[rows], k], "week_closing": week_ratio[week[rows], k],
-            "cohort_volume": cohort_volumes(engaged, place, day, settings.cohort_days)[rows],
-            "week_volume": cohort_volumes(engaged, everywhere, day, settings.cohort_days)[rows],
-            "agent_stale_share": stale_shares(deals, agent, day, records_start, settings)[agent[rows]],
-            "alive_probability": alive_probabilities(deals, agent, cohort, day, records_start, settings.grid, settings.prior)[rows]}))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "as_of": pd.Timestamp(day),
+                    "opportunity_id": deals["opportunity_id"].to_numpy()[rows],
+                    "cohort_closing": cohort_ratio[cohort[rows], k],
+                    "week_closing": week_ratio[week[rows], k],
+                    "cohort_volume": cohort_volumes(engaged, place, day, settings.cohort_days)[rows],
+                    "week_volume": cohort_volumes(engaged, everywhere, day, settings.cohort_days)[rows],
+                    "agent_stale_share": stale_shares(deals, agent, day, records_start, settings)[agent[rows]],
+                    "alive_probability": alive_probabilities(
+                        deals, agent, cohort, day, records_start, settings.grid, settings.prior
+                    )[rows],
+                }
+            )
+        )
     looked_up = pd.concat(parts, ignore_index=True)
     return take_snapshots(deals, dates).merge(looked_up, on=["as_of", "opportunity_id"], validate="one_to_one")

@@ -44,7 +44,8 @@ def stale_age(
     quantile: float = 0.9,  # features.stale_quantile: of the ages at closing
 ) -> float:  # days; missing where nothing has closed
     "Find the age from which an open deal is stale."
-    engaged, close = as_days(engaged), as_days(close)
+    engaged = as_days(engaged)
+    close = as_days(close)
     closed = (close <= as_days(as_of)) & ~np.isnat(engaged)
     return float(np.ceil(np.quantile((close - engaged)[closed].astype("int64"), quantile))) if closed.any() else np.nan
 
@@ -70,7 +71,10 @@ def count_words(
 ) -> dict[str, int]:  # word -> number of open deals
     "Count the open deals that each word fits."
     trend = scores["trend"].value_counts()
-    besides = {"slipped": int(is_slipped(scores["slipped_days"], slip_days).sum()), "stale": int(scores["is_stale"].sum())}
+    besides = {
+        "slipped": int(is_slipped(scores["slipped_days"], slip_days).sum()),
+        "stale": int(scores["is_stale"].sum()),
+    }
     return {**{word: int(trend.get(word, 0)) for word in TRENDS}, **besides}
 
 # %% ../../nbs/lib/25_features/20_movement.ipynb #17344fa9
@@ -81,10 +85,14 @@ def explain_words(
 ) -> dict[str, str]:  # word -> its meaning
     "Say what each word means."
     then = f"on {pd.Timestamp(since):%Y-%m-%d}" if since is not None and not pd.isna(since) else "on the earlier day"
-    return {"improving": f"the chance of ever being won is clearly higher than {then}", "steady": f"the chance is about what it was {then}",
-            "declining": f"the chance of ever being won is clearly lower than {then}", "new": f"was not open {then}",
-            "slipped": f"expected to close more than {slip_days:g} days later than {then}",
-            "stale": f"open for longer than {quantile:.0%} of deals were when they closed"}
+    return {
+        "improving": f"the chance of ever being won is clearly higher than {then}",
+        "steady": f"the chance is about what it was {then}",
+        "declining": f"the chance of ever being won is clearly lower than {then}",
+        "new": f"was not open {then}",
+        "slipped": f"expected to close more than {slip_days:g} days later than {then}",
+        "stale": f"open for longer than {quantile:.0%} of deals were when they closed",
+    }
 
 # %% ../../nbs/lib/25_features/20_movement.ipynb #3d0bae56
 def tabulate_words(
@@ -94,4 +102,8 @@ def tabulate_words(
     quantile: float = 0.9,  # features.stale_quantile
 ) -> pd.DataFrame:  # word (index), open deals, meaning
     "Put each word's count beside its meaning."
-    return pd.DataFrame({"open deals": counts, "meaning": explain_words(since, slip_days, quantile)}).reindex(list(WORDS)).rename_axis("word")
+    return (
+        pd.DataFrame({"open deals": counts, "meaning": explain_words(since, slip_days, quantile)})
+        .reindex(list(WORDS))
+        .rename_axis("word")
+    )

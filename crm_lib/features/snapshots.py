@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
+from ..base.config import CrmError
 from ..base.schema import fixed_columns, late_columns
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #81b96d5e
@@ -23,14 +23,16 @@ def is_open(
 ) -> np.ndarray:  # bool, one per row
     "Tell which deals were open at the end of the day."
     day = as_days(as_of)
-    engaged, closed = as_days(deals["engage_date"]), as_days(deals["close_date"])
+    engaged = as_days(deals["engage_date"])
+    closed = as_days(deals["close_date"])
     return (engaged <= day) & ~(closed <= day)
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #44c9a7cb
 def known_at(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: object,  # the end of this day
-    written_at_close: Sequence[str] | None = None,  # columns unknown while a deal is open; none = those that the schema calls late
+    written_at_close: Sequence[str]
+    | None = None,  # columns unknown while a deal is open; none = those that the schema calls late
 ) -> pd.DataFrame:  # rows and values that stood in the CRM then
     "Cut the deals table back to what was known at the end of a day."
     cut = deals.loc[as_days(deals["engage_date"]) <= as_days(as_of)].copy()
@@ -45,14 +47,21 @@ def known_at(
 def take_snapshots(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: Sequence[object],  # as-of dates
-    columns: Sequence[str] | None = None,  # columns known from the first day of a deal; none = those that the schema calls so
+    columns: Sequence[str]
+    | None = None,  # columns known from the first day of a deal; none = those that the schema calls so
 ) -> pd.DataFrame:  # as_of, opportunity_id, the columns, engage_date, age_days; sorted by as_of, opportunity_id
     "List the deals that were open at each as-of date, with what was known of them."
-    kept = ["opportunity_id", *[name for name in (fixed_columns() if columns is None else columns) if name in deals], "engage_date"]
+    kept = [
+        "opportunity_id",
+        *[name for name in (fixed_columns() if columns is None else columns) if name in deals],
+        "engage_date",
+    ]
     parts = [deals.loc[is_open(deals, day), kept].assign(as_of=pd.Timestamp(as_days(day))) for day in as_of]
     if not parts:
         raise CrmError("No as-of date was given: name at least one date within the time that the tables cover.")
-    taken = pd.concat(parts, ignore_index=True).sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
+    taken = pd.concat(parts, ignore_index=True).sort_values(
+        ["as_of", "opportunity_id"], kind="stable", ignore_index=True
+    )
     taken["age_days"] = (taken["as_of"] - taken["engage_date"]).dt.days.astype("int64")
     return taken[["as_of", *kept, "age_days"]].astype({"as_of": "datetime64[ns]"})
 
@@ -89,9 +98,12 @@ def follow_up(
     "Say how long each deal was followed after its snapshot and how that ended."
     unknown = snapshots.loc[~snapshots["opportunity_id"].isin(deals["opportunity_id"]), "opportunity_id"]
     if len(unknown):
-        raise CrmError(f"{len(unknown)} snapshots are of deals that the table lacks (e.g. {unknown.iloc[0]}): use the deals that the snapshots were taken from.")
+        raise CrmError(
+            f"{len(unknown)} snapshots are of deals that the table lacks (e.g. {unknown.iloc[0]}): use the deals that the snapshots were taken from."
+        )
     found = deals.set_index("opportunity_id")[["stage", "close_date"]].reindex(snapshots["opportunity_id"])
-    last, close = as_days(known_until), as_days(found["close_date"])
+    last = as_days(known_until)
+    close = as_days(found["close_date"])
     is_seen = close <= last
     duration = np.where(is_seen, close, last) - as_days(snapshots["as_of"])
     event = np.where(is_seen, found["stage"].map(EVENTS).fillna(0), 0)

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import as_days
+from ..base.config import CrmError
 from ..features.snapshots import is_open, known_at
 from .periods import period_window, shift_months
 from ..models.incidence import IncidenceModel
@@ -42,7 +42,9 @@ def new_deal_wins(
     "Count the wins of deals that are engaged one a day from tomorrow on."
     wins = np.zeros(days)
     for later in range(1, days):
-        born = pd.DataFrame({"as_of": [pd.Timestamp(as_days(as_of)) + pd.Timedelta(days=later)], "opportunity_id": "new", "age_days": 0})
+        born = pd.DataFrame(
+            {"as_of": [pd.Timestamp(as_days(as_of)) + pd.Timedelta(days=later)], "opportunity_id": "new", "age_days": 0}
+        )
         wins[later:] += newcomers.predict_cumulative_incidence(born, days - later)[0]
     return wins
 
@@ -52,7 +54,9 @@ SEGMENTS = ("regional_office", "manager", "sales_agent", "product")
 
 def _rows(deals: pd.DataFrame, value: np.ndarray, open_now: bool) -> pd.DataFrame:
     named = {name: deals[name].astype(object).where(deals[name].notna(), "not given").to_numpy() for name in SEGMENTS}
-    return pd.DataFrame({"opportunity_id": deals["opportunity_id"].to_numpy(), **named, "value": value, "is_open": open_now})
+    return pd.DataFrame(
+        {"opportunity_id": deals["opportunity_id"].to_numpy(), **named, "value": value, "is_open": open_now}
+    )
 
 
 def _between(cumulative: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -62,7 +66,9 @@ def _between(cumulative: np.ndarray, first: int, last: int) -> np.ndarray:
 def _today(snapshots: pd.DataFrame, known: pd.DataFrame, as_of: np.datetime64) -> pd.DataFrame:
     today = snapshots[as_days(snapshots["as_of"]) == as_of].reset_index(drop=True)
     if len(today) != is_open(known, as_of).sum():
-        raise CrmError(f"The snapshots of {as_of} are not those of the deals open then: rerun the features stage with the same parameters.")
+        raise CrmError(
+            f"The snapshots of {as_of} are not those of the deals open then: rerun the features stage with the same parameters."
+        )
     return today
 
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #eab2c494
@@ -78,7 +84,8 @@ def build_book(
 ) -> pd.DataFrame:  # opportunity_id, the segments, value, is_open, and expected wins by window
     "List what may be won, as an as-of date knew it."
     as_of, known = as_days(as_of), known_at(deals, as_of)
-    today, (recent, per_day) = _today(snapshots, known, as_of), recent_deals(known, as_of, records_start, arrivals_days)
+    today = _today(snapshots, known, as_of)
+    (recent, per_day) = recent_deals(known, as_of, records_start, arrivals_days)
     parts = [_rows(rows, deal_values(known, rows).to_numpy(), kind) for rows, kind in ((today, True), (recent, False))]
     if not (known["stage"] == "won").any() or any(part["value"].isna().any() for part in parts):
         raise CrmError(f"No deal with a value had been won by {as_of}: a revenue forecast needs won deals.")
@@ -108,7 +115,8 @@ def revenue_moments(
     log_spread: float,  # spread of log(paid / expected) of a won deal
 ) -> tuple[float, float]:  # mean, money; variance of independent deals, money squared
     "Give mean and variance of the revenue."
-    wins, value = book[period].to_numpy(), book["value"].to_numpy()
+    wins = book[period].to_numpy()
+    value = book["value"].to_numpy()
     square = wins * value**2 * np.exp(log_spread**2)
     return float((wins * value).sum()), float((square - np.where(book["is_open"], (wins * value) ** 2, 0.0)).sum())
 
@@ -120,15 +128,22 @@ def stage_weighted(
     "Multiply the list prices of the open deals by the share of closed deals that were won."
     closed = known["stage"].isin(["won", "lost"])
     now = known.loc[is_open(known, as_of), ["opportunity_id", "product", "list_price"]]
-    price = now["list_price"].where(now["list_price"] > 0).fillna(pd.Series(deal_values(known, now).to_numpy(), index=now.index))
+    price = (
+        now["list_price"]
+        .where(now["list_price"] > 0)
+        .fillna(pd.Series(deal_values(known, now).to_numpy(), index=now.index))
+    )
     return float((known.loc[closed, "stage"] == "won").mean() * price.sum())
 
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #8654879b
 def _draw_wins(book: pd.DataFrame, period: str, draws: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     "Give the number of the draw and the row of the book for every win."
-    wins, is_now = book[period].to_numpy(), book["is_open"].to_numpy()
-    now, later = np.flatnonzero(is_now & (wins > 0)), np.flatnonzero(~is_now & (wins > 0))
-    found, step = [], max(1, 4_000_000 // max(len(now), 1))
+    wins = book[period].to_numpy()
+    is_now = book["is_open"].to_numpy()
+    now = np.flatnonzero(is_now & (wins > 0))
+    later = np.flatnonzero(~is_now & (wins > 0))
+    found = []
+    step = max(1, 4_000_000 // max(len(now), 1))
     for start in range(0, draws, step):
         draw, place = np.nonzero(rng.random((min(step, draws - start), len(now))) < wins[now])
         found.append((draw + start, now[place]))
@@ -140,9 +155,12 @@ def _draw_wins(book: pd.DataFrame, period: str, draws: int, rng: np.random.Gener
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #131b7ef6
 def list_segments(
     book: pd.DataFrame,  # from build_book
-) -> tuple[pd.DataFrame, np.ndarray]:  # segment and segment_value, the whole first; places of each row of the book in that list, (rows, segments)
+) -> tuple[
+    pd.DataFrame, np.ndarray
+]:  # segment and segment_value, the whole first; places of each row of the book in that list, (rows, segments)
     "List every segment of the book."
-    listed, places = [("all", "all")], [np.zeros(len(book), "int64")]
+    listed = [("all", "all")]
+    places = [np.zeros(len(book), "int64")]
     for name in SEGMENTS:
         code, values = pd.factorize(book[name], sort=True)
         places.append(code + len(listed))
@@ -158,13 +176,17 @@ def draw_revenue(
     seed: int = 0,  # seed of the draws
 ) -> dict[str, np.ndarray]:  # scope -> revenue, (draws, segments of list_segments)
     "Draw the revenue of every segment from independent deals."
-    rng, (listed, places) = np.random.default_rng(seed), list_segments(book)
+    rng = np.random.default_rng(seed)
+    (listed, places) = list_segments(book)
     draw, row = _draw_wins(book, period, draws, rng)
     money = book["value"].to_numpy()[row] * np.exp(log_spread * rng.standard_normal(len(row)) - log_spread**2 / 2)
-    is_now, size = book["is_open"].to_numpy()[row], draws * len(listed)
+    is_now = book["is_open"].to_numpy()[row]
+    size = draws * len(listed)
+
     def add_up(chosen: np.ndarray) -> np.ndarray:
         cells = draw[chosen, None] * len(listed) + places[row[chosen]]
         return np.bincount(cells.ravel(), np.repeat(money[chosen], places.shape[1]), size).reshape(draws, len(listed))
+
     open_part = add_up(is_now)
     return {"open_pipeline": open_part, "total": open_part + add_up(~is_now)}
 
@@ -184,7 +206,9 @@ def summarise_draws(
     for scope in SCOPES:
         kept = book["is_open"].to_numpy() | (scope == "total")
         noise = np.random.default_rng(seed).standard_normal((len(drawn[scope]), 1))
-        found = np.quantile(drawn[scope] * factor[scope] * np.exp(shock[scope] * noise - shock[scope] ** 2 / 2), levels, axis=0)
+        found = np.quantile(
+            drawn[scope] * factor[scope] * np.exp(shock[scope] * noise - shock[scope] ** 2 / 2), levels, axis=0
+        )
         money = np.repeat((book[period] * book["value"] * factor[scope]).to_numpy()[kept], places.shape[1])
         named = {f"p{100 * level:g}": row for level, row in zip(levels, found)}
         parts.append(listed.assign(scope=scope, **named, mean=np.bincount(places[kept].ravel(), money, len(listed))))
@@ -194,11 +218,12 @@ def summarise_draws(
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #111b4818
 def _distinct_share(first: pd.Series, last: pd.Series) -> float:
     "Give the share of the days of some windows that are different days."
-    start, length = as_days(first), (as_days(last) - as_days(first)).astype(int) + 1
+    start = as_days(first)
+    length = (as_days(last) - as_days(first)).astype(int) + 1
     days = np.concatenate([begin + np.arange(size) for begin, size in zip(start, length)])
     return len(np.unique(days)) / len(days)
 
-
+# %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #a146005a
 def fit_common_shock(
     rows: pd.DataFrame,  # past forecasts of one period and scope: first and last day, actual, noise (relative) and a column per method
     method: str,  # the method whose misses count

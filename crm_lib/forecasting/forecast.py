@@ -20,11 +20,19 @@ from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import fit_chosen
 from ..features.features import FeatureSettings
 from ..features.snapshots import known_at
+from crm_lib.forecasting.bookings import (
+    SCOPES,
+    build_book,
+    draw_revenue,
+    fit_common_shock,
+    in_scope,
+    revenue_moments,
+    stage_weighted,
+    summarise_draws,
+)
 from .periods import last_period, past_windows, period_window, seasonal_mean, won_revenue
-from .bookings import SCOPES, build_book, draw_revenue, in_scope, fit_common_shock, revenue_moments, stage_weighted, summarise_draws
 from ..models.incidence import IncidenceModel
 from ..scoring.deal_value import value_spread
-
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #66083a2e
 METHODS = ("model", "seasonal_mean", "combination")
@@ -39,7 +47,7 @@ class Origin(NamedTuple):
     log_spread: float  # spread of the value of a won deal
     rows: pd.DataFrame  # as_of, period, scope, first, last, noise and a column per method
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #b456f1f6
 def take_origin(
     model: IncidenceModel,  # forecaster of open deals, fitted on what was known then or before
     newcomers: IncidenceModel,  # forecaster of deals from their first day on, likewise
@@ -53,14 +61,30 @@ def take_origin(
     "Forecast revenue by every method from what was known on a day."
     known = known_at(deals, as_of)
     book = build_book(model, newcomers, known, snapshots, as_of, windows, records_start, arrivals_days)
-    spread, weighted, rows = value_spread(known).log_spread, stage_weighted(known, as_of), []
+    spread = value_spread(known).log_spread
+    weighted = stage_weighted(known, as_of)
+    rows = []
     for period, window in windows.items():
         for scope in SCOPES:
             mean, variance = revenue_moments(in_scope(book, scope), period, spread)
-            usual, before = (method(known, as_of, window, records_start, scope) for method in (seasonal_mean, last_period))
-            rows.append({"as_of": pd.Timestamp(as_days(as_of)), "period": period, "scope": scope, "first": window[0], "last": window[1],
-                         "noise": variance**0.5 / max(mean, 1e-9), "model": mean, "seasonal_mean": usual,
-                         "combination": float(np.nanmean([mean, usual])), "last_period": before, "stage_weighted": weighted})
+            usual, before = (
+                method(known, as_of, window, records_start, scope) for method in (seasonal_mean, last_period)
+            )
+            rows.append(
+                {
+                    "as_of": pd.Timestamp(as_days(as_of)),
+                    "period": period,
+                    "scope": scope,
+                    "first": window[0],
+                    "last": window[1],
+                    "noise": variance**0.5 / max(mean, 1e-9),
+                    "model": mean,
+                    "seasonal_mean": usual,
+                    "combination": float(np.nanmean([mean, usual])),
+                    "last_period": before,
+                    "stage_weighted": weighted,
+                }
+            )
     return Origin(as_days(as_of), book, spread, pd.DataFrame(rows))
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #013327f9
@@ -72,9 +96,12 @@ def today_windows(
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
 ) -> dict[str, tuple[np.datetime64, np.datetime64]]:  # period -> first and last day
     "Name the windows that are published."
-    return {period: period_window(as_of, "rest_of_quarter" if period == "quarter" else period, calendar) for period in FORECAST_PERIODS}
+    return {
+        period: period_window(as_of, "rest_of_quarter" if period == "quarter" else period, calendar)
+        for period in FORECAST_PERIODS
+    }
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #315f71a3
 def distinct_windows(
     as_of: object,  # the last day known
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
@@ -95,19 +122,22 @@ def window_kind(
     as_of: object,  # the last day known
 ) -> str:  # one of RECORD_WINDOWS, or like_<period>: windows of the same length
     "Name the past windows that speak for a window of today."
-    (first, last), tomorrow = window, as_days(as_of) + 1
+    (first, last) = window
+    tomorrow = as_days(as_of) + 1
     months = int((last.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(int)) + 1
     is_fresh = tomorrow == tomorrow.astype("datetime64[M]").astype("datetime64[D]")
     if is_fresh and first == tomorrow and months in (1, 3):
         return {1: "month", 3: "quarter"}[months]
     return period if is_fresh and first > tomorrow else f"like_{period}"
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #98e89606
 def similar_windows(
     as_of: object,  # the last day known
     calendar: FiscalCalendar,  # the company's quarters
     earliest: object,  # no day to stand on lies before it
-) -> dict[np.datetime64, dict[str, tuple[np.datetime64, np.datetime64]]]:  # day to stand on -> kind -> first and last day
+) -> dict[
+    np.datetime64, dict[str, tuple[np.datetime64, np.datetime64]]
+]:  # day to stand on -> kind -> first and last day
     "List the past windows that today's are judged by, beside those of RECORD."
     found: dict[np.datetime64, dict[str, tuple[np.datetime64, np.datetime64]]] = {}
     for window, periods in distinct_windows(as_of, calendar).items():
@@ -126,7 +156,8 @@ def fit_forecasters(
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learner
     recipe: Mapping[str, Any] | None = None,  # what variants are made from
-    past: pd.DataFrame | None = None,  # forecasts of the backtest; a calibrated model learns from those that had come due
+    past: pd.DataFrame
+    | None = None,  # forecasts of the backtest; a calibrated model learns from those that had come due
 ) -> tuple[IncidenceModel, IncidenceModel]:  # of open deals and of newcomers
     "Fit the forecasters of one origin."
     common = (deals, snapshots, origin, records_start, past, settings, seed, recipe)
@@ -145,17 +176,27 @@ def take_origins(
     settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
     seed: int = 0,  # seed of the learner
     recipe: Mapping[str, Any] | None = None,  # what variants are made from
-    past: pd.DataFrame | None = None,  # forecasts of the backtest; a calibrated model learns from those that had come due
+    past: pd.DataFrame
+    | None = None,  # forecasts of the backtest; a calibrated model learns from those that had come due
     arrivals_days: int = 90,  # how far to look back for the deals to come
-    like: Mapping[np.datetime64, Mapping[str, tuple[np.datetime64, np.datetime64]]] | None = None,  # from similar_windows
+    like: Mapping[np.datetime64, Mapping[str, tuple[np.datetime64, np.datetime64]]]
+    | None = None,  # from similar_windows
 ) -> list[Origin]:  # one per day and kind of window, by day
     "Stand at every past day."
-    calendar, found, every = settings.grid.calendar, [], pd.concat([snapshots, weekly], ignore_index=True)
+    calendar = settings.grid.calendar
+    found = []
+    every = pd.concat([snapshots, weekly], ignore_index=True)
     for origin, until in zip(origins, [*origins[1:], as_days(last) + 1]):
         models = fit_forecasters(name, deals, snapshots, origin, records_start, settings, seed, recipe, past)
-        days = [(origin, RECORD_WINDOWS), *((day, ("four_weeks",)) for day in as_days(between) if origin <= day < until)]
+        days = [
+            (origin, RECORD_WINDOWS),
+            *((day, ("four_weeks",)) for day in as_days(between) if origin <= day < until),
+        ]
         asked = [(day, {period: period_window(day, period, calendar) for period in periods}) for day, periods in days]
-        for day, windows in [*asked, *((day, windows) for day, windows in (like or {}).items() if origin <= day < until)]:
+        for day, windows in [
+            *asked,
+            *((day, windows) for day, windows in (like or {}).items() if origin <= day < until),
+        ]:
             windows = {period: window for period, window in windows.items() if window[1] <= as_days(last)}
             if windows:
                 found.append(take_origin(*models, deals, every, day, windows, records_start, arrivals_days))
@@ -164,18 +205,24 @@ def take_origins(
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #8372e366
 _ROWS = ["as_of", "period", "scope", "first", "last", "noise", *METHODS, *BESIDE]
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #29e0dbc7
 def add_actuals(
     standings: Sequence[Origin],  # what could be said
     deals: pd.DataFrame,  # one row per opportunity, as known today
 ) -> pd.DataFrame:  # rows of all standings with `actual`
     "Put what came beside what was forecast."
-    rows = pd.concat([standing.rows for standing in standings], ignore_index=True) if standings else pd.DataFrame(columns=_ROWS)
-    actual = [won_revenue(deals, row.first, row.last, row.as_of if row.scope == "open_pipeline" else None)
-              for row in rows[["first", "last", "scope", "as_of"]].itertuples(index=False)]
+    rows = (
+        pd.concat([standing.rows for standing in standings], ignore_index=True)
+        if standings
+        else pd.DataFrame(columns=_ROWS)
+    )
+    actual = [
+        won_revenue(deals, row.first, row.last, row.as_of if row.scope == "open_pipeline" else None)
+        for row in rows[["first", "last", "scope", "as_of"]].itertuples(index=False)
+    ]
     return rows.assign(actual=actual)
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #709339a3
 def wape(
     actual: pd.Series,  # what came, money
     forecast: pd.Series,  # what was forecast, money
@@ -209,7 +256,9 @@ def publish_record(
     "Say for each past origin what would have been published there."
     methods = []
     for _, row in record.iterrows():
-        past = record[(record["period"] == row["period"]) & (record["scope"] == row["scope"]) & (record["last"] <= row["as_of"])]
+        past = record[
+            (record["period"] == row["period"]) & (record["scope"] == row["scope"]) & (record["last"] <= row["as_of"])
+        ]
         methods.append("model" if differs_beyond_doubt(row, apart) else choose_method(past, least))
     published = [float(record[method].iloc[place]) for place, method in enumerate(methods)]
     return record.assign(method=methods, published=published)
@@ -220,8 +269,15 @@ def wape_table(
 ) -> pd.DataFrame:  # period, scope, origins and the WAPE of every method
     "Sum the record up by period and scope."
     methods = ["published", *METHODS, *BESIDE]
-    rows = [{"period": period, "scope": scope, "origins": len(part), **{method: wape(part["actual"], part[method]) for method in methods}}
-            for (period, scope), part in record.groupby(["period", "scope"], sort=False)]
+    rows = [
+        {
+            "period": period,
+            "scope": scope,
+            "origins": len(part),
+            **{method: wape(part["actual"], part[method]) for method in methods},
+        }
+        for (period, scope), part in record.groupby(["period", "scope"], sort=False)
+    ]
     return pd.DataFrame(rows, columns=["period", "scope", "origins", *methods])
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #00e55ca2
@@ -232,27 +288,40 @@ def weekly_intervals(
     seed: int = 0,  # seed of the draws
 ) -> pd.DataFrame:  # as_of, scope, actual, p2.5, p10, p50, p90, p97.5
     "Give the intervals of every past week, as they would have been published."
-    rows, parts = record[record["period"] == "four_weeks"], []
+    rows = record[record["period"] == "four_weeks"]
+    parts = []
     for standing in (one for one in standings if "four_weeks" in one.book):
         now = rows[rows["as_of"] == pd.Timestamp(standing.as_of)].set_index("scope")
-        before = {scope: rows[(rows["scope"] == scope) & (rows["last"] <= pd.Timestamp(standing.as_of))] for scope in SCOPES}
-        noise = {scope: rows.loc[(rows["scope"] == scope) & (rows["as_of"] <= pd.Timestamp(standing.as_of)), "noise"] for scope in SCOPES}
+        before = {
+            scope: rows[(rows["scope"] == scope) & (rows["last"] <= pd.Timestamp(standing.as_of))] for scope in SCOPES
+        }
+        noise = {
+            scope: rows.loc[(rows["scope"] == scope) & (rows["as_of"] <= pd.Timestamp(standing.as_of)), "noise"]
+            for scope in SCOPES
+        }
         shock = {scope: fit_common_shock(before[scope], now.loc[scope, "method"], noise[scope]) for scope in SCOPES}
         factor = {scope: now.loc[scope, "published"] / max(now.loc[scope, "model"], 1e-9) for scope in SCOPES}
         drawn = draw_revenue(standing.book, "four_weeks", standing.log_spread, draws, seed)
         found = summarise_draws(standing.book, "four_weeks", drawn, shock, factor, (0.025, 0.1, 0.5, 0.9, 0.975), seed)
-        parts.append(found[found["segment"] == "all"].assign(as_of=pd.Timestamp(standing.as_of), actual=lambda part: part["scope"].map(now["actual"])))
+        parts.append(
+            found[found["segment"] == "all"].assign(
+                as_of=pd.Timestamp(standing.as_of), actual=lambda part: part["scope"].map(now["actual"])
+            )
+        )
     columns = ["as_of", "scope", "actual", "p2.5", "p10", "p50", "p90", "p97.5"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #e96bbe99
 def interval_coverage(
     intervals: pd.DataFrame,  # from weekly_intervals
     scope: str = "total",  # total or open_pipeline
 ) -> dict[str, float]:  # 80 and 95 -> share of windows inside; missing where there are none
     "Count how often the intervals held."
     part = intervals[intervals["scope"] == scope]
-    inside = {name: part["actual"].between(part[low], part[high]) for name, low, high in (("80", "p10", "p90"), ("95", "p2.5", "p97.5"))}
+    inside = {
+        name: part["actual"].between(part[low], part[high])
+        for name, low, high in (("80", "p10", "p90"), ("95", "p2.5", "p97.5"))
+    }
     return {name: float(held.mean()) if len(held) else np.nan for name, held in inside.items()}
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #2343a789
@@ -262,13 +331,21 @@ def summarise_record(
 ) -> dict[str, Any]:  # wape, baselines and methods (period -> scope -> WAPE), coverage, origins, windows
     "Sum up how good forecasts have been."
     table = wape_table(record[record["period"].isin(RECORD_WINDOWS)])
+
     def by_period(method: str) -> dict[str, dict[str, float]]:
         return {period: dict(zip(part["scope"], part[method])) for period, part in table.groupby("period", sort=False)}
+
     counts = table.drop_duplicates("period").set_index("period")["origins"]
-    return {"wape": by_period("published"), "baselines": {name: by_period(name) for name in ("seasonal_mean", *BESIDE)},
-            "methods": {name: by_period(name) for name in ("model", "combination")}, "coverage": interval_coverage(intervals),
-            "coverage_open_pipeline": interval_coverage(intervals, "open_pipeline"), "weeks": len(intervals) // len(SCOPES),
-            "origins": int(counts.get("month", 0)), "origins_by_period": counts.to_dict()}
+    return {
+        "wape": by_period("published"),
+        "baselines": {name: by_period(name) for name in ("seasonal_mean", *BESIDE)},
+        "methods": {name: by_period(name) for name in ("model", "combination")},
+        "coverage": interval_coverage(intervals),
+        "coverage_open_pipeline": interval_coverage(intervals, "open_pipeline"),
+        "weeks": len(intervals) // len(SCOPES),
+        "origins": int(counts.get("month", 0)),
+        "origins_by_period": counts.to_dict(),
+    }
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #e60f85a6
 class Limits(NamedTuple):
@@ -279,7 +356,7 @@ class Limits(NamedTuple):
     apart: float = 2.0  # factor between model and seasonal mean beyond which no record speaks
     widest: float = 1.0  # widest interval that is given, (p90 - p10) / mean
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #80a8a96c
 def _say_why(row: Mapping[str, float], past: pd.DataFrame, least: int, apart: float) -> str:
     "Say why a method is published for a period and scope."
     if differs_beyond_doubt(row, apart):
@@ -287,18 +364,31 @@ def _say_why(row: Mapping[str, float], past: pd.DataFrame, least: int, apart: fl
     if len(past) < least:
         return f"{len(past)} past origins are fewer than {least}, too few to choose by"
     missed = {method: wape(past["actual"], past[method]) for method in METHODS}
-    return f"at {len(past)} past origins it missed least: " + ", ".join(f"{method.replace('_', ' ')} {error:.1%}" for method, error in missed.items())
+    return f"at {len(past)} past origins it missed least: " + ", ".join(
+        f"{method.replace('_', ' ')} {error:.1%}" for method, error in missed.items()
+    )
 
-
-def _pick(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits) -> tuple[dict[str, str], dict[str, float], dict[str, str]]:
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #424f2b25
+def _pick(
+    rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits
+) -> tuple[dict[str, str], dict[str, float], dict[str, str]]:
     "Choose the method of each scope, its factor on the book's mean, and say why."
-    method = {scope: "model" if differs_beyond_doubt(rows.loc[scope], limits.apart) else choose_method(past[scope], limits.least_origins) for scope in SCOPES}
+    method = {
+        scope: "model"
+        if differs_beyond_doubt(rows.loc[scope], limits.apart)
+        else choose_method(past[scope], limits.least_origins)
+        for scope in SCOPES
+    }
     value = {scope: rows.loc[scope, method[scope]] for scope in SCOPES}
     if value["open_pipeline"] > value["total"]:
         why = "the methods with the better records would put the open pipeline above the total"
         return dict.fromkeys(SCOPES, "model"), dict.fromkeys(SCOPES, 1.0), dict.fromkeys(SCOPES, why)
     factor = {scope: value[scope] / max(rows.loc[scope, "model"], 1e-9) for scope in SCOPES}
-    return method, factor, {scope: _say_why(rows.loc[scope], past[scope], limits.least_origins, limits.apart) for scope in SCOPES}
+    return (
+        method,
+        factor,
+        {scope: _say_why(rows.loc[scope], past[scope], limits.least_origins, limits.apart) for scope in SCOPES},
+    )
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #19830513
 def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, limits: Limits) -> str:
@@ -314,16 +404,20 @@ def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, l
     return ""
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #72427aff
-def _withhold(table: pd.DataFrame, periods: Sequence[str], rows: pd.DataFrame, past: Mapping[str, pd.DataFrame],
-              limits: Limits) -> tuple[pd.DataFrame, list[str]]:
+def _withhold(
+    table: pd.DataFrame, periods: Sequence[str], rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits
+) -> tuple[pd.DataFrame, list[str]]:
     "Blank the intervals that would promise too much, and say why."
-    table, notes = table.copy(), []
+    table = table.copy()
+    notes = []
     for scope in SCOPES:
         whole = table[(table["scope"] == scope) & (table["segment"] == "all")].iloc[0]
         why = _doubt(whole, rows.loc[scope], len(past[scope]), limits)
         if why:
             table.loc[table["scope"] == scope, ["p10", "p90"]] = np.nan
-            notes.append(f"No interval is given for the {scope.replace('_', ' ')} of the {' and the '.join(periods).replace('_', ' ')}: {why}.")
+            notes.append(
+                f"No interval is given for the {scope.replace('_', ' ')} of the {' and the '.join(periods).replace('_', ' ')}: {why}."
+            )
     return table, notes
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #5a6a4f72
@@ -334,23 +428,68 @@ def forecast_revenue(
     limits: Limits = Limits(),  # what a number needs before it is given
     draws: int = 2000,  # number of draws
     seed: int = 0,  # seed of the draws
-) -> tuple[pd.DataFrame, list[str], pd.DataFrame]:  # the contract's columns; why intervals are missing; a row per number: method, kind, origins, wape, why
+) -> tuple[
+    pd.DataFrame, list[str], pd.DataFrame
+]:  # the contract's columns; why intervals are missing; a row per number: method, kind, origins, wape, why
     "Forecast the revenue to come, by period, scope and segment."
-    parts, notes, reasons = [], [], []
+    parts = []
+    notes = []
+    reasons = []
     for window, periods in distinct_windows(standing.as_of, calendar).items():
-        period, kind = periods[0], window_kind(periods[0], window, standing.as_of)
+        period = periods[0]
+        kind = window_kind(periods[0], window, standing.as_of)
         past = {scope: record[(record["period"] == kind) & (record["scope"] == scope)] for scope in SCOPES}
         rows = standing.rows[standing.rows["period"] == period].set_index("scope")
         method, factor, why = _pick(rows, past, limits)
-        shock = {scope: fit_common_shock(past[scope], method[scope], [*past[scope]["noise"], rows.loc[scope, "noise"]]) for scope in SCOPES}
+        shock = {
+            scope: fit_common_shock(past[scope], method[scope], [*past[scope]["noise"], rows.loc[scope, "noise"]])
+            for scope in SCOPES
+        }
         drawn = draw_revenue(standing.book, period, standing.log_spread, draws, seed)
-        table, said = _withhold(summarise_draws(standing.book, period, drawn, shock, factor, seed=seed), periods, rows, past, limits)
+        table, said = _withhold(
+            summarise_draws(standing.book, period, drawn, shock, factor, seed=seed), periods, rows, past, limits
+        )
         days = {"first_day": pd.Timestamp(window[0]), "last_day": pd.Timestamp(window[1])}
-        parts += [table.assign(as_of=pd.Timestamp(standing.as_of), period=name, **days, method=table["scope"].map(method)) for name in periods]
+        parts += [
+            table.assign(as_of=pd.Timestamp(standing.as_of), period=name, **days, method=table["scope"].map(method))
+            for name in periods
+        ]
         notes += said
-        told = {scope: {"kind": kind, "origins": len(past[scope]), "wape": wape(past[scope]["actual"], past[scope][method[scope]]), "why": why[scope]} for scope in SCOPES}
-        reasons += [{"period": name, **days, "scope": scope, "method": method[scope], **rows.loc[scope, [*METHODS, *BESIDE]], **told[scope]} for name in periods for scope in SCOPES]
-    columns = ["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
+        told = {
+            scope: {
+                "kind": kind,
+                "origins": len(past[scope]),
+                "wape": wape(past[scope]["actual"], past[scope][method[scope]]),
+                "why": why[scope],
+            }
+            for scope in SCOPES
+        }
+        reasons += [
+            {
+                "period": name,
+                **days,
+                "scope": scope,
+                "method": method[scope],
+                **rows.loc[scope, [*METHODS, *BESIDE]],
+                **told[scope],
+            }
+            for name in periods
+            for scope in SCOPES
+        ]
+    columns = [
+        "as_of",
+        "period",
+        "first_day",
+        "last_day",
+        "scope",
+        "segment",
+        "segment_value",
+        "p10",
+        "p50",
+        "p90",
+        "mean",
+        "method",
+    ]
     return pd.concat(parts, ignore_index=True)[columns], notes, pd.DataFrame(reasons)
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #ee0794cd
@@ -362,31 +501,54 @@ def adds_up(
     return bool((sums.max() - sums.min() < 0.005 + 1e-9 * sums.max()).all())
 
 # %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #7c08be62
-SAID_METHODS = {"model": "the model", "seasonal_mean": "the mean of earlier quarters", "combination": "the mean of the model and earlier quarters"}
-WINDOW_KINDS = {"month": ("whole month", "whole months"), "quarter": ("three whole months", "runs of three whole months"),
-         "next_quarter": ("next quarter, seen from a month end", "next quarters, seen from month ends")}
+SAID_METHODS = {
+    "model": "the model",
+    "seasonal_mean": "the mean of earlier quarters",
+    "combination": "the mean of the model and earlier quarters",
+}
+WINDOW_KINDS = {
+    "month": ("whole month", "whole months"),
+    "quarter": ("three whole months", "runs of three whole months"),
+    "next_quarter": ("next quarter, seen from a month end", "next quarters, seen from month ends"),
+}
 _LIKE = ("window of the same length", "windows of the same length")
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #e735ddc8
 def number_records(
     reasons: pd.DataFrame,  # from forecast_revenue
     record: pd.DataFrame,  # from publish_record
-) -> dict[str, dict[str, dict[str, Any]]]:  # period -> scope -> first_day, last_day, method, kind, origins, wape, errors (of every method)
+) -> dict[
+    str, dict[str, dict[str, Any]]
+]:  # period -> scope -> first_day, last_day, method, kind, origins, wape, errors (of every method)
     "Give each published number its own record."
-    table, found = wape_table(record).set_index(["period", "scope"]), dict[str, dict[str, dict[str, Any]]]()
+    table = wape_table(record).set_index(["period", "scope"])
+    found = dict[str, dict[str, dict[str, Any]]]()
     for row in reasons.to_dict("records"):
-        own = table.loc[(row["kind"], row["scope"])].drop("origins").to_dict() if (row["kind"], row["scope"]) in table.index else {}
+        own = (
+            table.loc[(row["kind"], row["scope"])].drop("origins").to_dict()
+            if (row["kind"], row["scope"]) in table.index
+            else {}
+        )
         days = {name: f"{row[name]:%Y-%m-%d}" for name in ("first_day", "last_day")}
-        entry = {**days, "method": row["method"], "kind": row["kind"], "origins": int(row["origins"]), "wape": row["wape"], "errors": own}
+        entry = {
+            **days,
+            "method": row["method"],
+            "kind": row["kind"],
+            "origins": int(row["origins"]),
+            "wape": row["wape"],
+            "errors": own,
+        }
         found.setdefault(row["period"], {})[row["scope"]] = entry
     return found
 
-
+# %% ../../nbs/lib/50_forecasting/40_forecast.ipynb #88a4e396
 def say_record(
     entry: Mapping[str, Any],  # of one period and scope, from number_records
 ) -> str:  # a sentence
     "Say by which method a number was made, and how far that method missed windows of its kind."
-    count, error, method = entry.get("origins") or 0, entry.get("wape"), SAID_METHODS[entry["method"]]
+    count = entry.get("origins") or 0
+    error = entry.get("wape")
+    method = SAID_METHODS[entry["method"]]
     one, many = WINDOW_KINDS.get(entry["kind"], _LIKE)
     if not count or error is None or np.isnan(error):
         return f"The number is that of {method}; no earlier {one} can be judged yet."

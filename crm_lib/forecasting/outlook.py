@@ -17,17 +17,32 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import rolling_origins
+from ..features.custom import list_candidates, load_functions, make_builder
 from ..features.features import FeatureSettings, build_features
 from ..features.movement import count_words, is_stale, tabulate_words
-from ..features.custom import list_candidates, load_functions, make_builder
 from ..features.snapshots import known_at
-from .forecast import (BESIDE, Limits, add_actuals, fit_forecasters, forecast_revenue, similar_windows, number_records, publish_record, say_record, take_origin,
-                              take_origins, summarise_record, today_windows, wape_table, weekly_intervals)
+from crm_lib.forecasting.forecast import (
+    BESIDE,
+    Limits,
+    add_actuals,
+    fit_forecasters,
+    forecast_revenue,
+    number_records,
+    publish_record,
+    say_record,
+    similar_windows,
+    summarise_record,
+    take_origin,
+    take_origins,
+    today_windows,
+    wape_table,
+    weekly_intervals,
+)
 from .periods import find_break, label_window, say_break, say_days, won_revenue
 from .waterfall import STEPS, explain_change, sum_steps
 from ..models.incidence import IncidenceModel
-from ..scoring.scores import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths
 from ..scoring.deal_value import deal_values, value_spread
+from ..scoring.scores import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #e06acc9a
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ class Evaluation(NamedTuple):
     intervals: pd.DataFrame  # from weekly_intervals
     figures: dict[str, Any]  # from summarise_record
 
-
+# %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #7ecd4221
 def evaluate_origins(
     outlook: Outlook,  # what the forecast is made from
     build: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame],  # makes snapshots of deals at as-of dates
@@ -68,13 +83,27 @@ def evaluate_origins(
     origins: int = 6,  # month ends at most
 ) -> Evaluation:  # record, errors, intervals and figures
     "Stand at every past month end and every week between, and look at what came."
-    last, start, limits = as_days(outlook.last), outlook.records_start, outlook.limits
+    last = as_days(outlook.last)
+    start = outlook.records_start
+    limits = outlook.limits
     stood = rolling_origins(start, last, horizons, origins)
-    weeks, like = np.arange(stood[0], last - np.timedelta64(27, "D"), 7), similar_windows(last, outlook.settings.grid.calendar, stood[0])
+    weeks = np.arange(stood[0], last - np.timedelta64(27, "D"), 7)
+    like = similar_windows(last, outlook.settings.grid.calendar, stood[0])
     missing = np.setdiff1d([*weeks, *like], as_days(outlook.snapshots["as_of"]))
     weekly = build(outlook.deals, missing) if len(missing) else outlook.snapshots[:0]
-    standings = take_origins(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, weekly, stood, weeks, last, start, *outlook.recipe,
-                             outlook.arrivals_days, like=like)
+    standings = take_origins(
+        outlook.chosen["chosen"],
+        outlook.deals,
+        outlook.snapshots,
+        weekly,
+        stood,
+        weeks,
+        last,
+        start,
+        *outlook.recipe,
+        outlook.arrivals_days,
+        like=like,
+    )
     record = publish_record(add_actuals(standings, outlook.deals), limits.least_origins, limits.apart)
     intervals = weekly_intervals(standings, record, outlook.draws, outlook.seed)
     return Evaluation(record, wape_table(record), intervals, summarise_record(record, intervals))
@@ -84,7 +113,9 @@ def make_weekly(
     outlook: Outlook,  # what the forecast is made from
     own: list[str],  # params.yaml, features.own
     leave_out: Mapping[str, str],  # params.yaml, features.leave_out
-) -> Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]:  # deals, as-of dates -> snapshots like those of the stage features
+) -> Callable[
+    [pd.DataFrame, np.ndarray], pd.DataFrame
+]:  # deals, as-of dates -> snapshots like those of the stage features
     "Make the function that takes snapshots on further days."
     functions = load_functions(own)
     built = lambda table, days: build_features(table, days, outlook.records_start, outlook.settings)
@@ -104,39 +135,93 @@ class Forecast(NamedTuple):
 
 
 def _say_booked(booked: float, error: Mapping[str, float]) -> str:
-    return (f"Won already in this quarter: {booked:,.0f}. A deal counts with what its product has brought against its list price; for {error['wins']:,} later wins that "
-            f"missed the value of a single deal by {error['relative']:.1%}.")
+    return (
+        f"Won already in this quarter: {booked:,.0f}. A deal counts with what its product has brought against its list price; for {error['wins']:,} later wins that "
+        f"missed the value of a single deal by {error['relative']:.1%}."
+    )
 
-
+# %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #2db4eb28
 def forecast_today(
     outlook: Outlook,  # what the forecast is made from
     model: IncidenceModel,  # fitted on everything known
     past: Evaluation,  # from evaluate_origins
 ) -> Forecast:  # forecast, whole, notes and figures
     "Forecast from the last day known."
-    last, calendar = as_days(outlook.last), outlook.settings.grid.calendar
-    newcomers = fit_forecasters("phase_table", outlook.deals, outlook.snapshots, last, outlook.records_start, *outlook.recipe)[1]
-    standing = take_origin(model, newcomers, outlook.deals, outlook.snapshots, last, today_windows(last, calendar), outlook.records_start, outlook.arrivals_days)
-    forecast, notes, reasons = forecast_revenue(standing, past.record, calendar, outlook.limits, outlook.draws, outlook.seed)
-    whole = forecast[forecast["segment"] == "all"].set_index(["period", "scope"])[["first_day", "last_day", "mean", "p10", "p90", "method"]]
+    last = as_days(outlook.last)
+    calendar = outlook.settings.grid.calendar
+    newcomers = fit_forecasters(
+        "phase_table", outlook.deals, outlook.snapshots, last, outlook.records_start, *outlook.recipe
+    )[1]
+    standing = take_origin(
+        model,
+        newcomers,
+        outlook.deals,
+        outlook.snapshots,
+        last,
+        today_windows(last, calendar),
+        outlook.records_start,
+        outlook.arrivals_days,
+    )
+    forecast, notes, reasons = forecast_revenue(
+        standing, past.record, calendar, outlook.limits, outlook.draws, outlook.seed
+    )
+    whole = forecast[forecast["segment"] == "all"].set_index(["period", "scope"])[
+        ["first_day", "last_day", "mean", "p10", "p90", "method"]
+    ]
     booked = won_revenue(outlook.deals, calendar.quarter_start(last + 1)[()], last)
-    said = {period: {scope: whole.loc[(period, scope), ["mean", "method"]].to_dict() for scope in part.index.get_level_values("scope")}
-            for period, part in whole.groupby(level="period", sort=False)}
+    said = {
+        period: {
+            scope: whole.loc[(period, scope), ["mean", "method"]].to_dict()
+            for scope in part.index.get_level_values("scope")
+        }
+        for period, part in whole.groupby(level="period", sort=False)
+    }
     broken = find_break(outlook.deals, last, outlook.records_start)
-    figures = {"as_of": str(last), "booked_in_quarter": booked, "notes": notes, "forecast": said, "record": number_records(reasons, past.record),
-               "new_deals": None if broken is None else {"usual": broken.usual, "months": broken.months, "recent": broken.recent["deals"].tolist(), "chance": broken.chance},
-               "why": reasons[["period", "scope", "method", "why"]].to_dict("records"), "value_error": value_spread(known_at(outlook.deals, last))._asdict()}
-    return Forecast(forecast, whole, [_say_booked(booked, figures["value_error"]), *notes], reasons, _list_coming(whole, reasons), figures, say_break(broken))
+    figures = {
+        "as_of": str(last),
+        "booked_in_quarter": booked,
+        "notes": notes,
+        "forecast": said,
+        "record": number_records(reasons, past.record),
+        "new_deals": None
+        if broken is None
+        else {
+            "usual": broken.usual,
+            "months": broken.months,
+            "recent": broken.recent["deals"].tolist(),
+            "chance": broken.chance,
+        },
+        "why": reasons[["period", "scope", "method", "why"]].to_dict("records"),
+        "value_error": value_spread(known_at(outlook.deals, last))._asdict(),
+    }
+    return Forecast(
+        forecast,
+        whole,
+        [_say_booked(booked, figures["value_error"]), *notes],
+        reasons,
+        _list_coming(whole, reasons),
+        figures,
+        say_break(broken),
+    )
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #84376ce0
-def _expect(model: IncidenceModel, outlook: Outlook, day: np.datetime64, first: np.datetime64, last: np.datetime64) -> pd.DataFrame:
+def _expect(
+    model: IncidenceModel, outlook: Outlook, day: np.datetime64, first: np.datetime64, last: np.datetime64
+) -> pd.DataFrame:
     "Give each deal open on a day its chance of being won on some later days, its value and its expected closing."
     today = outlook.snapshots[as_days(outlook.snapshots["as_of"]) == day].reset_index(drop=True)
     low, high = (int((end - day).astype(int)) for end in (max(first, day + 1), last))
     won, still_open = win_paths(model, today, max(EVER_DAYS, high))
     chance = won[:, high - 1] - (won[:, low - 2] if low > 1 else 0.0)
-    return pd.DataFrame({"opportunity_id": today["opportunity_id"], "probability": chance.clip(0, 1), "ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "value": deal_values(known_at(outlook.deals, day), today).to_numpy(),
-                         "expected_close_date": pd.Timestamp(day) + pd.to_timedelta(median_close_days(still_open), unit="D")})
+    return pd.DataFrame(
+        {
+            "opportunity_id": today["opportunity_id"],
+            "probability": chance.clip(0, 1),
+            "ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR),
+            "value": deal_values(known_at(outlook.deals, day), today).to_numpy(),
+            "expected_close_date": pd.Timestamp(day) + pd.to_timedelta(median_close_days(still_open), unit="D"),
+        }
+    )
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #28f92812
 class ForecastChange(NamedTuple):
@@ -148,15 +233,24 @@ class ForecastChange(NamedTuple):
     counts: dict[str, int]  # of movement.WORDS: the open deals that are improving, declining, new, slipped, stale
     words: pd.DataFrame  # the same with the meaning of each word, from movement.tabulate_words
 
-
+# %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #7c1b9eb8
 def _count(outlook: Outlook, moves: pd.DataFrame, last: np.datetime64) -> dict[str, int]:
     "Count the open deals by direction, slips and age, as every page does."
-    now, known = moves[moves["is_open"]], known_at(outlook.deals, last)
+    now = moves[moves["is_open"]]
+    known = known_at(outlook.deals, last)
     stale = known.loc[is_stale(known, last, outlook.settings.stale_quantile), "opportunity_id"]
     trend = now["step"].replace("entered_late", "new")
-    return count_words(pd.DataFrame({"trend": trend, "slipped_days": np.where(now["slipped"], np.inf, 0.0), "is_stale": now["opportunity_id"].isin(stale)}))
+    return count_words(
+        pd.DataFrame(
+            {
+                "trend": trend,
+                "slipped_days": np.where(now["slipped"], np.inf, 0.0),
+                "is_stale": now["opportunity_id"].isin(stale),
+            }
+        )
+    )
 
-
+# %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #989135a6
 def _add_learned(steps: pd.DataFrame, said: float) -> pd.DataFrame:
     "Put what the model learned anew between the last forecast, as it was said then, and the steps of the deals."
     opening = steps.iloc[[0]].assign(total=said)
@@ -169,26 +263,47 @@ def explain_since(
     model: IncidenceModel,  # fitted on everything known
     days: int = 28,  # publish.trend_days: how long ago the day compared with lies, at least
     slip_days: float = 7,  # publish.slip_days: expected more than so many days later is a slip
-    said: pd.DataFrame | None = None,  # what was published on an earlier day, if it was kept: as_of, opportunity_id, p_won_ever, expected_close_date
-    build: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame] | None = None,  # makes snapshots of that day, if there are none
+    said: pd.DataFrame
+    | None = None,  # what was published on an earlier day, if it was kept: as_of, opportunity_id, p_won_ever, expected_close_date
+    build: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]
+    | None = None,  # makes snapshots of that day, if there are none
 ) -> ForecastChange | None:  # None where no deal had been won by then, or no snapshot is so old
     "Say what moved the expectation since an earlier day."
-    last, calendar, kept = as_days(outlook.last), outlook.settings.grid.calendar, said is not None and len(said) > 0
+    last = as_days(outlook.last)
+    calendar = outlook.settings.grid.calendar
+    kept = said is not None and len(said) > 0
     since = pd.Timestamp(said["as_of"].max()) if kept else compared_date(outlook.snapshots, days)
     if pd.isna(since) or not (known_at(outlook.deals, since)["stage"] == "won").any():
         return None
-    day, first, end = as_days(since), calendar.quarter_start(last + 1)[()], calendar.quarter_end(last + 1)[()]
+    day = as_days(since)
+    first = calendar.quarter_start(last + 1)[()]
+    end = calendar.quarter_end(last + 1)[()]
     if build is not None and day not in as_days(outlook.snapshots["as_of"]):
-        outlook = replace(outlook, snapshots=pd.concat([outlook.snapshots, build(outlook.deals, np.array([day]))], ignore_index=True))
-    earlier = fit_forecasters(outlook.chosen["chosen"], outlook.deals, outlook.snapshots, day, outlook.records_start, *outlook.recipe)[0]
-    then, before, after = (_expect(*asked, first, end) for asked in ((earlier, outlook, day), (model, outlook, day), (model, outlook, last)))
+        outlook = replace(
+            outlook, snapshots=pd.concat([outlook.snapshots, build(outlook.deals, np.array([day]))], ignore_index=True)
+        )
+    earlier = fit_forecasters(
+        outlook.chosen["chosen"], outlook.deals, outlook.snapshots, day, outlook.records_start, *outlook.recipe
+    )[0]
+    then, before, after = (
+        _expect(*asked, first, end)
+        for asked in ((earlier, outlook, day), (model, outlook, day), (model, outlook, last))
+    )
     if kept:
-        before = before.merge(said.rename(columns={"p_won_ever": "said_ever", "expected_close_date": "said_close"}).drop(columns="as_of"), on="opportunity_id", how="left")
+        before = before.merge(
+            said.rename(columns={"p_won_ever": "said_ever", "expected_close_date": "said_close"}).drop(columns="as_of"),
+            on="opportunity_id",
+            how="left",
+        )
     moves = explain_change(before, after, known_at(outlook.deals, last), day, last, first, end, slip_days=slip_days)
-    moves = moves.assign(what=moves["step"].map(STEPS)).sort_values("change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
+    moves = moves.assign(what=moves["step"].map(STEPS)).sort_values(
+        "change", key=np.abs, ascending=False, kind="stable", ignore_index=True
+    )
     opening = float((then["probability"] * then["value"]).sum())
-    sentence = (f"On {day} the deals then open were expected to bring {opening:,.0f} from {first} to {end}, by the model of that day; on {last} it is {moves['after'].sum():,.0f}, "
-                "what was won in that quarter since then included. Today's model, asked about both days, says what each deal did.")
+    sentence = (
+        f"On {day} the deals then open were expected to bring {opening:,.0f} from {first} to {end}, by the model of that day; on {last} it is {moves['after'].sum():,.0f}, "
+        "what was won in that quarter since then included. Today's model, asked about both days, says what each deal did."
+    )
     counts = _count(outlook, moves, last)
     words = tabulate_words(counts, since, slip_days, outlook.settings.stale_quantile)
     return ForecastChange(moves, _add_learned(sum_steps(moves), opening), sentence, counts, words)
@@ -199,28 +314,43 @@ def _list_coming(whole: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for row in reasons[reasons["scope"] == "total"].drop_duplicates(["first_day", "last_day"]).to_dict("records"):
         near = {name: row[name] for name in ("model", "seasonal_mean", "last_period")}
-        rows = pd.DataFrame([{**whole.loc[(row["period"], "total"), ["mean", "p10", "p90"]], "method": "published"},
-                             *({"mean": value, "method": name} for name, value in near.items())])
-        parts.append(rows.assign(label=label_window(row["first_day"], row["last_day"]), start=row["first_day"]).dropna(subset="mean"))
+        rows = pd.DataFrame(
+            [
+                {**whole.loc[(row["period"], "total"), ["mean", "p10", "p90"]], "method": "published"},
+                *({"mean": value, "method": name} for name, value in near.items()),
+            ]
+        )
+        parts.append(
+            rows.assign(label=label_window(row["first_day"], row["last_day"]), start=row["first_day"]).dropna(
+                subset="mean"
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
-
+# %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #838446d7
 def won_revenue_by_month(
     outlook: Outlook,  # what the forecast is made from
 ) -> pd.DataFrame:  # month (its first day), won (money)
     "Add up what was won, by month."
     deals = outlook.deals
     won = deals[(deals["stage"] == "won") & (deals["close_date"] <= pd.Timestamp(outlook.last))]
-    return won.groupby(won["close_date"].dt.to_period("M").dt.start_time.rename("month"))["close_value"].sum().rename("won").reset_index()
+    return (
+        won.groupby(won["close_date"].dt.to_period("M").dt.start_time.rename("month"))["close_value"]
+        .sum()
+        .rename("won")
+        .reset_index()
+    )
 
-
+# %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #4a22d1a6
 def list_record(
     past: Evaluation,  # from evaluate_origins
     periods: tuple[str, ...] = ("month", "quarter"),  # those wanted
     methods: tuple[str, ...] = ("published", "model", "seasonal_mean", *BESIDE),  # those wanted
 ) -> pd.DataFrame:  # origin, period, method, forecast, actual (money) of all deals
     "List what was said and what came, a row per method."
-    rows = past.record[(past.record["scope"] == "total") & past.record["period"].isin(periods)].rename(columns={"as_of": "origin"})
+    rows = past.record[(past.record["scope"] == "total") & past.record["period"].isin(periods)].rename(
+        columns={"as_of": "origin"}
+    )
     return rows.melt(["origin", "period", "actual"], list(methods), "method", "forecast")
 
 
@@ -235,11 +365,15 @@ def in_words(
     table: pd.DataFrame,  # with columns period and scope; if there: first_day and last_day
 ) -> pd.DataFrame:  # the same, period, days and scope in words that leave room for the other columns
     "Shorten the names of periods and scopes, write days as one column, and put the number of origins behind the period."
-    period = table["period"].str.replace("like_", "as long as ").str.replace("_", " ") + (" (" + table["origins"].astype(str) + ")" if "origins" in table else "")
+    period = table["period"].str.replace("like_", "as long as ").str.replace("_", " ") + (
+        " (" + table["origins"].astype(str) + ")" if "origins" in table else ""
+    )
     if "first_day" in table:
         days = [say_days(first, last) for first, last in zip(table["first_day"], table["last_day"])]
         table = table.assign(first_day=days).rename(columns={"first_day": "days"}).drop(columns="last_day")
-    return table.assign(period=period, scope=table["scope"].map({"open_pipeline": "open", "total": "all"})).drop(columns="origins", errors="ignore")
+    return table.assign(period=period, scope=table["scope"].map({"open_pipeline": "open", "total": "all"})).drop(
+        columns="origins", errors="ignore"
+    )
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #a7bdc978
 def list_numbers(
@@ -247,8 +381,12 @@ def list_numbers(
 ) -> pd.DataFrame:  # period, days, scope, mean, p10, p90 (money), method, error (of that method at earlier windows of the kind, a fraction)
     "List the published numbers, each with its own record."
     money = ahead.whole[["mean", "p10", "p90"]].reset_index()
-    rows = ahead.reasons[["period", "first_day", "last_day", "scope", "method", "wape", "origins"]].merge(money, on=["period", "scope"], validate="one_to_one")
-    return in_words(rows).rename(columns={"wape": "error"})[["period", "days", "scope", "mean", "p10", "p90", "method", "error"]]
+    rows = ahead.reasons[["period", "first_day", "last_day", "scope", "method", "wape", "origins"]].merge(
+        money, on=["period", "scope"], validate="one_to_one"
+    )
+    return in_words(rows).rename(columns={"wape": "error"})[
+        ["period", "days", "scope", "mean", "p10", "p90", "method", "error"]
+    ]
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #ca5ab959
 def list_parts(
@@ -263,17 +401,30 @@ def list_parts(
 
 def list_coverage(
     past: Evaluation,  # from evaluate_origins
-) -> pd.DataFrame:  # interval in per cent (index), share of the past weeks that lay inside, of all deals and of the open pipeline
+) -> (
+    pd.DataFrame
+):  # interval in per cent (index), share of the past weeks that lay inside, of all deals and of the open pipeline
     "Say how often the intervals held."
-    return pd.DataFrame({"all deals": past.figures["coverage"], "open pipeline": past.figures["coverage_open_pipeline"]}).rename_axis("interval, %")
+    return pd.DataFrame(
+        {"all deals": past.figures["coverage"], "open pipeline": past.figures["coverage_open_pipeline"]}
+    ).rename_axis("interval, %")
 
 # %% ../../nbs/lib/50_forecasting/50_outlook.ipynb #da77053e
 def say_finding(
     ahead: Forecast,  # from forecast_today
 ) -> str:  # a break of new deals first; what is to come on which days, and the record of that number
     "Answer the page's question."
-    whole, record = ahead.whole, ahead.figures["record"]
-    days = {period: say_days(*whole.loc[(period, "total"), ["first_day", "last_day"]]) for period in ("month", "quarter")}
-    rest = "" if days["quarter"] == days["month"] else f" From {days['quarter']}, to the end of the quarter, {whole.loc[('quarter', 'total'), 'mean']:,.0f} is expected."
-    return (f"{ahead.alarm}{' ' if ahead.alarm else ''}From {days['month']} {whole.loc[('month', 'total'), 'mean']:,.0f} is expected, of which "
-            f"{whole.loc[('month', 'open_pipeline'), 'mean']:,.0f} from deals that are open now.{rest} {say_record(record['month']['total'])}")
+    whole = ahead.whole
+    record = ahead.figures["record"]
+    days = {
+        period: say_days(*whole.loc[(period, "total"), ["first_day", "last_day"]]) for period in ("month", "quarter")
+    }
+    rest = (
+        ""
+        if days["quarter"] == days["month"]
+        else f" From {days['quarter']}, to the end of the quarter, {whole.loc[('quarter', 'total'), 'mean']:,.0f} is expected."
+    )
+    return (
+        f"{ahead.alarm}{' ' if ahead.alarm else ''}From {days['month']} {whole.loc[('month', 'total'), 'mean']:,.0f} is expected, of which "
+        f"{whole.loc[('month', 'open_pipeline'), 'mean']:,.0f} from deals that are open now.{rest} {say_record(record['month']['total'])}"
+    )

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import nbinom, t as student
+from scipy.stats import nbinom
+from scipy.stats import t as student
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
+from ..base.config import CrmError
 
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #44e3ea0c
 def period_window(
@@ -26,10 +27,15 @@ def period_window(
     "Find the days that a period means, seen from an as-of date."
     day = np.timedelta64(1, "D")
     first = as_days(as_of) + day
-    month, quarter = first.astype("datetime64[M]"), calendar.quarter_end(first)[()]
-    ends = {"month": (first, (month + 1).astype("datetime64[D]") - day), "quarter": (first, (month + 3).astype("datetime64[D]") - day),
-            "rest_of_quarter": (first, quarter), "four_weeks": (first, first + 27 * day),
-            "next_quarter": (quarter + day, calendar.quarter_end(quarter + day)[()])}
+    month = first.astype("datetime64[M]")
+    quarter = calendar.quarter_end(first)[()]
+    ends = {
+        "month": (first, (month + 1).astype("datetime64[D]") - day),
+        "quarter": (first, (month + 3).astype("datetime64[D]") - day),
+        "rest_of_quarter": (first, quarter),
+        "four_weeks": (first, first + 27 * day),
+        "next_quarter": (quarter + day, calendar.quarter_end(quarter + day)[()]),
+    }
     if period not in ends:
         raise CrmError(f"The period {period!r} is unknown: choose from {', '.join(ends)}.")
     return ends[period]
@@ -41,37 +47,42 @@ def name_window(
     last: object,  # last day, likewise
 ) -> str:  # such as "Next month" or "Rest of this quarter"
     "Name a period by how much of it is to come."
-    first, last = as_days(first), as_days(last)
+    first = as_days(first)
+    last = as_days(last)
     months = int((last.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(int)) + 1
-    is_whole = first == first.astype("datetime64[M]").astype("datetime64[D]") and months == (1 if period == "month" else 3)
+    is_whole = first == first.astype("datetime64[M]").astype("datetime64[D]") and months == (
+        1 if period == "month" else 3
+    )
     if period == "next_quarter":
         return "The quarter after that"
     name = "month" if period == "month" else "quarter"
     return f"Next {name}" if is_whole else f"Rest of this {name}"
 
-
+# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #0bb6b2e2
 def label_window(
     first: object,  # first day
     last: object,  # last day
 ) -> str:  # such as "Sep 2024", "18-31 Aug 2024" or "Jul to Sep 2024"
     "Name a window by its days, in few letters, for a picture."
-    first, last = pd.Timestamp(as_days(first)), pd.Timestamp(as_days(last))
+    first = pd.Timestamp(as_days(first))
+    last = pd.Timestamp(as_days(last))
     is_whole = first.day == 1 and (last + pd.Timedelta(days=1)).day == 1
     if first.to_period("M") == last.to_period("M"):
         return f"{last:%b %Y}" if is_whole else f"{first.day}-{last:%d %b %Y}" if first < last else f"{last:%d %b %Y}"
     return f"{first:%b} to {last:%b %Y}" if is_whole else f"{first:%d %b} to {last:%d %b %Y}"
 
-
+# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #1e461466
 def say_days(
     first: object,  # first day
     last: object,  # last day
 ) -> str:  # such as "2024-08-18 to 2024-08-31 (14 days)"
     "Say which days a window holds, and how many where it is short."
-    first, last = as_days(first), as_days(last)
+    first = as_days(first)
+    last = as_days(last)
     days = int((last - first).astype(int)) + 1
     return f"{first} (one day)" if days == 1 else f"{first} to {last}" + f" ({days} days)" * (days < 28)
 
-
+# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #158fe88e
 def say_coming(
     rows: pd.DataFrame,  # rows of the forecast: first_day, last_day, mean (money)
 ) -> str:  # such as "1,000 from 2024-09-01 to 2024-09-30 and 3,000 from 2024-09-01 to 2024-11-30"
@@ -86,7 +97,8 @@ def shift_months(
 ) -> np.datetime64:  # datetime64[D]
     "Move a day by whole months; a month's last day stays one."
     day = as_days(day)
-    month, nextday = day.astype("datetime64[M]"), day + np.timedelta64(1, "D")
+    month = day.astype("datetime64[M]")
+    nextday = day + np.timedelta64(1, "D")
     target = month + months
     end = (target + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
     is_last = nextday.astype("datetime64[M]") != month
@@ -99,7 +111,10 @@ def past_windows(
     earliest: object,  # no day to stand on lies before it
 ) -> dict[np.datetime64, tuple[np.datetime64, np.datetime64]]:  # day to stand on -> first and last day, which has come
     "List earlier windows like one of today, each with the day from which it would have been seen so."
-    as_of, (first, last), found, back = as_days(as_of), window, {}, 1
+    as_of = as_days(as_of)
+    (first, last) = window
+    found = {}
+    back = 1
     is_whole = first == first.astype("datetime64[M]").astype("datetime64[D]")
     while True:
         end = shift_months(last, -back)
@@ -128,7 +143,10 @@ def won_revenue(
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #2d7ce250
 def _month_parts(first: np.datetime64, last: np.datetime64) -> Iterator[tuple[np.datetime64, np.datetime64]]:
     for month in np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1):
-        yield max(first, month.astype("datetime64[D]")), min(last, (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D"))
+        yield (
+            max(first, month.astype("datetime64[D]")),
+            min(last, (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D")),
+        )
 
 
 def _records_begin(records_start: object) -> np.datetime64:
@@ -136,15 +154,24 @@ def _records_begin(records_start: object) -> np.datetime64:
     month = as_days(records_start).astype("datetime64[M]").astype("datetime64[D]")
     return month if as_days(records_start) - month < np.timedelta64(3, "D") else as_days(records_start)
 
-
-def _earlier(deals: pd.DataFrame, as_of: np.datetime64, part: tuple[np.datetime64, np.datetime64], begin: np.datetime64,
-             scope: str, step: int) -> list[float]:
+# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #0f74d493
+def _earlier(
+    deals: pd.DataFrame,
+    as_of: np.datetime64,
+    part: tuple[np.datetime64, np.datetime64],
+    begin: np.datetime64,
+    scope: str,
+    step: int,
+) -> list[float]:
     "List what the same days brought, so many months earlier and again as many."
-    found, back = [], -step
+    found = []
+    back = -step
     while shift_months(part[0], back) >= begin:
         first, last = (shift_months(day, back) for day in part)
         if last <= as_of:
-            found.append(won_revenue(deals, first, last, shift_months(as_of, back) if scope == "open_pipeline" else None))
+            found.append(
+                won_revenue(deals, first, last, shift_months(as_of, back) if scope == "open_pipeline" else None)
+            )
         back -= step
     return found
 
@@ -157,7 +184,9 @@ def seasonal_mean(
     scope: str = "total",  # total, or open_pipeline: deals that were open as long before the window as now
 ) -> float:  # money; missing where no month is complete
     "Give what the same months of earlier quarters brought on average."
-    as_of, begin, result = as_days(as_of), _records_begin(records_start), 0.0
+    as_of = as_days(as_of)
+    begin = _records_begin(records_start)
+    result = 0.0
     for part in _month_parts(*window):
         found = _earlier(deals, as_of, part, begin, scope, 3) or _earlier(deals, as_of, part, begin, scope, 1)
         result += float(np.mean(found)) if found else np.nan
@@ -172,13 +201,23 @@ def last_period(
     scope: str = "total",  # total or open_pipeline
 ) -> float:  # money; missing where the records begin later
     "Give what the last such days brought."
-    found = _earlier(deals, as_days(as_of), window, _records_begin(records_start), scope, 1 if len(list(_month_parts(*window))) == 1 else 3)
+    found = _earlier(
+        deals,
+        as_days(as_of),
+        window,
+        _records_begin(records_start),
+        scope,
+        1 if len(list(_month_parts(*window))) == 1 else 3,
+    )
     return found[0] if found else np.nan
 
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #0624fe33
-_LEAST, _MOST, _FACTOR, _CHANCE = 4, 12, 1.5, 0.01
+_LEAST = 4
+_MOST = 12
+_FACTOR = 1.5
+_CHANCE = 0.01
 
-
+# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #d1dbc3b6
 def new_deals(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: object,  # the last day known
@@ -186,25 +225,33 @@ def new_deals(
     most: int = 24,  # months at most
 ) -> pd.DataFrame:  # first_day, last_day, days, deals: a row per month back from the as-of date, the latest first
     "Count the deals engaged in each month up to a day."
-    engaged, begin, rows = as_days(deals["engage_date"]), _records_begin(records_start), []
+    engaged = as_days(deals["engage_date"])
+    begin = _records_begin(records_start)
+    rows = []
     for back in range(most):
-        first, last = shift_months(as_of, -back - 1) + np.timedelta64(1, "D"), shift_months(as_of, -back)
+        first = shift_months(as_of, -back - 1) + np.timedelta64(1, "D")
+        last = shift_months(as_of, -back)
         if first < begin:
             break
-        rows.append((first, last, int((last - first).astype(int)) + 1, int(((engaged >= first) & (engaged <= last)).sum())))
+        rows.append(
+            (first, last, int((last - first).astype(int)) + 1, int(((engaged >= first) & (engaged <= last)).sum()))
+        )
     return pd.DataFrame(rows, columns=["first_day", "last_day", "days", "deals"])
 
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #ed24f643
 def _tails(recent: pd.DataFrame, earlier: pd.DataFrame, with_growth: bool) -> float:
     "Give the chance of so many deals, or of more extreme a number, after such earlier months."
-    times, rates = -np.asarray(earlier.index, float), np.log((earlier["deals"] + 0.5) / earlier["days"]).to_numpy()
+    times = -np.asarray(earlier.index, float)
+    rates = np.log((earlier["deals"] + 0.5) / earlier["days"]).to_numpy()
     design = np.column_stack([np.ones(len(times)), times]) if with_growth else np.ones((len(times), 1))
-    weights, free = np.linalg.lstsq(design, rates, rcond=None)[0], len(times) - design.shape[1]
+    weights = np.linalg.lstsq(design, rates, rcond=None)[0]
+    free = len(times) - design.shape[1]
     point = np.array([1.0, -np.mean(recent.index)])[: design.shape[1]]
     poisson = 1 / max(earlier["deals"].mean(), 0.5)
     spread = max(((rates - design @ weights) ** 2).sum() / free, poisson)
     leverage = float(point @ np.linalg.inv(design.T @ design) @ point)
-    expected, count = float(np.exp(point @ weights)) * recent["days"].sum(), int(recent["deals"].sum())
+    expected = float(np.exp(point @ weights)) * recent["days"].sum()
+    count = int(recent["deals"].sum())
     error = np.log((count + 0.5) / expected) / np.sqrt(spread * (1 / len(recent) + leverage))
     size = 1 / max((spread - poisson) / len(recent) + spread * leverage, 1e-6)
     law = nbinom(size, size / (size + expected))
@@ -217,7 +264,8 @@ def _ratio(recent: pd.DataFrame, other: pd.DataFrame) -> float:
 
 def _seasonal_ratios(months: pd.DataFrame, count: int, ratio: float) -> list[float]:
     "Give the change against the same months of earlier quarters, and against what the year before did at this time."
-    recent, places = months.iloc[:count], np.arange(count)
+    recent = months.iloc[:count]
+    places = np.arange(count)
     quarters = [places + 3 * step for step in (1, 2, 3) if places[-1] + 3 * step < len(months)]
     found = [_ratio(recent, months.iloc[np.concatenate(quarters)])] if len(quarters) > 1 else []
     before = months.iloc[12 + count : 12 + count + 6]
@@ -233,24 +281,40 @@ class Break(NamedTuple):
     ratio: float  # deals a day in the months that differ / before
     chance: float  # chance of such a change where nothing has changed
 
-
+# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #a60767f9
 def find_break(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: object,  # the last day known
     records_start: object,  # first day on which a closing was recorded
 ) -> Break | None:  # None where the number of new deals is within chance, or the past is too short to say
     "Find out whether the last months brought fewer or more new deals than chance explains."
-    months, found = new_deals(deals, as_of, records_start), []
+    months = new_deals(deals, as_of, records_start)
+    found = []
     for count in (1, 2, 3):
-        recent, earlier = months.iloc[:count], months.iloc[count : count + _MOST]
+        recent = months.iloc[:count]
+        earlier = months.iloc[count : count + _MOST]
         if len(earlier) < _LEAST or earlier["deals"].sum() == 0:
             break
         ratio = _ratio(recent, earlier.head(6))
-        others = [ratio, *(_ratio(recent.iloc[[place]], earlier.head(6)) ** 2 for place in range(count)), *_seasonal_ratios(months, count, ratio)]
+        others = [
+            ratio,
+            *(_ratio(recent.iloc[[place]], earlier.head(6)) ** 2 for place in range(count)),
+            *_seasonal_ratios(months, count, ratio),
+        ]
         is_far = all(other < 1 / _FACTOR for other in others) or all(other > _FACTOR for other in others)
-        chance = max(_tails(recent, earlier, growth) for growth in ((False, True) if len(earlier) > _LEAST + 1 else (False,)))
+        chance = max(
+            _tails(recent, earlier, growth) for growth in ((False, True) if len(earlier) > _LEAST + 1 else (False,))
+        )
         if is_far and chance < _CHANCE:
-            found.append(Break(recent.iloc[::-1].reset_index(drop=True), float(earlier["deals"].mean()), len(earlier), ratio, chance))
+            found.append(
+                Break(
+                    recent.iloc[::-1].reset_index(drop=True),
+                    float(earlier["deals"].mean()),
+                    len(earlier),
+                    ratio,
+                    chance,
+                )
+            )
     return min(found, key=lambda one: one.chance) if found else None
 
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #852c7b80
@@ -261,9 +325,21 @@ def say_break(
     "Say that the number of new deals has changed beyond chance, and what that may mean."
     if found is None:
         return ""
-    is_month = [shift_months(row.last_day, 1) == shift_months(as_days(row.last_day) + 1, 1) - 1 for row in found.recent.itertuples()]
-    names = [f"{row.last_day:%B %Y}" if whole and row.first_day.day == 1 else f"the month to {row.last_day:%Y-%m-%d}" for row, whole in zip(found.recent.itertuples(), is_month)]
+    is_month = [
+        shift_months(row.last_day, 1) == shift_months(as_days(row.last_day) + 1, 1) - 1
+        for row in found.recent.itertuples()
+    ]
+    names = [
+        f"{row.last_day:%B %Y}" if whole and row.first_day.day == 1 else f"the month to {row.last_day:%Y-%m-%d}"
+        for row, whole in zip(found.recent.itertuples(), is_month)
+    ]
     counts = " and ".join(f"{row.deals:,} in {name}" for row, name in zip(found.recent.itertuples(), names))
-    what, why = ("fallen", "business has collapsed, or the export is incomplete") if found.ratio < 1 else ("risen", "business has grown at a stroke, or the export holds deals that others lacked")
-    return (f"The number of new deals{f' {whose}' if whose else ''} has {what} beyond chance: {counts}, against {found.usual:,.0f} a month in the {found.months} months before. "
-            f"Either {why}: find out which before you rely on what follows.")
+    what, why = (
+        ("fallen", "business has collapsed, or the export is incomplete")
+        if found.ratio < 1
+        else ("risen", "business has grown at a stroke, or the export holds deals that others lacked")
+    )
+    return (
+        f"The number of new deals{f' {whose}' if whose else ''} has {what} beyond chance: {counts}, against {found.usual:,.0f} a month in the {found.months} months before. "
+        f"Either {why}: find out which before you rely on what follows."
+    )

@@ -9,39 +9,68 @@ __all__ = ['STEPS', 'AMOUNTS', 'explain_change', 'sum_steps']
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import as_days
+from ..base.config import CrmError
 from ..features.movement import TRENDS, is_slipped, name_trend
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #61e16927
-STEPS = {"won": "Won", "new_won": "New, won already", "lost": "Lost", "won_early": "Won before the period", "improving": "Improving", "steady": "Steady",
-         "declining": "Declining", "slipped": "Slipped", "retimed": "Other shifts of closing", "revalued": "Value changed", "new": "New, open",
-         "entered_late": "Entered late", "left_open": "Open at its end", "removed": "Removed from the CRM"}
+STEPS = {
+    "won": "Won",
+    "new_won": "New, won already",
+    "lost": "Lost",
+    "won_early": "Won before the period",
+    "improving": "Improving",
+    "steady": "Steady",
+    "declining": "Declining",
+    "slipped": "Slipped",
+    "retimed": "Other shifts of closing",
+    "revalued": "Value changed",
+    "new": "New, open",
+    "entered_late": "Entered late",
+    "left_open": "Open at its end",
+    "removed": "Removed from the CRM",
+}
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #7c52d10a
-_NEEDED = {"before": ["opportunity_id", "probability", "value"], "after": ["opportunity_id", "probability", "value"],
-           "deals": ["opportunity_id", "stage", "engage_date", "close_date", "close_value"]}
+_NEEDED = {
+    "before": ["opportunity_id", "probability", "value"],
+    "after": ["opportunity_id", "probability", "value"],
+    "deals": ["opportunity_id", "stage", "engage_date", "close_date", "close_value"],
+}
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #31028506
 def _check_frame(name: str, frame: pd.DataFrame, group: str | None) -> None:
-    missing = [column for column in [*_NEEDED[name], *([group] if group and name == "deals" else [])] if column not in frame]
+    missing = [
+        column for column in [*_NEEDED[name], *([group] if group and name == "deals" else [])] if column not in frame
+    ]
     if missing:
-        raise CrmError(f"explain_change, table {name}: the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
-                       f"{'are' if len(missing) > 1 else 'is'} missing; the table has {', '.join(map(str, frame.columns)) or 'none'}.")
+        raise CrmError(
+            f"explain_change, table {name}: the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
+            f"{'are' if len(missing) > 1 else 'is'} missing; the table has {', '.join(map(str, frame.columns)) or 'none'}."
+        )
     ids = frame["opportunity_id"]
     if ids.isna().any():
-        raise CrmError(f"explain_change, table {name}: {int(ids.isna().sum())} rows have no opportunity_id; give each deal its key.")
+        raise CrmError(
+            f"explain_change, table {name}: {int(ids.isna().sum())} rows have no opportunity_id; give each deal its key."
+        )
     if ids.duplicated().any():
-        raise CrmError(f"explain_change, table {name}: the deal {ids[ids.duplicated()].iloc[0]} stands there more than once; give one row per deal.")
+        raise CrmError(
+            f"explain_change, table {name}: the deal {ids[ids.duplicated()].iloc[0]} stands there more than once; give one row per deal."
+        )
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #e6400cdf
 def _check_forecast(name: str, frame: pd.DataFrame) -> None:
-    for column, high, wish in (("probability", 1.0, "give a number from 0 to 1"), ("value", np.inf, "give an amount of 0 or more")):
+    for column, high, wish in (
+        ("probability", 1.0, "give a number from 0 to 1"),
+        ("value", np.inf, "give an amount of 0 or more"),
+    ):
         numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
         bad = ~((numbers >= 0) & (numbers <= high) & np.isfinite(numbers))
         if bad.any():
             row = frame.loc[bad].iloc[0]
-            raise CrmError(f"explain_change, table {name}, column {column}: the deal {row['opportunity_id']} has {row[column]}; {wish}.")
+            raise CrmError(
+                f"explain_change, table {name}, column {column}: the deal {row['opportunity_id']} has {row[column]}; {wish}."
+            )
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #a8173b09
 def _check_days(since: object, until: object, period_start: object, period_end: object) -> tuple[np.datetime64, ...]:
@@ -50,24 +79,44 @@ def _check_days(since: object, until: object, period_start: object, period_end: 
     missing = [name for name, day in days.items() if np.isnat(day)]
     if missing:
         raise CrmError(f"explain_change: {missing[0]} is missing; give a day.")
-    for early, late, strict in (("since", "until", True), ("period_start", "period_end", False), ("since", "period_end", True)):
+    for early, late, strict in (
+        ("since", "until", True),
+        ("period_start", "period_end", False),
+        ("since", "period_end", True),
+    ):
         if days[early] > days[late] or strict and days[early] == days[late]:
             raise CrmError(f"explain_change: {early} ({days[early]}) must lie before {late} ({days[late]}).")
     return tuple(days.values())
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #1e9f2923
-def _follow(before: pd.DataFrame, after: pd.DataFrame, deals: pd.DataFrame, since: np.datetime64, last: np.datetime64,
-            start: np.datetime64) -> pd.DataFrame:
+def _follow(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    deals: pd.DataFrame,
+    since: np.datetime64,
+    last: np.datetime64,
+    start: np.datetime64,
+) -> pd.DataFrame:
     "Put both forecasts and the fate of each deal side by side."
     columns = ["probability", "value", "ever", "expected_close_date", "said_ever", "said_close"]
     kinds = {"probability": float, "value": float, "ever": float, "said_ever": float}
-    was, now = (frame.set_index("opportunity_id").reindex(columns=columns).astype(kinds).add_suffix(f"_{when}")
-                for when, frame in enumerate((before, after)))
+    was, now = (
+        frame.set_index("opportunity_id").reindex(columns=columns).astype(kinds).add_suffix(f"_{when}")
+        for when, frame in enumerate((before, after))
+    )
     known = deals.set_index("opportunity_id")
-    close, engaged = as_days(known["close_date"]), as_days(known["engage_date"])
+    close = as_days(known["close_date"])
+    engaged = as_days(known["engage_date"])
     fate = known["stage"].astype(object).where(known["stage"].isin(["won", "lost"]) & (close <= last), "open")
-    fates = pd.DataFrame({"fate": fate, "is_won": (fate == "won") & (close >= start), "is_late": engaged <= since,
-                          "booked": pd.to_numeric(known["close_value"], errors="coerce")}, index=known.index)
+    fates = pd.DataFrame(
+        {
+            "fate": fate,
+            "is_won": (fate == "won") & (close >= start),
+            "is_late": engaged <= since,
+            "booked": pd.to_numeric(known["close_value"], errors="coerce"),
+        },
+        index=known.index,
+    )
     index = was.index.union(now.index, sort=False).union(known.index[fates["is_won"] & (close > since)], sort=False)
     rows = fates.reindex(index).join(was).join(now)
     rows["is_won"], rows["is_late"] = rows["is_won"].eq(True), rows["is_late"].eq(True)
@@ -78,16 +127,32 @@ def _refuse(bad: pd.Series, what: str, wish: str) -> None:
     if bad.any():
         raise CrmError(f"explain_change: {what} (deals: {int(bad.sum()):,}, the first is {bad.index[bad][0]}); {wish}.")
 
-
+# %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #6f6aca64
 def _check_fit(rows: pd.DataFrame, last: np.datetime64, is_over: bool) -> None:
     is_open = rows["fate"] == "open"
-    _refuse(rows["stands"] & rows["fate"].isna(), "the table after holds deals that deals lacks", "take both from the same export")
-    _refuse(rows["stands"] & ~is_open, f"the table after holds deals that were closed by {last}", "forecast only deals that are open")
+    _refuse(
+        rows["stands"] & rows["fate"].isna(),
+        "the table after holds deals that deals lacks",
+        "take both from the same export",
+    )
+    _refuse(
+        rows["stands"] & ~is_open,
+        f"the table after holds deals that were closed by {last}",
+        "forecast only deals that are open",
+    )
     _refuse(rows["is_won"] & ~np.isfinite(rows["booked"]), "a won deal has no close_value", "enter what it brought")
     if is_over:
-        _refuse(rows["probability_1"] > 0, "the table after gives a chance within a period that is over", "give 0, or a later period_end")
+        _refuse(
+            rows["probability_1"] > 0,
+            "the table after gives a chance within a period that is over",
+            "give 0, or a later period_end",
+        )
     else:
-        _refuse(rows["was"] & is_open & ~rows["stands"], f"the table after lacks deals still open on {last}", "forecast all that are open")
+        _refuse(
+            rows["was"] & is_open & ~rows["stands"],
+            f"the table after lacks deals still open on {last}",
+            "forecast all that are open",
+        )
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #aec02879
 def _split_chance(rows: pd.DataFrame, was: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -99,25 +164,41 @@ def _split_chance(rows: pd.DataFrame, was: pd.Series, now: pd.Series) -> tuple[p
     timing = (moved.fillna(0.0) * (ever[1] + ever[0]) / 2).where(is_open, 0.0)
     return now - was - timing, timing
 
-
+# %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #046dad19
 def _measure(rows: pd.DataFrame) -> pd.DataFrame:
     "Give each deal's amount before and after, and what chance, timing and value did to it."
     chance = rows["probability_1"].where(rows["stands"], 0.0).mask(rows["is_won"], 1.0)
     value = rows["value_1"].mask(rows["is_won"], rows["booked"]).fillna(rows["value_0"])
-    was_value, was_chance = rows["value_0"].fillna(value), rows["probability_0"].fillna(0.0)
+    was_value = rows["value_0"].fillna(value)
+    was_chance = rows["probability_0"].fillna(0.0)
     amounts = pd.DataFrame({"before": was_chance * was_value, "after": chance * value})
     amounts["change"] = amounts["after"] - amounts["before"]
-    amounts["from_chance"], amounts["from_timing"] = (part * (value + was_value) / 2 for part in _split_chance(rows, was_chance, chance))
+    amounts["from_chance"], amounts["from_timing"] = (
+        part * (value + was_value) / 2 for part in _split_chance(rows, was_chance, chance)
+    )
     amounts["from_value"] = (value - was_value) * (chance + was_chance) / 2
     return amounts
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #604f0a96
 def _name_steps(rows: pd.DataFrame, is_over: bool) -> np.ndarray:
-    is_new, ever = ~rows["was"], [rows[f"ever_{when}"].fillna(rows[f"probability_{when}"]) for when in "01"]
+    is_new = ~rows["was"]
+    ever = [rows[f"ever_{when}"].fillna(rows[f"probability_{when}"]) for when in "01"]
     then = ever[0] if rows["said_ever_0"].isna().all() else rows["said_ever_0"]
-    rules = [("removed", rows["fate"].isna()), ("entered_late", is_new & rows["is_late"]), ("new_won", is_new & rows["is_won"]), ("new", is_new),
-             ("won", rows["is_won"]), ("won_early", rows["fate"] == "won"), ("lost", rows["fate"] == "lost"), ("left_open", rows["was"] & is_over)]
-    return np.select([np.asarray(rule, bool) for _, rule in rules], [step for step, _ in rules], name_trend(ever[1].to_numpy(), then.to_numpy()))
+    rules = [
+        ("removed", rows["fate"].isna()),
+        ("entered_late", is_new & rows["is_late"]),
+        ("new_won", is_new & rows["is_won"]),
+        ("new", is_new),
+        ("won", rows["is_won"]),
+        ("won_early", rows["fate"] == "won"),
+        ("lost", rows["fate"] == "lost"),
+        ("left_open", rows["was"] & is_over),
+    ]
+    return np.select(
+        [np.asarray(rule, bool) for _, rule in rules],
+        [step for step, _ in rules],
+        name_trend(ever[1].to_numpy(), then.to_numpy()),
+    )
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #6c2575f7
 def explain_change(
@@ -139,8 +220,11 @@ def explain_change(
         _check_forecast(name, frame)
     for name in ("ever", "expected_close_date"):
         if (name in before) != (name in after):
-            raise CrmError(f"explain_change: only one of the tables before and after has the column {name}; give it in both or in neither.")
-    last, is_over = min(until, end), bool(until >= end)
+            raise CrmError(
+                f"explain_change: only one of the tables before and after has the column {name}; give it in both or in neither."
+            )
+    last = min(until, end)
+    is_over = bool(until >= end)
     rows = _follow(before, after, deals, since, last, start)
     _check_fit(rows, last, is_over)
     amounts = _measure(rows)
@@ -150,9 +234,16 @@ def explain_change(
     return _list_moves(rows, amounts.assign(slipped=slipped), _name_steps(rows, is_over), deals, group)
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #6efebf0e
-def _list_moves(rows: pd.DataFrame, amounts: pd.DataFrame, steps: np.ndarray, deals: pd.DataFrame, group: str | None) -> pd.DataFrame:
-    moves = amounts.assign(opportunity_id=rows.index, step=steps, is_open=rows["fate"].eq("open"), size=-amounts["change"].abs(),
-                           rank=[list(STEPS).index(step) for step in steps])
+def _list_moves(
+    rows: pd.DataFrame, amounts: pd.DataFrame, steps: np.ndarray, deals: pd.DataFrame, group: str | None
+) -> pd.DataFrame:
+    moves = amounts.assign(
+        opportunity_id=rows.index,
+        step=steps,
+        is_open=rows["fate"].eq("open"),
+        size=-amounts["change"].abs(),
+        rank=[list(STEPS).index(step) for step in steps],
+    )
     columns = ["opportunity_id", "step", "slipped", *(name for name in amounts if name != "slipped"), "is_open"]
     if group:
         found = deals.set_index("opportunity_id")[group].astype(object).reindex(rows.index)
@@ -164,14 +255,22 @@ def _list_moves(rows: pd.DataFrame, amounts: pd.DataFrame, steps: np.ndarray, de
 AMOUNTS = ["before", "after", "change", "from_chance", "from_timing", "from_value"]
 _ENTRIES = ("new_won", "new", "entered_late")
 
-
+# %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #cf661750
 def _split_rows(moves: pd.DataFrame) -> pd.DataFrame:
     "Give the timing and the value of deals open on both days rows of their own."
-    both, zero = moves["step"].isin(TRENDS[:3]), dict.fromkeys(["before", "after", "from_chance", "from_timing", "from_value"], 0.0)
-    own = moves.assign(change=moves["change"].where(~both, moves["from_chance"]), counts=True,
-                       **{reason: moves[reason].mask(both, 0.0) for reason in ("from_timing", "from_value")})
+    both = moves["step"].isin(TRENDS[:3])
+    zero = dict.fromkeys(["before", "after", "from_chance", "from_timing", "from_value"], 0.0)
+    own = moves.assign(
+        change=moves["change"].where(~both, moves["from_chance"]),
+        counts=True,
+        **{reason: moves[reason].mask(both, 0.0) for reason in ("from_timing", "from_value")},
+    )
     parts = [own]
-    for step, reason, rows in (("slipped", "from_timing", moves["slipped"]), ("retimed", "from_timing", ~moves["slipped"]), ("revalued", "from_value", both)):
+    for step, reason, rows in (
+        ("slipped", "from_timing", moves["slipped"]),
+        ("retimed", "from_timing", ~moves["slipped"]),
+        ("revalued", "from_value", both),
+    ):
         part = moves[both & rows]
         counts = moves["slipped"] if step == "slipped" else part[reason].abs() >= 0.005
         parts.append(part.assign(**{**zero, reason: part[reason]}, change=part[reason], step=step, counts=counts))
@@ -182,12 +281,29 @@ def _sum_part(moves: pd.DataFrame) -> pd.DataFrame:
     rows = _split_rows(moves)
     sums = rows.groupby("step")[AMOUNTS].sum().reindex(list(STEPS), fill_value=0.0)
     counts = rows.loc[rows["counts"], "step"].value_counts().reindex(list(STEPS), fill_value=0)
-    opening, closing = moves["before"].sum(), moves["after"].sum()
-    steps = sums.assign(label=list(STEPS.values()), deals=counts, total=opening + sums["change"].cumsum()).rename_axis("step").reset_index()
-    ends = pd.DataFrame({"step": ["opening", "closing"], "label": ["Last forecast", "This forecast"], "total": [opening, closing],
-                         "deals": [int((~moves["step"].isin(_ENTRIES)).sum()), int(moves["is_open"].sum())]})
-    whole = pd.concat([ends.iloc[:1].reindex(columns=steps.columns).astype(steps.dtypes), steps,
-                       ends.iloc[1:].reindex(columns=steps.columns).astype(steps.dtypes)], ignore_index=True)
+    opening = moves["before"].sum()
+    closing = moves["after"].sum()
+    steps = (
+        sums.assign(label=list(STEPS.values()), deals=counts, total=opening + sums["change"].cumsum())
+        .rename_axis("step")
+        .reset_index()
+    )
+    ends = pd.DataFrame(
+        {
+            "step": ["opening", "closing"],
+            "label": ["Last forecast", "This forecast"],
+            "total": [opening, closing],
+            "deals": [int((~moves["step"].isin(_ENTRIES)).sum()), int(moves["is_open"].sum())],
+        }
+    )
+    whole = pd.concat(
+        [
+            ends.iloc[:1].reindex(columns=steps.columns).astype(steps.dtypes),
+            steps,
+            ends.iloc[1:].reindex(columns=steps.columns).astype(steps.dtypes),
+        ],
+        ignore_index=True,
+    )
     return whole[["step", "label", "deals", *AMOUNTS, "total"]]
 
 # %% ../../nbs/lib/50_forecasting/30_waterfall.ipynb #e83840f4
@@ -196,9 +312,13 @@ def sum_steps(
     group: str | None = None,  # column of moves; each of its values gets its own steps
 ) -> pd.DataFrame:  # if asked: the group; step, label, deals, before, after, change, from_chance, from_value, total (money), from opening to closing
     "Add up the deals' changes to the steps from the last forecast to this one."
-    missing = [name for name in ["step", "is_open", "slipped", *AMOUNTS, *([group] if group else [])] if name not in moves]
+    missing = [
+        name for name in ["step", "is_open", "slipped", *AMOUNTS, *([group] if group else [])] if name not in moves
+    ]
     if missing:
-        raise CrmError(f"sum_steps: the table has no column {', '.join(missing)}; give what explain_change returned, with its group.")
+        raise CrmError(
+            f"sum_steps: the table has no column {', '.join(missing)}; give what explain_change returned, with its group."
+        )
     if group is None:
         return _sum_part(moves)
     names = sorted(moves[group].unique(), key=str)

@@ -47,6 +47,7 @@ def _fill_in(url: str) -> str:
         text = os.environ[found[1]]
         is_plain = start < 0 or found.start() < start or host <= found.start() < end
         return text if is_plain else quote(text, safe="")
+
     return _VARIABLE.sub(value, url)
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #260a4e81
@@ -57,16 +58,24 @@ def resolve_url(
     "Complete the address of a database from the environment."
     if url is None:
         if not os.environ.get("CRM_SQL_URL"):
-            raise CrmError("params.yaml, key source.url is empty and the environment variable CRM_SQL_URL is not set: give the database's URL in one of them.")
+            raise CrmError(
+                "params.yaml, key source.url is empty and the environment variable CRM_SQL_URL is not set: give the database's URL in one of them."
+            )
         return os.environ["CRM_SQL_URL"]
     if not isinstance(url, str) or not url.strip():
-        raise CrmError(f"params.yaml, key {key} is no text: write a URL such as postgresql+psycopg://crm:${{CRM_PASSWORD}}@db.example.org/sales.")
+        raise CrmError(
+            f"params.yaml, key {key} is no text: write a URL such as postgresql+psycopg://crm:${{CRM_PASSWORD}}@db.example.org/sales."
+        )
     if _holds_password(url):
-        raise CrmError(f"params.yaml, key {key} holds a password, and params.yaml is committed: write the name of an environment variable in its "
-                       "place, such as ${CRM_PASSWORD}, set that variable, and change the password if it was committed before.")
+        raise CrmError(
+            f"params.yaml, key {key} holds a password, and params.yaml is committed: write the name of an environment variable in its "
+            "place, such as ${CRM_PASSWORD}, set that variable, and change the password if it was committed before."
+        )
     missing = sorted({name for name in _VARIABLE.findall(url) if not os.environ.get(name)})
     if missing:
-        raise CrmError(f"params.yaml, key {key} names the environment variable {', '.join(missing)}, which is not set: set it and run again.")
+        raise CrmError(
+            f"params.yaml, key {key} names the environment variable {', '.join(missing)}, which is not set: set it and run again."
+        )
     return _fill_in(url.strip())
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #be37ed21
@@ -111,12 +120,29 @@ def _in_words(url: URL, kinds: type[Exception], otherwise: str, causes: Mapping[
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #311cb1bf
 _PATIENCE = 10
 _WAIT = {"connect_timeout": _PATIENCE}
-_CONNECT = {"pysqlite": {"isolation_level": None}, "psycopg": _WAIT, "psycopg2": _WAIT, "pymysql": _WAIT, "mysqldb": _WAIT, "pyodbc": {"timeout": _PATIENCE}}
-_MYSQL = ("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", f"SET SESSION lock_wait_timeout = {_PATIENCE}",
-          "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+_CONNECT = {
+    "pysqlite": {"isolation_level": None},
+    "psycopg": _WAIT,
+    "psycopg2": _WAIT,
+    "pymysql": _WAIT,
+    "mysqldb": _WAIT,
+    "pyodbc": {"timeout": _PATIENCE},
+}
+
+# %% ../../nbs/lib/20_ingestion/40_database.ipynb #8ee2167b
+_MYSQL = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    f"SET SESSION lock_wait_timeout = {_PATIENCE}",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
+
+# %% ../../nbs/lib/20_ingestion/40_database.ipynb #43c66e34
 _OPENING = {
     "sqlite": ("BEGIN",),
-    "postgresql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", f"SET LOCAL lock_timeout = '{_PATIENCE}s'"),
+    "postgresql": (
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        f"SET LOCAL lock_timeout = '{_PATIENCE}s'",
+    ),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
     "mssql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",),
@@ -130,23 +156,33 @@ def _parse_url(url: str) -> URL:
     except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or "@" in (parsed.host or ""):
-        raise CrmError("The database's URL cannot be read: write dialect+driver://user:password@host/database, or sqlite:///file.db, and in a password "
-                       "%40 for @, %3A for : and %2F for /.") from None
+        raise CrmError(
+            "The database's URL cannot be read: write dialect+driver://user:password@host/database, or sqlite:///file.db, and in a password "
+            "%40 for @, %3A for : and %2F for /."
+        ) from None
     return parsed
 
-
+# %% ../../nbs/lib/20_ingestion/40_database.ipynb #52b71ccb
 def _only_read(url: URL) -> URL:
     if url.host or url.database in (None, "", ":memory:") or url.database.startswith("file:"):
-        raise CrmError("The database's URL names no SQLite file: write sqlite:///folder/file.db, or four slashes before a path that begins at the top.")
+        raise CrmError(
+            "The database's URL names no SQLite file: write sqlite:///folder/file.db, or four slashes before a path that begins at the top."
+        )
     path = Path(url.database).absolute()
     if not path.is_file():
-        raise CrmError(f"The SQLite file {path} is {'a folder' if path.is_dir() else 'missing'}: give the path of the database's file.")
-    return url.set(drivername="sqlite+pysqlite", database=path.as_uri(), query={"mode": "ro", "uri": "true", "timeout": str(_PATIENCE)})
+        raise CrmError(
+            f"The SQLite file {path} is {'a folder' if path.is_dir() else 'missing'}: give the path of the database's file."
+        )
+    return url.set(
+        drivername="sqlite+pysqlite",
+        database=path.as_uri(),
+        query={"mode": "ro", "uri": "true", "timeout": str(_PATIENCE)},
+    )
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #b8ffb64e
 _PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "mysqldb": "mysqlclient"}
 
-
+# %% ../../nbs/lib/20_ingestion/40_database.ipynb #0e9e5f2e
 def _make_engine(url: URL) -> Engine:
     target = _only_read(url) if url.get_backend_name() == "sqlite" else url
     try:
@@ -155,13 +191,21 @@ def _make_engine(url: URL) -> Engine:
         if not dialect.is_async:
             return create_engine(target, poolclass=NullPool, connect_args=settings)
     except NoSuchModuleError:
-        raise CrmError(f"SQLAlchemy knows no database called {url.drivername}: check the first word of the URL (sqlite, postgresql+psycopg, mysql+pymysql, "
-                       "...), or install the package that adds it.") from None
+        raise CrmError(
+            f"SQLAlchemy knows no database called {url.drivername}: check the first word of the URL (sqlite, postgresql+psycopg, mysql+pymysql, "
+            "...), or install the package that adds it."
+        ) from None
     except ImportError:
-        raise CrmError(f"The driver of {url.drivername} is not installed: run `pip install '{_PACKAGES.get(dialect.driver, dialect.driver)}'`.") from None
+        raise CrmError(
+            f"The driver of {url.drivername} is not installed: run `pip install '{_PACKAGES.get(dialect.driver, dialect.driver)}'`."
+        ) from None
     except (ArgumentError, TypeError, ValueError) as error:
-        raise CrmError(f"{_place(url)} has a URL that its driver does not take ({_reason(error, url)}): mend it, or take out what stands behind the ?.") from None
-    raise CrmError(f"{url.drivername} works asynchronously, which is of no use here: name another driver, such as postgresql+psycopg.")
+        raise CrmError(
+            f"{_place(url)} has a URL that its driver does not take ({_reason(error, url)}): mend it, or take out what stands behind the ?."
+        ) from None
+    raise CrmError(
+        f"{url.drivername} works asynchronously, which is of no use here: name another driver, such as postgresql+psycopg."
+    )
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #71bbb70d
 @contextmanager
@@ -187,12 +231,15 @@ def _match(wanted: str, names: Iterable[str]) -> str | None:
     if wanted in near:
         return wanted
     if len(near) > 1:
-        raise CrmError(f"The database has {' and '.join(near)}, and {wanted} may be any of them: write it as the database does in params.yaml, key source.tables.")
+        raise CrmError(
+            f"The database has {' and '.join(near)}, and {wanted} may be any of them: write it as the database does in params.yaml, key source.tables."
+        )
     return near[0] if near else None
 
 
 def _list_names(connection: Connection, schema: str | None = None) -> list[str]:
-    inspector, names = inspect(connection), []
+    inspector = inspect(connection)
+    names = []
     for kind in ("get_table_names", "get_view_names", "get_materialized_view_names", "get_foreign_table_names"):
         try:
             names += getattr(inspector, kind, lambda schema: [])(schema)
@@ -212,55 +259,77 @@ def _find_table(connection: Connection, wanted: str) -> tuple[str | None, str] |
     found = _match(name, _list_names(connection, known or schema))
     return (known or schema, found) if found else None
 
-
+# %% ../../nbs/lib/20_ingestion/40_database.ipynb #42f16d1a
 def _list_all(connection: Connection) -> str:
     "Tables and views for a sentence, those of other schemas with their schema."
-    inspector, names = inspect(connection), _list_names(connection)
+    inspector = inspect(connection)
+    names = _list_names(connection)
     for schema in inspector.get_schema_names():
-        if schema != inspector.default_schema_name and not re.match("pg_|(information_schema|sys|mysql|performance_schema)$", schema, re.IGNORECASE):
+        if schema != inspector.default_schema_name and not re.match(
+            "pg_|(information_schema|sys|mysql|performance_schema)$", schema, re.IGNORECASE
+        ):
             names += [f"{schema}.{name}" for name in _list_names(connection, schema)]
     return ", ".join(sorted(names)[:40]) or "no table at all"
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #8c0dc563
 _QUERY = re.compile(r"\s*(?:select|with)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*(?!M?!).*?\*/", re.DOTALL)
-_CHANGING = re.compile(r"\b(?:insert|update|delete|merge|into|drop|alter|create|truncate|grant|revoke|exec|execute)\b", re.IGNORECASE)
+_CHANGING = re.compile(
+    r"\b(?:insert|update|delete|merge|into|drop|alter|create|truncate|grant|revoke|exec|execute)\b", re.IGNORECASE
+)
 
 
 def _require_query(text: str, ours: str) -> str:
     query = text.strip().rstrip("; \t\r\n")
     if ";" in query:
-        raise CrmError(f"params.yaml, key source.tables.{ours} holds more than one statement (or the sign ; inside it): give one SELECT, or the name of a view.")
+        raise CrmError(
+            f"params.yaml, key source.tables.{ours} holds more than one statement (or the sign ; inside it): give one SELECT, or the name of a view."
+        )
     if word := _CHANGING.search(query if "\\" in query else _QUOTED.sub(" ", query)):
-        raise CrmError(f"params.yaml, key source.tables.{ours} holds the word {word[0]}, and only reading is allowed: give a SELECT, and put quotes around "
-                       f"{word[0]} if it is the name of a column.")
+        raise CrmError(
+            f"params.yaml, key source.tables.{ours} holds the word {word[0]}, and only reading is allowed: give a SELECT, and put quotes around "
+            f"{word[0]} if it is the name of a column."
+        )
     return query
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #16c3347c
 def _require_mapping(tables: Mapping[str, str | None] | None) -> Mapping[str, str | None]:
     tables = {} if tables is None else tables
-    if not isinstance(tables, Mapping) or not all(value is None or isinstance(value, str) and value.strip() for value in tables.values()):
-        raise CrmError("params.yaml, key source.tables must map names of ours to a table, a view or a SELECT of the database, such as sales_pipeline: crm.deals.")
+    if not isinstance(tables, Mapping) or not all(
+        value is None or isinstance(value, str) and value.strip() for value in tables.values()
+    ):
+        raise CrmError(
+            "params.yaml, key source.tables must map names of ours to a table, a view or a SELECT of the database, such as sales_pipeline: crm.deals."
+        )
     if unknown := sorted(str(name) for name in set(tables) - set(TABLES)):
-        raise CrmError(f"params.yaml, key source.tables: there is no table {', '.join(unknown)}; ours are {', '.join(TABLES)}.")
+        raise CrmError(
+            f"params.yaml, key source.tables: there is no table {', '.join(unknown)}; ours are {', '.join(TABLES)}."
+        )
     if "sales_pipeline" in tables and tables["sales_pipeline"] is None:
-        raise CrmError("params.yaml, key source.tables.sales_pipeline is empty: name the table, the view or the SELECT that holds the deals.")
+        raise CrmError(
+            "params.yaml, key source.tables.sales_pipeline is empty: name the table, the view or the SELECT that holds the deals."
+        )
     return tables
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #1ad99a57
 def _plan(connection: Connection, tables: Mapping[str, str | None], url: URL) -> dict[str, str]:
     "The query for each table of ours."
-    plan, missing = {}, []
+    plan = {}
+    missing = []
     for ours in TABLES:
         wanted = tables.get(ours, ours)
         if wanted is not None and _QUERY.match(wanted):
             plan[ours] = _require_query(wanted, ours)
         elif wanted is not None and (found := _find_table(connection, wanted.strip())):
-            plan[ours] = f"SELECT * FROM {connection.dialect.identifier_preparer.format_table(table(found[1], schema=found[0]))}"
+            plan[ours] = (
+                f"SELECT * FROM {connection.dialect.identifier_preparer.format_table(table(found[1], schema=found[0]))}"
+            )
         elif wanted is not None and (ours in tables or ours == "sales_pipeline"):
             missing.append(wanted.strip() if wanted.strip() == ours else f"{wanted.strip()} (for {ours})")
     if missing:
-        raise CrmError(f"{_place(url)} has no table or view {', '.join(missing)}; it has {_list_all(connection)}: name yours in params.yaml, key source.tables.")
+        raise CrmError(
+            f"{_place(url)} has no table or view {', '.join(missing)}; it has {_list_all(connection)}: name yours in params.yaml, key source.tables."
+        )
     return plan
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #664c1dd2
@@ -316,13 +385,16 @@ def _text_rows(result: CursorResult, names: list[str], ours: str) -> Iterator[li
     number = 0
     for rows in result.partitions(_CHUNK):
         for row in rows:
-            number, cells = number + 1, []
+            number = number + 1
+            cells = []
             try:
                 for value in row:
                     cells.append(_cell(value))
             except TypeError as error:
-                raise CrmError(f"{ours}, column {names[len(cells)]}, row {number} holds {error}, which is no cell of a table: give a SELECT in params.yaml, "
-                               f"key source.tables.{ours}, that casts the column or leaves it out.") from None
+                raise CrmError(
+                    f"{ours}, column {names[len(cells)]}, row {number} holds {error}, which is no cell of a table: give a SELECT in params.yaml, "
+                    f"key source.tables.{ours}, that casts the column or leaves it out."
+                ) from None
             yield cells
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #489a4a09
@@ -330,36 +402,46 @@ def _column_names(result: CursorResult, ours: str) -> list[str]:
     names = [str(name) for name in result.keys()]
     wrong = sorted({name for name in names if names.count(name) > 1 or not name.strip()})
     if wrong:
-        raise CrmError(f"{ours}: the database gives more than one column, or one without a name, as {wrong[0]!r}: give a SELECT with one name for each column "
-                       f"in params.yaml, key source.tables.{ours}.")
+        raise CrmError(
+            f"{ours}: the database gives more than one column, or one without a name, as {wrong[0]!r}: give a SELECT with one name for each column "
+            f"in params.yaml, key source.tables.{ours}."
+        )
     return names
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #5b960fd6
 def _write_table(connection: Connection, query: str, ours: str, folder: Path) -> Path:
     options = {"stream_results": True, "max_row_buffer": _CHUNK, "no_parameters": True, "sqlite_raw_colnames": True}
-    path, count = folder / f"{ours}.csv", 0
+    path = folder / f"{ours}.csv"
+    count = 0
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         result = connection.exec_driver_sql(query, execution_options=options)
-        names, writer = _column_names(result, ours), csv.writer(file, lineterminator="\n")
+        names = _column_names(result, ours)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         for cells in tqdm(_text_rows(result, names, ours), desc=ours, unit=" rows", disable=None, leave=False):
             writer.writerow(cells)
             count += 1
         if not count:
-            raise CrmError(f"{ours}: the database gives no row for it: name a table that has rows in params.yaml, key source.tables.{ours}, or null to do without.")
+            raise CrmError(
+                f"{ours}: the database gives no row for it: name a table that has rows in params.yaml, key source.tables.{ours}, or null to do without."
+            )
     return path
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #64f16d28
 def _write_all(connection: Connection, plan: Mapping[str, str], folder: Path, url: URL) -> list[Path]:
     try:
         for ours, query in plan.items():
-            with _in_words(url, SQLAlchemyError, f"did not give {ours} ({{reason}}): mend the query or the rights of its user"):
+            with _in_words(
+                url, SQLAlchemyError, f"did not give {ours} ({{reason}}): mend the query or the rights of its user"
+            ):
                 _write_table(connection, query, ours, folder)
     except BaseException as error:
         for ours in plan:
             (folder / f"{ours}.csv").unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise CrmError(f"The tables cannot be written to {folder} ({error.strerror}): make room there, or give another folder.") from None
+            raise CrmError(
+                f"The tables cannot be written to {folder} ({error.strerror}): make room there, or give another folder."
+            ) from None
         raise
     return [folder / f"{ours}.csv" for ours in plan]
 
@@ -367,13 +449,18 @@ def _write_all(connection: Connection, plan: Mapping[str, str], folder: Path, ur
 def fetch_sql(
     url: str,  # dialect+driver://user:password@host/database, from resolve_url
     folder: str | Path,  # an empty folder
-    tables: Mapping[str, str | None] | None = None,  # table of ours -> table, view, schema.name or SELECT of the database; None = not there
+    tables: Mapping[str, str | None]
+    | None = None,  # table of ours -> table, view, schema.name or SELECT of the database; None = not there
 ) -> list[Path]:  # the files now in the folder, one per table of ours
     "Read the tables of a database at one moment into CSV files, all or none."
-    folder, address, tables = Path(folder), _parse_url(url), _require_mapping(tables)
+    folder = Path(folder)
+    address = _parse_url(url)
+    tables = _require_mapping(tables)
     if not folder.is_dir() or any(folder.iterdir()):
         raise CrmError(f"{folder} must be an empty folder for the tables of the database: make one, or give another.")
     with _reading(address) as connection:
-        with _in_words(address, SQLAlchemyError, "does not say which tables it has ({reason}): check the rights of its user"):
+        with _in_words(
+            address, SQLAlchemyError, "does not say which tables it has ({reason}): check the rights of its user"
+        ):
             plan = _plan(connection, tables, address)
         return _write_all(connection, plan, folder, address)

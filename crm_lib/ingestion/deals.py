@@ -15,37 +15,73 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.schema import (DEAL_COLUMNS, DEALS, DTYPES, EXTRA_PREFIX, OPEN_STAGES, PIPELINE_KINDS, TABLE_KEYS, TABLES, require_columns)
+from crm_lib.base.schema import (
+    DEAL_COLUMNS,
+    DEALS,
+    DTYPES,
+    EXTRA_PREFIX,
+    OPEN_STAGES,
+    PIPELINE_KINDS,
+    TABLE_KEYS,
+    TABLES,
+    require_columns,
+)
 from .mapping import check_stages
-from .spelling import MENDING_COLUMNS, mend_names as mend_by_catalogue, mend_without_catalogue, propose_sectors
 from .notation import read_amounts, read_dates
-from .rules import (FINDING_COLUMNS, KEY_CONTRACTS, STOPPING_RULES, Rule, apply_contract, apply_rules, is_closed, join_findings,
-                           require_no_stop, show_rows)
+from crm_lib.ingestion.rules import (
+    FINDING_COLUMNS,
+    KEY_CONTRACTS,
+    STOPPING_RULES,
+    Rule,
+    apply_contract,
+    apply_rules,
+    is_closed,
+    join_findings,
+    require_no_stop,
+    show_rows,
+)
+from crm_lib.ingestion.spelling import (
+    MENDING_COLUMNS,
+    mend_without_catalogue,
+    propose_sectors,
+)
+from crm_lib.ingestion.spelling import (
+    mend_names as mend_by_catalogue,
+)
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #137c6c6f
 def _strip(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[tuple]]:
-    stripped, rows = {}, []
+    stripped = {}
+    rows = []
     for table, frame in tables.items():
         text = frame.apply(lambda values: values.astype("string"))
         clean = text.apply(lambda values: values.str.strip().replace("", pd.NA))
         changed = (text.notna() & (text != clean).fillna(True)).sum()
-        rows += [(table, name, "blanks at the ends", "without them", int(count), "blanks at the ends mean nothing")
-                 for name, count in changed.items() if count]
+        rows += [
+            (table, name, "blanks at the ends", "without them", int(count), "blanks at the ends mean nothing")
+            for name, count in changed.items()
+            if count
+        ]
         clean = clean.astype(object)
         stripped[table] = clean.where(clean.notna(), None)
     return stripped, rows
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #f7ebe12c
-def _mend_column(tables: Mapping[str, pd.DataFrame], column: str, lookup: str, is_on: bool) -> tuple[pd.Series, list[tuple]]:
+def _mend_column(
+    tables: Mapping[str, pd.DataFrame], column: str, lookup: str, is_on: bool
+) -> tuple[pd.Series, list[tuple]]:
     values = tables["sales_pipeline"][column]
     mends_slips = column != "sales_agent"
     if lookup not in tables:
         return mend_without_catalogue(values, "sales_pipeline", mends_slips, is_on)
     return mend_by_catalogue(values, tables[lookup][column].dropna(), "sales_pipeline", mends_slips, is_on)
 
-
-def _mend(tables: dict[str, pd.DataFrame], stages: Mapping[str, str], is_on: bool) -> tuple[dict[str, pd.DataFrame], list[tuple]]:
-    pipeline, rows = tables["sales_pipeline"].copy(), []
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #1e4def2e
+def _mend(
+    tables: dict[str, pd.DataFrame], stages: Mapping[str, str], is_on: bool
+) -> tuple[dict[str, pd.DataFrame], list[tuple]]:
+    pipeline = tables["sales_pipeline"].copy()
+    rows = []
     for column, lookup in (("sales_agent", "sales_teams"), ("product", "products"), ("account", "accounts")):
         if column in pipeline:
             pipeline[column], found = _mend_column({**tables, "sales_pipeline": pipeline}, column, lookup, is_on)
@@ -62,8 +98,11 @@ def _mend(tables: dict[str, pd.DataFrame], stages: Mapping[str, str], is_on: boo
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #a229cda2
 READING_COLUMNS = ["table", "column", "cells", "how"]
 _KEY_OF = {"sales_price": "list_price", "revenue": "account_revenue"}
-_WANTED = {"date": ("is a day from 1970 to 2100", "write it as year-month-day"),
-           "money": ("is an amount of 0 or more", "write it like 1054.50"), "number": ("is a number of 0 or more", "write it like 1054")}
+_WANTED = {
+    "date": ("is a day from 1970 to 2100", "write it as year-month-day"),
+    "money": ("is an amount of 0 or more", "write it like 1054.50"),
+    "number": ("is a number of 0 or more", "write it like 1054"),
+}
 
 
 def _kinds(table: str) -> dict[str, str]:
@@ -78,22 +117,48 @@ def _read_column(values: pd.Series, kind: str, notation: str | None) -> tuple[pd
     return reading.values.mask(is_bad), is_bad, reading.how, reading.problem
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #76218a6b
-def _parse_table(frame: pd.DataFrame, table: str, notation: Mapping[str, str]) -> tuple[pd.DataFrame, list[tuple], list[tuple]]:
-    parsed, readings, findings = frame.copy(), [], []
+def _parse_table(
+    frame: pd.DataFrame, table: str, notation: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[tuple], list[tuple]]:
+    parsed = frame.copy()
+    readings = []
+    findings = []
     for column, kind in _kinds(table).items():
         if kind == "text" or column not in frame:
             continue
         key = _KEY_OF.get(column, column)
-        parsed[column], is_bad, how, problem = _read_column(frame[column], kind, notation.get(column, notation.get(key)))
+        parsed[column], is_bad, how, problem = _read_column(
+            frame[column], kind, notation.get(column, notation.get(key))
+        )
         readings.append((table, column, int(frame[column].notna().sum()), how))
         if problem:
-            findings.append((table, column, "can be read in one way only", int(frame[column].notna().sum()), "stops", _advise(kind, key), problem.removesuffix(": set it in params.yaml")))
+            findings.append(
+                (
+                    table,
+                    column,
+                    "can be read in one way only",
+                    int(frame[column].notna().sum()),
+                    "stops",
+                    _advise(kind, key),
+                    problem.removesuffix(": set it in params.yaml"),
+                )
+            )
         elif is_bad.any():
             rule, advice = _WANTED[kind]
-            findings.append((table, column, rule, int(is_bad.sum()), "stops", advice, show_rows(frame, is_bad, TABLE_KEYS[table], column)))
+            findings.append(
+                (
+                    table,
+                    column,
+                    rule,
+                    int(is_bad.sum()),
+                    "stops",
+                    advice,
+                    show_rows(frame, is_bad, TABLE_KEYS[table], column),
+                )
+            )
     return parsed, readings, findings
 
-
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #824926f8
 def _advise(kind: str, key: str) -> str:
     ways = "day-first, month-first or year-first" if kind == "date" else "point or comma, the sign before the decimals"
     return f"say it in params.yaml, key ingest.notation.{key}: {ways}"
@@ -101,20 +166,37 @@ def _advise(kind: str, key: str) -> str:
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #c055f320
 _REPORT_RULES = (
     Rule("a report has its day", "reported_date", "stops", lambda rows: rows["reported_date"].isna(), "enter it"),
-    Rule("a deal has one row per report", "reported_date", "stops",
-         lambda rows: rows["opportunity_id"].notna() & rows.duplicated(["opportunity_id", "reported_date"]), "keep one of the rows", ("opportunity_id",)),
+    Rule(
+        "a deal has one row per report",
+        "reported_date",
+        "stops",
+        lambda rows: rows["opportunity_id"].notna() & rows.duplicated(["opportunity_id", "reported_date"]),
+        "keep one of the rows",
+        ("opportunity_id",),
+    ),
 )
 
-
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #40740d59
 def _fold_reports(pipeline: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple]]:
     if "reported_date" not in pipeline:
         return pipeline, []
     seen = pipeline[pipeline["stage"] != "prospecting"].groupby("opportunity_id")["reported_date"].min()
-    last = pipeline.sort_values("reported_date", kind="stable").drop_duplicates("opportunity_id", keep="last").sort_index()
+    last = (
+        pipeline.sort_values("reported_date", kind="stable").drop_duplicates("opportunity_id", keep="last").sort_index()
+    )
     if "engage_date" not in last:
         last = last.assign(engage_date=last["opportunity_id"].map(seen))
     folded = len(pipeline) - len(last)
-    rows = [("sales_pipeline", "reported_date", "earlier reports", "the last one", folded, "a deal is one row; its first report tells when it was engaged")]
+    rows = [
+        (
+            "sales_pipeline",
+            "reported_date",
+            "earlier reports",
+            "the last one",
+            folded,
+            "a deal is one row; its first report tells when it was engaged",
+        )
+    ]
     return last.drop(columns="reported_date").reset_index(drop=True), rows if folded else []
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #2481a80a
@@ -123,15 +205,28 @@ def _split_expected_close(pipeline: pd.DataFrame) -> tuple[pd.DataFrame, list[tu
         return pipeline, []
     is_hope = pipeline["stage"].isin(OPEN_STAGES) & (pipeline["close_date"] == pipeline["expected_close_date"])
     is_fact = is_closed(pipeline) & (pipeline["close_date"] == pipeline["expected_close_date"])
-    kept = pipeline.assign(close_date=pipeline["close_date"].mask(is_hope), x_expected_close_date=pipeline["expected_close_date"].mask(is_fact))
-    rows = [("sales_pipeline", "close_date", "a day hoped for", "none", int(is_hope.sum()), "an open deal has not closed; the day is kept as x_expected_close_date")]
+    kept = pipeline.assign(
+        close_date=pipeline["close_date"].mask(is_hope),
+        x_expected_close_date=pipeline["expected_close_date"].mask(is_fact),
+    )
+    rows = [
+        (
+            "sales_pipeline",
+            "close_date",
+            "a day hoped for",
+            "none",
+            int(is_hope.sum()),
+            "an open deal has not closed; the day is kept as x_expected_close_date",
+        )
+    ]
     return kept.drop(columns="expected_close_date"), rows if is_hope.any() else []
 
-
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #5f919402
 def _use_amount(pipeline: pd.DataFrame, has_products: bool) -> pd.DataFrame:
     if "amount" not in pipeline:
         return pipeline
-    used, amount = pipeline.drop(columns="amount"), pipeline["amount"]
+    used = pipeline.drop(columns="amount")
+    amount = pipeline["amount"]
     if "close_value" not in used:
         used["close_value"] = amount.where(used["stage"] == "won").mask(used["stage"] == "lost", 0.0)
     if "list_price" not in used and not has_products:
@@ -142,11 +237,19 @@ def _use_amount(pipeline: pd.DataFrame, has_products: bool) -> pd.DataFrame:
 _JOINS = (
     ("sales_agent", "sales_teams", {"manager": "manager", "regional_office": "regional_office"}),
     ("product", "products", {"series": "series", "list_price": "sales_price"}),
-    ("account", "accounts", {"sector": "sector", "account_revenue": "revenue", "employees": "employees",
-                             "office_location": "office_location"}),
+    (
+        "account",
+        "accounts",
+        {
+            "sector": "sector",
+            "account_revenue": "revenue",
+            "employees": "employees",
+            "office_location": "office_location",
+        },
+    ),
 )
 
-
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #0be0e64e
 def _infer(values: pd.Series) -> pd.Series:
     if values.dtype != object or values.isna().all():
         return values
@@ -169,8 +272,10 @@ def name_extra(
         name += "_"
     return name
 
-
-def _add_extras(deals: pd.DataFrame, tables: Mapping[str, pd.DataFrame], key_of: Mapping[str, pd.Series]) -> pd.DataFrame:
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #571d830b
+def _add_extras(
+    deals: pd.DataFrame, tables: Mapping[str, pd.DataFrame], key_of: Mapping[str, pd.Series]
+) -> pd.DataFrame:
     for table, keys in key_of.items():
         known = {*_kinds(table), "stage"}
         lookup = tables[table].set_index(TABLE_KEYS[table])
@@ -207,12 +312,20 @@ class Built(NamedTuple):
     readings: pd.DataFrame  # table, column, cells, how: the notation of each date and amount column
     findings: pd.DataFrame  # what a person should know: FINDING_COLUMNS
 
-
-def _parse(tables: Mapping[str, pd.DataFrame], notation: Mapping[str, str]) -> tuple[dict[str, pd.DataFrame], list[tuple], list[pd.DataFrame]]:
-    unknown = sorted(set(notation) - {name for table in tables for name in _kinds(table)} - {_KEY_OF[name] for name in _KEY_OF})
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #77620520
+def _parse(
+    tables: Mapping[str, pd.DataFrame], notation: Mapping[str, str]
+) -> tuple[dict[str, pd.DataFrame], list[tuple], list[pd.DataFrame]]:
+    unknown = sorted(
+        set(notation) - {name for table in tables for name in _kinds(table)} - {_KEY_OF[name] for name in _KEY_OF}
+    )
     if unknown:
-        raise CrmError(f"params.yaml, key ingest.notation.{unknown[0]}: the tables have no column of that name; take the line out or mend the name.")
-    parsed, readings, findings = {}, [], []
+        raise CrmError(
+            f"params.yaml, key ingest.notation.{unknown[0]}: the tables have no column of that name; take the line out or mend the name."
+        )
+    parsed = {}
+    readings = []
+    findings = []
     for table, frame in tables.items():
         parsed[table], read, found = _parse_table(frame, table, notation)
         readings += read
@@ -222,12 +335,20 @@ def _parse(tables: Mapping[str, pd.DataFrame], notation: Mapping[str, str]) -> t
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #34320ebf
 def _check_keys(tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
     advice = "give each row a key of its own"
-    return [apply_contract(frame, KEY_CONTRACTS[table], table, advice, TABLE_KEYS[table]) for table, frame in tables.items()]
+    return [
+        apply_contract(frame, KEY_CONTRACTS[table], table, advice, TABLE_KEYS[table]) for table, frame in tables.items()
+    ]
 
 
 def _map_stages(pipeline: pd.DataFrame, stages: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rule = Rule("the stage is one that params.yaml, key ingest.stages, maps", "deal_stage", "stops", lambda rows: rows["stage"].isna(),
-                f"add the word there; it maps {', '.join(stages)}", ("stage",))
+    rule = Rule(
+        "the stage is one that params.yaml, key ingest.stages, maps",
+        "deal_stage",
+        "stops",
+        lambda rows: rows["stage"].isna(),
+        f"add the word there; it maps {', '.join(stages)}",
+        ("stage",),
+    )
     mapped = pipeline.assign(stage=pipeline["deal_stage"].map(stages))
     return mapped, apply_rules(mapped, [rule], "sales_pipeline")
 
@@ -236,26 +357,39 @@ def _shape(pipeline: pd.DataFrame, has_products: bool) -> tuple[pd.DataFrame, li
     findings = [apply_rules(pipeline, _REPORT_RULES, "sales_pipeline")]
     pipeline, folded = _fold_reports(pipeline)
     pipeline, moved = _split_expected_close(pipeline)
-    return _use_amount(pipeline, has_products), [*folded, *moved], [*findings, apply_rules(pipeline, STOPPING_RULES, "sales_pipeline")]
+    return (
+        _use_amount(pipeline, has_products),
+        [*folded, *moved],
+        [*findings, apply_rules(pipeline, STOPPING_RULES, "sales_pipeline")],
+    )
 
-
+# %% ../../nbs/lib/20_ingestion/65_deals.ipynb #ba51bdf5
 def _require_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     if "sales_pipeline" not in tables:
-        raise CrmError("The table sales_pipeline is missing: name yours in params.yaml, key ingest.tables.sales_pipeline.")
+        raise CrmError(
+            "The table sales_pipeline is missing: name yours in params.yaml, key ingest.tables.sales_pipeline."
+        )
     for table in TABLES:
-        needed = ["deal_stage", "close_date", "sales_agent"] if table == "sales_pipeline" else [column.name for column in TABLES[table] if column.is_required]
+        needed = (
+            ["deal_stage", "close_date", "sales_agent"]
+            if table == "sales_pipeline"
+            else [column.name for column in TABLES[table] if column.is_required]
+        )
         require_columns(tables.get(table, pd.DataFrame(columns=needed)), needed, f"The table {table}")
     return {table: tables[table] for table in TABLES if table in tables}
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #f91fe2b7
 def build_deals(
-    tables: Mapping[str, pd.DataFrame],  # raw tables as text under the schema's names, from `map_tables`; all but sales_pipeline may be absent
+    tables: Mapping[
+        str, pd.DataFrame
+    ],  # raw tables as text under the schema's names, from `map_tables`; all but sales_pipeline may be absent
     stages: Mapping[str, str],  # the CRM's word for a stage -> prospecting, engaging, won, lost
     mend_names: bool = True,  # replace a misspelt name when exactly one name is meant
     notation: Mapping[str, str] | None = None,  # column -> day-first, month-first, year-first; point, comma
 ) -> Built:  # deals, mendings, readings, findings
     "Build the canonical table of deals, with everything that was mended, read or found on the way."
-    stages, last = check_stages(stages), "Mend these in the CRM or in the tables, then import again."
+    stages = check_stages(stages)
+    last = "Mend these in the CRM or in the tables, then import again."
     clean, blanks = _strip(_require_tables(tables))
     mended, names = _mend(clean, stages, mend_names)
     parsed, readings, findings = _parse(mended, notation or {})
@@ -263,10 +397,16 @@ def build_deals(
     pipeline, moved, broken = _shape(parsed["sales_pipeline"], "products" in parsed)
     keys = _check_keys({**parsed, "sales_pipeline": pipeline})
     unreadable = join_findings(findings)
-    findings = join_findings([unmapped, *keys, *findings, *[part[~part["column"].isin(unreadable["column"])] for part in broken]])
+    findings = join_findings(
+        [unmapped, *keys, *findings, *[part[~part["column"].isin(unreadable["column"])] for part in broken]]
+    )
     require_no_stop(findings, last)
-    return Built(_join({**parsed, "sales_pipeline": pipeline}), pd.DataFrame([*blanks, *names, *moved], columns=MENDING_COLUMNS),
-                 pd.DataFrame(readings, columns=READING_COLUMNS), findings)
+    return Built(
+        _join({**parsed, "sales_pipeline": pipeline}),
+        pd.DataFrame([*blanks, *names, *moved], columns=MENDING_COLUMNS),
+        pd.DataFrame(readings, columns=READING_COLUMNS),
+        findings,
+    )
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #ca1c065e
 def read_deals(
@@ -279,10 +419,15 @@ def read_deals(
     try:
         deals = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise CrmError(f"{path} cannot be read as Parquet ({' '.join(str(error).split())}): run the stage ingest again.") from None
+        raise CrmError(
+            f"{path} cannot be read as Parquet ({' '.join(str(error).split())}): run the stage ingest again."
+        ) from None
     require_columns(deals, DEAL_COLUMNS, str(path))
-    wrong = [f"{column.name} is {deals[column.name].dtype}, not {DTYPES[column.kind]}"
-             for column in DEALS if deals[column.name].dtype != DTYPES[column.kind]]
+    wrong = [
+        f"{column.name} is {deals[column.name].dtype}, not {DTYPES[column.kind]}"
+        for column in DEALS
+        if deals[column.name].dtype != DTYPES[column.kind]
+    ]
     if wrong:
         raise CrmError(f"{path} holds columns of another type ({'; '.join(wrong)}): run the stage ingest again.")
     return deals
@@ -295,15 +440,21 @@ def observed_until(
     "Return the last day that the tables know of."
     latest = deals[["engage_date", "close_date"]].max().max()
     if pd.isna(latest):
-        raise CrmError("deals: no row has an engage_date or a close_date, so nothing was observed: export deals with dates.")
+        raise CrmError(
+            "deals: no row has an engage_date or a close_date, so nothing was observed: export deals with dates."
+        )
     if given is None:
         return latest
     day = pd.to_datetime(given, errors="coerce")
     if pd.isna(day):
-        raise CrmError(f"params.yaml, key ingest.observed_until: {given!r} is no day; write it as year-month-day in quotes, or null.")
+        raise CrmError(
+            f"params.yaml, key ingest.observed_until: {given!r} is no day; write it as year-month-day in quotes, or null."
+        )
     if day.normalize() < latest:
-        raise CrmError(f"params.yaml, key ingest.observed_until: the tables hold {latest.date()}, which is later than {day.date()}; "
-                       "give the day of the export in quotes, or null.")
+        raise CrmError(
+            f"params.yaml, key ingest.observed_until: the tables hold {latest.date()}, which is later than {day.date()}; "
+            "give the day of the export in quotes, or null."
+        )
     return day.normalize()
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #d4e4a13c
@@ -313,5 +464,7 @@ def records_start(
     "Return the first day on which a closing was recorded."
     first = deals["close_date"].min()
     if pd.isna(first):
-        raise CrmError("deals: no deal has closed yet, so nothing can be learned from closings: export closed deals as well.")
+        raise CrmError(
+            "deals: no deal has closed yet, so nothing can be learned from closings: export closed deals as well."
+        )
     return first

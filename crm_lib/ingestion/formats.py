@@ -50,23 +50,34 @@ _WIDE = re.compile(r"[^\x00-\x7f]")
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #3d520689
 def _weigh(file: IO[bytes]) -> Counter:
     "Count bytes, characters and lines, and keep the row of the first NUL and of the first byte that is no UTF-8."
-    found, decoder = Counter(), codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    found = Counter()
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     for block in chain(iter(lambda: file.read(1 << 20), b""), [b""]):
         text = decoder.decode(block, final=not block)
         wide, broken = ("", None) if text.isascii() else (_WIDE.findall(text), _BROKEN.search(text))
         for what, place in (("nul", text.find("\0")), ("bad", broken.start() if broken else -1)):
             if place >= 0 and not found[what]:
                 found[what] = 1 + max(found[end] + text.count(end, 0, place) for end in "\r\n")
-        found.update({"\r": text.count("\r"), "\n": text.count("\n"), "bytes": len(block), "wide": len(wide),
-                      "broken": len(_BROKEN.findall(text)) if broken else 0, "undefined": len(block) - len(block.translate(None, _UNDEFINED)),
-                      "controls": len(block) - len(block.translate(None, _CONTROLS))})
+        found.update(
+            {
+                "\r": text.count("\r"),
+                "\n": text.count("\n"),
+                "bytes": len(block),
+                "wide": len(wide),
+                "broken": len(_BROKEN.findall(text)) if broken else 0,
+                "undefined": len(block) - len(block.translate(None, _UNDEFINED)),
+                "controls": len(block) - len(block.translate(None, _CONTROLS)),
+            }
+        )
         if found["nul"]:
             break
     return found
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #d07c5720
 def _no_text(path: Path, row: int) -> CrmError:
-    return CrmError(f"{path.name}, row {row}: the file holds bytes that no text has: export the table again as CSV with the encoding UTF-8.")
+    return CrmError(
+        f"{path.name}, row {row}: the file holds bytes that no text has: export the table again as CSV with the encoding UTF-8."
+    )
 
 
 def _decide_encoding(path: Path, mark: str | None) -> str:
@@ -77,7 +88,9 @@ def _decide_encoding(path: Path, mark: str | None) -> str:
     if not found["broken"]:
         return mark or "utf-8"
     if mark or found["wide"] - found["broken"] >= found["broken"]:
-        raise CrmError(f"{path.name}, row {found['bad']}: a letter is broken, though the file is UTF-8 elsewhere: export the table again.")
+        raise CrmError(
+            f"{path.name}, row {found['bad']}: a letter is broken, though the file is UTF-8 elsewhere: export the table again."
+        )
     if 100 * found["controls"] > found["bytes"]:
         raise _no_text(path, found["bad"])
     return "latin-1" if found["undefined"] else "cp1252"
@@ -119,7 +132,8 @@ _Rows = Iterator[tuple[int, list[str] | None]]  # row, its cells or None where t
 
 
 def _records(lines: Iterable[str], separator: str, start: int, faults: list[tuple[int, int, str]]) -> _Rows:
-    reader, row = csv.reader(lines, delimiter=separator, strict=True), start + 1
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    row = start + 1
     while True:
         try:
             for cells in reader:
@@ -163,15 +177,17 @@ def _one_column(path: Path, samples: dict[str, list[list[str]]]) -> str:
     split = [sign for sign, rows in samples.items() if any(len(row) > 1 for row in rows)]
     if held or split:
         sign = _SIGNS[[*held, *split][0]]
-        raise CrmError(f"{path.name}: the header is one cell, yet there are {sign}s in {'it' if held else 'the rows'}: put one name per column into "
-                       f"the first row, remove what stands above it, and put quotes only around a cell that holds a {sign}.")
+        raise CrmError(
+            f"{path.name}: the header is one cell, yet there are {sign}s in {'it' if held else 'the rows'}: put one name per column into "
+            f"the first row, remove what stands above it, and put quotes only around a cell that holds a {sign}."
+        )
     return ""
 
 
 def _tears_quotes(rows: list[list[str]]) -> bool:
     return any(cell.count('"') % 2 for row in rows for cell in row)
 
-
+# %% ../../nbs/lib/20_ingestion/25_formats.ipynb #34063923
 def _find_separator(path: Path, encoding: str) -> str:
     samples = {sign: _sample(path, encoding, sign) for sign in _SIGNS}
     split = {sign: rows for sign, rows in samples.items() if rows and len(rows[0]) > 1}
@@ -179,8 +195,10 @@ def _find_separator(path: Path, encoding: str) -> str:
     share = {sign: np.mean([len(row) == len(rows[0]) for row in rows]) for sign, rows in split.items()}
     best = [sign for sign in share if share[sign] > 0.9 * max(share.values())]
     if len(best) > 1:
-        raise CrmError(f"{path.name} can be split at each {' and at each '.join(_SIGNS[sign] for sign in best)}: put quotes around cells that hold "
-                       f"one of them, or write sep={best[0]} (or the other) as the first line of the file.")
+        raise CrmError(
+            f"{path.name} can be split at each {' and at each '.join(_SIGNS[sign] for sign in best)}: put quotes around cells that hold "
+            f"one of them, or write sep={best[0]} (or the other) as the first line of the file."
+        )
     return best[0] if best else _one_column(path, samples)
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #7f9dba3c
@@ -202,8 +220,11 @@ class _Texts(dict):
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #ef4e30e2
 def _collect(rows: _Rows, width: int) -> tuple[list[np.ndarray], list[tuple[int, int]], int]:
     "Give the columns, the rows of another width with their widths, and the last row."
-    memos, parts = [_Texts() for _ in range(width)], [[] for _ in range(width)]
-    block, odd, last = [], [], 0
+    memos = [_Texts() for _ in range(width)]
+    parts = [[] for _ in range(width)]
+    block = []
+    odd = []
+    last = 0
 
     def store() -> None:
         for part, memo, cells in zip(parts, memos, zip(*block, strict=True)):
@@ -233,10 +254,15 @@ def _drop_edge(header: list[str], columns: list[np.ndarray]) -> tuple[list[str],
 
 
 def _check_names(header: list[str], row: int, where: str) -> list[str]:
-    findings = [f"{where}, row {row}, names the column {name} more than once: keep one of them."
-                for name, count in Counter(header).items() if count > 1 and name]
+    findings = [
+        f"{where}, row {row}, names the column {name} more than once: keep one of them."
+        for name, count in Counter(header).items()
+        if count > 1 and name
+    ]
     if "" in header:
-        findings.append(f"{where}, row {row}, has a column without a name (place {header.index('') + 1}): name or remove it.")
+        findings.append(
+            f"{where}, row {row}, has a column without a name (place {header.index('') + 1}): name or remove it."
+        )
     return findings
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #6254f822
@@ -247,10 +273,14 @@ def _count(number: int, what: str) -> str:
 def _check_widths(odd: list[tuple[int, int]], width: int, where: str, advice: str) -> list[str]:
     if not odd:
         return []
-    return [f"{where} has {_count(len(odd), 'row')} with more or fewer than {_count(width, 'cell')}, the first being row {odd[0][0]}: {advice}"]
+    return [
+        f"{where} has {_count(len(odd), 'row')} with more or fewer than {_count(width, 'cell')}, the first being row {odd[0][0]}: {advice}"
+    ]
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #2ea5ff2a
-def _assemble(rows: _Rows, where: str, advice: str, pads: bool = False, is_cut: bool = False) -> tuple[pd.DataFrame | None, list[str]]:
+def _assemble(
+    rows: _Rows, where: str, advice: str, pads: bool = False, is_cut: bool = False
+) -> tuple[pd.DataFrame | None, list[str]]:
     "Make a frame of rows, or None where there is no header, and list what is wrong."
     top, header = next(((row, cells) for row, cells in rows if cells is None or not _is_blank(cells)), (0, None))
     if header is None:
@@ -276,23 +306,32 @@ def _long_cell(path: Path, encoding: str, separator: str, rows: tuple[int, int],
         cells = next(csv.reader(islice(file, rows[0] - 1, rows[1]), delimiter=separator))
     place = next((place for place, cell in enumerate(cells) if len(cell) > _LONGEST), len(cells) - 1)
     name = header[place] if place < len(header) else f"at place {place + 1}"
-    return (f"{path.name}, row {rows[0]}, column {name}: the cell holds more than {_LONGEST:,} characters: shorten it, "
-            "or close the quotation mark that opens it.")
+    return (
+        f"{path.name}, row {rows[0]}, column {name}: the cell holds more than {_LONGEST:,} characters: shorten it, "
+        "or close the quotation mark that opens it."
+    )
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #1eb459d1
-def _explain(faults: list[tuple[int, int, str]], path: Path, encoding: str, separator: str, header: list[str]) -> list[str]:
-    findings, stray = [], []
+def _explain(
+    faults: list[tuple[int, int, str]], path: Path, encoding: str, separator: str, header: list[str]
+) -> list[str]:
+    findings = []
+    stray = []
     for first, last, reason in faults:
         if "limit" in reason:
             findings.append(_long_cell(path, encoding, separator, (first, last), header))
         elif "end of data" in reason:
-            findings.append(f"{path.name}, row {first}: a quotation mark is opened and never closed: close it, "
-                            "or export the table again if it was cut off.")
+            findings.append(
+                f"{path.name}, row {first}: a quotation mark is opened and never closed: close it, "
+                "or export the table again if it was cut off."
+            )
         else:
             stray.append(first)
     if stray:
-        findings.append(f"{path.name} has {_count(len(stray), 'row')} with text after a closing quotation mark, the first being row {stray[0]}: "
-                        "write a quotation mark inside quotes twice.")
+        findings.append(
+            f"{path.name} has {_count(len(stray), 'row')} with text after a closing quotation mark, the first being row {stray[0]}: "
+            "write a quotation mark inside quotes twice."
+        )
     return findings
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #64137ed7
@@ -301,16 +340,20 @@ def _is_cut(path: Path) -> bool:
         file.seek(max(path.stat().st_size - 2, 0))
         return file.read().strip(b"\0")[-1:] not in (b"\n", b"\r")
 
-
+# %% ../../nbs/lib/20_ingestion/25_formats.ipynb #53967a98
 def _read_text(path: Path) -> list[RawTable]:
-    encoding, faults = _find_encoding(path), []
+    encoding = _find_encoding(path)
+    faults = []
     with _longest_cell(_LONGEST):
         declared = _declared_separator(path, encoding)
-        separator, start = declared or _find_separator(path, encoding), int(declared is not None)
+        separator = declared or _find_separator(path, encoding)
+        start = int(declared is not None)
         sign = _SIGNS.get(separator, f"sign {separator}") if separator else "comma"
         with _opened(path, encoding, start) as file:
             records = _records(file, separator or ",", start, faults)
-            frame, findings = _assemble(records, path.name, f"put quotes around text that holds a {sign}.", is_cut=_is_cut(path))
+            frame, findings = _assemble(
+                records, path.name, f"put quotes around text that holds a {sign}.", is_cut=_is_cut(path)
+            )
         if faults:
             header = _sample(path, encoding, separator or ",", start, size=1)[0]
             findings += _explain(faults, path, encoding, separator or ",", [name.strip() for name in header])
@@ -328,12 +371,16 @@ _OLD_EXCEL = bytes.fromhex("d0cf11e0a1b11ae1")  # also the wrapping of a workboo
 def _check_archive(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(8) == _OLD_EXCEL:
-            raise CrmError(f"{path.name} is protected by a password or is an old Excel file: save it in Excel as .xlsx, without a password.")
+            raise CrmError(
+                f"{path.name} is protected by a password or is an old Excel file: save it in Excel as .xlsx, without a password."
+            )
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > min(100 * path.stat().st_size, 2 << 30):
-        raise CrmError(f"{path.name} would unpack to {size / 2**20:,.0f} MiB, which is more than 100 times its size or more than 2 GiB: "
-                       "save it in Excel again, or export the table as CSV.")
+        raise CrmError(
+            f"{path.name} would unpack to {size / 2**20:,.0f} MiB, which is more than 100 times its size or more than 2 GiB: "
+            "save it in Excel again, or export the table as CSV."
+        )
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #89a548ec
 def _write_moment(value: object) -> str:
@@ -378,12 +425,15 @@ def _sheet_rows(sheet: object, errors: list[str], unsure: set[tuple[int, int]]) 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #aac138c6
 @contextmanager
 def _workbook(path: Path, data_only: bool = True) -> Iterator[openpyxl.Workbook]:
-    with path.open("rb") as file, closing(openpyxl.load_workbook(file, read_only=True, data_only=data_only, keep_links=False)) as workbook:
+    with (
+        path.open("rb") as file,
+        closing(openpyxl.load_workbook(file, read_only=True, data_only=data_only, keep_links=False)) as workbook,
+    ):
         for sheet in workbook.worksheets:
             sheet.reset_dimensions()  # some programs write a wrong size, and the rest would be cut off
         yield workbook
 
-
+# %% ../../nbs/lib/20_ingestion/25_formats.ipynb #6c642763
 def _holds_formulas(path: Path) -> bool:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -396,28 +446,38 @@ def _holds_formulas(path: Path) -> bool:
                         tail = block[-20:]
     return False
 
-
+# %% ../../nbs/lib/20_ingestion/25_formats.ipynb #ba3a142d
 def _find_unsaved(path: Path, title: str, unsure: set[tuple[int, int]]) -> list[str]:
     if not unsure or not _holds_formulas(path):
         return []
     with _workbook(path, data_only=False) as workbook:
-        return [cell.coordinate for cells in workbook[title].iter_rows() for cell in cells
-                if cell.data_type == "f" and (cell.row, cell.column) in unsure]
+        return [
+            cell.coordinate
+            for cells in workbook[title].iter_rows()
+            for cell in cells
+            if cell.data_type == "f" and (cell.row, cell.column) in unsure
+        ]
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #f7ffc5e9
 _BESIDE = "name every column in the first row, and empty the cells beside the table."
 
 
 def _read_sheet(sheet: object, path: Path) -> tuple[list[RawTable], list[str]]:
-    errors, unsure, where = [], set(), f"{path.name}, sheet {sheet.title}"
+    errors = []
+    unsure = set()
+    where = f"{path.name}, sheet {sheet.title}"
     frame, findings = _assemble(_sheet_rows(sheet, errors, unsure), where, _BESIDE, pads=True)
     unsaved = _find_unsaved(path, sheet.title, unsure)
     if errors:
-        findings.append(f"{where} has {_count(len(errors), 'cell')} with an Excel error, the first being {errors[0]}: "
-                        "mend the formula or empty the cell.")
+        findings.append(
+            f"{where} has {_count(len(errors), 'cell')} with an Excel error, the first being {errors[0]}: "
+            "mend the formula or empty the cell."
+        )
     if unsaved:
-        findings.append(f"{where} has {_count(len(unsaved), 'formula')} without a stored value, the first being {unsaved[0]}: "
-                        "open the workbook in Excel, save it once, and import it again.")
+        findings.append(
+            f"{where} has {_count(len(unsaved), 'formula')} without a stored value, the first being {unsaved[0]}: "
+            "open the workbook in Excel, save it once, and import it again."
+        )
     return [] if frame is None else [RawTable(sheet.title, frame, where, "Excel workbook")], findings
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #adefe65a
@@ -425,9 +485,10 @@ def _choose(sheets: list, names: Collection[str]) -> list:
     wanted = {plain_name(name) for name in names}
     return [sheet for sheet in sheets if plain_name(sheet.title) in wanted] or sheets
 
-
+# %% ../../nbs/lib/20_ingestion/25_formats.ipynb #d886e0c3
 def _read_workbook(path: Path, names: Collection[str] = ()) -> list[RawTable]:
-    tables, findings = [], []
+    tables = []
+    findings = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -435,24 +496,34 @@ def _read_workbook(path: Path, names: Collection[str] = ()) -> list[RawTable]:
             with _workbook(path) as workbook:
                 for sheet in _choose(workbook.worksheets, names):
                     found, said = _read_sheet(sheet, path)
-                    tables, findings = tables + found, findings + said
+                    tables = tables + found
+                    findings = findings + said
     except (CrmError, OSError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise CrmError(f"{path.name} cannot be read as an Excel workbook ({reason[:200]}): open it in Excel and save it again as .xlsx.") from None
+        raise CrmError(
+            f"{path.name} cannot be read as an Excel workbook ({reason[:200]}): open it in Excel and save it again as .xlsx."
+        ) from None
     if not tables and not findings:
-        findings = [f"{path.name} is empty: a sheet must hold a header and at least one row, "
-                    "and be saved as Excel Workbook (.xlsx), not as Strict Open XML."]
+        findings = [
+            f"{path.name} is empty: a sheet must hold a header and at least one row, "
+            "and be saved as Excel Workbook (.xlsx), not as Strict Open XML."
+        ]
     if findings:
         raise CrmError("\n".join(findings))
     return tables
 
 # %% ../../nbs/lib/20_ingestion/25_formats.ipynb #08aab577
-_READERS = {".csv": lambda path, _: _read_text(path), ".tsv": lambda path, _: _read_text(path), ".txt": lambda path, _: _read_text(path),
-            ".xlsx": _read_workbook, ".xlsm": _read_workbook}
+_READERS = {
+    ".csv": lambda path, _: _read_text(path),
+    ".tsv": lambda path, _: _read_text(path),
+    ".txt": lambda path, _: _read_text(path),
+    ".xlsx": _read_workbook,
+    ".xlsm": _read_workbook,
+}
 
-
+# %% ../../nbs/lib/20_ingestion/25_formats.ipynb #17d765ed
 def read_file(
     path: str | Path,  # .csv, .tsv, .txt, .xlsx or .xlsm
     names: Collection[str] = (),  # sheets to read where a workbook has one of them; the others may then be anything
@@ -462,8 +533,12 @@ def read_file(
     if not path.exists():
         raise CrmError(f"{path.name} is missing in {path.parent}: put the file there.")
     if path.suffix.lower() not in _READERS:
-        raise CrmError(f"{path.name} is no file that can be read here: export or save the table as CSV (.csv) or as Excel workbook (.xlsx).")
+        raise CrmError(
+            f"{path.name} is no file that can be read here: export or save the table as CSV (.csv) or as Excel workbook (.xlsx)."
+        )
     try:
         return _READERS[path.suffix.lower()](path, names)
     except OSError as error:
-        raise CrmError(f"{path.name} cannot be read ({error.strerror or error}): it must be a file that you may read.") from None
+        raise CrmError(
+            f"{path.name} cannot be read ({error.strerror or error}): it must be a file that you may read."
+        ) from None

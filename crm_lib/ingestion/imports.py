@@ -53,10 +53,12 @@ def deal_keys(
 ) -> set[str]:  # of the opportunities
     "List the keys of the deals in some tables."
     tables = (ingest or {}).get("tables") or {}
-    mapped = map_tables(read_raw(folder, [name for name in tables.values() if name]), (ingest or {}).get("columns"), tables)
+    mapped = map_tables(
+        read_raw(folder, [name for name in tables.values() if name]), (ingest or {}).get("columns"), tables
+    )
     return _plain_keys(mapped["sales_pipeline"]["opportunity_id"])
 
-
+# %% ../../nbs/lib/20_ingestion/70_imports.ipynb #79be6812
 def share_kept(
     keys: set[str],  # of the new deals
     data: str | Path,  # tables of the last import
@@ -81,9 +83,11 @@ def require_same_source(
     "Refuse tables of another company under the name of this one."
     share = share_kept(deal_keys(folder, ingest), data)
     if share < least:
-        raise CrmError(f"Of the deals of the last import, which are those of the source {source}, {share:.0%} are in these tables, so they are another "
-                       "company's: import them again with --new-source NAME, a name for it. Its models, bundles and history are kept apart from "
-                       f"those of {source}, and nothing of {source} is lost.")
+        raise CrmError(
+            f"Of the deals of the last import, which are those of the source {source}, {share:.0%} are in these tables, so they are another "
+            "company's: import them again with --new-source NAME, a name for it. Its models, bundles and history are kept apart from "
+            f"those of {source}, and nothing of {source} is lost."
+        )
 
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #174486c0
 def replace_data(
@@ -106,7 +110,9 @@ def replace_data(
     except CrmError as error:
         raise CrmError(str(error).replace(str(fresh), str(data))) from None
     except OSError as error:
-        raise CrmError(f"{data} could not be written ({error.strerror or error}): what stood there is unchanged; make room or mend the rights, then import again.") from None
+        raise CrmError(
+            f"{data} could not be written ({error.strerror or error}): what stood there is unchanged; make room or mend the rights, then import again."
+        ) from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -115,13 +121,15 @@ def _as_text(values: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(values):
         text = values.dt.strftime("%Y-%m-%d")
     elif pd.api.types.is_float_dtype(values):
-        text = values.map(lambda value: f"{value:.0f}" if value == round(value, 0) else repr(float(value)), na_action="ignore")
+        text = values.map(
+            lambda value: f"{value:.0f}" if value == round(value, 0) else repr(float(value)), na_action="ignore"
+        )
     else:
         text = values.map(str, na_action="ignore")
     text = text.astype(object)
     return text.where(values.notna() & text.ne(""), None)
 
-
+# %% ../../nbs/lib/20_ingestion/70_imports.ipynb #f97dfb76
 def import_tables(
     tables: Mapping[str, pd.DataFrame],  # table name -> frame, of text or of dates and numbers
     data: str | Path = "data",  # folder to (re)place
@@ -131,8 +139,15 @@ def import_tables(
     "Import tables that are frames already."
     unknown = sorted(set(tables) - set(TABLES) - set(OPTIONAL_TABLES))
     if unknown:
-        raise CrmError(f"There is no table called {', '.join(unknown)}: the tables are {', '.join([*TABLES, *OPTIONAL_TABLES])}.")
-    return replace_data(lambda fresh: [write_csv(frame.apply(_as_text), fresh / f"{table}.csv") for table, frame in tables.items()], data, ingest, source)
+        raise CrmError(
+            f"There is no table called {', '.join(unknown)}: the tables are {', '.join([*TABLES, *OPTIONAL_TABLES])}."
+        )
+    return replace_data(
+        lambda fresh: [write_csv(frame.apply(_as_text), fresh / f"{table}.csv") for table, frame in tables.items()],
+        data,
+        ingest,
+        source,
+    )
 
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #9b34d9dc
 def import_sample(
@@ -181,7 +196,7 @@ def import_sql(
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #e412d008
 SOURCE_KINDS = ("sample", "csv", "excel", "sql", "kaggle")
 
-
+# %% ../../nbs/lib/20_ingestion/70_imports.ipynb #42d3bfab
 def import_source(
     source: Mapping[str, Any],  # section `source` of params.yaml: kind, path, url, tables, handle, sample
     data: str | Path = "data",  # folder to (re)place
@@ -193,7 +208,9 @@ def import_source(
         return import_sample(data, ingest, source.get("sample"))
     if kind in ("csv", "excel"):
         if not source.get("path"):
-            raise CrmError("params.yaml, key source.path: give the file or folder that holds the tables, or set source.kind to sample.")
+            raise CrmError(
+                "params.yaml, key source.path: give the file or folder that holds the tables, or set source.kind to sample."
+            )
         return import_files(source["path"], data, ingest)
     if kind == "kaggle":
         return import_kaggle(source.get("handle") or "innocentmfa/crm-sales-opportunities", data, ingest)
@@ -211,9 +228,11 @@ def require_dvc(
 ) -> None:
     "Refuse to import where no version could be recorded."
     if _find_dvc(Path(data).absolute().parent) is None:
-        raise CrmError(f"{Path(data).absolute()} lies in no DVC repository: run `dvc init` in the project's top folder, then import again.")
+        raise CrmError(
+            f"{Path(data).absolute()} lies in no DVC repository: run `dvc init` in the project's top folder, then import again."
+        )
 
-
+# %% ../../nbs/lib/20_ingestion/70_imports.ipynb #3031095c
 def version_data(
     data: str | Path = "data",  # folder of raw tables
 ) -> Path:  # the file data.dvc, to be committed
@@ -223,8 +242,14 @@ def version_data(
         raise CrmError(f"The folder {data} is missing: import tables before recording a version of them.")
     require_dvc(data)
     quiet = {**os.environ, **quiet_telemetry(), "CI": "true"}
-    done = subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", data.name],
-                          cwd=data.parent, env=quiet, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "add", "--quiet", data.name],
+        cwd=data.parent,
+        env=quiet,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         reason = " ".join(done.stderr.split()) or f"status {done.returncode}"
         raise CrmError(f"DVC did not record {data} ({reason}): mend that and record the version again.")

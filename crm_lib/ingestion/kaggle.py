@@ -28,8 +28,10 @@ _HANDLE = re.compile(r"[a-z0-9][\w-]*/[a-z0-9][\w-]*(/versions/[1-9][0-9]*)?", r
 
 def _require_handle(handle: object) -> None:
     if not isinstance(handle, str) or not _HANDLE.fullmatch(handle):
-        raise CrmError(f"{handle!r} is no name of a Kaggle data set: write owner/name as in the address of its page, such as {DATASET}, "
-                       "with /versions/3 behind it for one version.")
+        raise CrmError(
+            f"{handle!r} is no name of a Kaggle data set: write owner/name as in the address of its page, such as {DATASET}, "
+            "with /versions/3 behind it for one version."
+        )
 
 # %% ../../nbs/lib/20_ingestion/30_kaggle.ipynb #9ec38ee9
 def _require_empty(folder: Path) -> None:
@@ -65,7 +67,7 @@ def _unpack_plain(archive: str, target: str) -> None:
             with file.extractfile(member) as content, path.open("wb") as written:
                 shutil.copyfileobj(content, written)
 
-
+# %% ../../nbs/lib/20_ingestion/30_kaggle.ipynb #75c0e4d8
 def _checking(extract: Callable[[str, str], None], handle: str) -> Callable[[str, str], None]:
     def extract_checked(archive: str, target: str) -> None:
         try:
@@ -76,16 +78,26 @@ def _checking(extract: Callable[[str, str], None], handle: str) -> Callable[[str
         except OSError:
             raise
         except Exception as error:
-            raise CrmError(f"The archive of the Kaggle data set {handle} is broken ({error}): try again, {_BY_HAND}.") from None
-        raise CrmError(f"The archive of the Kaggle data set {handle} wants to write outside its folder ({outside[0]}): "
-                       f"do not use it before its owner has mended it, {_BY_HAND} once you have looked into it.")
+            raise CrmError(
+                f"The archive of the Kaggle data set {handle} is broken ({error}): try again, {_BY_HAND}."
+            ) from None
+        raise CrmError(
+            f"The archive of the Kaggle data set {handle} wants to write outside its folder ({outside[0]}): "
+            f"do not use it before its owner has mended it, {_BY_HAND} once you have looked into it."
+        )
+
     return extract_checked
 
 # %% ../../nbs/lib/20_ingestion/30_kaggle.ipynb #37bcf9c1
 @contextmanager
 def _alone(cache: str) -> Iterator[None]:
     "Let kagglehub work over HTTP, in a cache of its own, without a word; its progress bar is for terminals."
-    ours = {"KAGGLEHUB_CACHE": cache, "KAGGLEHUB_VERBOSITY": "error", "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_CACHE": "true"}
+    ours = {
+        "KAGGLEHUB_CACHE": cache,
+        "KAGGLEHUB_VERBOSITY": "error",
+        "DISABLE_KAGGLE_CACHE": "true",
+        "DISABLE_COLAB_CACHE": "true",
+    }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     try:
@@ -103,6 +115,7 @@ _PATIENCE = (10.0, 60.0)
 def _limiting(send: Callable[..., Any]) -> Callable[..., Any]:
     def send_limited(session: Any, request: Any, **settings: Any) -> Any:
         return send(session, request, **{**settings, "timeout": settings.get("timeout") or _PATIENCE})
+
     return send_limited
 
 
@@ -119,7 +132,10 @@ def _swapped(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None
 _KEY = "set KAGGLE_USERNAME and KAGGLE_KEY"
 _ANSWERS = {
     401: ("asks for a valid key (status 401)", _KEY),
-    403: ("does not give it out (status 403): it is private, asks for consent on its page, or has another name", f"check the name, {_KEY}"),
+    403: (
+        "does not give it out (status 403): it is private, asks for consent on its page, or has another name",
+        f"check the name, {_KEY}",
+    ),
     404: ("knows no such data set (status 404)", "check the name"),
     429: ("was asked too often (status 429)", f"wait some minutes, {_KEY}"),
 }
@@ -128,7 +144,9 @@ _ANSWERS = {
 def _describe(error: Exception) -> tuple[str, str]:
     "What happened, and what to do about it."
     import requests
-    response, text = getattr(error, "response", None), " ".join(str(error).split())
+
+    response = getattr(error, "response", None)
+    text = " ".join(str(error).split())
     if response is not None and response.status_code >= 400:
         return _ANSWERS.get(response.status_code, (f"answers with status {response.status_code}", "try again later"))
     if isinstance(error, requests.Timeout) or "timed out" in text:
@@ -138,7 +156,10 @@ def _describe(error: Exception) -> tuple[str, str]:
     if isinstance(error, requests.ConnectionError):
         return f"cannot be reached ({type(error).__name__})", "check the network and its proxy (HTTPS_PROXY)"
     if "credentials file" in text or "header value" in text:
-        return "was not asked, since your key cannot be read", f"mend KAGGLE_API_TOKEN or kaggle.json, or take them away and {_KEY}"
+        return (
+            "was not asked, since your key cannot be read",
+            f"mend KAGGLE_API_TOKEN or kaggle.json, or take them away and {_KEY}",
+        )
     if isinstance(error, OSError) and error.errno:
         return f"has sent it, but it cannot be stored ({error.strerror})", "make room where temporary files go (TMPDIR)"
     return f"gave an answer that cannot be used ({type(error).__name__}: {text[:200]})", "try again later"
@@ -152,11 +173,13 @@ def _sentence(handle: str, error: Exception) -> str:
 def _download(handle: str, cache: str) -> Path:
     with _alone(cache):
         try:
-            import requests
             import kagglehub
+            import requests
             from kagglehub import http_resolver
         except ImportError as error:
-            raise CrmError(f"The Kaggle data set {handle} needs the package kagglehub ({error}): run `pip install kagglehub`, {_BY_HAND}.") from None
+            raise CrmError(
+                f"The Kaggle data set {handle} needs the package kagglehub ({error}): run `pip install kagglehub`, {_BY_HAND}."
+            ) from None
         checking = _swapped(http_resolver, "_extract_archive", lambda extract: _checking(extract, handle))
         try:
             with _swapped(requests.Session, "send", _limiting), checking:
@@ -169,20 +192,24 @@ def _download(handle: str, cache: str) -> Path:
 # %% ../../nbs/lib/20_ingestion/30_kaggle.ipynb #469847e1
 _SUFFIXES = (".csv", ".xlsx", ".xlsm", ".xls")
 
-
+# %% ../../nbs/lib/20_ingestion/30_kaggle.ipynb #b045eaef
 def _find_tables(place: Path, handle: str) -> list[Path]:
     files = sorted(path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
     tables = [path for path in files if path.suffix.lower() in _SUFFIXES and not path.name.startswith((".", "~$"))]
     if not tables:
         held = ", ".join(path.name for path in files[:5]) or "nothing"
-        raise CrmError(f"The Kaggle data set {handle} holds no CSV or Excel file (it holds {held}): choose another data set, {_BY_HAND}.")
+        raise CrmError(
+            f"The Kaggle data set {handle} holds no CSV or Excel file (it holds {held}): choose another data set, {_BY_HAND}."
+        )
     named = {}
     for path in tables:
         other = named.setdefault(path.name.lower(), path)
         if other is not path:
             pair = " and ".join(found.relative_to(place).as_posix() for found in (other, path))
-            raise CrmError(f"The Kaggle data set {handle} holds two tables of one name ({pair}): download it by hand, put the tables that you "
-                           "want into one folder and run `crm data csv FOLDER`.")
+            raise CrmError(
+                f"The Kaggle data set {handle} holds two tables of one name ({pair}): download it by hand, put the tables that you "
+                "want into one folder and run `crm data csv FOLDER`."
+            )
     return tables
 
 # %% ../../nbs/lib/20_ingestion/30_kaggle.ipynb #590935bb
@@ -195,7 +222,9 @@ def _copy_tables(tables: list[Path], folder: Path) -> list[Path]:
         for copy in copies:
             copy.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise CrmError(f"The tables of Kaggle cannot be written to {folder} ({error.strerror}): make room there, or give another folder.") from None
+            raise CrmError(
+                f"The tables of Kaggle cannot be written to {folder} ({error.strerror}): make room there, or give another folder."
+            ) from None
         raise
     return sorted(copies)
 
@@ -205,7 +234,8 @@ def fetch_kaggle(
     folder: str | Path,  # an empty folder
 ) -> list[Path]:  # the CSV and Excel files now in it
     "Fetch the tables of a Kaggle data set, all or none."
-    handle, folder = DATASET if handle is None else handle, Path(folder)
+    handle = DATASET if handle is None else handle
+    folder = Path(folder)
     _require_handle(handle)
     _require_empty(folder)
     with tempfile.TemporaryDirectory(prefix="crm-kaggle-") as cache:

@@ -19,7 +19,9 @@ from .spelling import plain_name
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #1660f311
 def _find(wanted: str, names: Iterable[str]) -> str | None:
     names = list(names)
-    same = [name for name in names if name == wanted] or [name for name in names if plain_name(name) == plain_name(wanted)]
+    same = [name for name in names if name == wanted] or [
+        name for name in names if plain_name(name) == plain_name(wanted)
+    ]
     return same[0] if len(same) == 1 else None
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #993f08ba
@@ -30,20 +32,25 @@ def _named(raw: list[RawTable], ours: str, theirs: str | None) -> list[RawTable]
     wanted = plain_name(theirs or ours)
     return [table for table in raw if wanted in (plain_name(table.name), plain_name(table.source))]
 
-
+# %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #70feed48
 def _assign_tables(raw: list[RawTable], tables: Mapping[str, str | None]) -> dict[str, RawTable]:
-    found, problems = {}, []
+    found = {}
+    problems = []
     there = ", ".join(f"{table.name} ({table.source})" for table in raw) or "none"
     for ours in (*TABLES, "data_dictionary"):
         if ours in tables and tables[ours] is None:
             continue
         candidates = _named(raw, ours, tables.get(ours))
         if len(candidates) > 1:
-            problems.append(f"Both {' and '.join(table.source for table in candidates)} may be the table {ours}: name one in params.yaml, key ingest.tables.{ours}.")
+            problems.append(
+                f"Both {' and '.join(table.source for table in candidates)} may be the table {ours}: name one in params.yaml, key ingest.tables.{ours}."
+            )
         elif candidates:
             found[ours] = candidates[0]
         elif tables.get(ours):
-            problems.append(f"params.yaml, key ingest.tables.{ours}: there is no table {tables[ours]!r}; there is {there}.")
+            problems.append(
+                f"params.yaml, key ingest.tables.{ours}: there is no table {tables[ours]!r}; there is {there}."
+            )
     if problems:
         raise CrmError("\n".join(problems))
     return found
@@ -52,12 +59,17 @@ def _assign_tables(raw: list[RawTable], tables: Mapping[str, str | None]) -> dic
 def _missing_tables(found: Mapping[str, RawTable], raw: list[RawTable], tables: Mapping[str, str | None]) -> list[str]:
     if "sales_pipeline" not in found:
         there = ", ".join(table.name for table in raw) or "nothing that can be read"
-        return [f"sales_pipeline.csv is missing: put the table of deals there, or name yours in params.yaml, key ingest.tables.sales_pipeline (there is {there})."]
+        return [
+            f"sales_pipeline.csv is missing: put the table of deals there, or name yours in params.yaml, key ingest.tables.sales_pipeline (there is {there})."
+        ]
     is_single = len(set(found) - {"data_dictionary"}) == 1
     absent = [] if is_single else [name for name in LOOKUPS if name not in found and tables.get(name, "") is not None]
-    return [f"{name}.csv is missing: put the table there, or say that there is none in params.yaml, key ingest.tables.{name}: null." for name in absent]
+    return [
+        f"{name}.csv is missing: put the table there, or say that there is none in params.yaml, key ingest.tables.{name}: null."
+        for name in absent
+    ]
 
-
+# %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #1a626fc4
 def assign_tables(
     raw: list[RawTable],  # tables as received
     tables: Mapping[str, str | None] | None = None,  # our table -> name of the file or sheet; None = there is none
@@ -66,7 +78,9 @@ def assign_tables(
     tables = dict(tables or {})
     unknown = sorted(set(tables) - set(TABLES) - {"data_dictionary"})
     if unknown:
-        raise CrmError(f"params.yaml, key ingest.tables: there is no table called {', '.join(unknown)}; ours are {', '.join(TABLES)}.")
+        raise CrmError(
+            f"params.yaml, key ingest.tables: there is no table called {', '.join(unknown)}; ours are {', '.join(TABLES)}."
+        )
     if len(raw) == 1 and not tables:
         return {"sales_pipeline": raw[0]}
     found = _assign_tables(raw, tables)
@@ -96,20 +110,36 @@ def _targets(key: str) -> dict[str, str]:
 def _check_keys(columns: Mapping[str, Any]) -> list[str]:
     unknown = [key for key in columns if not _targets(str(key))]
     wrong = [key for key, theirs in columns.items() if theirs is not None and not isinstance(theirs, str)]
-    said = [f"params.yaml, key ingest.columns.{key}: there is no such column; ours are {', '.join(COLUMN_KEYS)}." for key in unknown]
-    return said + [f"params.yaml, key ingest.columns.{key}: {columns[key]!r} is no header; write the column's name as text." for key in wrong]
+    said = [
+        f"params.yaml, key ingest.columns.{key}: there is no such column; ours are {', '.join(COLUMN_KEYS)}."
+        for key in unknown
+    ]
+    return said + [
+        f"params.yaml, key ingest.columns.{key}: {columns[key]!r} is no header; write the column's name as text."
+        for key in wrong
+    ]
 
-
-def _renames(frames: Mapping[str, pd.DataFrame], columns: Mapping[str, str | None]) -> tuple[dict[str, dict[str, str]], list[str]]:
+# %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #d569e00c
+def _renames(
+    frames: Mapping[str, pd.DataFrame], columns: Mapping[str, str | None]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
     plans: dict[str, dict[str, str]] = {table: {} for table in frames}
     problems = []
     for key, theirs in columns.items():
-        hits = {table: (ours, _find(theirs, frames[table].columns)) for table, ours in _targets(key).items() if table in frames and theirs is not None}
+        hits = {
+            table: (ours, _find(theirs, frames[table].columns))
+            for table, ours in _targets(key).items()
+            if table in frames and theirs is not None
+        }
         for table, (ours, found) in hits.items():
             plans[table] |= {ours: found} if found is not None else {}
         if theirs is not None and not any(found for _, found in hits.values()):
-            there = "; ".join(f"{table}: {', '.join(map(str, frames[table].columns))}" for table in hits) or ", ".join(frames)
-            problems.append(f"params.yaml, key ingest.columns.{key}: no column is called {theirs!r} (or several are); there is {there}.")
+            there = "; ".join(f"{table}: {', '.join(map(str, frames[table].columns))}" for table in hits) or ", ".join(
+                frames
+            )
+            problems.append(
+                f"params.yaml, key ingest.columns.{key}: no column is called {theirs!r} (or several are); there is {there}."
+            )
     return plans, problems
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #1f00dd7e
@@ -130,24 +160,46 @@ def _rename(frame: pd.DataFrame, table: str, plan: Mapping[str, str], dropped: I
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #6b87698e
 def _required(frames: Mapping[str, pd.DataFrame]) -> list[tuple[str, tuple[str, ...]]]:
-    must = [("sales_pipeline", names) for names in (("opportunity_id",), ("sales_agent",), ("deal_stage",), ("engage_date", "reported_date"),
-                                                    ("close_date",), ("close_value", "amount"))]
+    must = [
+        ("sales_pipeline", names)
+        for names in (
+            ("opportunity_id",),
+            ("sales_agent",),
+            ("deal_stage",),
+            ("engage_date", "reported_date"),
+            ("close_date",),
+            ("close_value", "amount"),
+        )
+    ]
     must += [("sales_pipeline", (TABLE_KEYS[table],)) for table in LOOKUPS if table in frames]
-    must += [(table, (column.name,)) for table in LOOKUPS if table in frames for column in TABLES[table] if column.is_required]
+    must += [
+        (table, (column.name,))
+        for table in LOOKUPS
+        if table in frames
+        for column in TABLES[table]
+        if column.is_required
+    ]
     return list(dict.fromkeys(must))
 
-
+# %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #f2fe3b43
 def _missing_columns(frames: Mapping[str, pd.DataFrame], columns: Mapping[str, str | None]) -> list[str]:
     has_no_key = "opportunity_id" in columns and columns["opportunity_id"] is None
-    absent = [(table, names) for table, names in _required(frames)
-              if not set(names) & set(frames[table].columns) and not (has_no_key and names == ("opportunity_id",))]
-    return [f"{table}.csv lacks the column {' or '.join(names)}: add it, or name the one that holds the same in params.yaml, key "
-            f"ingest.columns.{'stage' if names[0] == 'deal_stage' else names[0]} (`crm map FILE` proposes all of them)." for table, names in absent]
+    absent = [
+        (table, names)
+        for table, names in _required(frames)
+        if not set(names) & set(frames[table].columns) and not (has_no_key and names == ("opportunity_id",))
+    ]
+    return [
+        f"{table}.csv lacks the column {' or '.join(names)}: add it, or name the one that holds the same in params.yaml, key "
+        f"ingest.columns.{'stage' if names[0] == 'deal_stage' else names[0]} (`crm map FILE` proposes all of them)."
+        for table, names in absent
+    ]
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #ead79d82
 def map_tables(
     raw: list[RawTable],  # tables as received
-    columns: Mapping[str, str | None] | None = None,  # our column -> theirs; opportunity_id: None = rows have no key, so they are numbered
+    columns: Mapping[str, str | None]
+    | None = None,  # our column -> theirs; opportunity_id: None = rows have no key, so they are numbered
     tables: Mapping[str, str | None] | None = None,  # our table -> name of the file or sheet
 ) -> dict[str, pd.DataFrame]:  # our table -> frame of text under our column names, further columns as they are
     "Give the tables received the names of the schema."
@@ -165,7 +217,9 @@ def map_tables(
         raise CrmError("\n".join(problems))
     if "opportunity_id" not in named["sales_pipeline"]:
         width = max(len(str(len(frames["sales_pipeline"]))), 5)
-        named["sales_pipeline"].insert(0, "opportunity_id", [f"row-{row:0{width}}" for row in range(1, len(frames["sales_pipeline"]) + 1)])
+        named["sales_pipeline"].insert(
+            0, "opportunity_id", [f"row-{row:0{width}}" for row in range(1, len(frames["sales_pipeline"]) + 1)]
+        )
     return named
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #1d209297
@@ -174,8 +228,12 @@ def check_stages(
 ) -> dict[str, str]:  # the same
     "Refuse a mapping of stages that leads nowhere."
     if not isinstance(stages, Mapping) or not stages:
-        raise CrmError(f"params.yaml, key ingest.stages: {stages!r} maps no stage; map each word of the CRM to {', '.join(STAGES)}.")
+        raise CrmError(
+            f"params.yaml, key ingest.stages: {stages!r} maps no stage; map each word of the CRM to {', '.join(STAGES)}."
+        )
     strange = sorted({str(stage) for stage in stages.values()} - set(STAGES))
     if strange:
-        raise CrmError(f"params.yaml, key ingest.stages: {', '.join(strange)} is no stage; map each word to {', '.join(STAGES)}.")
+        raise CrmError(
+            f"params.yaml, key ingest.stages: {', '.join(strange)} is no stage; map each word to {', '.join(STAGES)}."
+        )
     return {str(word): stage for word, stage in stages.items()}

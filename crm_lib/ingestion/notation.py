@@ -42,20 +42,29 @@ _TIME = rf"(?:(?:[Tt]|,?{_GAP}+(?:at )?)(?:{_CLOCK}(?:{_HALF})?|(?:0?[0-9]|1[0-2
 
 def _cut_time(texts: list[str]) -> tuple[np.ndarray, list[str]]:
     "Give the distinct days as written, and for each text the place of its day."
-    cut = pc.replace_substring_regex(pc.utf8_trim_whitespace(pa.array(texts, type=pa.large_string())), pattern=f"(.){_TIME}", replacement=r"\1")
+    cut = pc.replace_substring_regex(
+        pc.utf8_trim_whitespace(pa.array(texts, type=pa.large_string())), pattern=f"(.){_TIME}", replacement=r"\1"
+    )
     coded = cut.dictionary_encode()
     return coded.indices.to_numpy(), coded.dictionary.to_pylist()
 
 # %% ../../nbs/lib/20_ingestion/15_notation.ipynb #bdbe54d1
 _NAMES = {
-    1: "january januar janner jaenner enero janvier janeiro gennaio", 2: "february februar feber febrero fevrier fevereiro febbraio",
-    3: "march marz maerz mrz marzo mars marco", 4: "april avril abril aprile", 5: "may mai mayo maio maggio", 6: "june juni junio juin junho giugno",
-    7: "july juli julio juillet julho luglio", 8: "august agosto aout", 9: "september septiembre setiembre septembre setembro settembre",
-    10: "october oktober octubre octobre outubro ottobre", 11: "november noviembre novembre novembro",
+    1: "january januar janner jaenner enero janvier janeiro gennaio",
+    2: "february februar feber febrero fevrier fevereiro febbraio",
+    3: "march marz maerz mrz marzo mars marco",
+    4: "april avril abril aprile",
+    5: "may mai mayo maio maggio",
+    6: "june juni junio juin junho giugno",
+    7: "july juli julio juillet julho luglio",
+    8: "august agosto aout",
+    9: "september septiembre setiembre septembre setembro settembre",
+    10: "october oktober octubre octobre outubro ottobre",
+    11: "november noviembre novembre novembro",
     12: "december dezember diciembre decembre dezembro dicembre",
 }
 
-
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #12a1770a
 def _prefixes(names: dict[int, str]) -> dict[str, int]:
     meant: dict[str, set[int]] = {}
     for number, words in names.items():
@@ -70,7 +79,9 @@ _WEEKDAYS = _prefixes(dict(enumerate("monday tuesday wednesday thursday friday s
 _FILLERS = {"de", "del", "di", "of", "the", "st", "nd", "rd", "th", "er", "o"}
 
 # %% ../../nbs/lib/20_ingestion/15_notation.ipynb #75b5360b
-_Cell = tuple[str, int, int, int, int, int]  # form; first, middle, last number; year if first, year if last, -1 for none
+_Cell = tuple[
+    str, int, int, int, int, int
+]  # form; first, middle, last number; year if first, year if last, -1 for none
 _NUMBERS = re.compile(r"([0-9]{1,2}|[0-9]{4})([/. -]) ?([0-9]{1,2})\2 ?([0-9]{1,2}|[0-9]{4})")
 
 
@@ -95,7 +106,9 @@ def _parse_numbers(text: str) -> _Cell | None:
 
 # %% ../../nbs/lib/20_ingestion/15_notation.ipynb #35284979
 def _parse_name(text: str) -> _Cell | None:
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter))
+    plain = "".join(
+        letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
+    )
     if re.search(r"[^a-z0-9 .,/'’-]", plain):
         return None
     words = [word for word in re.findall(r"[0-9]+|[a-z]+", plain) if word not in _FILLERS]
@@ -123,7 +136,11 @@ def _parse_day(text: str) -> _Cell | None:
     return _parse_numbers(text) or (_parse_name(text) if len(text) < 40 else None)
 
 # %% ../../nbs/lib/20_ingestion/15_notation.ipynb #dd4988de
-_ORDERS = {"day-first": (5, 2, 1), "month-first": (5, 1, 2), "year-first": (4, 2, 3)}  # places of year, month and day in a _Cell
+_ORDERS = {
+    "day-first": (5, 2, 1),
+    "month-first": (5, 1, 2),
+    "year-first": (4, 2, 3),
+}  # places of year, month and day in a _Cell
 _Parts = np.ndarray  # (cells, 6) the numbers of cells; the first column is not used
 
 
@@ -181,22 +198,38 @@ def _settle(form: _Form, forms: list[_Form], told: str | None) -> _Form:
         return form
     if told and (told in form.possible or not form.possible and not np.isnat(form.read[told]).all()):
         return _Form(form.key, form.texts, form.read, form.possible, told, "told")
-    alike = {other.order for other in forms if other.key[1:] == form.key[1:] and other.reason == "cells"} & {"day-first", "month-first"}
+    alike = {other.order for other in forms if other.key[1:] == form.key[1:] and other.reason == "cells"} & {
+        "day-first",
+        "month-first",
+    }
     if len(alike) == 1 and alike <= set(form.possible):
         return _Form(form.key, form.texts, form.read, form.possible, alike.pop(), "alike")
     return form
 
 # %% ../../nbs/lib/20_ingestion/15_notation.ipynb #eee0fc5e
-_DAY_FORMS = {"compact": "year, month and day without signs", "excel": "number of the day in Excel", "day-name": "day, month by name, year",
-              "name-day": "month by name, day, year", "year-name": "year, month by name, day"}
+_DAY_FORMS = {
+    "compact": "year, month and day without signs",
+    "excel": "number of the day in Excel",
+    "day-name": "day, month by name, year",
+    "name-day": "month by name, day, year",
+    "year-name": "year, month by name, day",
+}
 
-
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #d7aee8d0
 def _describe(form: _Form) -> str:
     if not form.order:
         return f"undecided (e.g. {form.texts[0]})"
-    others = [np.isnat(days) for order, days in form.read.items() if order in ("day-first", "month-first") and order != form.order]
+    others = [
+        np.isnat(days)
+        for order, days in form.read.items()
+        if order in ("day-first", "month-first") and order != form.order
+    ]
     example = form.texts[int(np.argmax(np.all(others, axis=0) & ~np.isnat(form.read[form.order])))]
-    places = {"day-first": ("day", "month", "year"), "month-first": ("month", "day", "year"), "year-first": ("year", "month", "day")}[form.order]
+    places = {
+        "day-first": ("day", "month", "year"),
+        "month-first": ("month", "day", "year"),
+        "year-first": ("year", "month", "day"),
+    }[form.order]
     words = _DAY_FORMS.get(form.key) or form.key[1].join(places) + " of two digits" * (form.key[0] == "2")
     return f"{words}{', as told in params.yaml' * (form.reason == 'told')} (e.g. {example})"
 
@@ -205,8 +238,10 @@ def _complain(form: _Form) -> str:
     if not form.possible:
         against = [np.isnat(days) for days in form.read.values() if not np.isnat(days).all()]
         shown = dict.fromkeys(form.texts[int(np.argmax(missing))] for missing in against)
-        return (f"{' and '.join(shown)} contradict each other, as no order of day, month and year reads them all: "
-                "set it in params.yaml or mend the cells")
+        return (
+            f"{' and '.join(shown)} contradict each other, as no order of day, month and year reads them all: "
+            "set it in params.yaml or mend the cells"
+        )
     differs = np.any([form.read[order] != form.read[form.possible[0]] for order in form.possible], axis=0)
     shown = [form.texts[place] for place in np.flatnonzero(differs)[:3]]
     end = "-year" if "year-first" in form.possible else ""
@@ -219,7 +254,8 @@ def _decide_forms(days: list[str], told: str | None) -> tuple[np.ndarray, np.nda
     cells = [_parse_day(day) for day in days]
     keys = np.array([cell[0] if cell else "" for cell in cells], dtype=object)
     parts = np.array([(0, *cell[1:]) if cell else (0, 0, 0, 0, -1, -1) for cell in cells], dtype="int64").reshape(-1, 6)
-    dates, is_bad = np.full(len(days), np.datetime64("NaT", "D")), np.array([bool(day) for day in days], dtype=bool)
+    dates = np.full(len(days), np.datetime64("NaT", "D"))
+    is_bad = np.array([bool(day) for day in days], dtype=bool)
     places = {key: np.flatnonzero(keys == key) for key in dict.fromkeys(keys) if key}
     forms = [_weigh_form(key, [days[place] for place in there], parts[there]) for key, there in places.items()]
     forms = [_settle(form, forms, told) for form in forms]
@@ -235,8 +271,10 @@ def _decide_forms(days: list[str], told: str | None) -> tuple[np.ndarray, np.nda
 def _spread(values: pd.Series, codes: np.ndarray, found: np.ndarray, is_bad: np.ndarray) -> tuple[pd.Series, pd.Series]:
     "Lay what distinct cells mean along the column; the code -1 is a missing cell."
     missing = np.array([np.nan if found.dtype.kind == "f" else np.datetime64("NaT")], dtype=found.dtype)
-    return (pd.Series(np.concatenate([found, missing])[codes], index=values.index, name=values.name),
-            pd.Series(np.append(is_bad, False)[codes], index=values.index, name=values.name))
+    return (
+        pd.Series(np.concatenate([found, missing])[codes], index=values.index, name=values.name),
+        pd.Series(np.append(is_bad, False)[codes], index=values.index, name=values.name),
+    )
 
 
 def _join(words: Sequence[str]) -> str:
@@ -260,8 +298,13 @@ def read_dates(
 # %% ../../nbs/lib/20_ingestion/15_notation.ipynb #2939ea9f
 _WHOLE = r"[1-9][0-9]{{0,2}}(?:(?P<gap>[{group}' ])[0-9]{{3}})(?:(?P=gap)[0-9]{{3}})*"
 _LAKH = r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"  # 12,34,567 as in India
-_GRAMMAR = {sign: re.compile(rf"(?:[0-9]+|{_WHOLE.format(group=group)}{_LAKH if sign == '.' else ''}|(?={re.escape(sign)}))(?:[{sign}][0-9]+)?"
-                             rf"|[0-9]+(?:[{sign}][0-9]+)?[eE][+-]?[0-9]+") for sign, group in ((".", ","), (",", "."))}
+_GRAMMAR = {
+    sign: re.compile(
+        rf"(?:[0-9]+|{_WHOLE.format(group=group)}{_LAKH if sign == '.' else ''}|(?={re.escape(sign)}))(?:[{sign}][0-9]+)?"
+        rf"|[0-9]+(?:[{sign}][0-9]+)?[eE][+-]?[0-9]+"
+    )
+    for sign, group in ((".", ","), (",", "."))
+}
 
 
 def _to_number(body: str, sign: str) -> float:
@@ -278,7 +321,8 @@ _CODES = (
     "CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES "
     "KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD "
     "OMR PAB PEN PGK PHP PKR PLN PYG QAR RMB RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP "
-    "TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL").replace(" ", "|")
+    "TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL"
+).replace(" ", "|")
 _CURRENCY = rf"(?:[A-Za-z]{{0,3}}[$£¥¤¢฿\u20a0-\u20cf]|(?i:(?:{_CODES})(?![a-z])|(?:kr|kč|zł|ft|lei|rs|sfr|fr|tl|r)(?![a-z])\.?))"
 _BEFORE = re.compile(rf"[+-]? ?(?:{_CURRENCY} ?){{0,2}}[+-]?")
 _AFTER = re.compile(rf"(?:(?:[%-]|{_CURRENCY}) ?){{0,3}}")
@@ -289,7 +333,8 @@ def _read_around(before: str, after: str) -> tuple[float, str] | None:
     "Give the factor and the marks around a number, or None where other things stand."
     has_brackets = "(" in before and ")" in after
     if has_brackets:
-        before, after = before.replace("(", "", 1), after.replace(")", "", 1)
+        before = before.replace("(", "", 1)
+        after = after.replace(")", "", 1)
     if not _BEFORE.fullmatch(before.strip()) or not _AFTER.fullmatch(after.strip()):
         return None
     around = f"{before} {after}"
@@ -305,7 +350,7 @@ _PLAIN = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,2})?")
 _BARE = re.compile(r"[0-9.,]+")
 _SHAPE = re.compile(r"([^0-9]*)([0-9](?:[0-9.,' ]*[0-9])?(?:[eE][+-]?[0-9]+)?)([^0-9]*)")
 
-
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #ce268ec5
 def _parse_amount(text: str) -> tuple[float, float, str]:
     "Give the amount if a point is the decimal sign, the amount if a comma is, and what stands around it."
     if _PLAIN.fullmatch(text):
@@ -318,7 +363,8 @@ def _parse_amount(text: str) -> tuple[float, float, str]:
     before, body, after = match.groups()
     around = _read_around(before, after)
     if not around and before[-1:] in (".", ","):
-        around, body = _read_around(before[:-1], after), before[-1] + body
+        around = _read_around(before[:-1], after)
+        body = before[-1] + body
     factor, marks = around or (math.nan, "")
     return factor * _to_number(body, "."), factor * _to_number(body, ","), marks
 
@@ -339,15 +385,24 @@ def _decide_decimal(read: dict[str, np.ndarray], told: str | None) -> tuple[str 
 def _complain_amounts(read: dict[str, np.ndarray], texts: list[str], possible: list[str]) -> str:
     if not possible:
         shown = [texts[int(np.argmax(np.isnan(numbers)))] for numbers in read.values()]
-        return (f"{' and '.join(shown)} contradict each other, as a decimal comma or a decimal point must hold for all: "
-                "set it in params.yaml or mend the cells")
-    ways = {place: sorted([read["point"][place], read["comma"][place]], key=abs) for place in np.flatnonzero(read["point"] != read["comma"])[:3]}
+        return (
+            f"{' and '.join(shown)} contradict each other, as a decimal comma or a decimal point must hold for all: "
+            "set it in params.yaml or mend the cells"
+        )
+    ways = {
+        place: sorted([read["point"][place], read["comma"][place]], key=abs)
+        for place in np.flatnonzero(read["point"] != read["comma"])[:3]
+    }
     shown = [f"{texts[place]} ({large:.15g} or {small:.15g})" for place, (small, large) in ways.items()]
     return f"{', '.join(shown)} can be read in two ways: set it in params.yaml"
 
 # %% ../../nbs/lib/20_ingestion/15_notation.ipynb #db3d73a8
-def _describe_amounts(decimal: str | None, read: dict[str, np.ndarray], texts: list[str], around: list[str], is_told: bool) -> list[str]:
-    words = {None: "undecided", "whole": "whole numbers"}.get(decimal, f"decimal {decimal}") + ", as told in params.yaml" * is_told
+def _describe_amounts(
+    decimal: str | None, read: dict[str, np.ndarray], texts: list[str], around: list[str], is_told: bool
+) -> list[str]:
+    words = {None: "undecided", "whole": "whole numbers"}.get(
+        decimal, f"decimal {decimal}"
+    ) + ", as told in params.yaml" * is_told
     telling = np.zeros(len(texts), dtype=bool)
     if decimal in _DECIMALS:
         other = read["comma" if decimal == "point" else "point"]
@@ -373,11 +428,16 @@ def read_amounts(
     point, comma = (np.array([cell[place] for cell in cells], dtype="float64") for place in (0, 1))
     good = np.flatnonzero(~np.isnan(point) | ~np.isnan(comma))
     read = {"point": point[good], "comma": comma[good]}
-    shown, around = [texts[place] for place in good], [cells[place][2] for place in good]
+    shown = [texts[place] for place in good]
+    around = [cells[place][2] for place in good]
     chosen, possible = _decide_decimal(read, decimal)
     problem = None if chosen else _complain_amounts(read, shown, possible)
     numbers = comma if chosen == "comma" else point if chosen else np.where(point == comma, point, np.nan)
-    is_bad = (np.isnan(numbers) if chosen else np.isnan(point) & np.isnan(comma)) & np.array([bool(text) for text in texts], dtype=bool)
+    is_bad = (np.isnan(numbers) if chosen else np.isnan(point) & np.isnan(comma)) & np.array(
+        [bool(text) for text in texts], dtype=bool
+    )
     found, bad = _spread(values, codes, numbers, is_bad)
-    how = _describe_amounts(chosen, read, shown, around, decimal is not None and len(possible) != 1 and chosen == decimal)
+    how = _describe_amounts(
+        chosen, read, shown, around, decimal is not None and len(possible) != 1 and chosen == decimal
+    )
     return Reading(found, bad, _join(how), problem, len(how))

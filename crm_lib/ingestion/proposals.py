@@ -26,8 +26,8 @@ from ..base.schema import DEALS, FURTHER
 from .deals import name_extra
 from .formats import RawTable
 from .mapping import COLUMN_KEYS
-from .spelling import plain_name
 from .notation import read_amounts, read_dates
+from .spelling import plain_name
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #8da701e4
 @cache
@@ -64,9 +64,11 @@ def _fits(values: pd.Series, key: str) -> bool:
 
 def _candidates(key: str, preset: str | None) -> list[tuple[str, str]]:
     own = _words()["presets"][preset]["columns"].get(key, []) if preset else []
-    return [(word, f"a header of {preset}") for word in own] + [(word, "its header says so") for word in _words()["columns"].get(key, [])]
+    return [(word, f"a header of {preset}") for word in own] + [
+        (word, "its header says so") for word in _words()["columns"].get(key, [])
+    ]
 
-
+# %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #c6e3f0c6
 def _pick(frame: pd.DataFrame, key: str, preset: str | None, used: Iterable[str]) -> tuple[str, str] | None:
     by_plain = {plain_name(str(header)): header for header in reversed(frame.columns)}
     for word, why in _candidates(key, preset):
@@ -83,7 +85,7 @@ def _is_key(values: pd.Series, reported: pd.Series | None) -> bool:
     pairs = pd.DataFrame({"key": values, "day": reported if reported is not None else 0})
     return bool(values.notna().all() and not pairs.duplicated().any())
 
-
+# %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #d1d269af
 def _propose_columns(frame: pd.DataFrame, preset: str | None) -> dict[str, tuple[str | None, str]]:
     found: dict[str, tuple[str | None, str]] = {}
     for key in dict.fromkeys(_ORDER):
@@ -92,8 +94,13 @@ def _propose_columns(frame: pd.DataFrame, preset: str | None) -> dict[str, tuple
         if hit:
             found[key] = hit
     reported = found.get("reported_date")
-    if "opportunity_id" not in found or not _is_key(frame[found["opportunity_id"][0]], frame[reported[0]] if reported else None):
-        found["opportunity_id"] = (None, "no column holds a key, so rows are numbered: scores cannot be followed from one export to the next")
+    if "opportunity_id" not in found or not _is_key(
+        frame[found["opportunity_id"][0]], frame[reported[0]] if reported else None
+    ):
+        found["opportunity_id"] = (
+            None,
+            "no column holds a key, so rows are numbered: scores cannot be followed from one export to the next",
+        )
     return found
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #cdbbdaba
@@ -102,15 +109,20 @@ def _settle_dates(frame: pd.DataFrame, found: dict[str, tuple[str | None, str]])
     repeats = key is not None and frame[key].duplicated().any()
     if "reported_date" in found and not repeats:
         reported = found.pop("reported_date")
-        found.setdefault("engage_date", (reported[0], "the day on which the deal was reported; no column says when it was opened"))
+        found.setdefault(
+            "engage_date", (reported[0], "the day on which the deal was reported; no column says when it was opened")
+        )
     return found
 
-
-def _settle_expected_close(frame: pd.DataFrame, found: dict[str, tuple[str | None, str]], stages: Mapping[str, str]) -> dict[str, tuple[str | None, str]]:
+# %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #28546876
+def _settle_expected_close(
+    frame: pd.DataFrame, found: dict[str, tuple[str | None, str]], stages: Mapping[str, str]
+) -> dict[str, tuple[str | None, str]]:
     if not {"close_date", "stage"} <= set(found):
         return found
     is_open = frame[found["stage"][0]].map(stages).isin(["prospecting", "engaging"])
-    close, found = found["close_date"][0], dict(found)
+    close = found["close_date"][0]
+    found = dict(found)
     if (is_open & frame[close].notna()).any():
         found["expected_close_date"] = (close, "open deals have one too, so there it is only hoped for")
     elif found.get("expected_close_date", ("",))[0] == close:
@@ -124,7 +136,8 @@ def _says(value: str, words: Iterable[str]) -> bool:
 
 
 def _propose_stages(values: pd.Series, engaged: pd.Series | None) -> dict[str, str]:
-    words, stages = _words()["stages"], {}
+    words = _words()["stages"]
+    stages = {}
     for word, count in values.dropna().value_counts(sort=False).items():
         has_day = engaged is not None and engaged[values == word].notna().mean() > 0.1
         said = [stage for stage in ("lost", "won", "prospecting") if _says(word, words[stage])]
@@ -156,29 +169,47 @@ def _first(values: pd.Series) -> str:
 
 
 def _explain(frame: pd.DataFrame, found: Mapping[str, tuple[str | None, str]], late: Mapping[str, str]) -> pd.DataFrame:
-    rows = [(header or "(none)", key, why, "" if header is None else _first(frame[header])) for key, (header, why) in found.items()]
+    rows = [
+        (header or "(none)", key, why, "" if header is None else _first(frame[header]))
+        for key, (header, why) in found.items()
+    ]
     used = {header for header, _ in found.values()}
     for header in [name for name in frame.columns if name not in used]:
-        why = f"left out of the features: {late[header]}" if header in late else "a further column of the CRM; it may become a feature"
+        why = (
+            f"left out of the features: {late[header]}"
+            if header in late
+            else "a further column of the CRM; it may become a feature"
+        )
         rows.append((header, name_extra(str(header)), why, _first(frame[header])))
     return pd.DataFrame(rows, columns=["theirs", "ours", "why", "example"])
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #540ba601
-_NEEDED = {"sales_agent": ("sales_agent",), "stage": ("stage",), "close_date": ("close_date",), "engage_date": ("engage_date", "reported_date"),
-           "amount": ("amount", "close_value")}
+_NEEDED = {
+    "sales_agent": ("sales_agent",),
+    "stage": ("stage",),
+    "close_date": ("close_date",),
+    "engage_date": ("engage_date", "reported_date"),
+    "amount": ("amount", "close_value"),
+}
 
-
+# %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #f82455c0
 def _require_complete(columns: Mapping[str, Any], stages: Mapping[str, str], table: RawTable) -> None:
     missing = [key for key, ways in _NEEDED.items() if not set(ways) & set(columns)]
     if missing:
-        raise CrmError(f"{table.source}: no column could be recognised as {', '.join(missing)}; its columns are {', '.join(map(str, table.frame.columns))}. "
-                       f"Write the missing ones into params.yaml, key ingest.columns, beside those that were: {dict(columns)}.")
+        raise CrmError(
+            f"{table.source}: no column could be recognised as {', '.join(missing)}; its columns are {', '.join(map(str, table.frame.columns))}. "
+            f"Write the missing ones into params.yaml, key ingest.columns, beside those that were: {dict(columns)}."
+        )
     absent = [stage for stage in ("won", "lost") if stage not in stages.values()]
     if absent:
-        raise CrmError(f"{table.source}, column {columns['stage']}: no word means {' or '.join(absent)} (there is {', '.join(list(stages)[:12])}): "
-                       "write what each means into params.yaml, key ingest.stages.")
+        raise CrmError(
+            f"{table.source}, column {columns['stage']}: no word means {' or '.join(absent)} (there is {', '.join(list(stages)[:12])}): "
+            "write what each means into params.yaml, key ingest.stages."
+        )
     if len(stages) > 60:
-        raise CrmError(f"{table.source}, column {columns['stage']}: {len(stages)} different words are too many for stages: name the right column in ingest.columns.stage.")
+        raise CrmError(
+            f"{table.source}, column {columns['stage']}: {len(stages)} different words are too many for stages: name the right column in ingest.columns.stage."
+        )
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #7aee7ef5
 def propose_mapping(
@@ -196,15 +227,22 @@ def propose_mapping(
     found = _settle_expected_close(frame, found, stages)
     _require_complete({key: header for key, (header, _) in found.items()}, stages, table)
     late = _late_columns([name for name in frame.columns if name not in {header for header, _ in found.values()}])
-    return Proposal(preset, {key: header for key, (header, _) in found.items()}, stages,
-                    {name_extra(str(header)): reason for header, reason in late.items()}, _explain(frame, found, late))
+    return Proposal(
+        preset,
+        {key: header for key, (header, _) in found.items()},
+        stages,
+        {name_extra(str(header)): reason for header, reason in late.items()},
+        _explain(frame, found, late),
+    )
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #b5e21b31
 class _KeepsNull(RoundTripRepresenter):
     """Write nothing as null, as it stood."""
 
 
-_KeepsNull.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
+_KeepsNull.add_representer(
+    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
 
 
 def _flow(values: Mapping[str, Any]) -> CommentedMap:
@@ -214,7 +252,12 @@ def _flow(values: Mapping[str, Any]) -> CommentedMap:
 
 
 def _lines(proposal: Proposal, kind: str, path: str) -> list[tuple[str, str, Any]]:
-    lines = [("source", "kind", kind), ("source", "path", path), ("ingest", "columns", _flow(proposal.columns)), ("ingest", "stages", _flow(proposal.stages))]
+    lines = [
+        ("source", "kind", kind),
+        ("source", "path", path),
+        ("ingest", "columns", _flow(proposal.columns)),
+        ("ingest", "stages", _flow(proposal.stages)),
+    ]
     return lines + [("features", "leave_out", _flow(proposal.leave_out))]
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #6ac8df09
@@ -223,20 +266,25 @@ def write_keys(
     params: str | Path = "params.yaml",  # file of parameters
 ) -> None:
     "Write keys into params.yaml and leave the rest, its comments too, as it stands."
-    params, editor = Path(params), YAML()
-    editor.width, editor.preserve_quotes, editor.Representer = 100_000, True, _KeepsNull
+    params = Path(params)
+    editor = YAML()
+    editor.width = 100_000
+    editor.preserve_quotes = True
+    editor.Representer = _KeepsNull
     try:
         content = editor.load(params.read_text(encoding="utf-8"))
         for section, key, value in lines:
             content[section][key] = value
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise CrmError(f"{params} cannot take the key{'s' if len(lines) > 1 else ''} {', '.join(f'{section}.{key}' for section, key, _ in lines)} "
-                       f"({' '.join(str(error).split())}): restore the file from git.") from None
+        raise CrmError(
+            f"{params} cannot take the key{'s' if len(lines) > 1 else ''} {', '.join(f'{section}.{key}' for section, key, _ in lines)} "
+            f"({' '.join(str(error).split())}): restore the file from git."
+        ) from None
     text = StringIO()
     editor.dump(content, text)
     write_text(text.getvalue(), params)
 
-
+# %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #9f92e361
 def write_mapping(
     proposal: Proposal,  # from `propose_mapping`
     source: str | Path,  # the file or folder that it is about

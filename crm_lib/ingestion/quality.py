@@ -19,16 +19,32 @@ from .rules import CONTRACT, NOTED_RULES, STOPPING_RULES, apply_contract, apply_
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #19ab5ba1
 def _mended_findings(mendings: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for (table, column), group in mendings[mendings["found"] != mendings["used"]].groupby(["table", "column"], sort=True):
-        shown = ", ".join(f"{row.found} -> {row.used}" for row in group.head(3).itertuples()) + (", ..." if len(group) > 3 else "")
-        rows.append((table, column, "is written as it should be", int(group["rows"].sum()), "mended", "correct it in the CRM as well", shown))
+    for (table, column), group in mendings[mendings["found"] != mendings["used"]].groupby(
+        ["table", "column"], sort=True
+    ):
+        shown = ", ".join(f"{row.found} -> {row.used}" for row in group.head(3).itertuples()) + (
+            ", ..." if len(group) > 3 else ""
+        )
+        rows.append(
+            (
+                table,
+                column,
+                "is written as it should be",
+                int(group["rows"].sum()),
+                "mended",
+                "correct it in the CRM as well",
+                shown,
+            )
+        )
     return pd.DataFrame(rows, columns=["table", "column", "rule", "rows", "severity", "what_to_do", "examples"])
 
-
+# %% ../../nbs/lib/20_ingestion/80_quality.ipynb #cf0a09e2
 def check_deals(
     deals: pd.DataFrame,  # canonical deals, one row per opportunity
     mendings: pd.DataFrame | None = None,  # table, column, found, used, rows: what ingest mended
-) -> pd.DataFrame:  # table, column, rule, rows, severity (stops, mended, noted), what_to_do, examples: one row per broken rule
+) -> (
+    pd.DataFrame
+):  # table, column, rule, rows, severity (stops, mended, noted), what_to_do, examples: one row per broken rule
     "List every rule that is broken, the gravest first."
     contract = apply_contract(deals, CONTRACT, "deals", "run the stage ingest again; the table was changed after it")
     rules = () if len(contract) else (*STOPPING_RULES, *NOTED_RULES)
@@ -40,7 +56,7 @@ def _flaws(deals: pd.DataFrame) -> np.ndarray:
     rules = [rule for rule in NOTED_RULES if rule.is_flaw and rule.speaks_of(deals)]
     return np.sum([rule.broken(deals) for rule in rules], axis=0) if rules else np.zeros(len(deals), int)
 
-
+# %% ../../nbs/lib/20_ingestion/80_quality.ipynb #39416d27
 def quality_scores(
     tables: Mapping[str, pd.DataFrame],  # raw tables under the schema's names
     mendings: pd.DataFrame,  # table, column, found, used, rows
@@ -51,10 +67,16 @@ def quality_scores(
     rows = []
     for table in [name for name in TABLES if name in tables]:
         frame = tables[table]
-        flaws = int(_flaws(deals).sum()) if table == "sales_pipeline" else int(frame[[c.name for c in TABLES[table] if c.is_required]].isna().sum().sum())
+        flaws = (
+            int(_flaws(deals).sum())
+            if table == "sales_pipeline"
+            else int(frame[[c.name for c in TABLES[table] if c.is_required]].isna().sum().sum())
+        )
         rows.append((table, len(frame), frame.size, int(mended.get(table, 0)), flaws))
     scores = pd.DataFrame(rows, columns=["table", "rows", "cells", "mended", "flaws"])
-    return scores.assign(score=100 * (1 - (scores["mended"] + scores["flaws"]) / scores["cells"].clip(lower=1)).clip(lower=0))
+    return scores.assign(
+        score=100 * (1 - (scores["mended"] + scores["flaws"]) / scores["cells"].clip(lower=1)).clip(lower=0)
+    )
 
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #e0fed0be
 def _mended_cells(pipeline: pd.DataFrame, mendings: pd.DataFrame) -> pd.Series:
@@ -65,7 +87,7 @@ def _mended_cells(pipeline: pd.DataFrame, mendings: pd.DataFrame) -> pd.Series:
         count += pipeline[column].astype("string").str.strip().isin(group["found"]).to_numpy(dtype=int)
     return count.groupby(level=0).sum()
 
-
+# %% ../../nbs/lib/20_ingestion/80_quality.ipynb #ab1aea53
 def quality_by_month(
     deals: pd.DataFrame,  # canonical deals
     pipeline: pd.DataFrame,  # the raw table that they were made of, under the schema's names
@@ -73,8 +95,12 @@ def quality_by_month(
 ) -> pd.DataFrame:  # month (first day), deals, mended, flaws, score (0-100): one row per month of engagement
     "Score the deals by the month in which they were engaged, as `quality_scores` scores their table."
     mended = deals["opportunity_id"].map(_mended_cells(pipeline, mendings)).fillna(0).astype(int)
-    counted = pd.DataFrame({"month": deals["engage_date"].dt.to_period("M").dt.to_timestamp(), "mended": mended, "flaws": _flaws(deals)}).dropna()
-    table = counted.groupby("month", as_index=False).agg(deals=("flaws", "size"), mended=("mended", "sum"), flaws=("flaws", "sum"))
+    counted = pd.DataFrame(
+        {"month": deals["engage_date"].dt.to_period("M").dt.to_timestamp(), "mended": mended, "flaws": _flaws(deals)}
+    ).dropna()
+    table = counted.groupby("month", as_index=False).agg(
+        deals=("flaws", "size"), mended=("mended", "sum"), flaws=("flaws", "sum")
+    )
     cells = table["deals"] * pipeline.shape[1]
     return table.assign(score=100 * (1 - (table["mended"] + table["flaws"]) / cells).clip(lower=0))
 
@@ -84,14 +110,27 @@ def describe_columns(
     dictionary: pd.DataFrame | None = None,  # the CRM's own: Table, Field, Description
 ) -> pd.DataFrame:  # column, kind, known, filled (share), values (distinct), meaning: one row per column
     "Describe every column of the deals."
-    given = {} if dictionary is None else dict(zip(dictionary["Field"].astype(str).map(name_extra), dictionary["Description"]))
+    given = (
+        {}
+        if dictionary is None
+        else dict(zip(dictionary["Field"].astype(str).map(name_extra), dictionary["Description"]))
+    )
     known = {column.name: column for column in DEALS}
     rows = []
     for name in deals.columns:
         column = known.get(name)
         kind = column.kind if column else {"M": "date", "f": "number"}.get(deals[name].dtype.kind, "text")
         meaning = column.meaning if column else given.get(name) or "a further column of the CRM"
-        rows.append((name, kind, column.known if column else "unknown", deals[name].notna().mean(), deals[name].nunique(), meaning))
+        rows.append(
+            (
+                name,
+                kind,
+                column.known if column else "unknown",
+                deals[name].notna().mean(),
+                deals[name].nunique(),
+                meaning,
+            )
+        )
     return pd.DataFrame(rows, columns=["column", "kind", "known", "filled", "values", "meaning"])
 
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #9dacab68
@@ -106,8 +145,12 @@ def readiness(
     counts = deals.loc[deals["engage_date"].notna(), "stage"].value_counts()
     has_history = deals["close_date"].notna().any()
     days = (observed_until(deals) - records_start(deals)).days if has_history else 0
-    rows = [("won deals", min_won, counts.get("won", 0)), ("lost deals", min_lost, counts.get("lost", 0)),
-            ("open deals", min_open, counts.get("engaging", 0)), ("days of history", min_history_days, days)]
+    rows = [
+        ("won deals", min_won, counts.get("won", 0)),
+        ("lost deals", min_lost, counts.get("lost", 0)),
+        ("open deals", min_open, counts.get("engaging", 0)),
+        ("days of history", min_history_days, days),
+    ]
     table = pd.DataFrame(rows, columns=["requirement", "needed", "found"]).astype({"needed": "int64", "found": "int64"})
     return table.assign(is_met=table["found"] >= table["needed"])
 
@@ -122,13 +165,18 @@ def require_ready(
     "Refuse deals that cannot carry a forecast."
     findings = check_deals(deals)
     stops = findings[findings["severity"] == "stops"]
-    said = [f'{row.rows} row{"s" if row.rows > 1 else ""} break the rule "{row.rule}" of the column {row.column} (see {row.examples}; {row.what_to_do})' for row in stops.itertuples()]
+    said = [
+        f'{row.rows} row{"s" if row.rows > 1 else ""} break the rule "{row.rule}" of the column {row.column} (see {row.examples}; {row.what_to_do})'
+        for row in stops.itertuples()
+    ]
     table = pd.DataFrame()
     if not said:
         table = readiness(deals, min_won, min_lost, min_open, min_history_days)
         short = table[~table["is_met"]]
         said = [f"{row.found} {row.requirement}, {row.needed} needed" for row in short.itertuples()]
     if said:
-        raise CrmError(f"These deals cannot carry a forecast: {'; '.join(said)}. "
-                       "Correct or add deals and import again, or lower the limits in params.yaml, section validate.")
+        raise CrmError(
+            f"These deals cannot carry a forecast: {'; '.join(said)}. "
+            "Correct or add deals and import again, or lower the limits in params.yaml, section validate."
+        )
     return table

@@ -22,7 +22,7 @@ from ..base.schema import CLOSED_STAGES, DEALS, DTYPES, OPEN_STAGES, STAGES, TAB
 FINDING_COLUMNS = ["table", "column", "rule", "rows", "severity", "what_to_do", "examples"]
 SEVERITIES = ("stops", "mended", "noted")
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #273086ff
 def show_rows(
     frame: pd.DataFrame,  # table with its key
     is_bad: pd.Series | np.ndarray,  # bool, one per row
@@ -31,12 +31,15 @@ def show_rows(
 ) -> str:  # such as "A1 (2024-02-30), A2 (soon), ..."
     "Name the first three rows."
     places = np.flatnonzero(np.asarray(is_bad, bool))
-    named = [f"row {place + 2}" if key not in frame or pd.isna(frame[key].iloc[place]) else str(frame[key].iloc[place]) for place in places[:3]]
+    named = [
+        f"row {place + 2}" if key not in frame or pd.isna(frame[key].iloc[place]) else str(frame[key].iloc[place])
+        for place in places[:3]
+    ]
     if column is not None and column != key and column in frame:
         named = [f"{name} ({_show_cell(frame[column].iloc[place])})" for name, place in zip(named, places)]
     return ", ".join(named) + (", ..." if len(places) > 3 else "")
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #6bfb78b8
 def _show_cell(value: object) -> str:
     if value is None or value is pd.NaT or value != value:
         return "empty"
@@ -66,7 +69,7 @@ class Rule:
         """Return which rows break the rule, bool, one per row."""
         return self.find_broken(frame).to_numpy(dtype=bool, na_value=False)
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #26502554
 def apply_rules(
     frame: pd.DataFrame,  # table whose cells have been read
     rules: Iterable[Rule],  # in the order of the findings
@@ -78,7 +81,17 @@ def apply_rules(
     for rule in rules:
         is_bad = rule.broken(frame) if rule.speaks_of(frame) else np.zeros(len(frame), bool)
         if is_bad.any():
-            found.append((table, rule.column, rule.name, int(is_bad.sum()), rule.severity, rule.advice, show_rows(frame, is_bad, key, rule.column)))
+            found.append(
+                (
+                    table,
+                    rule.column,
+                    rule.name,
+                    int(is_bad.sum()),
+                    rule.severity,
+                    rule.advice,
+                    show_rows(frame, is_bad, key, rule.column),
+                )
+            )
     return pd.DataFrame(found, columns=FINDING_COLUMNS).astype({"rows": "int64"})
 
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #969349ba
@@ -88,15 +101,39 @@ def is_closed(
     "Tell which deals were won or lost."
     return deals["stage"].isin(CLOSED_STAGES)
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #b8685624
 STOPPING_RULES = (
-    Rule("an agent is named", "sales_agent", "stops", lambda deals: deals["sales_agent"].isna(), "name the agent of each deal, if need be as `nobody`"),
-    Rule("a closed deal has a day of closing", "close_date", "stops", lambda deals: is_closed(deals) & deals["close_date"].isna(),
-         "enter the day on which it was won or lost", ("stage",)),
-    Rule("an open deal has no day of closing", "close_date", "stops", lambda deals: deals["stage"].isin(OPEN_STAGES) & deals["close_date"].notna(),
-         "empty it, or, if it is the day hoped for, name the column in ingest.columns.expected_close_date of params.yaml as well", ("stage",)),
-    Rule("a deal closes on or after the day it was engaged", "close_date", "stops", lambda deals: deals["close_date"] < deals["engage_date"],
-         "correct one of the two dates", ("engage_date",)),
+    Rule(
+        "an agent is named",
+        "sales_agent",
+        "stops",
+        lambda deals: deals["sales_agent"].isna(),
+        "name the agent of each deal, if need be as `nobody`",
+    ),
+    Rule(
+        "a closed deal has a day of closing",
+        "close_date",
+        "stops",
+        lambda deals: is_closed(deals) & deals["close_date"].isna(),
+        "enter the day on which it was won or lost",
+        ("stage",),
+    ),
+    Rule(
+        "an open deal has no day of closing",
+        "close_date",
+        "stops",
+        lambda deals: deals["stage"].isin(OPEN_STAGES) & deals["close_date"].notna(),
+        "empty it, or, if it is the day hoped for, name the column in ingest.columns.expected_close_date of params.yaml as well",
+        ("stage",),
+    ),
+    Rule(
+        "a deal closes on or after the day it was engaged",
+        "close_date",
+        "stops",
+        lambda deals: deals["close_date"] < deals["engage_date"],
+        "correct one of the two dates",
+        ("engage_date",),
+    ),
 )
 
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #ac614e73
@@ -105,33 +142,100 @@ def _is_past_all_closings(deals: pd.DataFrame) -> pd.Series:
     longest = (dates["close_date"] - dates["engage_date"]).max()
     return (deals["stage"] == "engaging") & (dates.max().max() - dates["engage_date"] > longest)
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #4bcbbeee
 _AMOUNT_RULES = (
-    Rule("a won deal brings money", "close_value", "noted", lambda deals: (deals["stage"] == "won") & ~(deals["close_value"] > 0),
-         "enter the amount; revenue counts it as 0", ("stage",)),
-    Rule("a deal that is not won brings none", "close_value", "noted", lambda deals: (deals["stage"] != "won") & (deals["close_value"] > 0),
-         "nothing to do; revenue counts won deals only", ("stage",), False, False),
+    Rule(
+        "a won deal brings money",
+        "close_value",
+        "noted",
+        lambda deals: (deals["stage"] == "won") & ~(deals["close_value"] > 0),
+        "enter the amount; revenue counts it as 0",
+        ("stage",),
+    ),
+    Rule(
+        "a deal that is not won brings none",
+        "close_value",
+        "noted",
+        lambda deals: (deals["stage"] != "won") & (deals["close_value"] > 0),
+        "nothing to do; revenue counts won deals only",
+        ("stage",),
+        False,
+        False,
+    ),
 )
+
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #135d4810
 _REFERENCE_RULES = (
-    Rule("a product is named", "product", "noted", lambda deals: deals["product"].isna(),
-         "name it; until then the deal is valued by its price or like the others", (), True),
-    Rule("the product is in the list of products", "list_price", "noted", lambda deals: deals["list_price"].isna() & deals["product"].notna(),
-         "add the product with its price to the table products", ("product",), True),
-    Rule("the agent belongs to a team", "manager", "noted", lambda deals: deals["manager"].isna(), "add the agent to the table sales_teams", (), True),
-    Rule("the account of a closed deal is in the list of accounts", "account", "noted", lambda deals: is_closed(deals) & deals["sector"].isna(),
-         "add the account to the table accounts", ("stage", "sector"), True),
+    Rule(
+        "a product is named",
+        "product",
+        "noted",
+        lambda deals: deals["product"].isna(),
+        "name it; until then the deal is valued by its price or like the others",
+        (),
+        True,
+    ),
+    Rule(
+        "the product is in the list of products",
+        "list_price",
+        "noted",
+        lambda deals: deals["list_price"].isna() & deals["product"].notna(),
+        "add the product with its price to the table products",
+        ("product",),
+        True,
+    ),
+    Rule(
+        "the agent belongs to a team",
+        "manager",
+        "noted",
+        lambda deals: deals["manager"].isna(),
+        "add the agent to the table sales_teams",
+        (),
+        True,
+    ),
+    Rule(
+        "the account of a closed deal is in the list of accounts",
+        "account",
+        "noted",
+        lambda deals: is_closed(deals) & deals["sector"].isna(),
+        "add the account to the table accounts",
+        ("stage", "sector"),
+        True,
+    ),
 )
 
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #53400084
 NOTED_RULES = (
-    Rule("an engaged or closed deal has a day of engagement", "engage_date", "noted",
-         lambda deals: (deals["stage"] != "prospecting") & deals["engage_date"].isna(), "enter it; without it the deal has no age and is left out", ("stage",)),
+    Rule(
+        "an engaged or closed deal has a day of engagement",
+        "engage_date",
+        "noted",
+        lambda deals: (deals["stage"] != "prospecting") & deals["engage_date"].isna(),
+        "enter it; without it the deal has no age and is left out",
+        ("stage",),
+    ),
     *_AMOUNT_RULES,
     *_REFERENCE_RULES,
-    Rule("the account is known from the first day", "account", "noted", lambda deals: deals["stage"].isin(OPEN_STAGES) & deals["account"].isna(),
-         "nothing to do; no forecast looks at the account of an open deal", ("stage",), True, False),
-    Rule("no deal stays open longer than any closed deal took", "engage_date", "noted", _is_past_all_closings,
-         "ask the agents whether these deals are still active", ("stage", "close_date"), False, False),
+    Rule(
+        "the account is known from the first day",
+        "account",
+        "noted",
+        lambda deals: deals["stage"].isin(OPEN_STAGES) & deals["account"].isna(),
+        "nothing to do; no forecast looks at the account of an open deal",
+        ("stage",),
+        True,
+        False,
+    ),
+    Rule(
+        "no deal stays open longer than any closed deal took",
+        "engage_date",
+        "noted",
+        _is_past_all_closings,
+        "ask the agents whether these deals are still active",
+        ("stage", "close_date"),
+        False,
+        False,
+    ),
 )
 
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #3e0510d2
@@ -142,18 +246,33 @@ _MUST = {
     "stage": {"nullable": False, "checks": pa.Check.isin(STAGES, error="is one of the four stages")},
 }
 
-CONTRACT = pa.DataFrameSchema({
-    column.name: pa.Column(DTYPES[column.kind], **{
-        "nullable": True, "checks": _NOT_NEGATIVE if column.kind in ("money", "number") else None, **_MUST.get(column.name, {})})
-    for column in DEALS})
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #4829568e
+CONTRACT = pa.DataFrameSchema(
+    {
+        column.name: pa.Column(
+            DTYPES[column.kind],
+            **{
+                "nullable": True,
+                "checks": _NOT_NEGATIVE if column.kind in ("money", "number") else None,
+                **_MUST.get(column.name, {}),
+            },
+        )
+        for column in DEALS
+    }
+)
 KEY_CONTRACTS = {
     table: pa.DataFrameSchema({key: pa.Column(object, nullable=False, unique=True, report_duplicates="exclude_first")})
-    for table, key in TABLE_KEYS.items()}
+    for table, key in TABLE_KEYS.items()
+}
 
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #c54ed7f7
-_CHECK_WORDS = {"not_nullable": "is never missing", "field_uniqueness": "occurs once", "column_in_dataframe": "is there"}
+_CHECK_WORDS = {
+    "not_nullable": "is never missing",
+    "field_uniqueness": "occurs once",
+    "column_in_dataframe": "is there",
+}
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #51c7f6df
 def apply_contract(
     frame: pd.DataFrame,  # table whose cells have been read
     contract: pa.DataFrameSchema,  # what each column must hold
@@ -164,18 +283,35 @@ def apply_contract(
     "Ask pandera what the columns lack, all at once."
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # pandera joins its own lists of failures in a way that pandas will change
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # pandera joins its own lists of failures in a way that pandas will change
             contract.validate(frame, lazy=True)
         return pd.DataFrame(columns=FINDING_COLUMNS).astype({"rows": "int64"})
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases
     is_type = cases["check"].astype(str).str.startswith("dtype")
-    cases, found = cases[is_type | ~cases["column"].isin(cases.loc[is_type, "column"])], []
+    cases = cases[is_type | ~cases["column"].isin(cases.loc[is_type, "column"])]
+    found = []
     for (column, check), group in cases.groupby(["column", "check"], sort=True, dropna=False):
         column = group["failure_case"].iloc[0] if check == "column_in_dataframe" else column
-        words = f"has the type {contract.columns[column].dtype}" if str(check).startswith("dtype") else _CHECK_WORDS.get(check, check)
+        words = (
+            f"has the type {contract.columns[column].dtype}"
+            if str(check).startswith("dtype")
+            else _CHECK_WORDS.get(check, check)
+        )
         is_bad = frame.index.isin(group["index"].dropna())
-        found.append((table, column, words, int(is_bad.sum()) or len(frame), "stops", advice, show_rows(frame, is_bad, key, column)))
+        found.append(
+            (
+                table,
+                column,
+                words,
+                int(is_bad.sum()) or len(frame),
+                "stops",
+                advice,
+                show_rows(frame, is_bad, key, column),
+            )
+        )
     return pd.DataFrame(found, columns=FINDING_COLUMNS).astype({"rows": "int64"})
 
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #71858cdb
@@ -184,11 +320,13 @@ def join_findings(
 ) -> pd.DataFrame:  # FINDING_COLUMNS, the gravest first
     "Put findings together."
     kept = [part[FINDING_COLUMNS] for part in parts if len(part)]
-    findings = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=FINDING_COLUMNS).astype({"rows": "int64"})
+    findings = (
+        pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=FINDING_COLUMNS).astype({"rows": "int64"})
+    )
     order = findings["severity"].map({name: place for place, name in enumerate(SEVERITIES)})
     return findings.iloc[np.argsort(order.to_numpy(dtype=int), kind="stable")].reset_index(drop=True)
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #2c7aa1cc
 def require_no_stop(
     findings: pd.DataFrame,  # FINDING_COLUMNS
     last: str,  # the sentence that ends the message: what to do now
@@ -197,6 +335,9 @@ def require_no_stop(
     stops = findings[findings["severity"] == "stops"]
     if stops.empty:
         return
-    lines = [f'{row.table}, column {row.column}, {row.rows} row{"s" if row.rows > 1 else ""}: breaks the rule "{row.rule}" - see {row.examples}. '
-             f"To do: {row.what_to_do}." for row in stops.itertuples()]
+    lines = [
+        f'{row.table}, column {row.column}, {row.rows} row{"s" if row.rows > 1 else ""}: breaks the rule "{row.rule}" - see {row.examples}. '
+        f"To do: {row.what_to_do}."
+        for row in stops.itertuples()
+    ]
     raise CrmError("\n".join([*lines, last]))

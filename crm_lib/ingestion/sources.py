@@ -22,7 +22,7 @@ READABLE = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm")
 WORKBOOKS = (".xlsx", ".xlsm")
 OPTIONAL_TABLES = {"data_dictionary": ["Table", "Field", "Description"]}
 
-
+# %% ../../nbs/lib/20_ingestion/50_sources.ipynb #5fc02c11
 def find_files(
     path: str | Path,  # a folder, or one file
     names: Iterable[str] = (),  # further names of tables, such as those of ingest.tables
@@ -32,10 +32,18 @@ def find_files(
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise CrmError(f"{path} is missing: give the file or the folder that holds the tables, or run `crm data sample`.")
-    files = sorted(file for file in path.iterdir() if file.suffix.casefold() in READABLE and not file.name.startswith((".", "~$")))
+        raise CrmError(
+            f"{path} is missing: give the file or the folder that holds the tables, or run `crm data sample`."
+        )
+    files = sorted(
+        file for file in path.iterdir() if file.suffix.casefold() in READABLE and not file.name.startswith((".", "~$"))
+    )
     wanted = {plain_name(name) for name in (*TABLES, *OPTIONAL_TABLES, *names)}
-    named = [file for file in files if {plain_name(file.stem), plain_name(file.name)} & wanted or (file.suffix.casefold() in WORKBOOKS and names)]
+    named = [
+        file
+        for file in files
+        if {plain_name(file.stem), plain_name(file.name)} & wanted or (file.suffix.casefold() in WORKBOOKS and names)
+    ]
     if not files:
         raise CrmError(f"{path} holds no table (a file ending in {', '.join(READABLE)}): put the export there.")
     return named or files
@@ -46,7 +54,9 @@ def read_raw(
     names: Iterable[str] = (),  # further names of tables, such as those of ingest.tables
 ) -> list[RawTable]:  # tables as received, every cell as text and an empty one as None
     "Read the tables of a source, or say everything that is wrong with them."
-    tables, findings, names = [], [], list(names)
+    tables = []
+    findings = []
+    names = list(names)
     for file in find_files(path, names):
         try:
             tables += read_file(file, {*TABLES, *OPTIONAL_TABLES, *names})
@@ -61,7 +71,17 @@ def describe_raw(
     raw: Iterable[RawTable],  # tables as received
 ) -> pd.DataFrame:  # table, file, read_as, rows, columns, empty_cells: one row per table
     "Describe the tables received."
-    rows = [(table.name, table.source, table.how, len(table.frame), table.frame.shape[1], int(table.frame.isna().sum().sum())) for table in raw]
+    rows = [
+        (
+            table.name,
+            table.source,
+            table.how,
+            len(table.frame),
+            table.frame.shape[1],
+            int(table.frame.isna().sum().sum()),
+        )
+        for table in raw
+    ]
     return pd.DataFrame(rows, columns=["table", "file", "read_as", "rows", "columns", "empty_cells"])
 
 # %% ../../nbs/lib/20_ingestion/50_sources.ipynb #b13410fa
@@ -74,4 +94,6 @@ def copy_files(
     try:
         return [Path(shutil.copyfile(file, Path(folder) / file.name)) for file in find_files(path, names)]
     except OSError as error:
-        raise CrmError(f"{error.filename} cannot be copied ({error.strerror}): it must be a file that you may read, on a disk with room for a copy.") from None
+        raise CrmError(
+            f"{error.filename} cannot be copied ({error.strerror}): it must be a file that you may read, on a disk with room for a copy."
+        ) from None

@@ -34,7 +34,8 @@ def _digits(text: str) -> list[str]:
 
 
 def _is_slip(found: str, name: str) -> bool:
-    a, b = _bare(found), _bare(name)
+    a = _bare(found)
+    b = _bare(name)
     if min(len(a), len(b)) < 8 or _digits(a) != _digits(b) or a[0] != b[0] or a[-1] != b[-1]:
         return False
     return OSA.distance(a, b, score_cutoff=1) == 1
@@ -129,6 +130,20 @@ def propose_sectors(
 ) -> list[tuple]:  # rows of MENDING_COLUMNS, nothing changed
     "List sectors that are a letter away from a common one."
     counts = sectors.dropna().value_counts().sort_index()
-    near = {name: [word for word in COMMON_SECTORS if _is_slip(name, word)] for name in counts.index if name not in COMMON_SECTORS}
-    return [(table, sectors.name, name, name, int(counts[name]), f"left as is: may mean {words[0]}, but no table lists the sectors that exist")
-            for name, words in near.items() if words]
+    near = {
+        name: [word for word in COMMON_SECTORS if _is_slip(name, word)]
+        for name in counts.index
+        if name not in COMMON_SECTORS
+    }
+    return [
+        (
+            table,
+            sectors.name,
+            name,
+            name,
+            int(counts[name]),
+            f"left as is: may mean {words[0]}, but no table lists the sectors that exist",
+        )
+        for name, words in near.items()
+        if words
+    ]

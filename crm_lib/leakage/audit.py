@@ -15,13 +15,22 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from ..base.config import CrmError
 from ..base.calendar import as_days
+from ..base.config import CrmError
 from ..base.schema import EXTRA_PREFIX
 from ..features.custom import require_reasons
-from .detectors import DETECTION_COLUMNS, MIN_EACH, detect_closed, detect_copies, detect_gaps, detect_totals, detect_wins, detect_wins_ahead
-from .truncation import Builder, build_twice, compare_builds
+from crm_lib.leakage.detectors import (
+    DETECTION_COLUMNS,
+    MIN_EACH,
+    detect_closed,
+    detect_copies,
+    detect_gaps,
+    detect_totals,
+    detect_wins,
+    detect_wins_ahead,
+)
 from .separation import auc_within, cross_fit, to_numbers
+from .truncation import Builder, build_twice, compare_builds
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #3d46f36d
 def detect_truncation(
@@ -38,14 +47,31 @@ def detect_truncation(
         row = worst.loc[column]
         example = f", such as that of {row['example']}" if row["example"] else ""
         changed = f"as of {row['as_of'].date()} {row['changed']:,} of {row['rows']:,} values change when what came later is cut away{example}"
-        rows.append((column, "truncation", changed if row["changed"] else f"none of {total[column]:,} values changes", row["changed"] > 0))
+        rows.append(
+            (
+                column,
+                "truncation",
+                changed if row["changed"] else f"none of {total[column]:,} values changes",
+                row["changed"] > 0,
+            )
+        )
     return pd.DataFrame(rows, columns=DETECTION_COLUMNS).astype({"is_leak": bool})
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #824146e8
-_XGB = {"objective": "binary:logistic", "max_depth": 3, "eta": 0.15, "min_child_weight": 5, "tree_method": "hist", "nthread": 1, "seed": 0}
+_XGB = {
+    "objective": "binary:logistic",
+    "max_depth": 3,
+    "eta": 0.15,
+    "min_child_weight": 5,
+    "tree_method": "hist",
+    "nthread": 1,
+    "seed": 0,
+}
 
-
-def _encode(train: pd.DataFrame, is_won: pd.Series, tests: Sequence[pd.DataFrame], columns: Sequence[str]) -> list[np.ndarray]:
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #33b873fa
+def _encode(
+    train: pd.DataFrame, is_won: pd.Series, tests: Sequence[pd.DataFrame], columns: Sequence[str]
+) -> list[np.ndarray]:
     "Turn columns into numbers; text becomes the mean outcome of its name in the training rows."
     parts: list[list[np.ndarray]] = [[] for _ in range(1 + len(tests))]
     for column in columns:
@@ -53,13 +79,18 @@ def _encode(train: pd.DataFrame, is_won: pd.Series, tests: Sequence[pd.DataFrame
         if any(values is None for values in numbers):
             sums = is_won.groupby(train[column].astype(str)).agg(["sum", "count"])
             mean = (sums["sum"] + 5 * is_won.mean()) / (sums["count"] + 5)
-            numbers = [cross_fit(train[column].astype(str), is_won), *[frame[column].astype(str).map(mean) for frame in tests]]
+            numbers = [
+                cross_fit(train[column].astype(str), is_won),
+                *[frame[column].astype(str).map(mean) for frame in tests],
+            ]
         for part, values in zip(parts, numbers):
             part.append(values.to_numpy(dtype=float))
     return [np.column_stack(part) for part in parts]
 
-
-def _score(train: pd.DataFrame, is_won: pd.Series, now: pd.DataFrame, then: pd.DataFrame, columns: Sequence[str]) -> list[np.ndarray]:
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #f46e9190
+def _score(
+    train: pd.DataFrame, is_won: pd.Series, now: pd.DataFrame, then: pd.DataFrame, columns: Sequence[str]
+) -> list[np.ndarray]:
     X, *others = _encode(train, is_won, [now, then], columns)
     booster = xgb.train(_XGB, xgb.DMatrix(X, is_won.to_numpy(dtype=float)), 40)
     return [booster.predict(xgb.DMatrix(other)).astype(float) for other in others]
@@ -76,13 +107,18 @@ class _Past:
     then: pd.DataFrame
     is_won: pd.Series
 
-
-def _pasts(deals: pd.DataFrame, snapshots: pd.DataFrame, pairs: dict[np.datetime64, tuple[pd.DataFrame, pd.DataFrame]]) -> list[_Past]:
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #a5c8275a
+def _pasts(
+    deals: pd.DataFrame, snapshots: pd.DataFrame, pairs: dict[np.datetime64, tuple[pd.DataFrame, pd.DataFrame]]
+) -> list[_Past]:
     "Cut the training and test rows of each day; days with too few closings on either side are passed over."
-    close, won = deals.set_index("opportunity_id")["close_date"], deals.set_index("opportunity_id")["stage"] == "won"
+    close = deals.set_index("opportunity_id")["close_date"]
+    won = deals.set_index("opportunity_id")["stage"] == "won"
     found = []
     for day, (now, then) in pairs.items():
-        before = snapshots[(as_days(snapshots["as_of"]) <= day) & (as_days(snapshots["opportunity_id"].map(close)) <= day)]
+        before = snapshots[
+            (as_days(snapshots["as_of"]) <= day) & (as_days(snapshots["opportunity_id"].map(close)) <= day)
+        ]
         train = before.drop_duplicates("opportunity_id", keep="last").reset_index(drop=True)
         both = now["opportunity_id"].isin(then["opportunity_id"]) & now["opportunity_id"].map(close).notna()
         now = now[both].reset_index(drop=True)
@@ -99,17 +135,28 @@ REPLAY_COLUMNS = ["as_of", "learned_from", "scored", "auc_now", "auc_as_of"]
 def _areas(scored: pd.DataFrame) -> tuple[float, float]:
     return tuple(auc_within(scored[side], scored["is_won"], scored["as_of"])[0] for side in ("now", "then"))
 
-
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #2dfaab4c
 def _replay(pasts: Sequence[_Past], columns: Sequence[str]) -> pd.DataFrame:
     parts = []
     for past in pasts:
         now, then = _score(past.train, past.learned, past.now, past.then, columns)
-        parts.append(pd.DataFrame({"as_of": past.day, "opportunity_id": past.now["opportunity_id"], "is_won": past.is_won, "now": now, "then": then}))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "as_of": past.day,
+                    "opportunity_id": past.now["opportunity_id"],
+                    "is_won": past.is_won,
+                    "now": now,
+                    "then": then,
+                }
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
-
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #3b0bae9c
 def _error_of_fall(scored: pd.DataFrame, draws: int, seed: int) -> float:
-    rng, names = np.random.default_rng(seed), scored["opportunity_id"].unique()
+    rng = np.random.default_rng(seed)
+    names = scored["opportunity_id"].unique()
     code = scored["opportunity_id"].map(dict(zip(names, range(len(names))))).to_numpy()
     falls = []
     for _ in range(draws):
@@ -120,7 +167,7 @@ def _error_of_fall(scored: pd.DataFrame, draws: int, seed: int) -> float:
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #66994ac4
 FALL_LIMIT = 0.05
 
-
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #2ed91bab
 def replay_closings(
     deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # feature snapshots as the whole table gives them
@@ -128,14 +175,18 @@ def replay_closings(
     columns: Sequence[str],  # columns to learn from
     draws: int = 100,  # bootstrap draws of deals
     seed: int = 0,  # seed of the draws
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # per day: as_of, learned_from, scored, auc_now, auc_as_of; detections by column
+) -> tuple[
+    pd.DataFrame, pd.DataFrame
+]:  # per day: as_of, learned_from, scored, auc_now, auc_as_of; detections by column
     "Score later closings with hindsight and as of before their close, and name the columns that live on hindsight."
     pasts = _pasts(deals, snapshots, pairs)
     if not pasts:
         return pd.DataFrame(columns=REPLAY_COLUMNS), pd.DataFrame(columns=DETECTION_COLUMNS).astype({"is_leak": bool})
     scored = _replay(pasts, columns)
-    table = pd.DataFrame([(past.day, len(past.train), len(past.now), *_areas(scored[scored["as_of"] == past.day])) for past in pasts],
-                         columns=REPLAY_COLUMNS).astype({"as_of": "datetime64[ns]"})
+    table = pd.DataFrame(
+        [(past.day, len(past.train), len(past.now), *_areas(scored[scored["as_of"] == past.day])) for past in pasts],
+        columns=REPLAY_COLUMNS,
+    ).astype({"as_of": "datetime64[ns]"})
     changed = {name for name, count in compare_builds(pairs).groupby("column")["changed"].sum().items() if count}
     suspects = [name for name in columns if name in changed]
     fall = float(np.subtract(*_areas(scored)))
@@ -143,10 +194,14 @@ def replay_closings(
         return table, pd.DataFrame(columns=DETECTION_COLUMNS).astype({"is_leak": bool})
     alone = {name: _areas(_replay(pasts, [name])) for name in suspects}
     least = min(FALL_LIMIT, max(now - then for now, then in alone.values()))
-    both, size = _areas(scored), len(scored)
+    both = _areas(scored)
+    size = len(scored)
     said = f"{size:,} later closings are told apart with an area of {both[0]:.2f} with hindsight and {both[1]:.2f} as of before their close"
-    rows = [(name, "replay", f"{said}; by this column alone with {now:.2f} and {then:.2f}", True)
-            for name, (now, then) in alone.items() if now - then >= least]
+    rows = [
+        (name, "replay", f"{said}; by this column alone with {now:.2f} and {then:.2f}", True)
+        for name, (now, then) in alone.items()
+        if now - then >= least
+    ]
     return table, pd.DataFrame(rows, columns=DETECTION_COLUMNS).astype({"is_leak": bool})
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #8d5f4844
@@ -158,10 +213,17 @@ def _static(snapshots: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 def _ask_deals(deals: pd.DataFrame, snapshots: pd.DataFrame, columns: Sequence[str]) -> list[pd.DataFrame]:
     "Ask built and own features, one value per deal: the first that was seen."
     names = {f"candidate {place}": column for place, column in enumerate(columns)}
-    first = snapshots.drop_duplicates("opportunity_id")[["opportunity_id", *columns]].set_axis(["opportunity_id", *names], axis=1)
+    first = snapshots.drop_duplicates("opportunity_id")[["opportunity_id", *columns]].set_axis(
+        ["opportunity_id", *names], axis=1
+    )
     table = deals.merge(first, on="opportunity_id", validate="one_to_one")
     fixed = [place for place, column in names.items() if column in _static(snapshots, columns)]
-    found = [detect_closed(table, fixed), detect_gaps(table, fixed), detect_wins(table, list(names)), detect_copies(table, list(names))]
+    found = [
+        detect_closed(table, fixed),
+        detect_gaps(table, fixed),
+        detect_wins(table, list(names)),
+        detect_copies(table, list(names)),
+    ]
     return [part.assign(column=part["column"].map(names)) for part in found]
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #0ba9dd2f
@@ -219,14 +281,21 @@ def audit_features(
     "Let every detector ask every candidate."
     allowed = require_reasons(allowed, candidates, "features.allow_leaks")
     if not len(dates):
-        raise CrmError("features.truncation_dates: without a day on which the future is cut away no feature can be trusted; give at least 1.")
+        raise CrmError(
+            "features.truncation_dates: without a day on which the future is cut away no feature can be trusted; give at least 1."
+        )
     pairs = build_twice(deals, dates, build, snapshots)
     checked = compare_builds(pairs)
     extras = [name for name in candidates if name.startswith(EXTRA_PREFIX) and name in deals]
     others = [name for name in candidates if name not in extras]
     table, replayed = replay_closings(deals, snapshots, pairs, candidates)
-    asked = [detect_truncation(checked, candidates), *[ask(deals, extras) for ask in (detect_closed, detect_gaps, detect_wins, detect_copies, detect_totals)],
-             *_ask_deals(deals, snapshots, others), detect_wins_ahead(snapshots, deals, candidates, snapshots["as_of"].max()), replayed]
+    asked = [
+        detect_truncation(checked, candidates),
+        *[ask(deals, extras) for ask in (detect_closed, detect_gaps, detect_wins, detect_copies, detect_totals)],
+        *_ask_deals(deals, snapshots, others),
+        detect_wins_ahead(snapshots, deals, candidates, snapshots["as_of"].max()),
+        replayed,
+    ]
     rows = pd.concat([part for part in asked if len(part)], ignore_index=True)
     order = rows["column"].map({name: place for place, name in enumerate(candidates)}).fillna(-1)
     return Audit(rows.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True), checked, table, allowed)
@@ -244,5 +313,7 @@ def require_no_leak(
         ranked = rows.iloc[np.argsort(rows["detector"].map(list(DETECTORS).index).to_numpy(), kind="stable")]
         also = f"; also found by: {', '.join(ranked['detector'].iloc[1:])}" if len(ranked) > 1 else ""
         said.append(f"{column} ({ranked['detector'].iloc[0]}: {ranked['evidence'].iloc[0]}{also})")
-    raise CrmError(f"These columns know the future: {'; '.join(said)}. Name each in params.yaml, with a reason: under features.leave_out "
-                   "to do without it, or under features.allow_leaks to use it all the same, which every later report will say.")
+    raise CrmError(
+        f"These columns know the future: {'; '.join(said)}. Name each in params.yaml, with a reason: under features.leave_out "
+        "to do without it, or under features.allow_leaks to use it all the same, which every later report will say."
+    )

@@ -14,7 +14,16 @@ import pandas as pd
 
 from ..base.schema import CLOSED_STAGES
 from ..features.snapshots import label_wins
-from .separation import EMPTY, OUTCOME_AUC, SUSPECT_AUC, auc_within, label_bins, cross_fit, share_gap, to_numbers
+from crm_lib.leakage.separation import (
+    EMPTY,
+    OUTCOME_AUC,
+    SUSPECT_AUC,
+    auc_within,
+    cross_fit,
+    label_bins,
+    share_gap,
+    to_numbers,
+)
 
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #18bdd620
 DETECTION_COLUMNS = ["column", "detector", "evidence", "is_leak"]
@@ -38,7 +47,9 @@ def _engaged(deals: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series, list[pd.Seri
 
 def _least_area(scores: pd.Series, is_closed: pd.Series, strata: list[pd.Series]) -> tuple[float, float]:
     known = scores.notna()
-    scores, is_closed, strata = scores[known], is_closed[known], [part[known] for part in strata]
+    scores = scores[known]
+    is_closed = is_closed[known]
+    strata = [part[known] for part in strata]
     found = [auc_within(scores, is_closed, part) for part in strata]
     return min((one for one in found if one[0] == one[0]), default=(0.5, 0.0))
 
@@ -61,7 +72,8 @@ def detect_closed(
     return _detections(found)
 
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #df2f4720
-FILLED_LIMIT, VALUE_LIMIT = 0.1, 0.3
+FILLED_LIMIT = 0.1
+VALUE_LIMIT = 0.3
 
 
 def _least_gap(flag: pd.Series, is_closed: pd.Series, strata: list[pd.Series]) -> tuple[float, float, float]:
@@ -74,7 +86,9 @@ def _least_gap(flag: pd.Series, is_closed: pd.Series, strata: list[pd.Series]) -
 def _flags(values: pd.Series) -> dict[str, tuple[pd.Series, float]]:
     share = values.value_counts(normalize=True)
     names = share.index[share >= 0.02][:40]
-    return {"is filled": (values.notna(), FILLED_LIMIT)} | {f"is {name!r}": (values == name, VALUE_LIMIT) for name in names}
+    return {"is filled": (values.notna(), FILLED_LIMIT)} | {
+        f"is {name!r}": (values == name, VALUE_LIMIT) for name in names
+    }
 
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #feb26996
 def detect_gaps(
@@ -98,17 +112,21 @@ def detect_gaps(
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #0c4ebcfe
 def _decisive(values: pd.Series, is_won: pd.Series, habits: list[pd.Series]) -> str:
     "Name a value whose deals all ended alike, where neither chance nor agents nor products would do that once in a million times."
-    rates = pd.concat([is_won.groupby(habit.astype(str)).transform("mean") for habit in habits] + [is_won * 0 + is_won.mean()], axis=1)
+    rates = pd.concat(
+        [is_won.groupby(habit.astype(str)).transform("mean") for habit in habits] + [is_won * 0 + is_won.mean()], axis=1
+    )
     bins = label_bins(values)
     counts = is_won.groupby(bins).agg(["sum", "count"])
-    for name, (won, deals) in counts[counts["count"] >= 0.05 * len(values)].sort_values("count", ascending=False).iterrows():
+    for name, (won, deals) in (
+        counts[counts["count"] >= 0.05 * len(values)].sort_values("count", ascending=False).iterrows()
+    ):
         if won in (0, deals):
             usual = rates[bins == name].max(axis=1) if won else 1 - rates[bins == name].min(axis=1)
             if np.log(usual).sum() < np.log(1e-6):
                 return f"all {deals:,} deals with the value {name} were {'won' if won else 'lost'}"
     return ""
 
-
+# %% ../../nbs/lib/30_leakage/30_detectors.ipynb #8447a029
 def _area_of_wins(values: pd.Series, is_won: pd.Series, everywhere: pd.Series) -> float:
     numbers = to_numbers(values)
     areas = [auc_within(cross_fit(label_bins(values), is_won), is_won, everywhere)[0]]
@@ -120,20 +138,30 @@ def _area_of_wins(values: pd.Series, is_won: pd.Series, everywhere: pd.Series) -
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #5fda07bb
 MIN_EACH = 20
 
-
+# %% ../../nbs/lib/30_leakage/30_detectors.ipynb #4bf051f9
 def detect_wins(
     deals: pd.DataFrame,  # one row per opportunity, with the columns
     columns: Sequence[str],  # columns to ask
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
     "Ask how well each column tells won from lost deals."
     over = deals[deals["stage"].isin(CLOSED_STAGES)].reset_index(drop=True)
-    is_won, everywhere = over["stage"] == "won", pd.Series("all", index=over.index)
-    is_enough, habits = min(is_won.sum(), (~is_won).sum()) >= MIN_EACH, [over[key] for key in HABITS if key in over]
+    is_won = over["stage"] == "won"
+    everywhere = pd.Series("all", index=over.index)
+    is_enough = min(is_won.sum(), (~is_won).sum()) >= MIN_EACH
+    habits = [over[key] for key in HABITS if key in over]
     found = []
     for column in columns if is_enough else ():
-        area, decisive = _area_of_wins(over[column], is_won, everywhere), _decisive(over[column], is_won, habits)
+        area = _area_of_wins(over[column], is_won, everywhere)
+        decisive = _decisive(over[column], is_won, habits)
         said = f"tells won from lost deals with an area of {area:.2f} (chance: .50)"
-        found.append((column, "won from lost", said if area > OUTCOME_AUC or not decisive else decisive, area > OUTCOME_AUC or bool(decisive)))
+        found.append(
+            (
+                column,
+                "won from lost",
+                said if area > OUTCOME_AUC or not decisive else decisive,
+                area > OUTCOME_AUC or bool(decisive),
+            )
+        )
     return _detections(found)
 
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #4e61d798
@@ -146,14 +174,21 @@ def _likeness(one: pd.Series, other: pd.Series) -> float:
         return 0.0
     return abs(float(np.corrcoef(one[known].rank(), other[known].rank())[0, 1]))
 
-
+# %% ../../nbs/lib/30_leakage/30_detectors.ipynb #0a4d6d48
 def _outcomes(deals: pd.DataFrame) -> dict[str, pd.Series]:
     is_won = deals["stage"] == "won"
     days = (deals["close_date"] - deals["engage_date"]).dt.days.astype(float)
-    value, speed = deals["close_value"].where(is_won), (deals["close_value"] / days.clip(lower=1)).where(is_won)
+    value = deals["close_value"].where(is_won)
+    speed = (deals["close_value"] / days.clip(lower=1)).where(is_won)
     close = to_numbers(deals["close_date"])
-    return {"the value of won deals": value, "the value per day of won deals": speed, "the day of closing": close,
-            "the day of closing of won deals": close.where(is_won), "the duration": days, "the duration of won deals": days.where(is_won)}
+    return {
+        "the value of won deals": value,
+        "the value per day of won deals": speed,
+        "the day of closing": close,
+        "the day of closing of won deals": close.where(is_won),
+        "the duration": days,
+        "the duration of won deals": days.where(is_won),
+    }
 
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #31351e8b
 def _copies(numbers: pd.Series, outcome: pd.Series, known: list[pd.Series]) -> float:
@@ -165,14 +200,15 @@ def _copies(numbers: pd.Series, outcome: pd.Series, known: list[pd.Series]) -> f
     usual = max((_likeness(other[filled], outcome[filled]) for other in known), default=0.0)
     return likeness if 1 - likeness**2 < 0.1 * (1 - usual**2) else 0.0
 
-
+# %% ../../nbs/lib/30_leakage/30_detectors.ipynb #22f7bc96
 def detect_copies(
     deals: pd.DataFrame,  # one row per opportunity, with the columns
     columns: Sequence[str],  # columns to ask; text is passed over
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
     "Ask whether a column is an outcome in other words."
     over = deals[deals["stage"].isin(CLOSED_STAGES) & deals["engage_date"].notna()].reset_index(drop=True)
-    outcomes, known = _outcomes(over), [to_numbers(over[name]) for name in ("engage_date", "list_price") if name in over]
+    outcomes = _outcomes(over)
+    known = [to_numbers(over[name]) for name in ("engage_date", "list_price") if name in over]
     found = []
     for column in columns:
         numbers = to_numbers(over[column])
@@ -181,35 +217,74 @@ def detect_copies(
             forms.append((over[column] - over["engage_date"]).dt.days.astype(float))
         tried = [(_copies(form, outcome, known), name) for form in forms for name, outcome in outcomes.items()]
         best, name = max(tried, key=lambda one: round(one[0], 3), default=(0.0, ""))
-        said = f"orders the deals as {name} does (rank correlation {best:.3f})" if best else "orders the deals unlike any outcome"
+        said = (
+            f"orders the deals as {name} does (rank correlation {best:.3f})"
+            if best
+            else "orders the deals unlike any outcome"
+        )
         found.append((column, "copy of an outcome", said, best > 0))
     return _detections(found)
 
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #e4ec4d8f
-KEYS = (("sales_agent",), ("manager",), ("regional_office",), ("product",), ("series",), ("account",), ("sector",),
-        ("office_location",), ("sales_agent", "product"))
+KEYS = (
+    ("sales_agent",),
+    ("manager",),
+    ("regional_office",),
+    ("product",),
+    ("series",),
+    ("account",),
+    ("sector",),
+    ("office_location",),
+    ("sales_agent", "product"),
+)
 
-
+# %% ../../nbs/lib/30_leakage/30_detectors.ipynb #29668ad7
 def _totals(deals: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
     "Count and average, per value of the key, over the whole table."
-    is_closed, is_won, value = deals["stage"].isin(CLOSED_STAGES), deals["stage"] == "won", deals["close_value"]
+    is_closed = deals["stage"].isin(CLOSED_STAGES)
+    is_won = deals["stage"] == "won"
+    value = deals["close_value"]
     days = (deals["close_date"] - deals["engage_date"]).dt.days
-    frame = pd.DataFrame({"deals": 1.0, "won deals": is_won * 1.0, "closed deals": is_closed * 1.0, "engaged": deals["engage_date"].notna() * 1.0,
-                          "sum": value.fillna(0), "closed value": value.where(is_closed), "won value": value.where(is_won), "days": days,
-                          "won days": days.where(is_won)})
+    frame = pd.DataFrame(
+        {
+            "deals": 1.0,
+            "won deals": is_won * 1.0,
+            "closed deals": is_closed * 1.0,
+            "engaged": deals["engage_date"].notna() * 1.0,
+            "sum": value.fillna(0),
+            "closed value": value.where(is_closed),
+            "won value": value.where(is_won),
+            "days": days,
+            "won days": days.where(is_won),
+        }
+    )
     by = frame.groupby([deals[name] for name in key])
-    total, mean, middle = by[["deals", "won deals", "closed deals", "engaged", "sum"]].sum(), by.mean(), by.median()
-    return pd.DataFrame({
-        "number of deals": total["deals"], "number of engaged deals": total["engaged"], "number of won deals": total["won deals"],
-        "number of closed deals": total["closed deals"], "number of lost deals": total["closed deals"] - total["won deals"],
-        "number of open deals": total["engaged"] - total["closed deals"],
-        "win rate of closed deals": total["won deals"] / total["closed deals"].replace(0, np.nan),
-        "share of deals won": mean["won deals"], "share of engaged deals won": total["won deals"] / total["engaged"].replace(0, np.nan),
-        "sum of values": total["sum"], "mean value of all deals": mean["sum"], "mean value of closed deals": mean["closed value"],
-        "mean value of won deals": mean["won value"], "median value of closed deals": middle["closed value"],
-        "median value of won deals": middle["won value"],
-        "mean duration": mean["days"], "mean duration of won deals": mean["won days"], "median duration": middle["days"],
-        "median duration of won deals": middle["won days"]})
+    total = by[["deals", "won deals", "closed deals", "engaged", "sum"]].sum()
+    mean = by.mean()
+    middle = by.median()
+    return pd.DataFrame(
+        {
+            "number of deals": total["deals"],
+            "number of engaged deals": total["engaged"],
+            "number of won deals": total["won deals"],
+            "number of closed deals": total["closed deals"],
+            "number of lost deals": total["closed deals"] - total["won deals"],
+            "number of open deals": total["engaged"] - total["closed deals"],
+            "win rate of closed deals": total["won deals"] / total["closed deals"].replace(0, np.nan),
+            "share of deals won": mean["won deals"],
+            "share of engaged deals won": total["won deals"] / total["engaged"].replace(0, np.nan),
+            "sum of values": total["sum"],
+            "mean value of all deals": mean["sum"],
+            "mean value of closed deals": mean["closed value"],
+            "mean value of won deals": mean["won value"],
+            "median value of closed deals": middle["closed value"],
+            "median value of won deals": middle["won value"],
+            "mean duration": mean["days"],
+            "mean duration of won deals": mean["won days"],
+            "median duration": middle["days"],
+            "median duration of won deals": middle["won days"],
+        }
+    )
 
 # %% ../../nbs/lib/30_leakage/30_detectors.ipynb #323ce0b4
 def _pearson(one: pd.Series, other: pd.Series) -> float:
@@ -222,21 +297,29 @@ def _pearson(one: pd.Series, other: pd.Series) -> float:
 def _is_close(values: pd.Series, total: pd.Series) -> bool:
     "Tell whether a straight line through the totals meets every value within 2 %; one large value alone makes any correlation high."
     known = values.notna() & total.notna()
-    values, total = values[known], total[known]
+    values = values[known]
+    total = total[known]
     away = values - values.mean() - values.cov(total) / total.var() * (total - total.mean())
     return bool((away.abs() <= 0.02 * values.abs() + 1e-9 * values.abs().max()).all())
 
-
+# %% ../../nbs/lib/30_leakage/30_detectors.ipynb #ca2c4c71
 def _is_rounded(values: pd.Series, total: pd.Series) -> bool:
     values, total = values.dropna(), total[values.notna()]
-    return any(np.allclose((total * scale).round(digits), values, rtol=0, atol=1e-9) for scale in (1, 100) for digits in range(5))
+    return any(
+        np.allclose((total * scale).round(digits), values, rtol=0, atol=1e-9)
+        for scale in (1, 100)
+        for digits in range(5)
+    )
 
-
+# %% ../../nbs/lib/30_leakage/30_detectors.ipynb #d4239f2a
 def _repeats(deals: pd.DataFrame, column: str, key: tuple[str, ...], totals: pd.DataFrame) -> tuple[float, str]:
     "Return the correlation with the total that the column repeats, and its name; 0 where it repeats none."
     by = deals.groupby(list(key))
-    values, spread = by[column].mean(), by[column].max() - by[column].min()
-    is_fixed = (spread.fillna(0) <= 1e-9 * values.abs().fillna(0).clip(lower=1e-9)).all() and deals[column].notna().sum() >= 3 * values.notna().sum()
+    values = by[column].mean()
+    spread = by[column].max() - by[column].min()
+    is_fixed = (spread.fillna(0) <= 1e-9 * values.abs().fillna(0).clip(lower=1e-9)).all() and deals[
+        column
+    ].notna().sum() >= 3 * values.notna().sum()
     if not is_fixed or values.nunique() < 5:
         return 0.0, ""
     best, name = max((_pearson(values, totals[name]), name) for name in totals)
@@ -253,12 +336,18 @@ def detect_totals(
     "Ask whether a column repeats a statistic of the whole table."
     totals = {key: _totals(deals, key) for key in KEYS if set(key) <= set(deals)}
     kept = {name for key in totals for name in key} | {"list_price"}
-    numbers = deals[[name for name in deals if name in kept]].assign(**{column: to_numbers(deals[column]) for column in columns})
+    numbers = deals[[name for name in deals if name in kept]].assign(
+        **{column: to_numbers(deals[column]) for column in columns}
+    )
     found = []
     for column in [name for name in columns if numbers[name].notna().any()]:
         tried = [(*_repeats(numbers, column, key, table), key) for key, table in totals.items()]
         best, name, key = max(tried, default=(0.0, "", ()))
-        said = f"repeats the {name} of each {' and '.join(key)} over all data (correlation {best:.4f})" if best else "repeats no total of the table"
+        said = (
+            f"repeats the {name} of each {' and '.join(key)} over all data (correlation {best:.4f})"
+            if best
+            else "repeats no total of the table"
+        )
         found.append((column, "total over all data", said, best > 0))
     return _detections(found)
 
@@ -273,7 +362,8 @@ def detect_wins_ahead(
     "Ask how well each column alone tells on later days what is won within the horizon."
     label = label_wins(snapshots, deals, horizon, known_until)
     rows = snapshots[label.notna()].reset_index(drop=True)
-    is_won, days = label.dropna().reset_index(drop=True) == 1, rows["as_of"]
+    is_won = label.dropna().reset_index(drop=True) == 1
+    days = rows["as_of"]
     is_late = days > days.quantile(0.5)
     is_early = days + pd.Timedelta(days=horizon) <= days[is_late].min()
     if min(is_won[is_early].sum(), is_won[is_late].sum(), (~is_won)[is_late].sum()) < MIN_EACH:
@@ -285,7 +375,9 @@ def detect_wins_ahead(
             numbers = rows[column].map(is_won[is_early].groupby(rows.loc[is_early, column]).mean())
         numbers = numbers.fillna(numbers.min() - 1).fillna(0.0)
         before, _ = auc_within(numbers[is_early], is_won[is_early], rows.loc[is_early, "as_of"])
-        area, _ = auc_within(numbers[is_late] * (1 if before >= 0.5 else -1), is_won[is_late], rows.loc[is_late, "as_of"])
+        area, _ = auc_within(
+            numbers[is_late] * (1 if before >= 0.5 else -1), is_won[is_late], rows.loc[is_late, "as_of"]
+        )
         said = f"tells which open deals are won within {horizon} days with an area of {area:.2f} on the later days (chance: .50)"
         found.append((column, "wins ahead", said, area > OUTCOME_AUC))
     return _detections(found)

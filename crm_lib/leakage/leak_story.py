@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days
+from ..base.config import CrmError
 from ..base.metrics import score_forecast
 from ..base.schema import CLOSED_STAGES
 from ..features.snapshots import known_at, take_snapshots
@@ -55,22 +55,46 @@ def _count(deals: pd.DataFrame, key: str) -> pd.Series:
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #4c51e684
 def popular_features(
     deals: pd.DataFrame,  # one row per opportunity: the finished table, or one from known_at
-) -> pd.DataFrame:  # opportunity_id and the columns of POPULAR (float), one row per deal; what is not written stays missing
+) -> (
+    pd.DataFrame
+):  # opportunity_id and the columns of POPULAR (float), one row per deal; what is not written stays missing
     "Compute the columns that public projects compute, from the whole table given."
     value = deals["close_value"].astype(float).clip(lower=0)
     days = (deals["close_date"] - deals["engage_date"]).dt.days.astype(float)
-    columns = {"close_value_log": np.log1p(value), "sales_velocity": value / days.clip(lower=1), "sales_cycle_days": days}
-    columns |= {f"{name}_win_rate": _win_rate(deals, key) for name, key in (("agent", "sales_agent"), ("product", "product"), ("sector", "sector"))}
-    columns |= {"agent_deals": _count(deals, "sales_agent"), "account_deals": _count(deals, "account"),
-                "account_known": deals["account"].notna().astype(float)}
+    columns = {
+        "close_value_log": np.log1p(value),
+        "sales_velocity": value / days.clip(lower=1),
+        "sales_cycle_days": days,
+    }
+    columns |= {
+        f"{name}_win_rate": _win_rate(deals, key)
+        for name, key in (("agent", "sales_agent"), ("product", "product"), ("sector", "sector"))
+    }
+    columns |= {
+        "agent_deals": _count(deals, "sales_agent"),
+        "account_deals": _count(deals, "account"),
+        "account_known": deals["account"].notna().astype(float),
+    }
     columns |= {name: deals[name].astype(float) for name in ("account_revenue", "employees", "list_price")}
     return pd.DataFrame({"opportunity_id": deals["opportunity_id"], **columns}).reset_index(drop=True)
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #196d4efe
-_NEEDED = ["opportunity_id", "sales_agent", "product", "list_price", "account", "sector", "account_revenue", "employees", "stage", "engage_date",
-           "close_date", "close_value"]
+_NEEDED = [
+    "opportunity_id",
+    "sales_agent",
+    "product",
+    "list_price",
+    "account",
+    "sector",
+    "account_revenue",
+    "employees",
+    "stage",
+    "engage_date",
+    "close_date",
+    "close_value",
+]
 
-
+# %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #8dd30653
 def _closing_days(closed: pd.DataFrame, most_days: int) -> np.ndarray:
     if most_days < 1:
         raise CrmError(f"leak_story.most_days: {most_days!r} is no number of days; give at least 1.")
@@ -81,19 +105,26 @@ def _closing_days(closed: pd.DataFrame, most_days: int) -> np.ndarray:
 def fit_twice(
     deals: pd.DataFrame,  # one row per opportunity
     most_days: int = 600,  # closing days looked at, at most; beyond that an even choice of them
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # closed deals by day of closing: opportunity_id, close_date, is_won, POPULAR; now, and the day before the close
+) -> tuple[
+    pd.DataFrame, pd.DataFrame
+]:  # closed deals by day of closing: opportunity_id, close_date, is_won, POPULAR; now, and the day before the close
     "Compute the popular columns of closed deals from the finished table and from the table of the day before each close."
     kept = deals[_NEEDED]
     closed = kept[kept["stage"].isin(CLOSED_STAGES) & (kept["close_date"] > kept["engage_date"])]
     days = _closing_days(closed, most_days)
-    closed = closed[np.isin(as_days(closed["close_date"]), days)].sort_values(["close_date", "opportunity_id"], ignore_index=True)
+    closed = closed[np.isin(as_days(closed["close_date"]), days)].sort_values(
+        ["close_date", "opportunity_id"], ignore_index=True
+    )
     parts = []
     for day, ids in closed["opportunity_id"].groupby(as_days(closed["close_date"])):
         table = popular_features(known_at(kept, day - pd.Timedelta(days=1)))
         parts.append(table[table["opportunity_id"].isin(ids)])
     head = closed[["opportunity_id", "close_date"]].assign(is_won=closed["stage"] == "won")
     now = popular_features(kept)
-    now, then = (head.merge(part, on="opportunity_id", validate="one_to_one") for part in (now, pd.concat(parts or [now.iloc[:0]])))
+    now, then = (
+        head.merge(part, on="opportunity_id", validate="one_to_one")
+        for part in (now, pd.concat(parts or [now.iloc[:0]]))
+    )
     return now, then
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #ab440628
@@ -108,7 +139,9 @@ def split_deals(
 ) -> np.ndarray:  # bool, is the deal in the test? shape (n,)
     "Choose the test deals as public projects do."
     if isinstance(test_share, bool) or not isinstance(test_share, (int, float)) or not 0 < test_share < 1:
-        raise CrmError(f"leak_story.test_share: {test_share!r} is no share; give a number between 0 and 1, such as 0.2.")
+        raise CrmError(
+            f"leak_story.test_share: {test_share!r} is no share; give a number between 0 and 1, such as 0.2."
+        )
     if split == "by time":
         return (seen["close_date"] > seen["close_date"].quantile(1 - test_share)).to_numpy()
     is_test = np.zeros(len(seen), dtype=bool)
@@ -126,7 +159,8 @@ def _columns(seen: pd.DataFrame) -> list[str]:
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #b7debed1
 def _interval(is_won: np.ndarray, score: np.ndarray, draws: int, seed: int) -> tuple[float, float]:
-    rng, place = np.random.default_rng(seed), np.unique(score, return_inverse=True)[1]
+    rng = np.random.default_rng(seed)
+    place = np.unique(score, return_inverse=True)[1]
     areas = []
     for _ in range(draws):
         weight = np.bincount(rng.integers(0, len(score), len(score)), minlength=len(score))
@@ -140,23 +174,38 @@ def _interval(is_won: np.ndarray, score: np.ndarray, draws: int, seed: int) -> t
 MODELS: dict[str, Callable[[int], object]] = {
     "logistic regression": lambda seed: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
     "random forest": lambda seed: RandomForestClassifier(100, min_samples_leaf=5, random_state=seed, n_jobs=1),
-    "XGBoost": lambda seed: xgb.XGBClassifier(n_estimators=100, max_depth=4, learning_rate=0.1, n_jobs=1, random_state=seed),
+    "XGBoost": lambda seed: xgb.XGBClassifier(
+        n_estimators=100, max_depth=4, learning_rate=0.1, n_jobs=1, random_state=seed
+    ),
 }
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #138c8a69
-FINISHED, BEFORE_ZERO, BEFORE_MEDIAN, TOLD, NOTHING = "finished table", "day before, gaps 0", "day before, gaps median", "closing day told", "nothing known"
+FINISHED = "finished table"
+BEFORE_ZERO = "day before, gaps 0"
+BEFORE_MEDIAN = "day before, gaps median"
+TOLD = "closing day told"
+NOTHING = "nothing known"
 
-
-def _test_matrices(now: pd.DataFrame, then: pd.DataFrame, is_test: np.ndarray, columns: Sequence[str]) -> dict[str, np.ndarray]:
+# %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #57bfeb31
+def _test_matrices(
+    now: pd.DataFrame, then: pd.DataFrame, is_test: np.ndarray, columns: Sequence[str]
+) -> dict[str, np.ndarray]:
     middle = now.loc[~is_test, columns].median().fillna(0.0)
-    views = {FINISHED: now[columns].fillna(0.0), BEFORE_ZERO: then[columns].fillna(0.0), BEFORE_MEDIAN: then[columns].fillna(middle)}
+    views = {
+        FINISHED: now[columns].fillna(0.0),
+        BEFORE_ZERO: then[columns].fillna(0.0),
+        BEFORE_MEDIAN: then[columns].fillna(middle),
+    }
     return {view: frame[is_test].to_numpy(dtype=float) for view, frame in views.items()}
 
-
-def _forecasts(now: pd.DataFrame, then: pd.DataFrame, is_test: np.ndarray, seed: int) -> dict[tuple[str, str], np.ndarray]:
+# %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #2800e00a
+def _forecasts(
+    now: pd.DataFrame, then: pd.DataFrame, is_test: np.ndarray, seed: int
+) -> dict[tuple[str, str], np.ndarray]:
     columns = _columns(now)
     tests = _test_matrices(now, then, is_test, columns)
-    X, y = now.loc[~is_test, columns].fillna(0.0).to_numpy(dtype=float), now.loc[~is_test, "is_won"].to_numpy(dtype=int)
+    X = now.loc[~is_test, columns].fillna(0.0).to_numpy(dtype=float)
+    y = now.loc[~is_test, "is_won"].to_numpy(dtype=int)
     found = {}
     for model, make in MODELS.items():
         fitted = make(seed).fit(X, y)
@@ -168,13 +217,15 @@ def _references(now: pd.DataFrame, is_test: np.ndarray, calendar: FiscalCalendar
     month = pd.Series(calendar.month_of_quarter(now["close_date"]), index=now.index)
     usual = float(now.loc[~is_test, "is_won"].mean())
     rates = now.loc[~is_test, "is_won"].groupby(month[~is_test]).mean()
-    return {("month of the quarter", TOLD): month[is_test].map(rates).fillna(usual).to_numpy(dtype=float),
-            ("always the usual share", NOTHING): np.full(int(is_test.sum()), usual)}
+    return {
+        ("month of the quarter", TOLD): month[is_test].map(rates).fillna(usual).to_numpy(dtype=float),
+        ("always the usual share", NOTHING): np.full(int(is_test.sum()), usual),
+    }
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #6f4f9a1c
 STORY_COLUMNS = ["split", "model", "view", "n", "auc", "low", "high", "accuracy", "majority_accuracy", "brier_skill"]
 
-
+# %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #f646cc02
 def score_story(
     now: pd.DataFrame,  # from fit_twice: the finished table
     then: pd.DataFrame,  # from fit_twice: the day before each close
@@ -190,9 +241,21 @@ def score_story(
         if not _is_enough(now["is_won"], is_test):
             continue
         is_won = now.loc[is_test, "is_won"].to_numpy(dtype=bool)
-        for (model, view), forecast in (_forecasts(now, then, is_test, seed) | _references(now, is_test, calendar)).items():
+        for (model, view), forecast in (
+            _forecasts(now, then, is_test, seed) | _references(now, is_test, calendar)
+        ).items():
             low, high = _interval(is_won, forecast, draws, seed)
-            rows.append({"split": split, "model": model, "view": view, "n": len(is_won), "low": low, "high": high, **score_forecast(is_won, forecast)})
+            rows.append(
+                {
+                    "split": split,
+                    "model": model,
+                    "view": view,
+                    "n": len(is_won),
+                    "low": low,
+                    "high": high,
+                    **score_forecast(is_won, forecast),
+                }
+            )
     return pd.DataFrame(rows, columns=STORY_COLUMNS)
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #26bee238
@@ -210,20 +273,30 @@ def score_columns(
     then: pd.DataFrame,  # from fit_twice: the day before each close
     test_share: float = 0.2,  # share of the deals kept for the test, drawn at random
     seed: int = 0,  # seed of the split
-) -> pd.DataFrame:  # column, what, auc_now, auc_before; columns without any value are left out, and all where deals are too few
+) -> (
+    pd.DataFrame
+):  # column, what, auc_now, auc_before; columns without any value are left out, and all where deals are too few
     "Measure how well each column alone tells won from lost test deals, with and without hindsight."
-    is_test, rows = split_deals(now, "random", test_share, seed), []
+    is_test = split_deals(now, "random", test_share, seed)
+    rows = []
     for column in _columns(now) if _is_enough(now["is_won"], is_test) else ():
-        now_, then_ = now[column].fillna(0.0), then[column].fillna(0.0)
+        now_ = now[column].fillna(0.0)
+        then_ = then[column].fillna(0.0)
         learned = auc_within(now_[~is_test], now.loc[~is_test, "is_won"], pd.Series(0, index=now.index[~is_test]))[0]
-        sign, is_won, everywhere = (1 if learned >= 0.5 else -1), now.loc[is_test, "is_won"], pd.Series(0, index=now.index[is_test])
+        sign = 1 if learned >= 0.5 else -1
+        is_won = now.loc[is_test, "is_won"]
+        everywhere = pd.Series(0, index=now.index[is_test])
         areas = [auc_within(sign * values[is_test], is_won, everywhere)[0] for values in (now_, then_)]
         rows.append((column, POPULAR[column], *areas))
-    return pd.DataFrame(rows, columns=["column", "what", "auc_now", "auc_before"]).astype({"auc_now": float, "auc_before": float})
+    return pd.DataFrame(rows, columns=["column", "what", "auc_now", "auc_before"]).astype(
+        {"auc_now": float, "auc_before": float}
+    )
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #4169b397
 def _build(deals: pd.DataFrame, dates: Sequence[object]) -> pd.DataFrame:
-    return take_snapshots(deals, dates, ()).merge(popular_features(deals), on="opportunity_id", how="left", validate="many_to_one")
+    return take_snapshots(deals, dates, ()).merge(
+        popular_features(deals), on="opportunity_id", how="left", validate="many_to_one"
+    )
 
 
 def audit_popular(
@@ -233,7 +306,8 @@ def audit_popular(
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak: one row per column and detector
     "Let every detector ask the popular columns."
     own = deals[_NEEDED]
-    snapshots, whole = _build(own, as_of), popular_features(own)
+    snapshots = _build(own, as_of)
+    whole = popular_features(own)
     columns = _columns(whole)
     totals = detect_totals(deals.assign(**{name: whole[name].to_numpy() for name in columns}), columns)
     asked = pd.concat([audit_features(own, snapshots, _build, tried, columns).asked, totals], ignore_index=True)
@@ -247,4 +321,7 @@ def name_detectors(
     "Name, per column, the detectors that catch it."
     loud = asked[asked["is_leak"]].groupby("column")["detector"]
     table = pd.DataFrame({"column": asked["column"].unique()})
-    return table.assign(caught_by=table["column"].map(loud.agg(", ".join)).fillna("none"), detectors=table["column"].map(loud.size()).fillna(0).astype(int))
+    return table.assign(
+        caught_by=table["column"].map(loud.agg(", ".join)).fillna("none"),
+        detectors=table["column"].map(loud.size()).fillna(0).astype(int),
+    )

@@ -17,9 +17,12 @@ def auc_within(
     scores: pd.Series,  # numbers, higher for what is more likely positive
     is_positive: pd.Series,  # bool, aligned with the scores
     strata: pd.Series,  # only rows of the same stratum are compared
-) -> tuple[float, float]:  # area under the curve (0-1) and its standard error under chance; missing where no pair exists
+) -> tuple[
+    float, float
+]:  # area under the curve (0-1) and its standard error under chance; missing where no pair exists
     "Measure how well scores tell positive rows from others of the same stratum."
-    codes, is_yes = pd.factorize(strata)[0], is_positive.to_numpy(dtype=bool)
+    codes = pd.factorize(strata)[0]
+    is_yes = is_positive.to_numpy(dtype=bool)
     ranks = scores.groupby(codes).rank().to_numpy()
     size = np.bincount(codes)
     yes = np.bincount(codes[is_yes], minlength=len(size))
@@ -35,16 +38,21 @@ def share_gap(
     flag: pd.Series,  # bool, such as "is filled"
     is_positive: pd.Series,  # bool, aligned with the flag
     strata: pd.Series,  # only rows of the same stratum are compared
-) -> tuple[float, float, float]:  # share among positive rows, among the others, standard error of their difference under chance
+) -> tuple[
+    float, float, float
+]:  # share among positive rows, among the others, standard error of their difference under chance
     "Compare how often a flag is set among positive rows and among others of the same stratum."
-    codes, is_yes, is_set = pd.factorize(strata)[0], is_positive.to_numpy(dtype=bool), flag.to_numpy(dtype=bool)
+    codes = pd.factorize(strata)[0]
+    is_yes = is_positive.to_numpy(dtype=bool)
+    is_set = flag.to_numpy(dtype=bool)
     size = np.bincount(codes).astype(float)
     yes, both, either = (np.bincount(codes[rows], minlength=len(size)) for rows in (is_yes, is_yes & is_set, is_set))
     mixed = (yes > 0) & (yes < size)
     if not mixed.any():
         return float("nan"), float("nan"), float("nan")
     size, yes, both, either = (counts[mixed] for counts in (size, yes, both, either))
-    weight, share = yes * (size - yes) / size, either / size
+    weight = yes * (size - yes) / size
+    share = either / size
     error = np.sqrt((weight * share * (1 - share) * size / (size - 1)).sum()) / weight.sum()
     mean = [(weight * part).sum() / weight.sum() for part in (both / yes, (either - both) / (size - yes))]
     return float(mean[0]), float(mean[1]), float(error)
@@ -57,8 +65,12 @@ def cross_fit(
     prior: float = 5.0,  # rows' worth of shrinkage towards the overall mean
 ) -> pd.Series:  # a score per row
     "Score each row by the mean target of its name in the other folds."
-    frame = pd.DataFrame({"name": groups.astype(object), "fold": np.arange(len(groups)) % folds, "target": target.astype(float)}, index=groups.index)
-    named, folded = frame.groupby("name")["target"], frame.groupby(["name", "fold"])["target"]
+    frame = pd.DataFrame(
+        {"name": groups.astype(object), "fold": np.arange(len(groups)) % folds, "target": target.astype(float)},
+        index=groups.index,
+    )
+    named = frame.groupby("name")["target"]
+    folded = frame.groupby(["name", "fold"])["target"]
     total = named.transform("sum") - folded.transform("sum")
     count = named.transform("count") - folded.transform("count")
     return (total + prior * frame["target"].mean()) / (count + prior)
@@ -93,7 +105,9 @@ def label_bins(
     return names.where(numbers.notna(), EMPTY)
 
 # %% ../../nbs/lib/30_leakage/10_separation.ipynb #53259eeb
-SUSPECT_AUC, HABIT_AUC, OUTCOME_AUC = 0.65, 0.8, 0.95
+SUSPECT_AUC = 0.65
+HABIT_AUC = 0.8
+OUTCOME_AUC = 0.95
 
 
 def _as_scores(values: pd.Series, is_positive: pd.Series) -> pd.Series:
@@ -102,7 +116,9 @@ def _as_scores(values: pd.Series, is_positive: pd.Series) -> pd.Series:
 
 
 def _measure(values: pd.Series, is_positive: pd.Series, strata: pd.Series) -> tuple[float, float, bool]:
-    known, areas, is_loud = values.notna(), [], False
+    known = values.notna()
+    areas = []
+    is_loud = False
     by_value = auc_within(_as_scores(values[known], is_positive[known]), is_positive[known], strata[known])
     by_gap = auc_within(known.astype("float64"), is_positive, strata)
     value_limit = HABIT_AUC if values.name in (*fixed_columns(), "opportunity_id", "engage_date") else SUSPECT_AUC
@@ -134,7 +150,8 @@ def column_audit(
     engaged = deals[deals["engage_date"].notna()].reset_index(drop=True)
     is_closed = engaged["stage"].isin(CLOSED_STAGES)
     over = engaged[is_closed].reset_index(drop=True)
-    month, all_months = engaged["engage_date"].dt.to_period("M").astype(str), pd.Series("all", index=over.index)
+    month = engaged["engage_date"].dt.to_period("M").astype(str)
+    all_months = pd.Series("all", index=over.index)
     rows = []
     for column in deals.columns.drop("opportunity_id"):
         closed = _measure(engaged[column], is_closed, month)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import as_days
+from ..base.config import CrmError
 from ..features.snapshots import known_at
 
 # %% ../../nbs/lib/30_leakage/20_truncation.ipynb #ccef6add
@@ -22,7 +22,8 @@ Builder = Callable[[pd.DataFrame, Sequence[object]], pd.DataFrame]
 def _changed(whole: pd.Series, cut: pd.Series) -> pd.Series:
     both_missing = whole.isna() & cut.isna()
     if pd.api.types.is_numeric_dtype(whole) and pd.api.types.is_numeric_dtype(cut):
-        whole, cut = whole.astype(float), cut.astype(float)
+        whole = whole.astype(float)
+        cut = cut.astype(float)
         return ~both_missing & ~((whole == cut) | ((whole - cut).abs() <= 1e-9 * (1 + whole.abs().replace(np.inf, 0))))
     return ~both_missing & (whole.astype(str) != cut.astype(str))
 
@@ -31,8 +32,11 @@ def build_twice(
     deals: pd.DataFrame,  # one row per opportunity
     dates: Sequence[object],  # as-of dates to try
     build: Builder,  # makes feature snapshots from a deals table and as-of dates
-    snapshots: pd.DataFrame | None = None,  # what `build` gave for the whole table, many dates; None builds each date alone
-) -> dict[np.datetime64, tuple[pd.DataFrame, pd.DataFrame]]:  # as-of date -> features from the whole table, features from the cut one
+    snapshots: pd.DataFrame
+    | None = None,  # what `build` gave for the whole table, many dates; None builds each date alone
+) -> dict[
+    np.datetime64, tuple[pd.DataFrame, pd.DataFrame]
+]:  # as-of date -> features from the whole table, features from the cut one
     "Build the features of each date from the whole table and from the table cut at that date."
     days = None if snapshots is None else np.unique(as_days(snapshots["as_of"]))
     pairs = {}
@@ -62,7 +66,9 @@ def compare_builds(
             differs = _changed(whole[column], cut[column])
             example = differs[differs].index[0][1] if differs.any() else ""
             rows.append((day, column, len(whole), int(differs.sum()), example))
-    return pd.DataFrame(rows, columns=["as_of", "column", "rows", "changed", "example"]).astype({"as_of": "datetime64[ns]"})
+    return pd.DataFrame(rows, columns=["as_of", "column", "rows", "changed", "example"]).astype(
+        {"as_of": "datetime64[ns]"}
+    )
 
 # %% ../../nbs/lib/30_leakage/20_truncation.ipynb #568bd190
 def truncation_check(
@@ -82,7 +88,11 @@ def require_no_future(
     if leaks.empty:
         return
     named = leaks.sort_values("changed", ascending=False).drop_duplicates("column")
-    found = "; ".join(f"{row.column} (as of {row.as_of.date()}: {row.changed} of {row.rows} rows differ{f', e.g. {row.example}' if row.example else ''})"
-                      for row in named.itertuples())
-    raise CrmError(f"These columns change when the future is cut away, so they know it: {found}. Take them out of the features, or build them from "
-                   "what lay before the as-of date.")
+    found = "; ".join(
+        f"{row.column} (as of {row.as_of.date()}: {row.changed} of {row.rows} rows differ{f', e.g. {row.example}' if row.example else ''})"
+        for row in named.itertuples()
+    )
+    raise CrmError(
+        f"These columns change when the future is cut away, so they know it: {found}. Take them out of the features, or build them from "
+        "what lay before the as-of date."
+    )

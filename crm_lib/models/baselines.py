@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar
-from ..features.exposure import AGE_EDGES, Grid, count_exposure, cells_ahead
+from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from .incidence import IncidenceModel, WinTable, closed_deals, single_as_of
 
 # %% ../../nbs/lib/35_models/20_baselines.ipynb #8cec0385
@@ -40,9 +40,14 @@ class AgeCurve(IncidenceModel):
         """Count who is at risk at each age; X holds each deal once, at the day from which it is watched."""
         enter = X["age_days"].to_numpy()
         leave = enter + y["duration"].to_numpy()
-        size, event = int(leave.max(initial=0)) + 2, y["event"].to_numpy()
-        at_risk = np.cumsum(np.bincount(enter + 1, minlength=size + 1) - np.bincount(leave + 1, minlength=size + 1))[:size]
-        self.won_, self.lost_ = (np.bincount(leave[event == kind], minlength=size)[:size] / np.maximum(at_risk, 1) for kind in (1, 2))
+        size = int(leave.max(initial=0)) + 2
+        event = y["event"].to_numpy()
+        at_risk = np.cumsum(np.bincount(enter + 1, minlength=size + 1) - np.bincount(leave + 1, minlength=size + 1))[
+            :size
+        ]
+        self.won_, self.lost_ = (
+            np.bincount(leave[event == kind], minlength=size)[:size] / np.maximum(at_risk, 1) for kind in (1, 2)
+        )
         return self
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,8 +63,15 @@ class AgeCurve(IncidenceModel):
 class PhaseTable(IncidenceModel):
     """Closing hazard by age bin x month of the fiscal quarter, times P(won | month)."""
 
-    def __init__(self, calendar: FiscalCalendar = FiscalCalendar(), age_edges: tuple[int, ...] = AGE_EDGES, win_prior: float = 5.0):
-        self.calendar, self.age_edges, self.win_prior = calendar, age_edges, win_prior
+    def __init__(
+        self,
+        calendar: FiscalCalendar = FiscalCalendar(),
+        age_edges: tuple[int, ...] = AGE_EDGES,
+        win_prior: float = 5.0,
+    ):
+        self.calendar = calendar
+        self.age_edges = age_edges
+        self.win_prior = win_prior
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> "PhaseTable":
         """Count days at risk and closings per cell; X holds each deal once, at the day from which it is watched."""

@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
+from ..base.config import CrmError
 from ..base.metrics import log_odds, reliability
 from .incidence import IncidenceModel, single_as_of
 
@@ -39,13 +39,18 @@ def _climb(design: np.ndarray, is_won: np.ndarray, weight: np.ndarray, start: np
             break
     return at
 
-
-def _fit_sigmoid(probability: np.ndarray, is_won: np.ndarray, weight: np.ndarray, penalty: float = 2.0) -> dict[str, float]:
+# %% ../../nbs/lib/35_models/60_calibration.ipynb #87dd2c4a
+def _fit_sigmoid(
+    probability: np.ndarray, is_won: np.ndarray, weight: np.ndarray, penalty: float = 2.0
+) -> dict[str, float]:
     "Find offset and slope on the log-odds."
     ones = np.ones((len(probability), 1))
-    offset, slope = _climb(np.column_stack([ones, log_odds(probability)]), is_won, weight, np.array([0.0, 1.0]), penalty)
+    offset, slope = _climb(
+        np.column_stack([ones, log_odds(probability)]), is_won, weight, np.array([0.0, 1.0]), penalty
+    )
     if slope < 0:
-        offset, slope = _climb(ones, is_won, weight, np.zeros(1), penalty)[0], 0.0
+        offset = _climb(ones, is_won, weight, np.zeros(1), penalty)[0]
+        slope = 0.0
     return {"offset": float(offset), "slope": float(slope)}
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #06c481ac
@@ -80,10 +85,18 @@ def _check_evidence(probability: np.ndarray, is_won: np.ndarray, weight: np.ndar
     if not len(probability) == len(is_won) == len(weight) or len(probability) == 0:
         found = f"{len(probability)} forecasts came with {len(is_won)} outcomes and {len(weight)} weights"
         raise CrmError(f"{found}: a calibration map needs one of each, and some.")
-    if not ((probability >= 0) & (probability <= 1)).all() or not np.isin(is_won, (0, 1)).all() or not (np.isfinite(weight) & (weight > 0)).all():
-        raise CrmError("Forecasts must lie between 0 and 1, outcomes be 0 or 1 and weights above 0: leave out other and missing ones.")
+    if (
+        not ((probability >= 0) & (probability <= 1)).all()
+        or not np.isin(is_won, (0, 1)).all()
+        or not (np.isfinite(weight) & (weight > 0)).all()
+    ):
+        raise CrmError(
+            "Forecasts must lie between 0 and 1, outcomes be 0 or 1 and weights above 0: leave out other and missing ones."
+        )
     if np.ptp(is_won) == 0:
-        raise CrmError(f"All {len(is_won)} deals were {'won' if is_won[0] else 'not won'}: a calibration map needs both, so take more as-of dates.")
+        raise CrmError(
+            f"All {len(is_won)} deals were {'won' if is_won[0] else 'not won'}: a calibration map needs both, so take more as-of dates."
+        )
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #e48439e2
 class Calibrator(BaseEstimator):
@@ -96,7 +109,8 @@ class Calibrator(BaseEstimator):
         """Fit on forecasts (0 to 1) and outcomes (0 or 1), shape (n,); weights above 0, none = equal."""
         if self.kind not in CALIBRATORS:
             raise CrmError(f"The calibration {self.kind!r} is unknown: choose from {', '.join(CALIBRATORS)}.")
-        probability, is_won = np.asarray(probability, float), np.asarray(is_won, float)
+        probability = np.asarray(probability, float)
+        is_won = np.asarray(is_won, float)
         weight = np.ones(len(probability)) if weight is None else np.asarray(weight, float)
         _check_evidence(probability, is_won, weight)
         self.parts_: dict[str, Any] = _FITS[self.kind](probability, is_won, weight)
@@ -113,7 +127,11 @@ class Calibrator(BaseEstimator):
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what is needed to transform: plain values and arrays."""
         check_is_fitted(self, "parts_")
-        return ({"kind": self.kind, **self.parts_}, {}) if self.kind == "sigmoid" else ({"kind": self.kind}, dict(self.parts_))
+        return (
+            ({"kind": self.kind, **self.parts_}, {})
+            if self.kind == "sigmoid"
+            else ({"kind": self.kind}, dict(self.parts_))
+        )
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Calibrator":
         """Take a stored state back."""
@@ -142,7 +160,9 @@ def _days_ahead(as_of: np.datetime64, horizon: str, calendar: FiscalCalendar) ->
     return int((end - as_days(as_of)).astype(int))
 
 
-def _fixed_days(raw: pd.DataFrame, maps: Mapping[str, Calibrator], ahead: Mapping[str, int]) -> tuple[list[int], np.ndarray, np.ndarray]:
+def _fixed_days(
+    raw: pd.DataFrame, maps: Mapping[str, Calibrator], ahead: Mapping[str, int]
+) -> tuple[list[int], np.ndarray, np.ndarray]:
     "List the days on which mapped horizons end, day 0 first, with the raw and the mapped chances there, (rows, days)."
     mapped = {horizon: maps[horizon].transform(raw[horizon].to_numpy()) for horizon in raw if horizon in maps}
     said = {ahead[horizon]: raw[horizon].to_numpy(float) for horizon in mapped}
@@ -152,23 +172,31 @@ def _fixed_days(raw: pd.DataFrame, maps: Mapping[str, Calibrator], ahead: Mappin
     return [0, *days], np.column_stack([nothing, *[said[day] for day in days]]), np.column_stack([nothing, *highest])
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #5d1e7a40
-def _between(values: np.ndarray, days: np.ndarray, fixed: Sequence[int], before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def _between(
+    values: np.ndarray, days: np.ndarray, fixed: Sequence[int], before: np.ndarray, after: np.ndarray
+) -> np.ndarray:
     "Bend rising curves, (rows, days), so that on the fixed days they take new values; later days stay as they are."
     bent = np.array(values, float)
     for place, (low, high) in enumerate(zip(fixed[:-1], fixed[1:])):
         inside = (days > low) & (days <= high)
-        start, step = before[:, [place]], before[:, [place + 1]] - before[:, [place]]
+        start = before[:, [place]]
+        step = before[:, [place + 1]] - before[:, [place]]
         by_time = np.broadcast_to((days[inside] - low) / (high - low), (len(bent), inside.sum()))
         share = np.divide(bent[:, inside] - start, step, out=by_time.copy(), where=step > 0).clip(0, 1)
-        start, end = after[:, [place]], after[:, [place + 1]]
+        start = after[:, [place]]
+        end = after[:, [place + 1]]
         bent[:, inside] = ((1 - share) * start + share * end).clip(start, end)
     return bent
 
-
-def _recalibrate_path(values: np.ndarray, days: np.ndarray, fixed: Sequence[int], before: np.ndarray, after: np.ndarray) -> np.ndarray:
+# %% ../../nbs/lib/35_models/60_calibration.ipynb #45f2ae41
+def _recalibrate_path(
+    values: np.ndarray, days: np.ndarray, fixed: Sequence[int], before: np.ndarray, after: np.ndarray
+) -> np.ndarray:
     "Bend curves of P(won by a day), and carry the correction of the last fixed day on."
-    bent, later = _between(values, days, fixed, before, after), days > fixed[-1]
-    said, held = before[:, [-1]], after[:, [-1]]
+    bent = _between(values, days, fixed, before, after)
+    later = days > fixed[-1]
+    said = before[:, [-1]]
+    held = after[:, [-1]]
     fewer = np.divide(held, said, out=np.full_like(said, np.inf), where=said > 0)
     more = np.divide(1 - held, 1 - said, out=np.full_like(said, np.inf), where=said < 1)
     kept = np.minimum(np.minimum(fewer, more), 1)
@@ -186,7 +214,9 @@ def apply_calibration_maps(
     if len(fixed) == 1:
         return raw.astype(float)
     days = np.array([ahead[horizon] for horizon in raw])
-    return pd.DataFrame(_recalibrate_path(raw.to_numpy(float), days, fixed, before, after), index=raw.index, columns=raw.columns)
+    return pd.DataFrame(
+        _recalibrate_path(raw.to_numpy(float), days, fixed, before, after), index=raw.index, columns=raw.columns
+    )
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #3b90c6d1
 def _losses(lost: np.ndarray, days: np.ndarray, fixed: Sequence[int], after: np.ndarray) -> np.ndarray:
@@ -196,7 +226,7 @@ def _losses(lost: np.ndarray, days: np.ndarray, fixed: Sequence[int], after: np.
     left = np.minimum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
     return _between(lost, days, fixed, before, np.maximum(left, 0))
 
-
+# %% ../../nbs/lib/35_models/60_calibration.ipynb #6c2a218e
 class _Corrected(IncidenceModel):
     """The curves of a fitted model, corrected by maps."""
 
@@ -206,7 +236,9 @@ class _Corrected(IncidenceModel):
     def predict_paths(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the corrected P(won within j + 1 days) and P(open after them), (deals, days), for X of one as-of date."""
         if not hasattr(self, "maps_"):
-            raise CrmError("The calibrated model has no maps yet: give fit_calibration_maps the judged forecasts of past as-of dates.")
+            raise CrmError(
+                "The calibrated model has no maps yet: give fit_calibration_maps the judged forecasts of past as-of dates."
+            )
         as_of = single_as_of(X)
         ahead = {horizon: _days_ahead(as_of, horizon, self.calendar) for horizon in self.maps_}
         won, still_open = self.model.predict_paths(X, max([days, *ahead.values()]))
@@ -214,15 +246,23 @@ class _Corrected(IncidenceModel):
             won, still_open = self._correct(won, still_open, ahead)
         return won[:, :days], still_open[:, :days]
 
-    def _correct(self, won: np.ndarray, still_open: np.ndarray, ahead: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    def _correct(
+        self, won: np.ndarray, still_open: np.ndarray, ahead: Mapping[str, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         raw = pd.DataFrame({horizon: won[:, day - 1] for horizon, day in ahead.items()})
         fixed, before, after = _fixed_days(raw, self.maps_, ahead)
-        days, last = np.arange(1, won.shape[1] + 1), fixed[-1]
+        days = np.arange(1, won.shape[1] + 1)
+        last = fixed[-1]
         right = np.maximum.accumulate(_recalibrate_path(won, days, fixed, before, after), axis=1)
         closed = np.column_stack([np.zeros(len(won)), 1 - still_open[:, np.array(fixed[1:]) - 1]])
         lost = _losses(np.maximum(1 - won - still_open, 0), days, fixed, closed - after)
         left = (1 - right - lost).clip(0, 1)
-        rest = np.divide(left[:, [last - 1]], still_open[:, [last - 1]], out=np.ones((len(won), 1)), where=still_open[:, [last - 1]] > 0)
+        rest = np.divide(
+            left[:, [last - 1]],
+            still_open[:, [last - 1]],
+            out=np.ones((len(won), 1)),
+            where=still_open[:, [last - 1]] > 0,
+        )
         left[:, last:] = np.minimum(rest * still_open[:, last:], 1 - right[:, last:])
         return right, np.minimum.accumulate(left, axis=1)
 
@@ -230,16 +270,23 @@ class _Corrected(IncidenceModel):
         """Return P(closes on day j | open) and P(won | closes then) that belong to the corrected curves, (deals, days)."""
         won, still_open = self.predict_paths(X, days)
         before = np.column_stack([np.ones(len(won)), still_open[:, :-1]])
-        closes, wins = before - still_open, np.diff(won, axis=1, prepend=0.0)
-        return (np.divide(closes, before, out=np.zeros_like(closes), where=before > 0),
-                np.divide(wins, closes, out=np.zeros_like(wins), where=closes > 0).clip(0, 1))
+        closes = before - still_open
+        wins = np.diff(won, axis=1, prepend=0.0)
+        return (
+            np.divide(closes, before, out=np.zeros_like(closes), where=before > 0),
+            np.divide(wins, closes, out=np.zeros_like(wins), where=closes > 0).clip(0, 1),
+        )
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #7df10240
 class CalibratedModel(_Corrected):
     """A fitted model whose curves of being won are corrected by what came of its past forecasts."""
 
-    def __init__(self, model: IncidenceModel | None = None, kind: str = "isotonic", calendar: FiscalCalendar = FiscalCalendar()):
-        self.model, self.kind, self.calendar = model, kind, calendar
+    def __init__(
+        self, model: IncidenceModel | None = None, kind: str = "isotonic", calendar: FiscalCalendar = FiscalCalendar()
+    ):
+        self.model = model
+        self.kind = kind
+        self.calendar = calendar
 
     @property
     def features(self) -> list[str]:
@@ -274,7 +321,8 @@ def calibrate_forward(
     if judged["model"].nunique() != 1:
         raise CrmError(f"Forecasts of {judged['model'].nunique()} models came together: calibrate one model at a time.")
     judged = judged.reset_index(drop=True)
-    rows, parts = judged.assign(horizon=judged["horizon"].astype(str), known_on=_known_days(judged, calendar)), []
+    rows = judged.assign(horizon=judged["horizon"].astype(str), known_on=_known_days(judged, calendar))
+    parts = []
     wanted = rows if at is None else rows[np.isin(as_days(rows["origin"]), as_days(list(at)))]
     for origin, now in wanted.groupby("origin", sort=True):
         past = rows[(rows["origin"] < origin) & (rows["known_on"] <= origin)]
@@ -291,5 +339,7 @@ def _known_days(judged: pd.DataFrame, calendar: FiscalCalendar) -> pd.Series:
     "Give the day on which each forecast's outcome is known."
     ends = pd.Series(pd.NaT, index=judged.index, dtype="datetime64[ns]")
     for horizon, rows in judged.groupby(judged["horizon"].astype(str)):
-        ends[rows.index] = horizon_end(rows["as_of"], int(horizon) if horizon.isdigit() else horizon, calendar).astype("datetime64[ns]")
+        ends[rows.index] = horizon_end(rows["as_of"], int(horizon) if horizon.isdigit() else horizon, calendar).astype(
+            "datetime64[ns]"
+        )
     return ends

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
-from ..features.exposure import AGE_EDGES, Grid, count_exposure, cells_ahead
+from ..base.config import CrmError
+from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .incidence import IncidenceModel, closed_deals, mix_hazards, single_as_of
 from .learners import make_learner
@@ -61,7 +61,9 @@ class _CellCoder(IncidenceModel):
     def _groups(self, X: pd.DataFrame) -> np.ndarray:
         missing = [name for name in self.features if name not in X]
         if missing:
-            raise CrmError(f"The snapshots lack the feature{'s' if len(missing) > 1 else ''} {', '.join(missing)}: build them with build_features first.")
+            raise CrmError(
+                f"The snapshots lack the feature{'s' if len(missing) > 1 else ''} {', '.join(missing)}: build them with build_features first."
+            )
         group = np.zeros(len(X), "int64")
         for name in self.features:
             group = group * (self.bins + 1) + bin_values(X[name], self.edges_[name])
@@ -88,7 +90,8 @@ class _KnownRates(_CellCoder):
     def _rates(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the hazard of every grid cell for each distinct group, and the place of each row's group."""
         distinct, place = np.unique(group, return_inverse=True)
-        known, size = self._known_rates, self._grid.size
+        known = self._known_rates
+        size = self._grid.size
         new = np.array([code for code in distinct if code not in known], "int64")
         if len(new):
             cells = self._unpack(np.repeat(new, size), np.tile(np.arange(size), len(new)))
@@ -124,7 +127,9 @@ def alive_weights(
     table = np.column_stack([np.arange(grid.size) // 3, np.arange(grid.size) % 3])
     for _ in range(turns):
         counts = count_exposure(X, y, None, limit, grid, np.round(weight * 2**20) / 2**20)
-        learner = make_learner("table").fit(table[counts["cell"]], counts["days"].to_numpy(), counts["closes"].to_numpy())
+        learner = make_learner("table").fit(
+            table[counts["cell"]], counts["days"].to_numpy(), counts["closes"].to_numpy()
+        )
         still = known * _stay_open(X, duration, learner.predict_proba(table), grid)
         weight = np.where(known < 1, still / np.maximum(still + 1 - known, 1e-12), 1.0)
     return np.round(weight * 2**20) / 2**20
@@ -133,13 +138,33 @@ def alive_weights(
 class CloseHazardModel(_KnownRates):
     """P(alive) times the landmark close hazard of the living times P(won | closes), with an exchangeable learner."""
 
-    def __init__(self, learner: str = "xgboost", features: Sequence[str] = MODEL_FEATURES, calendar: FiscalCalendar = FiscalCalendar(),
-                 age_edges: tuple[int, ...] = AGE_EDGES, bins: int = 8, follow_up_days: int = 120, win_prior: float = 5.0, seed: int = 0,
-                 learner_settings: dict[str, Any] | None = None, win_columns: Sequence[str] | None = None,
-                 alive: str | None = "alive_probability", turns: int = 3):
-        self.learner, self.features, self.calendar, self.age_edges = learner, features, calendar, age_edges
-        self.bins, self.follow_up_days, self.win_prior, self.seed, self.learner_settings = bins, follow_up_days, win_prior, seed, learner_settings
-        self.win_columns, self.alive, self.turns = win_columns, alive, turns
+    def __init__(
+        self,
+        learner: str = "xgboost",
+        features: Sequence[str] = MODEL_FEATURES,
+        calendar: FiscalCalendar = FiscalCalendar(),
+        age_edges: tuple[int, ...] = AGE_EDGES,
+        bins: int = 8,
+        follow_up_days: int = 120,
+        win_prior: float = 5.0,
+        seed: int = 0,
+        learner_settings: dict[str, Any] | None = None,
+        win_columns: Sequence[str] | None = None,
+        alive: str | None = "alive_probability",
+        turns: int = 3,
+    ):
+        self.learner = learner
+        self.features = features
+        self.calendar = calendar
+        self.age_edges = age_edges
+        self.bins = bins
+        self.follow_up_days = follow_up_days
+        self.win_prior = win_prior
+        self.seed = seed
+        self.learner_settings = learner_settings
+        self.win_columns = win_columns
+        self.alive = alive
+        self.turns = turns
 
     @property
     def chosen_win_columns(self) -> list[str]:
@@ -154,7 +179,8 @@ class CloseHazardModel(_KnownRates):
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> "CloseHazardModel":
         """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
         self.edges_ = {name: quantile_edges(X[name], self.bins) for name in self.features if name in X}
-        group, limit = self._groups(X), self.follow_up_days
+        group = self._groups(X)
+        limit = self.follow_up_days
         weight = alive_weights(X, y, self._alive(X), limit, self._grid, self.turns) if self.alive else None
         counts = count_exposure(X, y, group, limit, self._grid, weight)
         cells = self._unpack(counts["group"].to_numpy(), counts["cell"].to_numpy())
@@ -172,7 +198,8 @@ class CloseHazardModel(_KnownRates):
         as_of = single_as_of(X)
         cells = cells_ahead(as_of, X["age_days"].to_numpy(), days, self._grid)
         rates, place = self._rates(self._groups(X))
-        closing, ahead = rates[place.reshape(-1, 1), cells], as_of + np.arange(1, days + 1).astype("timedelta64[D]")
+        closing = rates[place.reshape(-1, 1), cells]
+        ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")
         return mix_hazards(closing, self._alive(X)) if self.alive else closing, self.win_table_.predict_deals(X, ahead)
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #c28fee54

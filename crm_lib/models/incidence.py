@@ -13,8 +13,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
+from ..base.config import CrmError
 
 # %% ../../nbs/lib/35_models/10_incidence.ipynb #82667de4
 def chain_hazards(
@@ -42,13 +42,17 @@ class WinTable(BaseEstimator):
     """P(won | closes), by month of the fiscal quarter, shrunk towards the overall share."""
 
     def __init__(self, calendar: FiscalCalendar = FiscalCalendar(), prior: float = 5.0):
-        self.calendar, self.prior = calendar, prior
+        self.calendar = calendar
+        self.prior = prior
 
     def fit(self, closed: pd.DataFrame, y: pd.Series) -> "WinTable":
         """Fit on closed deals: column close_day (datetime64), and y = 1 where the deal was won."""
         if len(closed) == 0:
-            raise CrmError("No deal had closed by then: a model of winning needs closed deals, so begin the backtest later.")
-        phase, won = self.calendar.month_of_quarter(closed["close_day"]), np.asarray(y, float)
+            raise CrmError(
+                "No deal had closed by then: a model of winning needs closed deals, so begin the backtest later."
+            )
+        phase = self.calendar.month_of_quarter(closed["close_day"])
+        won = np.asarray(y, float)
         wins, closes = (np.bincount(phase, weights=weight, minlength=3) for weight in (won, np.ones(len(won))))
         self.share_ = (wins + self.prior * won.mean()) / (closes + self.prior)
         return self
@@ -68,7 +72,9 @@ def closed_deals(
     is_closed = (y["event"] > 0).to_numpy()
     close = as_days(X["as_of"])[is_closed] + y["duration"].to_numpy()[is_closed].astype("timedelta64[D]")
     found = X.loc[is_closed, list(dict.fromkeys(["as_of", "opportunity_id", *columns]))].reset_index(drop=True)
-    found = found.assign(close_day=close.astype("datetime64[ns]"), won=(y["event"] == 1).to_numpy()[is_closed].astype(float))
+    found = found.assign(
+        close_day=close.astype("datetime64[ns]"), won=(y["event"] == 1).to_numpy()[is_closed].astype(float)
+    )
     found = found.sort_values("as_of", kind="stable").drop_duplicates("opportunity_id", keep="last")
     return found[["close_day", *columns]], found["won"]
 
@@ -79,7 +85,11 @@ def single_as_of(
     "Give the as-of date of a frame of snapshots."
     dates = X["as_of"].unique()
     if len(dates) != 1:
-        found = "The rows have several as-of dates: ask for one date at a time." if len(dates) else "There is no open deal at the as-of date: nothing can be forecast."
+        found = (
+            "The rows have several as-of dates: ask for one date at a time."
+            if len(dates)
+            else "There is no open deal at the as-of date: nothing can be forecast."
+        )
         raise CrmError(found)
     return as_days(dates[0])
 

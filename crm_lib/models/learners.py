@@ -19,12 +19,16 @@ from sklearn.utils.validation import check_is_fitted
 from ..base.config import CrmError
 
 # %% ../../nbs/lib/35_models/40_learners.ipynb #6a74f321
-def _weighted_rows(cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _weighted_rows(
+    cells: np.ndarray, days: np.ndarray, closes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     weight = np.concatenate([closes, days - closes]).astype(float)
     outcome = np.repeat([1, 0], len(cells))
     kept = weight > 0
     if len(np.unique(outcome[kept])) < 2:
-        raise CrmError("The training days hold no closing, or nothing but closings: a hazard cannot be learned from them.")
+        raise CrmError(
+            "The training days hold no closing, or nothing but closings: a hazard cannot be learned from them."
+        )
     return np.concatenate([cells, cells])[kept], outcome[kept], weight[kept]
 
 # %% ../../nbs/lib/35_models/40_learners.ipynb #76c44073
@@ -32,7 +36,8 @@ class TableLearner(BaseEstimator):
     """Closings per day at risk by age bin and phase."""
 
     def __init__(self, most: float = 0.95, seed: int = 0):
-        self.most, self.seed = most, seed
+        self.most = most
+        self.seed = seed
 
     def fit(self, cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> "TableLearner":
         """Fit on cells (n, 2 + features), whole numbers, with their days at risk and closings; `most` caps a rate, for few days prove nothing."""
@@ -60,7 +65,8 @@ class LogisticLearner(BaseEstimator):
     """Additive logistic hazard: a weight per age x phase cell and per feature bin."""
 
     def __init__(self, C: float = 1.0, seed: int = 0):
-        self.C, self.seed = C, seed
+        self.C = C
+        self.seed = seed
 
     def _design(self, cells: np.ndarray) -> np.ndarray:
         first = (cells[:, 0] * 3 + cells[:, 1])[:, None]
@@ -73,7 +79,8 @@ class LogisticLearner(BaseEstimator):
         self.sizes_ = [int(cells[:, 0].max() + 1) * 3, *(int(size) for size in cells[:, 2:].max(axis=0) + 1)]
         rows, outcome, weight = _weighted_rows(cells, days, closes)
         fitted = LogisticRegression(C=self.C, max_iter=1000).fit(self._design(rows), outcome, sample_weight=weight)
-        self.coef_, self.intercept_ = fitted.coef_[0], float(fitted.intercept_[0])
+        self.coef_ = fitted.coef_[0]
+        self.intercept_ = float(fitted.intercept_[0])
         return self
 
     def predict_proba(self, cells: np.ndarray) -> np.ndarray:
@@ -87,7 +94,9 @@ class LogisticLearner(BaseEstimator):
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> "LogisticLearner":
         """Take a stored state back."""
-        self.sizes_, self.intercept_, self.coef_ = values["sizes"], values["intercept"], arrays["coef"]
+        self.sizes_ = values["sizes"]
+        self.intercept_ = values["intercept"]
+        self.coef_ = arrays["coef"]
         return self
 
 # %% ../../nbs/lib/35_models/40_learners.ipynb #f3c10656
@@ -95,13 +104,23 @@ class ForestLearner(BaseEstimator):
     """Random forest hazard, held as plain arrays of its trees."""
 
     def __init__(self, trees: int = 120, depth: int = 8, leaf_share: float = 0.002, seed: int = 0):
-        self.trees, self.depth, self.leaf_share, self.seed = trees, depth, leaf_share, seed
+        self.trees = trees
+        self.depth = depth
+        self.leaf_share = leaf_share
+        self.seed = seed
 
     def fit(self, cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> "ForestLearner":
         """Fit on cells (n, 2 + features), whole numbers, with their days at risk and closings."""
         rows, outcome, weight = _weighted_rows(cells, days, closes)
-        forest = RandomForestClassifier(self.trees, max_depth=self.depth, min_weight_fraction_leaf=self.leaf_share, max_features=0.5, bootstrap=False,
-                                        random_state=self.seed, n_jobs=1).fit(rows, outcome, sample_weight=weight / weight.mean())
+        forest = RandomForestClassifier(
+            self.trees,
+            max_depth=self.depth,
+            min_weight_fraction_leaf=self.leaf_share,
+            max_features=0.5,
+            bootstrap=False,
+            random_state=self.seed,
+            n_jobs=1,
+        ).fit(rows, outcome, sample_weight=weight / weight.mean())
         grown = [estimator.tree_ for estimator in forest.estimators_]
         start = np.cumsum([0, *(tree.node_count for tree in grown)])
         shift = [np.where(tree.children_left < 0, -1, offset) for tree, offset in zip(grown, start)]
@@ -116,7 +135,8 @@ class ForestLearner(BaseEstimator):
     def predict_proba(self, cells: np.ndarray) -> np.ndarray:
         """Return the closing probability per day, one per cell."""
         check_is_fitted(self, "rate_")
-        node, row = np.repeat(self.root_[None, :], len(cells), axis=0), np.arange(len(cells))[:, None]
+        node = np.repeat(self.root_[None, :], len(cells), axis=0)
+        row = np.arange(len(cells))[:, None]
         while (inner := self.left_[node] >= 0).any():
             goes_left = cells[row, np.maximum(self.feature_[node], 0)] <= self.threshold_[node]
             node = np.where(inner, np.where(goes_left, self.left_[node], self.right_[node]), node)
@@ -124,7 +144,9 @@ class ForestLearner(BaseEstimator):
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what is needed to predict: plain values and arrays."""
-        return {}, {name: getattr(self, name + "_") for name in ("left", "right", "feature", "threshold", "rate", "root")}
+        return {}, {
+            name: getattr(self, name + "_") for name in ("left", "right", "feature", "threshold", "rate", "root")
+        }
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> "ForestLearner":
         """Take a stored state back."""
@@ -136,14 +158,36 @@ class ForestLearner(BaseEstimator):
 class XGBoostLearner(BaseEstimator):
     """Gradient-boosted hazard."""
 
-    def __init__(self, rounds: int = 150, depth: int = 4, step: float = 0.1, leaf_weight: float = 20.0, penalty: float = 5.0, seed: int = 0):
-        self.rounds, self.depth, self.step, self.leaf_weight, self.penalty, self.seed = rounds, depth, step, leaf_weight, penalty, seed
+    def __init__(
+        self,
+        rounds: int = 150,
+        depth: int = 4,
+        step: float = 0.1,
+        leaf_weight: float = 20.0,
+        penalty: float = 5.0,
+        seed: int = 0,
+    ):
+        self.rounds = rounds
+        self.depth = depth
+        self.step = step
+        self.leaf_weight = leaf_weight
+        self.penalty = penalty
+        self.seed = seed
 
     def fit(self, cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> "XGBoostLearner":
         """Fit on cells (n, 2 + features), whole numbers, with their days at risk and closings."""
         rows, outcome, weight = _weighted_rows(cells, days, closes)
-        settings = {"objective": "binary:logistic", "max_depth": self.depth, "eta": self.step, "min_child_weight": self.leaf_weight,
-                    "reg_lambda": self.penalty, "base_score": float(closes.sum() / days.sum()), "tree_method": "hist", "nthread": 1, "seed": self.seed}
+        settings = {
+            "objective": "binary:logistic",
+            "max_depth": self.depth,
+            "eta": self.step,
+            "min_child_weight": self.leaf_weight,
+            "reg_lambda": self.penalty,
+            "base_score": float(closes.sum() / days.sum()),
+            "tree_method": "hist",
+            "nthread": 1,
+            "seed": self.seed,
+        }
         self.booster_ = xgb.train(settings, xgb.DMatrix(rows, outcome, weight=weight), self.rounds)
         return self
 
@@ -171,5 +215,7 @@ def make_learner(
 ) -> TableLearner | LogisticLearner | ForestLearner | XGBoostLearner:  # not fitted yet
     "Make a learner by name."
     if name not in LEARNERS:
-        raise CrmError(f"The learner {name!r} is unknown: choose from {', '.join(LEARNERS)} in backtest.models of params.yaml.")
+        raise CrmError(
+            f"The learner {name!r} is unknown: choose from {', '.join(LEARNERS)} in backtest.models of params.yaml."
+        )
     return LEARNERS[name](**settings)

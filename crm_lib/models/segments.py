@@ -15,12 +15,12 @@ from scipy.special import expit
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
+from ..base.config import CrmError
 from ..base.metrics import log_odds
 from ..base.schema import late_columns
-from .incidence import IncidenceModel, closed_deals
 from .close_hazard import CloseHazardModel
+from .incidence import IncidenceModel, closed_deals
 
 # %% ../../nbs/lib/35_models/70_segments.ipynb #3914b082
 def segment_names(
@@ -29,12 +29,19 @@ def segment_names(
 ) -> np.ndarray:  # a text per row, None where it is missing
     "Give each row's segment."
     if column in late_columns():
-        raise CrmError(f"backtest.segment_by of params.yaml: {column} is written when a deal closes; name a column that is known while it is open.")
+        raise CrmError(
+            f"backtest.segment_by of params.yaml: {column} is written when a deal closes; name a column that is known while it is open."
+        )
     if column not in X:
-        raise CrmError(f"The snapshots lack the column {column}: name another one under backtest.segment_by of params.yaml, or null for none.")
+        raise CrmError(
+            f"The snapshots lack the column {column}: name another one under backtest.segment_by of params.yaml, or null for none."
+        )
     values = X[column]
     if is_numeric_dtype(values):
-        return np.array([None if np.isnan(value) else f"{value:.15g}" for value in values.to_numpy(float, na_value=np.nan)], dtype=object)
+        return np.array(
+            [None if np.isnan(value) else f"{value:.15g}" for value in values.to_numpy(float, na_value=np.nan)],
+            dtype=object,
+        )
     return np.array([None if pd.isna(value) else str(value) for value in values], dtype=object)
 
 # %% ../../nbs/lib/35_models/70_segments.ipynb #5013252a
@@ -51,10 +58,20 @@ def count_segments(
     closed = closed_deals(rows, y, ["segment"])[0]["segment"].value_counts().reindex(deals.index, fill_value=0)
     is_rich = closed >= max(least_closings, 1)
     has_own = is_rich & (is_rich.sum() > 1)
-    found = [{"value": value, "deals": int(deals[value]), "closings": int(closed[value]),
-              "weight": float(closed[value] / (closed[value] + prior)) if has_own[value] else 0.0,
-              "sentence": "own model" if has_own[value] else "no other to set apart from: pooled" if is_rich[value] else "too few closings: pooled"}
-             for value in deals.index]
+    found = [
+        {
+            "value": value,
+            "deals": int(deals[value]),
+            "closings": int(closed[value]),
+            "weight": float(closed[value] / (closed[value] + prior)) if has_own[value] else 0.0,
+            "sentence": "own model"
+            if has_own[value]
+            else "no other to set apart from: pooled"
+            if is_rich[value]
+            else "too few closings: pooled",
+        }
+        for value in deals.index
+    ]
     return sorted(found, key=lambda segment: (-segment["closings"], segment["value"]))
 
 # %% ../../nbs/lib/35_models/70_segments.ipynb #4be49482
@@ -77,7 +94,11 @@ class _Models(IncidenceModel):
     models_: dict[str, IncidenceModel]
 
     def _fresh(self) -> IncidenceModel:
-        return CloseHazardModel(calendar=self.calendar) if self.base is None else clone(self.base).set_params(calendar=self.calendar)
+        return (
+            CloseHazardModel(calendar=self.calendar)
+            if self.base is None
+            else clone(self.base).set_params(calendar=self.calendar)
+        )
 
     @property
     def features(self) -> list[str]:
@@ -100,25 +121,42 @@ class _Models(IncidenceModel):
 def _say_why(segments: list[dict[str, Any]], column: str, least_closings: int) -> str:
     rich = sum(segment["closings"] >= max(least_closings, 1) for segment in segments)
     found = f"{rich} of {len(segments)} values of {column} have at least {least_closings} closed deals"
-    return found + (": each of them has its own model, drawn towards that of all deals." if rich > 1 else
-                    ", and two are needed: one model of all deals is used.")
+    return found + (
+        ": each of them has its own model, drawn towards that of all deals."
+        if rich > 1
+        else ", and two are needed: one model of all deals is used."
+    )
 
 # %% ../../nbs/lib/35_models/70_segments.ipynb #1ebd4cab
 class SegmentedModel(_Models):
     """One model of all deals, blended with an own model for each segment that has enough closed deals."""
 
-    def __init__(self, base: IncidenceModel | None = None, column: str = "regional_office", least_closings: int = 400, prior: float = 400.0,
-                 calendar: FiscalCalendar = FiscalCalendar()):
-        self.base, self.column, self.least_closings, self.prior, self.calendar = base, column, least_closings, prior, calendar
+    def __init__(
+        self,
+        base: IncidenceModel | None = None,
+        column: str = "regional_office",
+        least_closings: int = 400,
+        prior: float = 400.0,
+        calendar: FiscalCalendar = FiscalCalendar(),
+    ):
+        self.base = base
+        self.column = column
+        self.least_closings = least_closings
+        self.prior = prior
+        self.calendar = calendar
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> "SegmentedModel":
         """Fit on snapshots X (with the segment's column) and follow-ups y (event, duration)."""
         self.segments_ = count_segments(X, y, self.column, self.least_closings, self.prior)
-        self.pooled_, self.models_, names = self._fresh().fit(X, y), {}, segment_names(X, self.column)
+        self.pooled_ = self._fresh().fit(X, y)
+        self.models_ = {}
+        names = segment_names(X, self.column)
         for segment in self.segments_:
             if segment["weight"] > 0:
                 rows = np.flatnonzero(names == segment["value"])
-                self.models_[segment["value"]] = self._fresh().fit(X.iloc[rows].reset_index(drop=True), y.iloc[rows].reset_index(drop=True))
+                self.models_[segment["value"]] = self._fresh().fit(
+                    X.iloc[rows].reset_index(drop=True), y.iloc[rows].reset_index(drop=True)
+                )
         self.why_ = _say_why(self.segments_, self.column, self.least_closings)
         return self
 
@@ -129,10 +167,13 @@ class SegmentedModel(_Models):
         if not self.models_:
             return pooled
         closing, winning = (np.array(part) for part in pooled)
-        names, weights = segment_names(X, self.column), {segment["value"]: segment["weight"] for segment in self.segments_}
+        names = segment_names(X, self.column)
+        weights = {segment["value"]: segment["weight"] for segment in self.segments_}
         for value, model in self.models_.items():
             rows = np.flatnonzero(names == value)
             if len(rows):
                 own = model.predict_hazards(X.iloc[rows], days)
-                closing[rows], winning[rows] = (blend(mine, all_[rows], weights[value]) for mine, all_ in zip(own, pooled))
+                closing[rows], winning[rows] = (
+                    blend(mine, all_[rows], weights[value]) for mine, all_ in zip(own, pooled)
+                )
         return closing, winning

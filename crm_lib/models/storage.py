@@ -16,22 +16,24 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..base.files import replace_folder, sha256
-from ..base.calendar import FiscalCalendar
 from ..base.metrics import log_odds
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .calibration import CalibratedModel, Calibrator
+from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel, WinTable
 from .learners import make_learner
-from .close_hazard import CloseHazardModel
 from .segments import SegmentedModel
 from .win_model import WinOdds
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #c961481c
 State = tuple[dict[str, Any], dict[str, np.ndarray]]  # plain values, arrays
 
-MODEL_KINDS = {kind.__name__: kind for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, CalibratedModel, SegmentedModel)}
+MODEL_KINDS = {
+    kind.__name__: kind for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, CalibratedModel, SegmentedModel)
+}
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #7294d65c
 ARRAYS = {"AgeCurve": ("won_", "lost_"), "PhaseTable": ("hazard_",)}
@@ -67,13 +69,21 @@ def _take(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 # %% ../../nbs/lib/35_models/80_storage.ipynb #9b1ba6af
 def _hazard_state(model: CloseHazardModel) -> State:
     learner, learned = model.learner_.state()
-    values = {"edges": model.edges_, "oldest_bin": model.oldest_bin_, "win_columns": model.win_table_.columns_, "learner": learner}
+    values = {
+        "edges": model.edges_,
+        "oldest_bin": model.oldest_bin_,
+        "win_columns": model.win_table_.columns_,
+        "learner": learner,
+    }
     return values, {"win_phase_odds": model.win_table_.phase_odds_} | _put("learner_", learned)
 
 
 def _restore_hazard(model: CloseHazardModel, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    model.edges_, model.oldest_bin_ = values["edges"], values["oldest_bin"]
-    model.win_table_.columns_ = values.get("win_columns", {})  # models stored before columns could speak have the table alone
+    model.edges_ = values["edges"]
+    model.oldest_bin_ = values["oldest_bin"]
+    model.win_table_.columns_ = values.get(
+        "win_columns", {}
+    )  # models stored before columns could speak have the table alone
     model.win_table_.phase_odds_ = arrays.get("win_phase_odds", log_odds(model.win_table_.share_))
     learner = make_learner(model.learner, seed=model.seed, **(model.learner_settings or {}))
     model.learner_ = learner.restore(values["learner"], _take("learner_", arrays))
@@ -81,18 +91,24 @@ def _restore_hazard(model: CloseHazardModel, values: dict[str, Any], arrays: dic
 # %% ../../nbs/lib/35_models/80_storage.ipynb #5bfd92db
 def _calibrated_state(model: CalibratedModel) -> State:
     if not hasattr(model, "maps_"):
-        raise CrmError("The calibrated model has no maps yet and cannot be stored: give fit_calibration_maps the judged forecasts of past as-of dates.")
+        raise CrmError(
+            "The calibrated model has no maps yet and cannot be stored: give fit_calibration_maps the judged forecasts of past as-of dates."
+        )
     values, arrays = model_state(model.model)
-    found, arrays = {"model": values, "maps": {}}, _put("model.", arrays)
+    found = {"model": values, "maps": {}}
+    arrays = _put("model.", arrays)
     for horizon, fitted in model.maps_.items():
         found["maps"][horizon], knots = fitted.state()
         arrays |= _put(f"map_{horizon}.", knots)
     return found, arrays
 
-
+# %% ../../nbs/lib/35_models/80_storage.ipynb #c9ada440
 def _restore_calibrated(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> CalibratedModel:
     model = _restore_settings(values, model=restore_model(values["model"], _take("model.", arrays)))
-    model.maps_ = {horizon: Calibrator().restore(plain, _take(f"map_{horizon}.", arrays)) for horizon, plain in values["maps"].items()}
+    model.maps_ = {
+        horizon: Calibrator().restore(plain, _take(f"map_{horizon}.", arrays))
+        for horizon, plain in values["maps"].items()
+    }
     return model
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #9ba360da
@@ -106,12 +122,16 @@ def _segmented_state(model: SegmentedModel) -> State:
         arrays |= _put(f"own_{number}.", learned)
     return values, arrays
 
-
+# %% ../../nbs/lib/35_models/80_storage.ipynb #152f127e
 def _restore_segmented(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> SegmentedModel:
     model = _restore_settings(values)
-    model.segments_, model.why_ = values["segments"], values["why"]
+    model.segments_ = values["segments"]
+    model.why_ = values["why"]
     model.pooled_ = restore_model(values["pooled"], _take("pooled.", arrays))
-    model.models_ = {own["value"]: restore_model(own["model"], _take(f"own_{number}.", arrays)) for number, own in enumerate(values["own"])}
+    model.models_ = {
+        own["value"]: restore_model(own["model"], _take(f"own_{number}.", arrays))
+        for number, own in enumerate(values["own"])
+    }
     return model
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #51d4b9b7
@@ -125,7 +145,11 @@ def model_state(
     arrays = {name: getattr(model, name) for name in ARRAYS.get(values["kind"], ())}
     if hasattr(model, "win_table_"):
         arrays["win_share"] = model.win_table_.share_
-    parts = {"CloseHazardModel": _hazard_state, "CalibratedModel": _calibrated_state, "SegmentedModel": _segmented_state}
+    parts = {
+        "CloseHazardModel": _hazard_state,
+        "CalibratedModel": _calibrated_state,
+        "SegmentedModel": _segmented_state,
+    }
     more, learned = parts[values["kind"]](model) if values["kind"] in parts else ({}, {})
     return values | more, arrays | learned
 
@@ -163,7 +187,9 @@ def save_model(
     try:
         content = json.loads(json.dumps({"model": values, "facts": facts or {}}))
     except TypeError as error:
-        raise CrmError(f"The model's settings or facts hold what JSON cannot ({error}): give plain numbers, texts and lists.") from None
+        raise CrmError(
+            f"The model's settings or facts hold what JSON cannot ({error}): give plain numbers, texts and lists."
+        ) from None
     Path(folder).parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".model.", dir=Path(folder).parent))
     part.chmod(0o755)
@@ -177,13 +203,16 @@ def save_model(
 def _read_checked(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        stated, found = content.pop("sha256", None), sha256(folder / "arrays.npz")
+        stated = content.pop("sha256", None)
+        found = sha256(folder / "arrays.npz")
     except OSError as error:
         raise CrmError(f"{error.filename} is missing: train a model first (dvc repro train).") from None
     except (ValueError, AttributeError, TypeError):
         raise CrmError(f"{folder / 'model.json'} is not the file that was written: train the model again.") from None
     if stated != _own_hash(content) or content["arrays_sha256"] != found:
-        raise CrmError(f"The model in {folder} was changed after it was written (its hash differs): do not use it, train it again.")
+        raise CrmError(
+            f"The model in {folder} was changed after it was written (its hash differs): do not use it, train it again."
+        )
     return content
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #12650299
@@ -196,7 +225,9 @@ def load_model(
         with (Path(folder) / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (ValueError, EOFError, TypeError, zipfile.BadZipFile):
-        raise CrmError(f"{Path(folder) / 'arrays.npz'} holds something other than plain numbers: do not use it, train the model again.") from None
+        raise CrmError(
+            f"{Path(folder) / 'arrays.npz'} holds something other than plain numbers: do not use it, train the model again."
+        ) from None
     return restore_model(content["model"], arrays), content["facts"]
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #a1157562

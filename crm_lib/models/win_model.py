@@ -15,14 +15,15 @@ from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype, is_timed
 from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar
+from ..base.config import CrmError
 from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX, fixed_columns, late_columns
 from .incidence import WinTable
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #6687ccb8
-_MOST_NAMES, _MOST_WORDS = 300, 50  # values of our columns, and of a text column of the user's own
+_MOST_NAMES = 300
+_MOST_WORDS = 50  # values of our columns, and of a text column of the user's own
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #9ac801d4
 def _is_number(name: str, values: pd.Series) -> bool:
@@ -55,7 +56,9 @@ def candidate_columns(
     "List the columns that may tell winners from losers."
     late = [name for name in wanted or () if name in late_columns()]
     if late:
-        raise CrmError(f"win_columns: {', '.join(late)} is written when a deal closes and says nothing while it is open; leave it out.")
+        raise CrmError(
+            f"win_columns: {', '.join(late)} is written when a deal closes and says nothing while it is open; leave it out."
+        )
     own = [name for name in X if str(name).startswith(EXTRA_PREFIX)]
     names = [*fixed_columns(), *own] if wanted is None else wanted
     return [name for name in names if name in X and _is_candidate(name, X[name])]
@@ -93,14 +96,20 @@ def _count(coded: pd.DataFrame, hows: Mapping[str, Any], names: Sequence[str]) -
     "Count coded closings (phase, won, codes) by kind."
     cells = coded.groupby(["phase", *names], sort=True)["won"].agg(["size", "sum"]).reset_index()
     blocks = [np.eye(3)[cells["phase"]], *(_unfold(cells[name].to_numpy(), hows[name]) for name in names)]
-    return _Cells(np.hstack(blocks), [block.shape[1] for block in blocks], cells["size"].to_numpy(float), cells["sum"].to_numpy(float))
+    return _Cells(
+        np.hstack(blocks),
+        [block.shape[1] for block in blocks],
+        cells["size"].to_numpy(float),
+        cells["sum"].to_numpy(float),
+    )
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #cbe4d72c
 def _fit(cells: _Cells, spreads: Sequence[float], prior: float) -> np.ndarray:
     "Find the weights of a ridge logistic regression by Newton's steps: log-odds by month, then the effects."
     share = np.clip(cells.wins.sum() / cells.deals.sum(), 0.01, 0.99)
     penalty = np.repeat([max(prior, 0.01) * share * (1 - share), *(1 / spread**2 for spread in spreads)], cells.sizes)
-    start, weight = log_odds(share), np.zeros(len(penalty))
+    start = log_odds(share)
+    weight = np.zeros(len(penalty))
     for _ in range(100):
         chance = expit(start + cells.design @ weight)
         slope = cells.design.T @ (cells.wins - cells.deals * chance) - penalty * weight
@@ -115,7 +124,14 @@ def _fit(cells: _Cells, spreads: Sequence[float], prior: float) -> np.ndarray:
 _SPREADS = (0.1, 0.25, 0.5, 1.0, 2.0)  # of the effects, log-odds
 
 
-def _best_spread(first: pd.DataFrame, second: pd.DataFrame, hows: Mapping[str, Any], beside: Mapping[str, float], name: str, prior: float) -> float:
+def _best_spread(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    hows: Mapping[str, Any],
+    beside: Mapping[str, float],
+    name: str,
+    prior: float,
+) -> float:
     "Choose the spread whose effects, fitted on the first closings, foretell the second best."
     known, later = (_count(part, hows, [*beside, name]) for part in (first, second))
     loss = []
@@ -125,10 +141,15 @@ def _best_spread(first: pd.DataFrame, second: pd.DataFrame, hows: Mapping[str, A
     return _SPREADS[int(np.argmin(loss))]
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #bfaf77d5
-def _losses(seen: pd.DataFrame, kinds: pd.DataFrame, hows: Mapping[str, Any], spreads: Mapping[str, float], prior: float) -> np.ndarray:
+def _losses(
+    seen: pd.DataFrame, kinds: pd.DataFrame, hows: Mapping[str, Any], spreads: Mapping[str, float], prior: float
+) -> np.ndarray:
     "Give the log loss of each kind of later closing under effects fitted on those seen."
     weight = _fit(_count(seen, hows, list(spreads)), list(spreads.values()), prior)
-    odds = np.hstack([np.eye(3)[kinds["phase"]], *(_unfold(kinds[name].to_numpy(), hows[name]) for name in spreads)]) @ weight
+    odds = (
+        np.hstack([np.eye(3)[kinds["phase"]], *(_unfold(kinds[name].to_numpy(), hows[name]) for name in spreads)])
+        @ weight
+    )
     return np.logaddexp(0, np.where(kinds["won"] > 0, -odds, odds))
 
 
@@ -143,14 +164,19 @@ def _is_determined(coded: pd.DataFrame, name: str, chosen: Sequence[str]) -> boo
     return any(coded.groupby(other)[name].nunique().max() == 1 for other in chosen)
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #833e62de
-_MOST_COLUMNS, _MIN_CLOSED = 4, 150  # exact reasons need few columns, proof needs closings
+_MOST_COLUMNS = 4
+_MIN_CLOSED = 150  # exact reasons need few columns, proof needs closings
 
-
+# %% ../../nbs/lib/35_models/30_win_model.ipynb #09930073
 def _choose(coded: pd.DataFrame, hows: Mapping[str, Any], prior: float, seed: int) -> dict[str, float]:
     "Choose the columns that foretell the last third of the closings, each with its spread."
     third = len(coded) // 3
-    first, second, seen, last = coded[:third], coded[third : 2 * third], coded[: 2 * third], coded[2 * third :]
-    kinds, chosen = last.groupby(["phase", "won", *hows], sort=True).size().reset_index(name="deals"), {}
+    first = coded[:third]
+    second = coded[third : 2 * third]
+    seen = coded[: 2 * third]
+    last = coded[2 * third :]
+    kinds = last.groupby(["phase", "won", *hows], sort=True).size().reset_index(name="deals")
+    chosen = {}
     while len(chosen) < _MOST_COLUMNS:
         names = [name for name in hows if name not in chosen and not _is_determined(coded, name, list(chosen))]
         trials = [{**chosen, name: _best_spread(first, second, hows, chosen, name, prior)} for name in names]
@@ -160,7 +186,10 @@ def _choose(coded: pd.DataFrame, hows: Mapping[str, Any], prior: float, seed: in
         if not is_proved.any():
             break
         chosen = trials[int(np.argmax(np.where(is_proved, kinds["deals"].to_numpy() @ gain, -np.inf)))]
-    return {name: _best_spread(seen, last, hows, {other: chosen[other] for other in chosen if other != name}, name, prior) for name in chosen}
+    return {
+        name: _best_spread(seen, last, hows, {other: chosen[other] for other in chosen if other != name}, name, prior)
+        for name in chosen
+    }
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #bb12c933
 class WinOdds(WinTable):
@@ -173,16 +202,28 @@ class WinOdds(WinTable):
     def fit(self, closed: pd.DataFrame, y: pd.Series) -> "WinOdds":
         """Fit on closed deals: close_day, opportunity_id and candidate columns; y = 1 where the deal was won."""
         super().fit(closed, y)
-        self.columns_, self.phase_odds_ = {}, log_odds(self.share_)
-        rows = closed.assign(won=np.asarray(y, float)).sort_values([name for name in ("close_day", "opportunity_id") if name in closed])
+        self.columns_ = {}
+        self.phase_odds_ = log_odds(self.share_)
+        rows = closed.assign(won=np.asarray(y, float)).sort_values(
+            [name for name in ("close_day", "opportunity_id") if name in closed]
+        )
         hows = {name: _describe(name, rows[name]) for name in closed if name not in ("close_day", "opportunity_id")}
-        coded = pd.DataFrame({"phase": self.calendar.month_of_quarter(rows["close_day"]), "won": rows["won"].to_numpy(),
-                              **{name: _encode(name, rows[name], how) for name, how in hows.items()}})
+        coded = pd.DataFrame(
+            {
+                "phase": self.calendar.month_of_quarter(rows["close_day"]),
+                "won": rows["won"].to_numpy(),
+                **{name: _encode(name, rows[name], how) for name, how in hows.items()},
+            }
+        )
         spreads = _choose(coded, hows, self.prior, self.seed) if len(coded) >= _MIN_CLOSED else {}
         if spreads:
             cells = _count(coded, hows, list(spreads))
-            self.phase_odds_, *weights = np.split(_fit(cells, list(spreads.values()), self.prior), np.cumsum(cells.sizes)[:-1])
-            self.columns_ = dict(sorted((name, {**hows[name], "weights": weight.tolist()}) for name, weight in zip(spreads, weights)))
+            self.phase_odds_, *weights = np.split(
+                _fit(cells, list(spreads.values()), self.prior), np.cumsum(cells.sizes)[:-1]
+            )
+            self.columns_ = dict(
+                sorted((name, {**hows[name], "weights": weight.tolist()}) for name, weight in zip(spreads, weights))
+            )
         return self
 
     def predict_deals(self, X: pd.DataFrame, days: np.ndarray) -> np.ndarray:
@@ -192,6 +233,11 @@ class WinOdds(WinTable):
             return np.broadcast_to(self.predict_proba(days), (len(X), len(days)))
         missing = [name for name in self.columns_ if name not in X]
         if missing:
-            raise CrmError(f"The snapshots lack {', '.join(missing)}, on which the odds of winning depend: take them from the deals table again.")
-        effect = sum(_unfold(_encode(name, X[name], how), how) @ np.asarray(how["weights"]) for name, how in self.columns_.items())
+            raise CrmError(
+                f"The snapshots lack {', '.join(missing)}, on which the odds of winning depend: take them from the deals table again."
+            )
+        effect = sum(
+            _unfold(_encode(name, X[name], how), how) @ np.asarray(how["weights"])
+            for name, how in self.columns_.items()
+        )
         return expit(self.phase_odds_ + effect[:, None])[:, self.calendar.month_of_quarter(days)]

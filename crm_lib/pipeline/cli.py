@@ -47,18 +47,26 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _start(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False) -> None:
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     quiet_telemetry()
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #262fd7a0
 DATA = Path("data")
-_NEW = Annotated[str | None, typer.Option("--new-source", help="A name for the company, if these are not the deals of the last import.")]
+_NEW = Annotated[
+    str | None,
+    typer.Option("--new-source", help="A name for the company, if these are not the deals of the last import."),
+]
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #b96410d2
 def _bring(what: str, name: str, *args: Any, new: str | None = None, **options: Any) -> None:
     "Import with a function of `imports`, and record the version."
     from crm_lib.ingestion import imports
     from crm_lib.registry.in_use import check_source
+
     imports.require_dvc(DATA)
     known = check_source(_key("source", "name"))
     if new is not None and check_source(new) == known and _has_tables():
@@ -68,11 +76,12 @@ def _bring(what: str, name: str, *args: Any, new: str | None = None, **options: 
     getattr(imports, name)(*args, data=DATA, ingest=read_params()["ingest"], **given, **options)
     if new is not None:
         from crm_lib.ingestion.proposals import write_keys
+
         write_keys([("source", "name", new)])
     imports.version_data(DATA)
     typer.echo(f"{what} now in {DATA}/, as the source {new or known}; run `make repro` to renew the reports.")
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #debcb96e
 def _key(section: str, name: str) -> Any:
     found = read_params().get(section) or {}
     if name not in found:
@@ -82,8 +91,12 @@ def _key(section: str, name: str) -> Any:
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #62af1306
 @data_app.command("sample")
 def import_simulated(
-    deals: Annotated[int | None, typer.Option(min=1, help="Opportunities to simulate; params.yaml says it otherwise.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same tables; params.yaml says it otherwise.")] = None,
+    deals: Annotated[
+        int | None, typer.Option(min=1, help="Opportunities to simulate; params.yaml says it otherwise.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same tables; params.yaml says it otherwise.")
+    ] = None,
     new_source: _NEW = None,
 ) -> None:
     """Simulate a CRM whose true probabilities are known."""
@@ -93,28 +106,44 @@ def import_simulated(
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #b673c811
 @data_app.command("csv")
-def import_csv(path: Annotated[Path, typer.Argument(help="A folder with the tables, or one file (CSV or Excel).")], new_source: _NEW = None) -> None:
+def import_csv(
+    path: Annotated[Path, typer.Argument(help="A folder with the tables, or one file (CSV or Excel).")],
+    new_source: _NEW = None,
+) -> None:
     """Import CSV files, whatever their encoding and separator."""
     _bring(f"The tables of {path} are", "import_files", path, new=new_source)
 
 
 @data_app.command("excel")
-def import_excel(path: Annotated[Path, typer.Argument(help="A workbook with a sheet per table, or a folder.")], new_source: _NEW = None) -> None:
+def import_excel(
+    path: Annotated[Path, typer.Argument(help="A workbook with a sheet per table, or a folder.")],
+    new_source: _NEW = None,
+) -> None:
     """Import Excel workbooks."""
     _bring(f"The tables of {path} are", "import_files", path, new=new_source)
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #a25be0ad
 @data_app.command("sql")
-def import_database(url: Annotated[str | None, typer.Argument(help="SQLAlchemy URL; params.yaml or CRM_SQL_URL says it otherwise.")] = None,
-                    new_source: _NEW = None) -> None:
+def import_database(
+    url: Annotated[
+        str | None, typer.Argument(help="SQLAlchemy URL; params.yaml or CRM_SQL_URL says it otherwise.")
+    ] = None,
+    new_source: _NEW = None,
+) -> None:
     """Import the tables of a database, all as of one moment."""
     source = read_params()["source"]
-    _bring("The tables of the database are", "import_sql", url or source.get("url"), source.get("tables"), new=new_source)
+    _bring(
+        "The tables of the database are", "import_sql", url or source.get("url"), source.get("tables"), new=new_source
+    )
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #1a1ae54b
 @data_app.command("kaggle")
-def import_public(handle: Annotated[str | None, typer.Argument(help="owner/name of a data set; params.yaml says it otherwise.")] = None,
-                  new_source: _NEW = None) -> None:
+def import_public(
+    handle: Annotated[
+        str | None, typer.Argument(help="owner/name of a data set; params.yaml says it otherwise.")
+    ] = None,
+    new_source: _NEW = None,
+) -> None:
     """Import a public data set of Kaggle's; no key is needed."""
     _bring("The tables of Kaggle are", "import_kaggle", handle or read_params()["source"].get("handle"), new=new_source)
 
@@ -122,12 +151,15 @@ def import_public(handle: Annotated[str | None, typer.Argument(help="owner/name 
 def _checkout() -> bool:
     if not Path("data.dvc").is_file():
         return False
-    done = subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet", "data.dvc"], capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "checkout", "--quiet", "data.dvc"], capture_output=True, check=False
+    )
     return done.returncode == 0 and _has_tables()
 
 
 def _has_tables() -> bool:
     from crm_lib.ingestion.sources import READABLE
+
     return DATA.is_dir() and any(path.suffix.casefold() in READABLE for path in DATA.iterdir())
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #8c4ef19d
@@ -144,45 +176,60 @@ def restore_data() -> None:
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #a6845e82
 def _main_table(path: Path, name: str | None) -> Any:
-    from crm_lib.ingestion.spelling import plain_name
     from crm_lib.ingestion.sources import read_raw
+    from crm_lib.ingestion.spelling import plain_name
+
     tables = read_raw(path, [name] if name else [])
     chosen = [table for table in tables if plain_name(table.name) == plain_name(name or "sales_pipeline")]
     if name and not chosen:
         raise CrmError(f"{path} has no table {name!r}; there is {', '.join(table.name for table in tables)}.")
     return chosen[0] if chosen else max(tables, key=lambda table: len(table.frame))
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #a4921905
 def _show_proposal(proposal: Any) -> None:
     from rich.console import Console
     from rich.table import Table
-    table = Table("theirs", "ours", "why", "example", title=f"Headers of {proposal.preset}" if proposal.preset else None)
+
+    table = Table(
+        "theirs", "ours", "why", "example", title=f"Headers of {proposal.preset}" if proposal.preset else None
+    )
     for row in proposal.why.itertuples(index=False):
         table.add_row(*[str(cell).replace("[", "\\[") for cell in row])
     console = Console()
     console.print(table)
-    console.print("Stages: " + ", ".join(f"{word} = {stage}" for word, stage in proposal.stages.items()), markup=False, highlight=False)
+    console.print(
+        "Stages: " + ", ".join(f"{word} = {stage}" for word, stage in proposal.stages.items()),
+        markup=False,
+        highlight=False,
+    )
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #4fd300ca
 @app.command("map")
 def map_export(
     path: Annotated[Path, typer.Argument(help="The file or folder that your CRM exported.")],
     table: Annotated[str | None, typer.Option(help="File or sheet that holds the deals, if there are several.")] = None,
-    preset: Annotated[str | None, typer.Option(help="salesforce, hubspot, dynamics365 or pipedrive; recognised by its headers otherwise.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="salesforce, hubspot, dynamics365 or pipedrive; recognised by its headers otherwise."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the proposal and write nothing.")] = False,
 ) -> None:
     """Propose how an unknown export is to be understood, and write it into params.yaml."""
     from crm_lib.ingestion.proposals import propose_mapping, write_mapping
+
     proposal = propose_mapping(_main_table(path, table), preset)
     _show_proposal(proposal)
     if not dry_run:
         read_params()
         written = write_mapping(proposal, path)
-        typer.echo(f"Written to params.yaml: {', '.join(written)}. Look at them, then run `crm data csv {path} --new-source NAME` (NAME for the company, the first time only) and `make repro`.")
+        typer.echo(
+            f"Written to params.yaml: {', '.join(written)}. Look at them, then run `crm data csv {path} --new-source NAME` (NAME for the company, the first time only) and `make repro`."
+        )
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #5380f738
 def _stages() -> list[tuple[str, str]]:
     from crm_lib.pipeline.dag import read_pipeline, read_question
+
     return [(name, read_question(stage.notebook)) for name, stage in read_pipeline().items()]
 
 
@@ -195,39 +242,52 @@ def _list_stages() -> str:
     width = max(len(name) for name, _ in stages)
     return "\n".join(["Stages:", *(f"  {name:<{width}}  {question}" for name, question in stages)])
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #e55af199
 class _StageCommand(TyperCommand):
     """A command whose help names the stages of the project in which it is asked for."""
 
     def get_help(self, ctx: Any) -> str:
         """Return the help, with the stages where there are some."""
-        told = _list_stages() if Path("pipeline.yaml").is_file() else "In a project's top folder its stages are listed here."
+        told = (
+            _list_stages()
+            if Path("pipeline.yaml").is_file()
+            else "In a project's top folder its stages are listed here."
+        )
         return f"{super().get_help(ctx)}\n\n{told}"
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #4270d211
 @app.command("run", cls=_StageCommand)
 def run_one(
-    stage: Annotated[str | None, typer.Argument(help="Stage of pipeline.yaml; without one the stages are listed.", autocompletion=_complete_stage)] = None,
+    stage: Annotated[
+        str | None,
+        typer.Argument(
+            help="Stage of pipeline.yaml; without one the stages are listed.", autocompletion=_complete_stage
+        ),
+    ] = None,
 ) -> None:
     """Run one stage of the pipeline, whatever ran before."""
     from crm_lib.pipeline.dag import run_stage
+
     if stage is None:
         typer.echo(f"{_list_stages()}\n\nName one of them: `crm run STAGE`; `dvc repro` runs all whose inputs changed.")
         raise typer.Exit(2)
     typer.echo(f"{stage}: {run_stage(stage)}")
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #aca82ed7
 @app.command("dag")
 def derive_plan(check: Annotated[bool, typer.Option("--check", help="Compare only.")] = False) -> None:
     """Derive dvc.yaml from pipeline.yaml."""
     from crm_lib.pipeline.dag import write_dvc_yaml
+
     typer.echo(f"{write_dvc_yaml(check=check)} is what pipeline.yaml gives.")
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #bdcafcd1
 def _registered() -> str:
-    from crm_lib.registry.tracking import connect
     from crm_lib.registry.in_use import registered_name
-    experiment, name = _key("models", "experiment"), registered_name(_key("models", "registered_model"), _key("source", "name"))
+    from crm_lib.registry.tracking import connect
+
+    experiment = _key("models", "experiment")
+    name = registered_name(_key("models", "registered_model"), _key("source", "name"))
     if not os.environ.get("MLFLOW_TRACKING_URI") and not Path("mlflow.db").is_file():
         raise CrmError("No model is registered here yet (mlflow.db is missing): run `make repro`.")
     connect(experiment)
@@ -237,8 +297,14 @@ def _registered() -> str:
 def _figures(rows: Any) -> Any:
     from rich import box
     from rich.table import Table
+
     columns = [name for name in rows if name.startswith("brier_") or name == "skill"]
-    table = Table(box=box.SIMPLE_HEAD, padding=0, title="Brier score by horizon (lower is better), skill against always-no", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        title="Brier score by horizon (lower is better), skill against always-no",
+        title_justify="left",
+    )
     for name in ("version", "status", "model"):
         table.add_column(name, overflow="fold")
     for name in columns:
@@ -248,18 +314,24 @@ def _figures(rows: Any) -> Any:
         table.add_row(*[str(row[name]).replace("[", "\\[") for name in ("version", "status", "model")], *figures)
     return table
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #57265f14
 @app.command("models")
 def list_models() -> None:
     """List the registered models: which is in use, how good it is, and why."""
     from rich.console import Console
+
     from crm_lib.registry.champion import tabulate_versions
+
     rows = tabulate_versions(_registered())
     console = Console()
     console.print(_figures(rows))
     shown = {"version", "status", "model", "decision"}
     for row in rows.to_dict("records"):
-        facts = [f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name not in shown and isinstance(value, str) and value]
+        facts = [
+            f"{name.replace('_', ' ')} {value}"
+            for name, value in row.items()
+            if name not in shown and isinstance(value, str) and value
+        ]
         text = f"{row['version']}: {row['decision']}" + (f" ({', '.join(facts)})" if facts else "")
         console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
@@ -274,26 +346,35 @@ def _renew(rerun: bool) -> None:
         typer.echo("Scores, pages and dashboards follow with the next `dvc repro`.")
         return
     from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
+
     if subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False).returncode:
-        raise CrmError("The version is in use, but scores and pages could not be renewed: mend what is said above and run `dvc repro`. "
-                       "Dashboards show the former bundle until then.")
+        raise CrmError(
+            "The version is in use, but scores and pages could not be renewed: mend what is said above and run `dvc repro`. "
+            "Dashboards show the former bundle until then."
+        )
     typer.echo(say_bundle(read_facts(open_bundle())))
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #f8f1d6ad
 @app.command("promote")
-def promote_version(version: Annotated[str, typer.Argument(help="Its number, or challenger.")], reason: _REASON = "", rerun: _RERUN = True) -> None:
+def promote_version(
+    version: Annotated[str, typer.Argument(help="Its number, or challenger.")],
+    reason: _REASON = "",
+    rerun: _RERUN = True,
+) -> None:
     """Put a registered version into use by hand, and renew what it scores."""
     from crm_lib.registry.champion import point_to, promote
+
     champion = promote(_registered(), version, reason)
     point_to(champion)
     typer.echo(f"In use is version {champion.version}.")
     _renew(rerun)
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #9a09ff1a
 @app.command("rollback")
 def restore_champion(reason: _REASON = "", rerun: _RERUN = True) -> None:
     """Go back to the version that was in use before, and renew what it scores."""
     from crm_lib.registry.champion import point_to, roll_back
+
     champion = roll_back(_registered(), reason)
     point_to(champion)
     typer.echo(f"In use again is version {champion.version}.")
@@ -305,20 +386,23 @@ def switch_bundle() -> None:
     """Put the published bundle into use: dashboards and commands read it from then on."""
     from crm_lib.registry.bundles import say_bundle, switch
     from crm_lib.registry.in_use import experiment_name
+
     if experiment_name():
         typer.echo(f"This is the experiment {experiment_name()}: nothing is switched.")
         return
     facts = switch(keep=_key("bundles", "keep"))
     if Path("pipeline.yaml").is_file():
         from crm_lib.pipeline.dag import write_index
+
         write_index()
     typer.echo(f"{facts.name} is in use. {say_bundle(facts)}")
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #2fdd6b3d
 @app.command("bundles")
 def show_bundles() -> None:
     """List the published bundles that are kept, the one in use first."""
     from crm_lib.registry.bundles import current_name, list_bundles, say_bundle
+
     now = current_name()
     kept = sorted(list_bundles(), key=lambda bundle: bundle.name != now)
     if not kept:
@@ -329,25 +413,38 @@ def show_bundles() -> None:
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #e6865d03
 @app.command("score")
 def score_pipeline(
-    version: Annotated[str | None, typer.Option(help="champion, challenger or a number; the published scores if it is not given.")] = None,
-    out: Annotated[Path, typer.Option(help="Parquet file, or CSV by its ending, to write.")] = Path("artifacts/champion_scores.parquet"),
+    version: Annotated[
+        str | None, typer.Option(help="champion, challenger or a number; the published scores if it is not given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Parquet file, or CSV by its ending, to write.")] = Path(
+        "artifacts/champion_scores.parquet"
+    ),
 ) -> None:
     """Write the scores of the open deals: those that are published, or another version's."""
     import pandas as pd
-    from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
-    from crm_lib.ingestion.deals import read_viewed_deals
+
     from crm_lib.base.files import write_csv, write_parquet
+    from crm_lib.ingestion.deals import read_deals
+    from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
     from crm_lib.registry.champion import load_version
     from crm_lib.scoring.scores import defuse_formulas, score_latest
+
     bundle = open_bundle()
-    said, tables, params = say_bundle(read_facts(bundle)), bundle / "artifacts", read_params(bundle / "params.yaml")
+    said = say_bundle(read_facts(bundle))
+    tables = bundle / "artifacts"
+    params = read_params(bundle / "params.yaml")
     if version is None:
         scores = pd.read_parquet(tables / "scores.parquet")
     else:
         model, _, found = load_version(_registered(), version)
         settings = [params["backtest"]["horizons"], params["publish"]["grades"], params["publish"]["trend_days"]]
-        scores = score_latest(model, read_viewed_deals(tables / "deals.parquet"), pd.read_parquet(tables / "snapshots.parquet"), *settings,
-                              stale_quantile=params["features"]["stale_quantile"])
+        scores = score_latest(
+            model,
+            read_deals(tables / "deals.parquet"),
+            pd.read_parquet(tables / "snapshots.parquet"),
+            *settings,
+            stale_quantile=params["features"]["stale_quantile"],
+        )
         said = f"As of {read_facts(bundle).as_of}, scored by version {found.version} of {read_facts(bundle).source} ({found.tags.get('model', '')})."
         scores = scores.assign(model_version=found.version)
     write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)
@@ -355,25 +452,33 @@ def score_pipeline(
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #23b5b41a
 def _tell(page: Any) -> str:
-    old = f"\n    OUT OF DATE: {', '.join(page.changed[:3])}{' and more' if len(page.changed) > 3 else ''} changed since it was made." if page.changed else ""
+    old = (
+        f"\n    OUT OF DATE: {', '.join(page.changed[:3])}{' and more' if len(page.changed) > 3 else ''} changed since it was made."
+        if page.changed
+        else ""
+    )
     return f"{page.path}" + (f"\n    {page.finding}" if page.finding else "") + old
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #d24544ce
 @app.command("reports")
 def list_reports() -> None:
     """Name the reports, the forecast first, with their findings; what is out of date is marked."""
     from crm_lib.pipeline.dag import list_pages, write_index
     from crm_lib.reporting.pages import group_pages
+
     pages = [page for group in group_pages(list_pages()).values() for page in group]
     if not any(page.is_there for page in pages):
         raise CrmError("No report exists yet: run `make repro`.")
     for page in pages:
         if page.is_there:
             typer.echo(_tell(page))
-    old, missing = sum(bool(page.changed) for page in pages), [page.name for page in pages if not page.is_there]
+    old = sum(bool(page.changed) for page in pages)
+    missing = [page.name for page in pages if not page.is_there]
     todo = [f"{old} {'is' if old == 1 else 'are'} out of date"] if old else []
     todo += [f"not made yet: {', '.join(missing)}"] if missing else []
-    typer.echo(f"{write_index()} shows them all." + (f" {'; '.join(todo).capitalize()}: run `make repro`." if todo else ""))
+    typer.echo(
+        f"{write_index()} shows them all." + (f" {'; '.join(todo).capitalize()}: run `make repro`." if todo else "")
+    )
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #a690be5e
 users_app = typer.Typer(no_args_is_help=True, help="Keep the accounts that may open the dashboards.")
@@ -390,10 +495,12 @@ def _ask_password(from_stdin: bool) -> str:
 def _check_limit(column: str, value: str) -> None:
     "Refuse a region or a manager that no deal has."
     from difflib import get_close_matches
+
     from crm_lib.access.users import LOCAL
-    from crm_lib.registry.bundles import open_bundle
-    from crm_lib.ingestion.spelling import find_near, plain_name
     from crm_lib.dashboards.artifacts import project_folder, read_viewed_deals
+    from crm_lib.ingestion.spelling import find_near, plain_name
+    from crm_lib.registry.bundles import open_bundle
+
     try:
         known = sorted(read_viewed_deals(open_bundle(project_folder()), LOCAL)[column].dropna().astype(str).unique())
     except CrmError as error:
@@ -419,9 +526,18 @@ def users_add(
 ) -> None:
     """Add an account, with all rows or those of one region or one team."""
     from crm_lib.access.users import Viewer, add_user, users_file
+
     if region is not None and manager is not None:
-        raise CrmError("An account is limited to a region or to a manager's team: leave one of --region and --manager out.")
-    column, value = ("regional_office", region) if region is not None else ("manager", manager) if manager is not None else (None, None)
+        raise CrmError(
+            "An account is limited to a region or to a manager's team: leave one of --region and --manager out."
+        )
+    column, value = (
+        ("regional_office", region)
+        if region is not None
+        else ("manager", manager)
+        if manager is not None
+        else (None, None)
+    )
     if column and (value or "").strip():
         _check_limit(column, value)
     add_user(Viewer(name, role, column, value), _ask_password(password_stdin))
@@ -432,17 +548,22 @@ def users_add(
 def users_list() -> None:
     """List the accounts, with their roles and rows."""
     from crm_lib.access.users import read_users, users_file
+
     accounts = [account.viewer for account in read_users().values()]
     if not accounts:
         raise CrmError(f"There is no account yet ({users_file()}): make one with `crm users add NAME --role admin`.")
     for viewer in accounts:
-        typer.echo(f"{viewer.name!r}, {viewer.role}, " + (f"rows of {viewer.column} = {viewer.value!r}" if viewer.column else "all rows"))
+        typer.echo(
+            f"{viewer.name!r}, {viewer.role}, "
+            + (f"rows of {viewer.column} = {viewer.value!r}" if viewer.column else "all rows")
+        )
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #f3d3ed7e
 @users_app.command("remove")
 def users_remove(name: Annotated[str, typer.Argument(help="Of an account.")]) -> None:
     """Remove an account; whoever is signed in with it is signed out."""
     from crm_lib.access.users import remove_user
+
     remove_user(name)
     typer.echo(f"{name} may no longer sign in.")
 
@@ -451,6 +572,7 @@ def users_remove(name: Annotated[str, typer.Argument(help="Of an account.")]) ->
 def users_password(name: Annotated[str, typer.Argument(help="Of an account.")], password_stdin: _STDIN = False) -> None:
     """Give an account a new password; whoever is signed in with it is signed out."""
     from crm_lib.access.users import change_password, read_users
+
     if name not in read_users():
         raise CrmError(f"There is no account {name!r}; `crm users list` names them.")
     change_password(name, _ask_password(password_stdin))
@@ -459,21 +581,31 @@ def users_password(name: Annotated[str, typer.Argument(help="Of an account.")], 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #7bd3cddf
 @app.command("dashboards")
 def serve_dashboards(
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; params.yaml says it otherwise, 0 takes a free one.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen at; this machine only if it is not given.")] = None,
-    token: Annotated[bool, typer.Option("--token", help="For a quick look on this machine: a token in the address instead of an account.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; params.yaml says it otherwise, 0 takes a free one.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen at; this machine only if it is not given.")
+    ] = None,
+    token: Annotated[
+        bool,
+        typer.Option("--token", help="For a quick look on this machine: a token in the address instead of an account."),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every request.")] = False,
 ) -> None:
     """Serve the dashboards behind a login, until Ctrl-C."""
     from crm_lib.dashboards.gate import read_settings
+
     settings = read_settings(read_params().get("dashboards"))
     from crm_lib.dashboards.server import LOOPBACK, plan_server, serve
+
     plan = plan_server(Path(), settings if port is None else {**settings, "port": port}, host or LOOPBACK, token)
     serve(plan, typer.echo, "INFO" if verbose else "WARN")
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #04f0021d
 def _complain(sentence: str) -> None:
     from rich.console import Console
+
     console = Console(stderr=True)
     console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
@@ -481,6 +613,7 @@ def _complain(sentence: str) -> None:
 def _explain(error: OSError) -> str:
     "Put an error of the system into a sentence."
     import errno
+
     advice = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room on that disk")
     advice |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Make it readable and writable for you")
     what = error.strerror or str(error) or type(error).__name__
@@ -488,7 +621,7 @@ def _explain(error: OSError) -> str:
     todo = advice.get(error.errno or 0, "Mend that")
     return f"{what}{where}: {todo} and run it again. Files are written whole, so none is half done."
 
-
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #0dc46205
 def main() -> None:
     """Run the command line, with errors as sentences."""
     try:

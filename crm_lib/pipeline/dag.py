@@ -53,18 +53,29 @@ def _params_of(task: dict[str, Any], path: Path) -> dict[str, str]:
     found = {key: _PLACEHOLDER.fullmatch(str(value)) for key, value in (task.get("params") or {}).items()}
     wrong = [key for key, match in found.items() if match is None]
     if wrong:
-        raise CrmError(f"{path}, stage {task['name']}: the parameter {', '.join(wrong)} holds a value of its own; "
-                       'put the value into params.yaml and name it as "{{section.key}}".')
+        raise CrmError(
+            f"{path}, stage {task['name']}: the parameter {', '.join(wrong)} holds a value of its own; "
+            'put the value into params.yaml and name it as "{{section.key}}".'
+        )
     return {key: match.group(1) for key, match in found.items()}
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #ff4f82e8
 def _stage(task: dict[str, Any], path: Path) -> Stage:
     missing = [key for key in ("name", "source", "product") if not task.get(key)]
     if missing:
-        raise CrmError(f"{path}: the stage {task.get('name', task.get('source', '?'))} lacks {', '.join(missing)}; add the key.")
+        raise CrmError(
+            f"{path}: the stage {task.get('name', task.get('source', '?'))} lacks {', '.join(missing)}; add the key."
+        )
     if "nb" not in task["product"]:
         raise CrmError(f"{path}, stage {task['name']}: the products lack nb; add `nb: reports/{task['name']}.html`.")
-    return Stage(task["name"], task["source"], tuple(task.get("upstream") or ()), dict(task["product"]), _params_of(task, path), task)
+    return Stage(
+        task["name"],
+        task["source"],
+        tuple(task.get("upstream") or ()),
+        dict(task["product"]),
+        _params_of(task, path),
+        task,
+    )
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #3c1ae37e
 def read_pipeline(
@@ -75,14 +86,18 @@ def read_pipeline(
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CrmError(f"{path} is missing: run the command in the project's top folder, where pipeline.yaml stands.") from None
+        raise CrmError(
+            f"{path} is missing: run the command in the project's top folder, where pipeline.yaml stands."
+        ) from None
     except yaml.YAMLError as error:
         raise CrmError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}): mend that place.") from None
     stages: dict[str, Stage] = {}
     for stage in [_stage(task, path) for task in (content or {}).get("tasks") or []]:
         unknown = [name for name in stage.upstream if name not in stages]
         if unknown:
-            raise CrmError(f"{path}, stage {stage.name}: the upstream {', '.join(unknown)} does not stand before it; move or rename it.")
+            raise CrmError(
+                f"{path}, stage {stage.name}: the upstream {', '.join(unknown)} does not stand before it; move or rename it."
+            )
         stages[stage.name] = stage
     return stages
 
@@ -101,7 +116,9 @@ def _tree(source: str, path: str | Path) -> ast.Module:
     try:
         return ast.parse(source)
     except SyntaxError as error:
-        raise CrmError(f"{path} holds a line that is not Python ({error.msg}: {(error.text or '').strip()!r}); mend it.") from None
+        raise CrmError(
+            f"{path} holds a line that is not Python ({error.msg}: {(error.text or '').strip()!r}); mend it."
+        ) from None
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #dde1e56b
 def read_question(
@@ -126,19 +143,21 @@ def read_parameters(
         try:
             defaults[line.targets[0].id] = ast.literal_eval(line.value)
         except (AttributeError, ValueError):
-            raise CrmError(f"{notebook}, cell `parameters`: `{ast.unparse(line)}` is not a name with a plain value; "
-                           "write `name = value`.") from None
+            raise CrmError(
+                f"{notebook}, cell `parameters`: `{ast.unparse(line)}` is not a name with a plain value; "
+                "write `name = value`."
+            ) from None
     return defaults
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #f68f9931
 def _imported_from(node: ast.ImportFrom, module: str, package: str) -> list[str]:
     "Name the modules that a `from ... import ...` reaches, whole; a room is no module, what stands in it is."
-    above = [package, *module.split(".")][:-node.level] if node.level else []
+    above = [package, *module.split(".")][: -node.level] if node.level else []
     base = ".".join([*above, *([node.module] if node.module else [])])
     room = base.count(".") < 2
     return [f"{base}.{name.name}" for name in node.names if not name.name.startswith("_")] if room else [base]
 
-
+# %% ../../nbs/lib/90_pipeline/10_dag.ipynb #98c8695f
 def find_imports(
     source: str,  # Python code
     path: str | Path,  # where it stands, for the error's sentence
@@ -160,7 +179,9 @@ def find_modules(
     library: str | Path = "crm_lib",  # folder of the library
 ) -> list[str]:  # files of these modules and of all that they import
     "Follow the imports through the library."
-    library, files, waiting = Path(library), {}, sorted(names)
+    library = Path(library)
+    files = {}
+    waiting = sorted(names)
     while waiting:
         name = waiting.pop()
         path = library.joinpath(*name.split(".")).with_suffix(".py")
@@ -177,7 +198,8 @@ def _constant(node: ast.AST, key: str | None = None) -> str | None:
 
 
 def _reads(source: str, path: str | Path) -> dict[str, set[str | None]]:
-    tree, reads = _tree(source, path), {}
+    tree = _tree(source, path)
+    reads = {}
     parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "upstream":
@@ -190,11 +212,14 @@ def _reads(source: str, path: str | Path) -> dict[str, set[str | None]]:
 def _upstream_files(stage: Stage, stages: dict[str, Stage], reads: dict[str, set[str | None]]) -> list[str]:
     files = []
     for name in stage.upstream:
-        data, keys = stages[name].data, reads.get(name, {"metrics"})
+        data = stages[name].data
+        keys = reads.get(name, {"metrics"})
         unknown = [key for key in keys if key is not None and key not in data]
         if unknown and name in reads:
-            raise CrmError(f"{stage.notebook} reads upstream[{name!r}][{unknown[0]!r}], which the stage {name} does not leave; "
-                           f"its products are {', '.join(data)}.")
+            raise CrmError(
+                f"{stage.notebook} reads upstream[{name!r}][{unknown[0]!r}], which the stage {name} does not leave; "
+                f"its products are {', '.join(data)}."
+            )
         files += data.values() if None in keys or unknown else [data[key] for key in data if key in keys]
     return files
 
@@ -207,23 +232,44 @@ def _own_files(stage: Stage, root: Path) -> list[str]:
         return []
     names = read_params(root / "params.yaml")["features"].get("own") or []
     places = [str(name).rpartition(":")[0] for name in names if isinstance(names, list)]
-    paths = [place if place.endswith(".py") else f"{place.replace('.', '/')}{end}" for place in places for end in (".py", "/__init__.py")]
+    paths = [
+        place if place.endswith(".py") else f"{place.replace('.', '/')}{end}"
+        for place in places
+        for end in (".py", "/__init__.py")
+    ]
     return sorted({path for path in paths if (root / path).is_file()})
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #a83cbe50
 def _dependencies(stage: Stage, stages: dict[str, Stage], root: Path) -> list[str]:
     source = "\n".join(cell["source"] for cell in _cells(root / stage.notebook))
     exporter = str(stage.spec.get("nbconvert_exporter_name", ""))
-    names = find_imports(source, stage.notebook) | ({exporter.removeprefix("crm_lib.").rpartition(".")[0]} if exporter.startswith("crm_lib.") else set())
+    names = find_imports(source, stage.notebook) | (
+        {exporter.removeprefix("crm_lib.").rpartition(".")[0]} if exporter.startswith("crm_lib.") else set()
+    )
     modules = [Path(path).relative_to(root).as_posix() for path in find_modules(names, root / "crm_lib")]
     assets = ["crm_lib/assets"] if exporter.startswith("crm_lib.") and (root / "crm_lib" / "assets").is_dir() else []
     raw = [] if stage.upstream else ["data"]
     own = [path for path in _own_files(stage, root) if path not in modules]
-    return [*raw, stage.notebook, *assets, *modules, *own, *_upstream_files(stage, stages, _reads(source, stage.notebook))]
+    return [
+        *raw,
+        stage.notebook,
+        *assets,
+        *modules,
+        *own,
+        *_upstream_files(stage, stages, _reads(source, stage.notebook)),
+    ]
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #29eba967
-PLOTS = {"backtest_calibration.csv": {"template": "scatter", "x": "bin_mean", "y": "observed", "title": "Reliability of the chosen model, all horizons",
-                                      "x_label": "forecast probability", "y_label": "share won"}}
+PLOTS = {
+    "backtest_calibration.csv": {
+        "template": "scatter",
+        "x": "bin_mean",
+        "y": "observed",
+        "title": "Reliability of the chosen model, all horizons",
+        "x_label": "forecast probability",
+        "y_label": "share won",
+    }
+}
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #ec15d37a
 def _plot(path: str) -> str | dict[str, dict[str, str]]:
@@ -235,7 +281,8 @@ def _is_figure(path: str) -> bool:
     return path.startswith("reports/metrics/")
 
 
-POINTER, BUNDLE = "in_use.json", "artifacts/bundle"
+POINTER = "in_use.json"
+BUNDLE = "artifacts/bundle"
 
 
 def _outs(stage: Stage) -> list[str | dict[str, Any]]:
@@ -244,7 +291,9 @@ def _outs(stage: Stage) -> list[str | dict[str, Any]]:
         figures = [{path: {"cache": False}} for path in stage.products.values() if _is_figure(path)]
         return [*[path for path in stage.products.values() if not _is_figure(path)], *figures]
     small = [path for path in stage.data.values() if _is_figure(path) or path == POINTER]
-    return [{path: {"persist": True}} for path in stage.data.values() if path not in small] + [{path: {"cache": False, "persist": True}} for path in small]
+    return [{path: {"persist": True}} for path in stage.data.values() if path not in small] + [
+        {path: {"cache": False, "persist": True}} for path in small
+    ]
 
 
 def _settles(stage: Stage) -> bool:
@@ -264,15 +313,23 @@ def dvc_stages(
     pipeline: str | Path = "pipeline.yaml",  # Ploomber's description of the pipeline
 ) -> dict[str, Any]:  # content of dvc.yaml
     "Derive DVC's plan from the pipeline."
-    stages, root = read_pipeline(pipeline), Path(pipeline).parent
+    stages = read_pipeline(pipeline)
+    root = Path(pipeline).parent
     plan: dict[str, Any] = {}
     for stage in stages.values():
-        plan[stage.name] = {"cmd": f"crm run {stage.name}", "deps": _dependencies(stage, stages, root),
-                            "params": _keys(stage), "outs": _outs(stage)} | ({"always_changed": True} if _settles(stage) else {})
+        plan[stage.name] = {
+            "cmd": f"crm run {stage.name}",
+            "deps": _dependencies(stage, stages, root),
+            "params": _keys(stage),
+            "outs": _outs(stage),
+        } | ({"always_changed": True} if _settles(stage) else {})
         if BUNDLE in stage.products.values():
             plan["switch"] = dict(_SWITCH)
     figures = [path for stage in stages.values() for path in stage.products.values() if _is_figure(path)]
-    foot = {"metrics": [path for path in figures if path.endswith(".json")], "plots": [_plot(path) for path in figures if path.endswith(".csv")]}
+    foot = {
+        "metrics": [path for path in figures if path.endswith(".json")],
+        "plots": [_plot(path) for path in figures if path.endswith(".csv")],
+    }
     return {"stages": plan, **{key: paths for key, paths in foot.items() if paths}}
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #ff8e354c
@@ -288,9 +345,12 @@ def write_dvc_yaml(
     text = _HEAD + yaml.safe_dump(dvc_stages(pipeline), sort_keys=False, width=1000)
     if check:
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
-            raise CrmError(f"{target} is not what {pipeline} and the notebooks give: run `make dag` and look at the difference.")
+            raise CrmError(
+                f"{target} is not what {pipeline} and the notebooks give: run `make dag` and look at the difference."
+            )
         return target
     from crm_lib.base.files import write_text
+
     return write_text(text, target)
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #79380824
@@ -299,12 +359,18 @@ def check_parameters(
     root: str | Path = ".",  # project's top folder
 ) -> dict[str, Any]:  # parameter -> value in params.yaml
     "Check that notebook, pipeline and params.yaml name the same parameters."
-    given, known = set(stage.params), set(read_parameters(Path(root) / stage.notebook)) - {"upstream", "product"}
-    for names, where in ((given - known, f"is given by pipeline.yaml but not in the cell `parameters` of {stage.notebook}"),
-                         (known - given, f"stands in the cell `parameters` of {stage.notebook} but is not given by pipeline.yaml")):
+    given = set(stage.params)
+    known = set(read_parameters(Path(root) / stage.notebook)) - {"upstream", "product"}
+    for names, where in (
+        (given - known, f"is given by pipeline.yaml but not in the cell `parameters` of {stage.notebook}"),
+        (known - given, f"stands in the cell `parameters` of {stage.notebook} but is not given by pipeline.yaml"),
+    ):
         if names:
-            raise CrmError(f"Stage {stage.name}: {', '.join(sorted(names))} {where}; name it in both places or in none.")
-    params, values = read_params(Path(root) / "params.yaml"), {}
+            raise CrmError(
+                f"Stage {stage.name}: {', '.join(sorted(names))} {where}; name it in both places or in none."
+            )
+    params = read_params(Path(root) / "params.yaml")
+    values = {}
     for name, place in stage.params.items():
         section, key = place.split(".")
         if key not in params.get(section, {}):
@@ -316,8 +382,10 @@ def check_parameters(
 def _check_arrival(stage: Stage, values: dict[str, Any], arrived: dict[str, Any]) -> None:
     for name, value in values.items():
         if repr(arrived[name]) != repr(value):
-            raise CrmError(f"params.yaml, key {stage.params[name]}: {value!r} would reach the stage {stage.name} as {arrived[name]!r}; "
-                           "give a value that is not mistaken for a number, a truth value or nothing.")
+            raise CrmError(
+                f"params.yaml, key {stage.params[name]}: {value!r} would reach the stage {stage.name} as {arrived[name]!r}; "
+                "give a value that is not mistaken for a number, a truth value or nothing."
+            )
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #086202a2
 ASIDE = "reports/executed"
@@ -326,7 +394,9 @@ ASIDE = "reports/executed"
 def _reduced(stage: Stage, stages: dict[str, Stage]) -> dict[str, Any]:
     report = f"{ASIDE}/{Path(stage.products['nb']).name}"
     task = {**stage.spec, "product": {**stage.products, "nb": report}}
-    above = [{"source": stages[name].notebook, "name": name, "product": stages[name].products} for name in stage.upstream]
+    above = [
+        {"source": stages[name].notebook, "name": name, "product": stages[name].products} for name in stage.upstream
+    ]
     return {"meta": {"extract_upstream": False, "extract_product": False}, "tasks": [*above, task]}
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #a25b032e
@@ -392,7 +462,7 @@ def _failing_line(cause: Any) -> str:
     marked = _MARKED.search(plain)
     return f" at `{marked.group(1).strip()}`" if marked else ""
 
-
+# %% ../../nbs/lib/90_pipeline/10_dag.ipynb #f53774b2
 def _explain(stage: Stage, error: Exception) -> CrmError:
     trace = Path(ASIDE) / Path(stage.products["nb"]).with_suffix(".ipynb").name
     left = f" The executed notebook with the trace is {trace}." if trace.is_file() else ""
@@ -401,7 +471,9 @@ def _explain(stage: Stage, error: Exception) -> CrmError:
             if cause.ename.split(".")[-1] == "CrmError":
                 return CrmError(cause.evalue)
             said = f"{cause.ename}: {cause.evalue}".rstrip(".: ")
-            return StageError(f"Stage {stage.name}, cell {cause.exec_count} of {stage.notebook}: {said}{_failing_line(cause)}.{left}")
+            return StageError(
+                f"Stage {stage.name}, cell {cause.exec_count} of {stage.notebook}: {said}{_failing_line(cause)}.{left}"
+            )
         if type(cause).__name__ == "DeadKernelError":
             return StageError(f"Stage {stage.name}: the notebook's process died, most often for want of memory.{left}")
     root = list(_chain(error))[-1]
@@ -411,22 +483,34 @@ def _explain(stage: Stage, error: Exception) -> CrmError:
 def _find(name: str, stages: dict[str, Stage]) -> Stage:
     if name not in stages:
         raise CrmError(f"The pipeline has no stage {name}; its stages are {', '.join(stages)}.")
-    missing = [(path, above) for above in stages[name].upstream for path in stages[above].data.values() if not Path(path).exists()]
+    missing = [
+        (path, above)
+        for above in stages[name].upstream
+        for path in stages[above].data.values()
+        if not Path(path).exists()
+    ]
     if missing:
         path, above = missing[0]
-        raise CrmError(f"Stage {name} reads {path}, which is missing: run `crm run {above}` first, or `dvc repro` for everything.")
+        raise CrmError(
+            f"Stage {name} reads {path}, which is missing: run `crm run {above}` first, or `dvc repro` for everything."
+        )
     return stages[name]
 
-
+# %% ../../nbs/lib/90_pipeline/10_dag.ipynb #289b8b07
 def _require_plan(stage: Stage) -> None:
-    own, plan = _own_files(stage, Path()), Path("dvc.yaml")
+    own = _own_files(stage, Path())
+    plan = Path("dvc.yaml")
     if own and plan.is_file():
-        known = (yaml.safe_load(plan.read_text(encoding="utf-8")).get("stages") or {}).get(stage.name, {}).get("deps", [])
+        known = (
+            (yaml.safe_load(plan.read_text(encoding="utf-8")).get("stages") or {}).get(stage.name, {}).get("deps", [])
+        )
         if missing := [path for path in own if path not in known]:
-            raise CrmError(f"params.yaml, key {_OWN}, names functions of {', '.join(missing)}, which dvc.yaml does not know yet: run `crm dag`, "
-                           f"so that an edit of the file reruns the stage {stage.name}.")
+            raise CrmError(
+                f"params.yaml, key {_OWN}, names functions of {', '.join(missing)}, which dvc.yaml does not know yet: run `crm dag`, "
+                f"so that an edit of the file reruns the stage {stage.name}."
+            )
 
-
+# %% ../../nbs/lib/90_pipeline/10_dag.ipynb #c07b14ee
 def _put_in_place(stage: Stage) -> None:
     report = Path(stage.products["nb"])
     for name in (report.name, f".{report.name}.metadata"):
@@ -439,8 +523,10 @@ def list_pages(
 ) -> list[Any]:  # a `reports.Page` per stage, in the order of the pipeline
     "List the reports of a project: what each found, and what changed since."
     from crm_lib.reporting.pages import read_page
+
     root = Path(root)
-    stages, changes = read_pipeline(root / "pipeline.yaml"), find_changes(root, just_run)
+    stages = read_pipeline(root / "pipeline.yaml")
+    changes = find_changes(root, just_run)
     places = {name: root / stage.products["nb"] for name, stage in stages.items()}
     return [read_page(name, path, changes.get(name, ())) for name, path in places.items()]
 
@@ -452,6 +538,7 @@ def write_index(
     "Write the overview of the reports."
     from crm_lib.base.files import write_text
     from crm_lib.reporting.pages import overview_html
+
     pages = list_pages(root, just_run)
     return write_text(overview_html(pages), pages[0].path.with_name("index.html"))
 

@@ -30,9 +30,13 @@ def startup_line() -> str:  # one line of Python, as a .pth file needs it
 _LAB = {"LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"}}
 
 # %% ../../nbs/lib/90_pipeline/20_environment.ipynb #f7780035
-_SERVER = {"ServerApp": {"contents_manager_class": "jupyter_server.services.contents.largefilemanager.LargeFileManager",
-                         "kernel_manager_class": "crm_lib.pipeline.lab.ProjectKernels"},
-           "LargeFileManager": {"pre_save_hook": "crm_lib.pipeline.lab.drop_parameters"}}
+_SERVER = {
+    "ServerApp": {
+        "contents_manager_class": "jupyter_server.services.contents.largefilemanager.LargeFileManager",
+        "kernel_manager_class": "crm_lib.pipeline.lab.ProjectKernels",
+    },
+    "LargeFileManager": {"pre_save_hook": "crm_lib.pipeline.lab.drop_parameters"},
+}
 
 # %% ../../nbs/lib/90_pipeline/20_environment.ipynb #6a586608
 def write_startup(
@@ -43,8 +47,13 @@ def write_startup(
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     line = prefix / "lib" / version / "site-packages" / "crm_lib_startup.pth"
     jupyter = prefix / "etc" / "jupyter"
-    texts = {line: startup_line(), **{jupyter / f"jupyter_{name}_config.json": json.dumps(part, indent=2) + "\n"
-                                      for name, part in (("lab", _LAB), ("server", _SERVER))}}
+    texts = {
+        line: startup_line(),
+        **{
+            jupyter / f"jupyter_{name}_config.json": json.dumps(part, indent=2) + "\n"
+            for name, part in (("lab", _LAB), ("server", _SERVER))
+        },
+    }
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

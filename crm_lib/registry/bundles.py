@@ -23,7 +23,7 @@ import yaml
 
 from ..base.config import PUBLISHED, SECTIONS, CrmError
 from ..base.files import replace_folder, sha256, write_json, write_text
-from .in_use import InUse, name_version, experiment_name
+from .in_use import InUse, experiment_name, name_version
 
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #6ed252ed
 FACTS = "bundle.json"
@@ -70,7 +70,7 @@ def _relative(path: str | Path) -> Path:
         raise CrmError(f"{path} lies outside the project: a bundle holds the project's own files.")
     return Path(path).resolve().relative_to(here)
 
-
+# %% ../../nbs/lib/60_registry/40_bundles.ipynb #e21f6563
 def write_bundle(
     folder: str | Path,  # the folder to (re)write
     paths: list[str | Path],  # files and folders of the project, the working directory; each keeps its place
@@ -79,15 +79,22 @@ def write_bundle(
     params: Mapping[str, Any],  # content of params.yaml
 ) -> Path:  # the folder written
     "Gather a run's outputs into a bundle, whole or not at all."
-    folder, day = Path(folder), f"{pd.Timestamp(as_of):%Y-%m-%d}"
+    folder = Path(folder)
+    day = f"{pd.Timestamp(as_of):%Y-%m-%d}"
     with _fresh_beside(folder) as fresh:
         for path in (_relative(path) for path in paths):
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if path.is_dir() else shutil.copyfile)(path, fresh / path)
         settings = {name: params.get(name, {}) if name in PUBLISHED else {} for name in SECTIONS}
         write_text(yaml.safe_dump(settings | {"calendar": params["calendar"]}), fresh / "params.yaml")
-        said = {"source": in_use.source, "as_of": day, "version": in_use.version, "model": in_use.model,
-                "model_sha256": in_use.model_sha256, "fitted": in_use.as_of}
+        said = {
+            "source": in_use.source,
+            "as_of": day,
+            "version": in_use.version,
+            "model": in_use.model,
+            "model_sha256": in_use.model_sha256,
+            "fitted": in_use.as_of,
+        }
         content = {**said, "files": _list_files(fresh)}
         write_json({"name": f"{in_use.source}-{day}-{_digest(content)[:12]}", **content}, fresh / FACTS)
     return folder
@@ -106,7 +113,7 @@ def read_facts(
     except (OSError, ValueError, KeyError, TypeError):
         raise CrmError(f"{path} is not the file that was written: run `dvc repro publish` again.") from None
 
-
+# %% ../../nbs/lib/60_registry/40_bundles.ipynb #7aea9c22
 def check_bundle(
     folder: str | Path,  # of a bundle
 ) -> Bundle:  # what it says of itself
@@ -119,7 +126,8 @@ def check_bundle(
     return found
 
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #dec0a3a7
-FOLDER, CURRENT = "bundles", "current.json"
+FOLDER = "bundles"
+CURRENT = "current.json"
 
 
 def current_name(
@@ -132,7 +140,7 @@ def current_name(
         return ""
     return name if isinstance(name, str) and Path(name).name == name else ""
 
-
+# %% ../../nbs/lib/60_registry/40_bundles.ipynb #86de23db
 def open_bundle(
     project: str | Path = ".",  # the project's folder
 ) -> Path:  # the folder of the bundle in use
@@ -148,14 +156,16 @@ def list_bundles(
     project: str | Path = ".",  # the project's folder
 ) -> list[Bundle]:  # those that are kept, the latest switched to first
     "List the bundles that are kept."
-    folders = [path.parent for path in (Path(project) / FOLDER).glob(f"*/{FACTS}") if not path.parent.name.startswith(".")]
+    folders = [
+        path.parent for path in (Path(project) / FOLDER).glob(f"*/{FACTS}") if not path.parent.name.startswith(".")
+    ]
     folders.sort(key=lambda folder: ((folder / FACTS).stat().st_mtime_ns, folder.name), reverse=True)
     return [read_facts(folder) for folder in folders]
 
 
 def _forget(project: Path, keep: int, now: str) -> None:
     "Remove the bundles that were not switched to for longest."
-    for old in [bundle for bundle in list_bundles(project) if bundle.name != now][max(keep, 2) - 1:]:
+    for old in [bundle for bundle in list_bundles(project) if bundle.name != now][max(keep, 2) - 1 :]:
         shutil.rmtree(project / FOLDER / old.name, ignore_errors=True)
 
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #fbc7e2fa
@@ -179,11 +189,14 @@ def switch(
             with _fresh_beside(kept) as fresh:
                 shutil.copytree(project / published, fresh, dirs_exist_ok=True)
         os.utime(kept / FACTS)
-    write_json({"bundle": facts.name, **{key: value for key, value in asdict(facts).items() if key != "name"}}, project / FOLDER / CURRENT)
+    write_json(
+        {"bundle": facts.name, **{key: value for key, value in asdict(facts).items() if key != "name"}},
+        project / FOLDER / CURRENT,
+    )
     _forget(project, keep, facts.name)
     return facts
 
-
+# %% ../../nbs/lib/60_registry/40_bundles.ipynb #75179f0a
 def check_kept(
     folder: Path,  # of a kept bundle
 ) -> Bundle | None:  # None where it is not whole
@@ -202,9 +215,14 @@ def say_bundle(
     return f"As of {facts.as_of}, scored by {name_version(used)} ({facts.model.replace('_', ' ')}, fitted on what was known on {facts.fitted})."
 
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #3cf95d06
-_SAID = {"as_of": "datetime64[ns]", "opportunity_id": object, "p_won_ever": float, "expected_close_date": "datetime64[ns]"}
+_SAID = {
+    "as_of": "datetime64[ns]",
+    "opportunity_id": object,
+    "p_won_ever": float,
+    "expected_close_date": "datetime64[ns]",
+}
 
-
+# %% ../../nbs/lib/60_registry/40_bundles.ipynb #187d0069
 def previous_scores(
     project: str | Path,  # the project's folder
     source: str,  # name of the source of data
@@ -213,10 +231,16 @@ def previous_scores(
 ) -> pd.DataFrame:  # as_of, opportunity_id, p_won_ever, expected_close_date; no rows where nothing was kept
     "Read the latest scores that were published so long ago."
     last = pd.Timestamp(as_of)
-    kept = [bundle for bundle in list_bundles(project) if bundle.source == source
-            and last - pd.Timedelta(days=3 * days) <= pd.Timestamp(bundle.as_of) <= last - pd.Timedelta(days=days)]
+    kept = [
+        bundle
+        for bundle in list_bundles(project)
+        if bundle.source == source
+        and last - pd.Timedelta(days=3 * days) <= pd.Timestamp(bundle.as_of) <= last - pd.Timedelta(days=days)
+    ]
     none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _SAID.items()})
     if not kept:
         return none
     latest = max(kept, key=lambda bundle: bundle.as_of)
-    return pd.read_parquet(Path(project) / FOLDER / latest.name / "artifacts" / "scores.parquet", columns=list(_SAID)).astype(_SAID)
+    return pd.read_parquet(
+        Path(project) / FOLDER / latest.name / "artifacts" / "scores.parquet", columns=list(_SAID)
+    ).astype(_SAID)

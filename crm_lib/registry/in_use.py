@@ -16,8 +16,8 @@ from typing import Any
 
 from ..base.config import CrmError
 from ..base.files import write_json
-from ..models.incidence import IncidenceModel
 from ..models.close_hazard import BASELINES
+from ..models.incidence import IncidenceModel
 from ..models.storage import load_model, model_hash
 
 # %% ../../nbs/lib/60_registry/20_in_use.ipynb #5a039447
@@ -29,8 +29,10 @@ def check_source(
 ) -> str:  # the name
     "Check that a source's name can be a part of file names."
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise CrmError(f"params.yaml, key source.name: {name!r} is no name of a source; give small letters, digits, - and _, "
-                       "40 of them at most, such as acme.")
+        raise CrmError(
+            f"params.yaml, key source.name: {name!r} is no name of a source; give small letters, digits, - and _, "
+            "40 of them at most, such as acme."
+        )
     return name
 
 
@@ -65,7 +67,9 @@ def read_in_use(
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError):
-        raise CrmError(f"{path} is not the file that was written: restore it from git, or remove it and run `dvc repro`.") from None
+        raise CrmError(
+            f"{path} is not the file that was written: restore it from git, or remove it and run `dvc repro`."
+        ) from None
 
 
 def write_in_use(
@@ -86,22 +90,30 @@ def refuse_in_experiment(
 ) -> None:
     "Refuse what a trial must not do."
     if experiment_name():
-        raise CrmError(f"This is the experiment {experiment_name()}: `crm {what}` changes what is in use, which an experiment never does. "
-                       "Apply it with `dvc exp apply` and run `dvc repro`.")
+        raise CrmError(
+            f"This is the experiment {experiment_name()}: `crm {what}` changes what is in use, which an experiment never does. "
+            "Apply it with `dvc exp apply` and run `dvc repro`."
+        )
 
 # %% ../../nbs/lib/60_registry/20_in_use.ipynb #c14245d4
 def name_version(
     in_use: InUse,  # from read_in_use or load_in_use
 ) -> str:  # e.g. version 3 of acme
     "Name a version in as few words as will do."
-    return f"version {in_use.version} of {in_use.source}" if in_use.version is not None else f"a trial on {in_use.source}, not registered"
+    return (
+        f"version {in_use.version} of {in_use.source}"
+        if in_use.version is not None
+        else f"a trial on {in_use.source}, not registered"
+    )
 
-
+# %% ../../nbs/lib/60_registry/20_in_use.ipynb #3bceedc2
 def say_in_use(
     in_use: InUse,  # from read_in_use or load_in_use
 ) -> str:  # one sentence, two where a baseline is in use
     "Say which model gives the scores."
-    said = f"Model: {name_version(in_use)} ({in_use.model.replace('_', ' ')}), fitted on what was known on {in_use.as_of}."
+    said = (
+        f"Model: {name_version(in_use)} ({in_use.model.replace('_', ' ')}), fitted on what was known on {in_use.as_of}."
+    )
     if in_use.model in BASELINES:
         said += " It is a simple table: no richer model has beaten it beyond doubt."
     return said
@@ -113,7 +125,8 @@ def load_in_use(
 ) -> tuple[IncidenceModel, dict[str, Any], InUse]:  # the fitted model, its facts, and how to name it
     "Load the model that scores."
     model, facts = load_model(folder)
-    found, named = model_hash(folder), read_in_use(path)
+    found = model_hash(folder)
+    named = read_in_use(path)
     if named is not None and named.model_sha256 == found:
         return model, facts, named
     if experiment_name() is None:

@@ -22,21 +22,19 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-
 from ..base.config import CrmError, quiet_telemetry
 
 quiet_telemetry()
 
+# %% ../../nbs/lib/60_registry/10_tracking.ipynb #d40eb4ed
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import mlflow
     import mlflow.pyfunc
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
-
 from ..base.files import sha256, write_parquet
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model, model_hash
@@ -77,26 +75,40 @@ def _without_secrets(text: str) -> str:
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #0efda60c
 STORE = "mlflow.db"
-_PLACES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
-           ("model_versions", "storage_location"), ("model_versions", "source"))
+_PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
 
-
+# %% ../../nbs/lib/60_registry/10_tracking.ipynb #7f378536
 def _former_places(base: sqlite3.Connection, home: Path) -> list[str]:
     "List the folders mlruns/, other than home, that the experiments of a store name."
     rows = base.execute("select experiment_id, artifact_location from experiments").fetchall()
-    folders = {str(place).removeprefix("file://").removesuffix(f"/{number}") for number, place in rows if str(place).endswith(f"/{number}")}
-    return sorted(folder for folder in folders if folder.startswith("/") and Path(folder).name == home.name and Path(folder) != home)
+    folders = {
+        str(place).removeprefix("file://").removesuffix(f"/{number}")
+        for number, place in rows
+        if str(place).endswith(f"/{number}")
+    }
+    return sorted(
+        folder
+        for folder in folders
+        if folder.startswith("/") and Path(folder).name == home.name and Path(folder) != home
+    )
 
-
+# %% ../../nbs/lib/60_registry/10_tracking.ipynb #f808b93a
 def relocate_store(
     store: str | Path = STORE,  # SQLite file of a tracking store, with mlruns/ beside it; may be missing
 ) -> int:  # addresses that were changed
     "Make a copied or moved store name the files beside it."
-    home, changed = Path(store).resolve().parent / "mlruns", 0
+    home = Path(store).resolve().parent / "mlruns"
+    changed = 0
     if not Path(store).is_file() or not home.is_dir():
         return changed
     with closing(sqlite3.connect(store, timeout=30)) as base, base:
-        tables = {name for name, in base.execute("select name from sqlite_master where type = 'table'")}
+        tables = {name for (name,) in base.execute("select name from sqlite_master where type = 'table'")}
         for old in _former_places(base, home) if "experiments" in tables else ():
             for table, column in (place for place in _PLACES if place[0] in tables):
                 for start in (f"{old}/", f"file://{old}/"):
@@ -142,7 +154,9 @@ _ADDED_BY_MLFLOW = "registered_model_meta"
 
 def _fingerprint(folder: Path) -> str:
     paths = sorted(path for path in folder.rglob("*") if not path.is_dir() and path.name != _ADDED_BY_MLFLOW)
-    return hashlib.sha256(json.dumps([[path.relative_to(folder).as_posix(), sha256(path)] for path in paths]).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([[path.relative_to(folder).as_posix(), sha256(path)] for path in paths]).encode()
+    ).hexdigest()
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #64fc4344
 def fetch_version(
@@ -153,11 +167,19 @@ def fetch_version(
     "Copy a version's files out of the registry and check that nobody changed them."
     with _as_sentence(f"Version {version} of the model {name} cannot be loaded"):
         stated = mlflow.MlflowClient().get_model_version(name, str(version)).tags.get(_FINGERPRINT)
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(place)))
+        folder = Path(
+            mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(place))
+        )
         found = _fingerprint(folder)
     if stated != found:
-        what = "was changed after it was registered (its fingerprint differs)" if stated else "was registered without a fingerprint"
-        raise CrmError(f"Version {version} of the model {name} {what}: do not use it, promote another version or train again.")
+        what = (
+            "was changed after it was registered (its fingerprint differs)"
+            if stated
+            else "was registered without a fingerprint"
+        )
+        raise CrmError(
+            f"Version {version} of the model {name} {what}: do not use it, promote another version or train again."
+        )
     return folder
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #14b2ee4e
@@ -176,8 +198,12 @@ def flat_metrics(
     model: str,  # name of the chosen model
 ) -> dict[str, float]:  # e.g. brier_30
     "List a model's figures as single numbers."
-    return {f"{figure}_{horizon}": float(value) for horizon, part in record.items()
-            for figure, value in part["models"][model].items() if isinstance(value, (int, float))}
+    return {
+        f"{figure}_{horizon}": float(value)
+        for horizon, part in record.items()
+        for figure, value in part["models"][model].items()
+        if isinstance(value, (int, float))
+    }
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #644213ab
 @dataclass(frozen=True)
@@ -189,7 +215,9 @@ class LoggedModel:
     version: int
 
 
-_FINGERPRINT, _RECORD, MODEL_HASH = "files_sha256", "record.parquet", "model_sha256"
+_FINGERPRINT = "files_sha256"
+_RECORD = "record.parquet"
+MODEL_HASH = "model_sha256"
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #e5d0d911
 def log_model(
@@ -204,7 +232,9 @@ def log_model(
     "Log a stored model with signature, example, settings and figures, and register it as a new version."
     model, facts = load_model(folder)
     example = model_input(model, snapshots.head(5))
-    answer = model.predict_win(example.assign(as_of=pd.to_datetime(example["as_of"])), facts["horizons"]).rename(columns=horizon_column)
+    answer = model.predict_win(example.assign(as_of=pd.to_datetime(example["as_of"])), facts["horizons"]).rename(
+        columns=horizon_column
+    )
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mlflow.log_params(params)
@@ -215,9 +245,19 @@ def log_model(
         kept = {"model": str(shutil.copytree(folder, Path(place) / "model"))}
         if record is not None:
             kept["record"] = str(write_parquet(record, Path(place) / _RECORD))
-        info = mlflow.pyfunc.log_model(name="model", python_model=str(loader), artifacts=kept, input_example=example,
-                                       signature=mlflow.models.infer_signature(example, answer), pip_requirements=["crm_lib"])
-    return LoggedModel(run.info.run_id, registered_model, _register(info.model_uri, registered_model, {**tags, MODEL_HASH: model_hash(folder)}))
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(loader),
+            artifacts=kept,
+            input_example=example,
+            signature=mlflow.models.infer_signature(example, answer),
+            pip_requirements=["crm_lib"],
+        )
+    return LoggedModel(
+        run.info.run_id,
+        registered_model,
+        _register(info.model_uri, registered_model, {**tags, MODEL_HASH: model_hash(folder)}),
+    )
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #7a71daf7
 def _register(uri: str, name: str, tags: dict[str, str]) -> int:
@@ -255,11 +295,21 @@ def list_versions(
     "List the registered versions of a model."
     client = mlflow.MlflowClient()
     with _as_sentence(f"The versions of the model {name} cannot be listed"):
-        rows = sorted(client.search_model_versions(f"name = '{name}'", max_results=10_000), key=lambda row: int(row.version))
+        rows = sorted(
+            client.search_model_versions(f"name = '{name}'", max_results=10_000), key=lambda row: int(row.version)
+        )
         named = client.get_registered_model(name).aliases if rows else {}
         figures = {row.version: dict(client.get_run(row.run_id).data.metrics) for row in rows if with_metrics}
-    return [RegisteredVersion(name, int(row.version), tuple(sorted(alias for alias, number in named.items() if int(number) == int(row.version))),
-                              dict(row.tags), figures.get(row.version, {})) for row in rows]
+    return [
+        RegisteredVersion(
+            name,
+            int(row.version),
+            tuple(sorted(alias for alias, number in named.items() if int(number) == int(row.version))),
+            dict(row.tags),
+            figures.get(row.version, {}),
+        )
+        for row in rows
+    ]
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #39ed6e48
 def set_alias(
@@ -288,7 +338,7 @@ def set_tag(
         else:
             mlflow.MlflowClient().set_model_version_tag(name, str(version), key, value)
 
-
+# %% ../../nbs/lib/60_registry/10_tracking.ipynb #cd2f7628
 def get_tag(
     name: str,  # name in the registry
     key: str,  # of a tag at the model as a whole

@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.config import CrmError
 from ..base.metrics import reliability
-from .style import BLUE, SOFT, VERMILION, canvas, need_columns, percent_axis, sentence_figure, themed
 from .formatting import format_number
+from .style import BLUE, SOFT, VERMILION, canvas, need_columns, percent_axis, sentence_figure, themed
 
 # %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #9605bcdd
 _LOOKS = ((VERMILION, "o"), (BLUE, "s"))
@@ -51,10 +51,19 @@ def _split(judged: pd.DataFrame, names: tuple[str, str]) -> dict[str, dict[str, 
     absent = [name for name in names if name not in set(judged["model"])]
     if absent:
         has = ", ".join(sorted(set(judged["model"])))
-        raise CrmError(f"plot_calibration_comparison: there is no forecast of {', '.join(absent)}; the table has {has}.")
+        raise CrmError(
+            f"plot_calibration_comparison: there is no forecast of {', '.join(absent)}; the table has {has}."
+        )
     parts = judged[judged["model"].isin(names)]
-    found = {str(horizon): {name: part[part["model"] == name] for name in names} for horizon, part in parts.groupby(parts["horizon"].astype(str))}
-    return dict(sorted(found.items(), key=lambda item: (not item[0].isdigit(), int(item[0]) if item[0].isdigit() else 0, item[0])))
+    found = {
+        str(horizon): {name: part[part["model"] == name] for name in names}
+        for horizon, part in parts.groupby(parts["horizon"].astype(str))
+    }
+    return dict(
+        sorted(
+            found.items(), key=lambda item: (not item[0].isdigit(), int(item[0]) if item[0].isdigit() else 0, item[0])
+        )
+    )
 
 # %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #6a6e40f1
 @themed
@@ -69,12 +78,21 @@ def plot_calibration_comparison(
     if judged.empty:
         return sentence_figure("No forecast has come due: there is no calibration to draw.")
     parts = _split(judged, (raw, calibrated))
-    tables = {horizon: {name: reliability(part["is_won"].to_numpy(float), part["probability"].to_numpy(float), bins)
-                        for name, part in pair.items() if len(part)} for horizon, pair in parts.items()}
+    tables = {
+        horizon: {
+            name: reliability(part["is_won"].to_numpy(float), part["probability"].to_numpy(float), bins)
+            for name, part in pair.items()
+            if len(part)
+        }
+        for horizon, pair in parts.items()
+    }
     largest = max(table[["bin_mean", "observed"]].max(axis=None) for pair in tables.values() for table in pair.values())
     top = min(1.0, float(np.ceil(max(largest, 0.1) * 10.4) / 10))
-    columns, rows = min(2, len(parts)), -(-len(parts) // 2)
-    fig, axes = canvas(0.9 + (3.0 if columns == 2 else 4.6) * rows, 2 * rows, columns, squeeze=False, height_ratios=[5, 1] * rows)
+    columns = min(2, len(parts))
+    rows = -(-len(parts) // 2)
+    fig, axes = canvas(
+        0.9 + (3.0 if columns == 2 else 4.6) * rows, 2 * rows, columns, squeeze=False, height_ratios=[5, 1] * rows
+    )
     for place, horizon in enumerate(parts):
         over = 2 * (place // 2)
         _draw_points(axes[over, place % 2], tables[horizon])

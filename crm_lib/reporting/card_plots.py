@@ -10,7 +10,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..evaluation.subgroups import IN_LINE, TOO_SMALL
-from .style import BLUE, SKY, SOFT, VERMILION, canvas, label_counts, label_rows, need_columns, percent_axis, sentence_figure, themed
+from crm_lib.reporting.style import (
+    BLUE,
+    SKY,
+    SOFT,
+    VERMILION,
+    canvas,
+    label_counts,
+    label_rows,
+    need_columns,
+    percent_axis,
+    sentence_figure,
+    themed,
+)
 
 # %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #bd531108
 @themed
@@ -26,7 +38,9 @@ def plot_gaps(
         return sentence_figure("No subgroup is large enough to judge: there is no gap to draw.")
     judged = judged.loc[judged["gap"].abs().nlargest(top).index.sort_values()]
     fig, ax = canvas(1.25 + 0.29 * len(judged))
-    places = label_rows(ax, [f"{by}: {name}".replace("_", " ", by.count("_")) for by, name in zip(judged["by"], judged["subgroup"])], 34)
+    places = label_rows(
+        ax, [f"{by}: {name}".replace("_", " ", by.count("_")) for by, name in zip(judged["by"], judged["subgroup"])], 34
+    )
     ax.axvline(0, color=SOFT, linewidth=1, zorder=1)
     if overall is not None:
         ax.axvline(overall, color=SOFT, linewidth=1, linestyle="--", zorder=0)
@@ -36,6 +50,9 @@ def plot_gaps(
         ax.plot(judged["gap"][rows], places[rows], linestyle="", color=color, marker=marker)
     label_counts(ax, places, judged["n"].tolist())
     note = "" if overall is None else "; dashed: all deals"
-    ax.set(title="Mean forecast minus share won", xlabel=f"Percentage points (bar: 95 % interval; diamond: off beyond doubt{note})")
+    ax.set(
+        title="Mean forecast minus share won",
+        xlabel=f"Percentage points (bar: 95 % interval; diamond: off beyond doubt{note})",
+    )
     percent_axis(ax.xaxis)
     return fig

@@ -15,11 +15,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.config import CrmError
-from .style import (BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, SOFT, VERMILION, canvas, label_rows, money_axis, money_text, need_columns,
-                             percent_text, sentence_figure, short_text, themed)
+from crm_lib.reporting.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    SOFT,
+    VERMILION,
+    canvas,
+    label_rows,
+    money_axis,
+    money_text,
+    need_columns,
+    percent_text,
+    sentence_figure,
+    short_text,
+    themed,
+)
 
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #40233c06
-_BASE, _MARKS = "#c3cbd6", ("D", "s", "v", "P", "X", "*", "p")
+_BASE = "#c3cbd6"
+_MARKS = ("D", "s", "v", "P", "X", "*", "p")
 _COLORS = (VERMILION, GREEN, PURPLE, ORANGE, GREY, SKY, BLUE)
 
 
@@ -35,7 +54,10 @@ def _month_bars(ax: Axes, history: pd.DataFrame, months: int) -> tuple[list[floa
     ax.bar(np.arange(len(won)) - len(won), won.to_numpy(float), width=0.74, color=_BASE, label="won")
     every = 1 if len(won) <= 8 else 3
     named = [place for place, month in enumerate(won.index) if every == 1 or month.month % 3 == 1]
-    texts = [won.index[place].strftime("%b\n%Y" if place == named[0] or won.index[place].month == 1 else "%b") for place in named]
+    texts = [
+        won.index[place].strftime("%b\n%Y" if place == named[0] or won.index[place].month == 1 else "%b")
+        for place in named
+    ]
     return [place - len(won) for place in named], texts
 
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #4bb19536
@@ -51,10 +73,14 @@ def plot_forecast(
     need_columns(forecast, ["label", "start", "p10", "mean", "p90"], "plot_forecast")
     if forecast.empty:
         return sentence_figure("There is no forecast to draw.")
-    named = forecast.assign(method=forecast["method"] if "method" in forecast else "forecast").sort_values("start", kind="stable")
+    named = forecast.assign(method=forecast["method"] if "method" in forecast else "forecast").sort_values(
+        "start", kind="stable"
+    )
     chosen = method if method is not None else forecast["method"].iloc[0] if "method" in forecast else "forecast"
     if chosen not in set(named["method"]):
-        raise CrmError(f"plot_forecast: the forecast has no method {chosen}; it has {', '.join(dict.fromkeys(named['method'].astype(str)))}.")
+        raise CrmError(
+            f"plot_forecast: the forecast has no method {chosen}; it has {', '.join(dict.fromkeys(named['method'].astype(str)))}."
+        )
     fig, ax = canvas(3.5)
     ticks, texts = _month_bars(ax, history, months)
     labels = list(dict.fromkeys(named["label"]))
@@ -68,14 +94,23 @@ def plot_forecast(
 def _wrap(label: object) -> str:
     return textwrap.fill(short_text(label, 24), 5, break_long_words=False)
 
-
+# %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #cb4929db
 def _draw_coming(ax: Axes, named: pd.DataFrame, chosen: str, aside: float) -> None:
     main = named[named["method"] == chosen]
     ax.vlines(main["place"], main["p10"], main["p90"], color=BLUE, linewidth=7, alpha=0.35, label="8 of 10 cases")
     ax.plot(main["place"], main["mean"], "o", color=BLUE, markersize=7, label=_words(chosen), zorder=4)
     for place, middle in zip(main["place"], main["mean"]):
-        ax.annotate(money_text(middle), (place, middle), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=INK,
-                    fontsize=8.5, fontweight="bold")
+        ax.annotate(
+            money_text(middle),
+            (place, middle),
+            xytext=(-6, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            color=INK,
+            fontsize=8.5,
+            fontweight="bold",
+        )
     others = [name for name in dict.fromkeys(named["method"]) if name != chosen]
     for name, color, mark in zip(others, _COLORS * len(others), _MARKS * len(others)):
         rows = named[named["method"] == name]
@@ -93,7 +128,9 @@ def _dress_forecast(fig: Figure, ax: Axes, right: float) -> Figure:
 
 
 def _legend_below(fig: Figure, ax: Axes, columns: int = 3) -> Figure:
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, columnspacing=1.2, handlelength=1.4)
+    fig.legend(
+        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, columnspacing=1.2, handlelength=1.4
+    )
     return fig
 
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #113cac48
@@ -117,7 +154,8 @@ def plot_record(
     known = record.dropna(subset=["forecast", "actual"])
     if known.empty:
         return sentence_figure("No forecast can be held against what came yet: there is no record to draw.")
-    kinds, methods = list(dict.fromkeys(known["period"])), list(dict.fromkeys(known["method"]))
+    kinds = list(dict.fromkeys(known["period"]))
+    methods = list(dict.fromkeys(known["method"]))
     fig, axes = canvas(0.5 + 2.5 * len(kinds) + 0.18 * len(methods), len(kinds), squeeze=False)
     for ax, kind in zip(axes[:, 0], kinds):
         _draw_record(ax, known[known["period"] == kind], methods)
@@ -139,7 +177,8 @@ def _draw_record(ax: Axes, part: pd.DataFrame, methods: list[str]) -> None:
     shift = np.linspace(-0.27, 0.27, len(methods)) if len(methods) > 1 else [0.0]
     for name, color, mark, aside in zip(methods, (BLUE, *_COLORS) * len(methods), ("o", *_MARKS) * len(methods), shift):
         rows = part[part["method"] == name]
-        x, is_far = rows["origin"].map(places) + aside, is_high[rows.index]
+        x = rows["origin"].map(places) + aside
+        is_far = is_high[rows.index]
         ax.plot(x[~is_far], rows.loc[~is_far, "forecast"], mark, color=color, label=name)
         ax.plot(x[is_far], [top * 0.97] * int(is_far.sum()), "^", color=color, markerfacecolor="white")
     ax.set_ylim(0, top)
@@ -162,10 +201,24 @@ def plot_coverage(
     is_inside = known["actual"].between(known["p10"], known["p90"])
     fig, ax = canvas(3.3)
     width = max(1.5, min(6.0, 200 / len(known)))
-    ax.vlines(known["origin"], known["p10"], known["p90"], color=SKY, linewidth=width, alpha=0.6, label=f"interval of {percent_text(level)}")
+    ax.vlines(
+        known["origin"],
+        known["p10"],
+        known["p90"],
+        color=SKY,
+        linewidth=width,
+        alpha=0.6,
+        label=f"interval of {percent_text(level)}",
+    )
     for rows, color, mark, text in ((is_inside, BLUE, "o", "inside"), (~is_inside, VERMILION, "X", "outside")):
-        ax.plot(known.loc[rows, "origin"], known.loc[rows, "actual"], mark, color=color, markersize=4.5 + (mark == "X"),
-                label=f"came {text}: {int(rows.sum()):,}")
+        ax.plot(
+            known.loc[rows, "origin"],
+            known.loc[rows, "actual"],
+            mark,
+            color=color,
+            markersize=4.5 + (mark == "X"),
+            label=f"came {text}: {int(rows.sum()):,}",
+        )
     return _dress_coverage(fig, ax, float(is_inside.mean()), len(known), level)
 
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #04e8dd82
@@ -173,8 +226,11 @@ def _dress_coverage(fig: Figure, ax: Axes, share: float, count: int, level: floa
     locator = matplotlib.dates.AutoDateLocator(maxticks=6)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator, show_offset=False))
-    ax.set(title=f"{percent_text(share)} of {count:,} windows ended inside ({percent_text(level)} was meant)", xlabel="Day of the forecast",
-           ylabel="Revenue won in the window")
+    ax.set(
+        title=f"{percent_text(share)} of {count:,} windows ended inside ({percent_text(level)} was meant)",
+        xlabel="Day of the forecast",
+        ylabel="Revenue won in the window",
+    )
     ax.set_ylim(bottom=0)
     money_axis(ax.yaxis)
     return _legend_below(fig, ax)
@@ -203,8 +259,15 @@ def _dress_waterfall(fig: Figure, ax: Axes, places: np.ndarray, shown: pd.DataFr
     ax.vlines(shown["total"].iloc[:-1], places[1:] - 0.33, places[:-1] + 0.33, color=SOFT, linewidth=0.8, zorder=1)
     for place, end, change, total, deals in zip(places, ends, shown["change"], shown["total"], shown["deals"]):
         text = money_text(total) if np.isnan(change) else f"{'+' * (change > 0)}{money_text(change)}"
-        ax.annotate(f"{text}  ({deals:,} deal{'s' * (deals != 1)})", (end, place), xytext=(5, 0), textcoords="offset points", va="center",
-                    color=INK, fontsize=8)
+        ax.annotate(
+            f"{text}  ({deals:,} deal{'s' * (deals != 1)})",
+            (end, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=8,
+        )
     ax.set_xlim(0, max(ends.max(), 1e-9) * 1.34)
     ax.set(title="From the last forecast to this one", xlabel="Booked since then, and expected within the period")
     money_axis(ax.xaxis)
@@ -222,9 +285,17 @@ def plot_segments(
     if table.empty:
         return sentence_figure(f"There is no {_words(name)} with a forecast to draw.")
     ranked = table.sort_values("mean", ascending=False, kind="stable")
-    shown, rest = ranked.head(top), ranked.iloc[top:]
+    shown = ranked.head(top)
+    rest = ranked.iloc[top:]
     if len(rest):
-        other = pd.DataFrame({"segment_value": [f"the other {len(rest):,}"], "mean": [rest["mean"].sum()], "p10": [np.nan], "p90": [np.nan]})
+        other = pd.DataFrame(
+            {
+                "segment_value": [f"the other {len(rest):,}"],
+                "mean": [rest["mean"].sum()],
+                "p10": [np.nan],
+                "p90": [np.nan],
+            }
+        )
         shown = pd.concat([shown[list(other)], other], ignore_index=True)
     fig, ax = canvas(1.2 + 0.27 * len(shown))
     places = label_rows(ax, shown["segment_value"].astype(str).tolist())
@@ -238,7 +309,15 @@ def plot_segments(
 def _dress_segments(fig: Figure, ax: Axes, places: np.ndarray, shown: pd.DataFrame, name: str) -> Figure:
     ends = shown[["mean", "p90"]].max(axis=1)
     for place, end, mean in zip(places, ends, shown["mean"]):
-        ax.annotate(money_text(mean), (end, place), xytext=(5, 0), textcoords="offset points", va="center", color=INK, fontsize=8)
+        ax.annotate(
+            money_text(mean),
+            (end, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=8,
+        )
     ax.set_xlim(0, max(float(ends.max()) * 1.16, 1e-9))
     ax.set(title=f"Forecast by {_words(name)}", xlabel="Expected revenue (line: holds 8 of 10 cases)")
     money_axis(ax.xaxis)

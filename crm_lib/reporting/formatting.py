@@ -28,7 +28,9 @@ def escape_markdown(
     return _RISKY.sub(lambda found: f"&#{ord(found.group())};", plain)
 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #fda79cb7
-_MISSING, _MINUS, _BLANK = "–", "−", "\u00a0"
+_MISSING = "–"
+_MINUS = "−"
+_BLANK = "\u00a0"
 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #2aa34959
 def _digits(values: np.ndarray) -> int:
@@ -83,11 +85,15 @@ def _check_columns(frame: pd.DataFrame, named: dict[str, Any]) -> None:
     for option, columns in named.items():
         unknown = [str(name) for name in columns if name not in frame.columns]
         if unknown:
-            raise CrmError(f"show_table, option {option}: the table has no column {', '.join(unknown)}; "
-                           f"its columns are {', '.join(map(str, frame.columns))}.")
+            raise CrmError(
+                f"show_table, option {option}: the table has no column {', '.join(unknown)}; "
+                f"its columns are {', '.join(map(str, frame.columns))}."
+            )
 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #82ee1043
-def _cells(frame: pd.DataFrame, digits: Any, units: dict, percent: list, money: list) -> list[tuple[str, list[str], bool]]:
+def _cells(
+    frame: pd.DataFrame, digits: Any, units: dict, percent: list, money: list
+) -> list[tuple[str, list[str], bool]]:
     cells = []
     for place, name in enumerate(frame.columns):
         places = digits.get(name) if isinstance(digits, dict) else digits
@@ -97,7 +103,10 @@ def _cells(frame: pd.DataFrame, digits: Any, units: dict, percent: list, money: 
     return cells
 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #89c4b37f
-_SHORT, _TOKEN, _SENTENCE, _DENSE = 10, 20, 32, 6
+_SHORT = 10
+_TOKEN = 20
+_SENTENCE = 32
+_DENSE = 6
 
 
 def _kind(texts: list[str], numeric: bool) -> str:
@@ -107,13 +116,18 @@ def _kind(texts: list[str], numeric: bool) -> str:
     is_long = any(len(text) > _SENTENCE or any(len(token) > _TOKEN for token in text.split()) for text in plain)
     return "long" if is_long else "words"
 
-
+# %% ../../nbs/lib/55_reporting/10_formatting.ipynb #a7e356ef
 def _markup(cells: list[tuple[str, list[str], bool]], rows: int, caption: str | None) -> str:
     kinds = [_kind(texts, numeric) for _, texts, numeric in cells]
     mark = [f' class="{kind}"' if kind else "" for kind in kinds]
     head = "".join(f'<th scope="col"{m}>{label}</th>' for m, (label, _, _) in zip(mark, cells))
     start = '<table class="dense">' if len(cells) > _DENSE else "<table>"
-    lines = [start, f"<caption>{html.escape(caption)}</caption>" if caption else "", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
+    lines = [
+        start,
+        f"<caption>{html.escape(caption)}</caption>" if caption else "",
+        f"<thead><tr>{head}</tr></thead>",
+        "<tbody>",
+    ]
     for row in range(rows):
         lines.append("<tr>" + "".join(f"<td{m}>{texts[row]}</td>" for m, (_, texts, _) in zip(mark, cells)) + "</tr>")
     return "\n".join(line for line in [*lines, "</tbody>", "</table>"] if line)
@@ -121,7 +135,15 @@ def _markup(cells: list[tuple[str, list[str], bool]], rows: int, caption: str | 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #569505ea
 def _flatten(frame: pd.DataFrame, digits: Any, units: dict[str, str] | None, percent: Any, money: Any) -> pd.DataFrame:
     flat = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
-    _check_columns(flat, {"digits": digits if isinstance(digits, dict) else {}, "units": units or {}, "percent": percent, "money": money})
+    _check_columns(
+        flat,
+        {
+            "digits": digits if isinstance(digits, dict) else {},
+            "units": units or {},
+            "percent": percent,
+            "money": money,
+        },
+    )
     return flat
 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #19d236be
@@ -152,8 +174,16 @@ def table_markdown(
 ) -> str:  # a Markdown table whose every cell is escaped
     "Write a table for people as Markdown."
     flat = _flatten(frame, digits, units, percent, money)
-    cells = [([escape_markdown(html.unescape(label)), *(texts if numeric else [escape_markdown(html.unescape(text)) for text in texts])], numeric)
-             for label, texts, numeric in _cells(flat, digits, units or {}, list(percent), list(money))]
+    cells = [
+        (
+            [
+                escape_markdown(html.unescape(label)),
+                *(texts if numeric else [escape_markdown(html.unescape(text)) for text in texts]),
+            ],
+            numeric,
+        )
+        for label, texts, numeric in _cells(flat, digits, units or {}, list(percent), list(money))
+    ]
     rule = ["---:" if numeric else "---" for _, numeric in cells]
     rows = list(zip(*(texts for texts, _ in cells), strict=True))
     return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))

@@ -23,7 +23,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
     except yaml.YAMLError as error:
-        raise CrmError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}): mend that place, or restore the file from git.") from None
+        raise CrmError(
+            f"{path} cannot be read as YAML ({' '.join(str(error).split())}): mend that place, or restore the file from git."
+        ) from None
 
 # %% ../../nbs/lib/55_reporting/90_freshness.ipynb #732bb9a0
 def _files_of(path: Path) -> list[Path]:
@@ -45,7 +47,7 @@ def _md5_of_folder(path: Path, files: list[Path]) -> str:
     listed = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
     return hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
-
+# %% ../../nbs/lib/55_reporting/90_freshness.ipynb #d0d3ce65
 def is_as_recorded(
     path: Path,  # file or folder
     record: dict[str, Any],  # md5 and size, as in dvc.lock
@@ -61,7 +63,8 @@ class _Project:
     """A project's plan and record, each file compared once."""
 
     def __init__(self, root: Path):
-        self.root, self._compared = root, {}
+        self.root = root
+        self._compared = {}
         self.plan = _read_yaml(root / "dvc.yaml").get("stages") or {}
         self.lock = _read_yaml(root / "dvc.lock").get("stages") or {}
         self.params = _read_yaml(root / "params.yaml")
@@ -88,7 +91,11 @@ def _changed(project: _Project, stage: dict[str, Any], record: dict[str, Any], o
     params = [key for key in stage.get("params", []) if key not in given or given[key] != project.value(key)]
     files = [path for path in stage.get("deps", []) if path not in old and not project.is_same(path, known.get(path))]
     command = ["its command"] if record.get("cmd") != stage.get("cmd") else []
-    pages = [out for out in record.get("outs", []) if out["path"].endswith(".html") and (project.root / out["path"]).is_file()]
+    pages = [
+        out
+        for out in record.get("outs", [])
+        if out["path"].endswith(".html") and (project.root / out["path"]).is_file()
+    ]
     others = [out["path"] for out in pages if not project.is_same(out["path"], out)]
     inherited = [why for path in stage.get("deps", []) for why in old.get(path, [])]
     return list(dict.fromkeys([*params, *files, *command, *others, *inherited]))
@@ -99,7 +106,9 @@ def find_changes(
     just_run: Iterable[str] = (),  # stages that have just run, whatever dvc.lock says of them
 ) -> dict[str, list[str]]:  # stage of dvc.yaml -> what changed since it ran; empty for one that is up to date
     "Find the stages that are out of date, and why."
-    project, old, changes = _Project(Path(root)), {}, {}
+    project = _Project(Path(root))
+    old = {}
+    changes = {}
     for name, stage in project.plan.items():
         record = project.lock.get(name)
         if name in just_run:

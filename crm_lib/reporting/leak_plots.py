@@ -12,7 +12,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import BLUE, GREY, ORANGE, SKY, SOFT, VERMILION, canvas, label_rows, need_columns, sentence_figure, themed
+from crm_lib.reporting.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SKY,
+    SOFT,
+    VERMILION,
+    canvas,
+    label_rows,
+    need_columns,
+    sentence_figure,
+    themed,
+)
 
 # %% ../../nbs/lib/55_reporting/50_leak_plots.ipynb #f135de76
 _LOOKS = ((VERMILION, "o"), (BLUE, "s"), (SKY, "D"), (GREY, "^"), (ORANGE, "v"))
@@ -24,7 +36,8 @@ def _draw_split(ax: Axes, part: pd.DataFrame, models: list[str], looks: dict[str
     for view in views:
         rows = part[part["view"] == view]
         shift = 0.2 * (views.index(view) - 1) * (rows["model"].map(part["model"].value_counts()) > 1)
-        heights, (color, marker) = rows["model"].map(places) - shift, looks[view]
+        heights = rows["model"].map(places) - shift
+        (color, marker) = looks[view]
         ax.hlines(heights, rows["low"], rows["high"], color=color, linewidth=4, alpha=0.35)
         ax.scatter(rows["auc"], heights, color=color, marker=marker, s=30, zorder=3, label=view)
     ax.axvline(0.5, color=SOFT, linewidth=1, zorder=1)
@@ -39,7 +52,8 @@ def plot_story(
     need_columns(scores, ["split", "model", "view", "n", "auc", "low", "high"], "plot_story")
     if scores.empty:
         return sentence_figure("Too few deals were won and lost to tell models apart: there is nothing to draw.")
-    splits, models = scores["split"].unique().tolist(), scores["model"].unique().tolist()
+    splits = scores["split"].unique().tolist()
+    models = scores["model"].unique().tolist()
     looks: dict[str, Any] = dict(zip(scores["view"].unique(), _LOOKS))
     fig, axes = canvas(1.6 + 0.52 * len(models), 1, len(splits), sharey=True, sharex=True, squeeze=False)
     for ax, split in zip(axes[0], splits):

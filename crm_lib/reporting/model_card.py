@@ -21,8 +21,8 @@ from .. import __version__
 from ..base.files import write_text
 from ..evaluation.subgroups import TOO_SMALL, say_overall, say_subgroups
 from ..models.close_hazard import BASELINES
-from .pages import show_table
 from .formatting import escape_markdown, table_markdown
+from .pages import show_table
 from ..scoring.explanation import name_feature
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #caa3decd
@@ -55,7 +55,9 @@ def _part_markdown(part: str | tuple[str, ...] | CardTable | Commands) -> str:
         return f"**{escape_markdown(part.caption)}**\n\n{table_markdown(part.frame, **part.options)}"
     if isinstance(part, Commands):
         return f"```sh\n{part.lines}\n```"
-    return "\n".join(f"- {escape_markdown(point)}" for point in part) if isinstance(part, tuple) else escape_markdown(part)
+    return (
+        "\n".join(f"- {escape_markdown(point)}" for point in part) if isinstance(part, tuple) else escape_markdown(part)
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #67bd80a5
 def show_section(
@@ -86,7 +88,7 @@ class Run:
     horizon: str  # the horizon of the subgroups
     name: str = "version 1 of sample"  # the model in use, from name_version
 
-
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #f6418062
 def read_run_metrics(
     paths: Mapping[str, str | Path],  # stage -> its file of metrics
 ) -> dict[str, dict[str, Any]]:  # stage -> content
@@ -94,9 +96,15 @@ def read_run_metrics(
     return {stage: json.loads(Path(path).read_text(encoding="utf-8")) for stage, path in paths.items()}
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #0de5527b
-_MODELS = {"always_no": "always saying no", "age_curve": "the closing curve by age", "phase_table": "the table of age and month of the quarter",
-           "logistic": "a daily chance of closing from a logistic regression", "forest": "a daily chance of closing from a random forest",
-           "xgboost": "a daily chance of closing from gradient-boosted trees", "cure_table": "that table for the deals that are still active, a mixture cure model"}
+_MODELS = {
+    "always_no": "always saying no",
+    "age_curve": "the closing curve by age",
+    "phase_table": "the table of age and month of the quarter",
+    "logistic": "a daily chance of closing from a logistic regression",
+    "forest": "a daily chance of closing from a random forest",
+    "xgboost": "a daily chance of closing from gradient-boosted trees",
+    "cure_table": "that table for the deals that are still active, a mixture cure model",
+}
 
 
 def _name_model(model: str) -> str:
@@ -123,86 +131,138 @@ def _describe_model(run: Run) -> Section:
     trained = run.train
     columns = _list([name_feature(name) for name in trained["features"]])
     horizons = _list([say_horizon(name) for name in _order(trained["horizons"])])
-    return Section("What the model is", (
-        f"For every open deal it gives the chance of being won within each of these horizons: {horizons}.",
-        f"In use is {run.name}: {_name_model(trained['chosen'])}, fitted as of {trained['as_of']} on {trained['rows']:,} rows of a table of "
-        f"{trained['deals']:,} deals. {trained['why']}",
-        f"Of a deal it reads: {columns}. The day itself, by its place in the fiscal quarter, may count as well.",
-        "How this version came into use stands on the page models.html."))
+    return Section(
+        "What the model is",
+        (
+            f"For every open deal it gives the chance of being won within each of these horizons: {horizons}.",
+            f"In use is {run.name}: {_name_model(trained['chosen'])}, fitted as of {trained['as_of']} on {trained['rows']:,} rows of a table of "
+            f"{trained['deals']:,} deals. {trained['why']}",
+            f"Of a deal it reads: {columns}. The day itself, by its place in the fiscal quarter, may count as well.",
+            "How this version came into use stands on the page models.html.",
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #064426b2
-_FOR = ("Sales teams: to decide which open deals to look at first, and to see the reasons, which add up to the score.",
-        "Planning: added up, the chances are the number of wins to expect.",
-        "Analysts: a record that a richer model has to beat, on the same deals and days.",
-        "A person decides. The score is a starting point for a talk about a deal, not its end.")
+_FOR = (
+    "Sales teams: to decide which open deals to look at first, and to see the reasons, which add up to the score.",
+    "Planning: added up, the chances are the number of wins to expect.",
+    "Analysts: a record that a richer model has to beat, on the same deals and days.",
+    "A person decides. The score is a starting point for a talk about a deal, not its end.",
+)
 _PEOPLE = {"sales_agent", "manager", "regional_office"}
 
-
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #507e582d
 def _describe_use(run: Run) -> Section:
     waiting = run.ingest["stages"].get("prospecting", 0)
     people = [name_feature(name) for name in run.train["features"] if name in _PEOPLE]
-    told = f" It reads {_list(people)} too, and customers, products and regions are not dealt out to people by chance." if people else ""
-    return Section("What it is for, and what not", (_FOR, "It must not be used for:", (
-        "Rating people. What it knows of agents is how their records are kept, such as deals that are left open for ever, not how well they "
-        f"sell.{told}",
-        "Decisions on employment, such as pay, promotion or dismissal, and watching people at work.",
-        "Decisions about customers, such as price, credit or service.",
-        "Deals other than those it was tested on, which are open and have a day of engagement. "
-        f"{f'The {waiting:,} deals still prospecting have' if waiting else 'A deal still prospecting has'} no such day and no score.",
-        "The deals of another company, or of this one after its process, products or CRM have changed, before it is fitted and tested again.",
-        "Certainty about one deal. Of ten deals at 30 % some three are won, and nobody knows which.")))
+    told = (
+        f" It reads {_list(people)} too, and customers, products and regions are not dealt out to people by chance."
+        if people
+        else ""
+    )
+    return Section(
+        "What it is for, and what not",
+        (
+            _FOR,
+            "It must not be used for:",
+            (
+                "Rating people. What it knows of agents is how their records are kept, such as deals that are left open for ever, not how well they "
+                f"sell.{told}",
+                "Decisions on employment, such as pay, promotion or dismissal, and watching people at work.",
+                "Decisions about customers, such as price, credit or service.",
+                "Deals other than those it was tested on, which are open and have a day of engagement. "
+                f"{f'The {waiting:,} deals still prospecting have' if waiting else 'A deal still prospecting has'} no such day and no score.",
+                "The deals of another company, or of this one after its process, products or CRM have changed, before it is fitted and tested again.",
+                "Certainty about one deal. Of ten deals at 30 % some three are won, and nobody knows which.",
+            ),
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #cce8576b
 def _describe_leaks(features: Mapping[str, Any]) -> tuple[str, ...]:
-    allowed, left = features.get("allowed_leaks") or {}, features.get("left_out") or {}
-    return (*[f"The column {name} knows the future (found by: {', '.join(part['detectors'])}) and was allowed all the same, so figures of a model "
-              f"that reads it are too good. The reason given: {part['reason']}" for name, part in allowed.items()],
-            *([] if allowed else ["No column that knows the future was allowed."]),
-            *[f"The column {name} was left out. The reason given: {reason}" for name, reason in left.items()])
+    allowed = features.get("allowed_leaks") or {}
+    left = features.get("left_out") or {}
+    return (
+        *[
+            f"The column {name} knows the future (found by: {', '.join(part['detectors'])}) and was allowed all the same, so figures of a model "
+            f"that reads it are too good. The reason given: {part['reason']}"
+            for name, part in allowed.items()
+        ],
+        *([] if allowed else ["No column that knows the future was allowed."]),
+        *[f"The column {name} was left out. The reason given: {reason}" for name, reason in left.items()],
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #c9c5a405
 def _describe_data(run: Run) -> Section:
-    ingest, stages = run.ingest, run.ingest["stages"]
-    facts = {"tables received": ", ".join(name.replace("_", " ") for name in ingest["quality"]), "deals": f"{run.train['deals']:,}",
-             "deals by stage": ", ".join(f"{name} {count:,}" for name, count in stages.items()),
-             "first closing recorded": ingest["first_closing"], "last day in the data": ingest["last_day"], "fitted as of": run.train["as_of"],
-             "SHA-256 of the table of deals it was fitted on": run.train["data_sha256"]}
+    ingest = run.ingest
+    stages = run.ingest["stages"]
+    facts = {
+        "tables received": ", ".join(name.replace("_", " ") for name in ingest["quality"]),
+        "deals": f"{run.train['deals']:,}",
+        "deals by stage": ", ".join(f"{name} {count:,}" for name, count in stages.items()),
+        "first closing recorded": ingest["first_closing"],
+        "last day in the data": ingest["last_day"],
+        "fitted as of": run.train["as_of"],
+        "SHA-256 of the table of deals it was fitted on": run.train["data_sha256"],
+    }
     mended = [*(ingest.get("mended_rows") or {}).items()]
     kept = [*(ingest.get("left_rows") or {}).items()]
-    return Section("The data", (
-        CardTable(pd.DataFrame({"fact": list(facts), "value": list(facts.values())}), "What went in"),
-        f"Rows mended: {', '.join(f'{name} {count:,}' for name, count in mended) or 'none'}. Rows doubted and left as they are: "
-        f"{', '.join(f'{name} {count:,}' for name, count in kept) or 'none'}.",
-        "Who wrote the tables, a company's CRM or a simulation, cannot be told from the files of the run. Two cards with the same hash speak of "
-        "the same deals.",
-        *_describe_leaks(run.features),
-        "The tables may name people, and this card names products and teams: keep it where the tables may be kept."))
+    return Section(
+        "The data",
+        (
+            CardTable(pd.DataFrame({"fact": list(facts), "value": list(facts.values())}), "What went in"),
+            f"Rows mended: {', '.join(f'{name} {count:,}' for name, count in mended) or 'none'}. Rows doubted and left as they are: "
+            f"{', '.join(f'{name} {count:,}' for name, count in kept) or 'none'}.",
+            "Who wrote the tables, a company's CRM or a simulation, cannot be told from the files of the run. Two cards with the same hash speak of "
+            "the same deals.",
+            *_describe_leaks(run.features),
+            "The tables may name people, and this card names products and teams: keep it where the tables may be kept.",
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #e801e2e7
 def _describe_test(run: Run) -> Section:
     horizons = run.backtest["horizons"]
     origins = sorted({day for part in horizons.values() for day in part["origins"]})
-    judged = [f"{say_horizon(name)} from {len(part['origins'])} days, {part['n']:,} forecasts, {part['base_rate']:.1%} won"
-              for name, part in ((name, horizons[name]) for name in _order(horizons))]
-    return Section("How it was tested", (
-        f"By standing at {len(origins)} past days, from {origins[0]} to {origins[-1]}. On each, every model was fitted on what the CRM held that "
-        "day and nothing else: a deal open then counts as open, and what is written at a close is unknown. It forecast the deals open that day, "
-        "and later days told what came.",
-        f"A horizon that had not ended by the last day in the data is not judged. What was judged: {'; '.join(judged)}.",
-        f"Chosen was {_name_model(run.backtest['chosen'])}. {run.backtest['why']}",
-        "Unless said otherwise, intervals hold 95 % and come from drawing whole deals with all their forecasts, because the same deal is asked "
-        "about on several days."))
+    judged = [
+        f"{say_horizon(name)} from {len(part['origins'])} days, {part['n']:,} forecasts, {part['base_rate']:.1%} won"
+        for name, part in ((name, horizons[name]) for name in _order(horizons))
+    ]
+    return Section(
+        "How it was tested",
+        (
+            f"By standing at {len(origins)} past days, from {origins[0]} to {origins[-1]}. On each, every model was fitted on what the CRM held that "
+            "day and nothing else: a deal open then counts as open, and what is written at a close is unknown. It forecast the deals open that day, "
+            "and later days told what came.",
+            f"A horizon that had not ended by the last day in the data is not judged. What was judged: {'; '.join(judged)}.",
+            f"Chosen was {_name_model(run.backtest['chosen'])}. {run.backtest['why']}",
+            "Unless said otherwise, intervals hold 95 % and come from drawing whole deals with all their forecasts, because the same deal is asked "
+            "about on several days.",
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #6c970b62
-_SCORES = {"brier": "brier", "brier_skill": "skill", "auc": "auc", "accuracy": "accuracy", "majority_accuracy": "majority"}
+_SCORES = {
+    "brier": "brier",
+    "brier_skill": "skill",
+    "auc": "auc",
+    "accuracy": "accuracy",
+    "majority_accuracy": "majority",
+}
 _DIGITS = {"brier": 4, "skill": 3, "auc": 3, "low": 4, "high": 4}
 _SHARES = ["base rate", "accuracy", "majority"]
 
-
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #da8d418a
 def _scored(frame: pd.DataFrame, caption: str) -> CardTable:
     frame = frame.astype({name: float for name in frame if name in (*_DIGITS, *_SHARES)})
-    return CardTable(frame, caption, {"digits": {name: places for name, places in _DIGITS.items() if name in frame},
-                                  "percent": [name for name in _SHARES if name in frame]})
+    return CardTable(
+        frame,
+        caption,
+        {
+            "digits": {name: places for name, places in _DIGITS.items() if name in frame},
+            "percent": [name for name in _SHARES if name in frame],
+        },
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #e6d29174
 def shown_models(
@@ -219,11 +279,18 @@ def _tabulate_horizons(run: Run) -> pd.DataFrame:
         models = run.backtest["horizons"][horizon]["models"]
         for name in (name for name in shown_models(run.backtest) if name in models):
             low, high = models[name].get("vs_table") or (None, None)
-            rows.append({"horizon": say_horizon(horizon), "model": name.replace("_", " "),
-                         **{short: models[name][long] for long, short in _SCORES.items()}, "low": low, "high": high})
+            rows.append(
+                {
+                    "horizon": say_horizon(horizon),
+                    "model": name.replace("_", " "),
+                    **{short: models[name][long] for long, short in _SCORES.items()},
+                    "low": low,
+                    "high": high,
+                }
+            )
     return pd.DataFrame(rows)
 
-
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #f4a8da1e
 def _in_order(by_origin: pd.DataFrame) -> pd.DataFrame:
     places = {name: place for place, name in enumerate(_order(by_origin["horizon"].unique()))}
     table = by_origin.assign(place=by_origin["horizon"].map(places), horizon=by_origin["horizon"].map(say_horizon))
@@ -233,80 +300,122 @@ def _in_order(by_origin: pd.DataFrame) -> pd.DataFrame:
 def _tabulate_origins(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     "Tabulate the chosen model's figures on each day, and its Brier score beside those of the baselines."
     shown = shown_models(run.backtest)
-    table = _in_order(run.by_origin[run.by_origin["model"] == shown[0]]).rename(columns=_SCORES | {"base_rate": "base rate"})
-    brier = run.by_origin.pivot(index=["horizon", "origin"], columns="model", values="brier")[shown].rename_axis(columns=None)
+    table = _in_order(run.by_origin[run.by_origin["model"] == shown[0]]).rename(
+        columns=_SCORES | {"base_rate": "base rate"}
+    )
+    brier = run.by_origin.pivot(index=["horizon", "origin"], columns="model", values="brier")[shown].rename_axis(
+        columns=None
+    )
     return table[["horizon", "origin", "n", "base rate", *_SCORES.values()]], _in_order(brier.reset_index())
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #46475813
 def _tabulate_results(run: Run) -> Section:
     chosen = run.backtest["chosen"].replace("_", " ")
     by_origin, beside = _tabulate_origins(run)
-    return Section("Results", (
-        "Brier, skill and AUC are means over the days stood at; accuracy is taken over all forecasts together. The skill compares the "
-        "Brier score with always saying the base rate: 0 is no better, 1 is perfect. Accuracy means little unless it is well above the majority's, "
-        "which is that of always saying the likelier answer. Low and high are the interval of the Brier difference to the table of age and month "
-        "of the quarter: wholly below 0 is better beyond doubt.",
-        _scored(_tabulate_horizons(run), f"{chosen} beside the baselines"),
-        _scored(by_origin, f"{chosen} on each day stood at"),
-        CardTable(beside, f"Brier score of {chosen} and the baselines on each day stood at", {"digits": dict.fromkeys(shown_models(run.backtest), 4)})))
+    return Section(
+        "Results",
+        (
+            "Brier, skill and AUC are means over the days stood at; accuracy is taken over all forecasts together. The skill compares the "
+            "Brier score with always saying the base rate: 0 is no better, 1 is perfect. Accuracy means little unless it is well above the majority's, "
+            "which is that of always saying the likelier answer. Low and high are the interval of the Brier difference to the table of age and month "
+            "of the quarter: wholly below 0 is better beyond doubt.",
+            _scored(_tabulate_horizons(run), f"{chosen} beside the baselines"),
+            _scored(by_origin, f"{chosen} on each day stood at"),
+            CardTable(
+                beside,
+                f"Brier score of {chosen} and the baselines on each day stood at",
+                {"digits": dict.fromkeys(shown_models(run.backtest), 4)},
+            ),
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #c55417db
 def _describe_calibration(run: Run) -> Section:
     horizons = run.backtest["horizons"]
-    errors = [f"{horizons[name]['models'][run.backtest['chosen']]['ece']:.1%} at {say_horizon(name)}" for name in _order(horizons)]
-    table = run.calibration[run.calibration["horizon"] == run.horizon][["bin_mean", "observed", "low", "high", "n"]].clip(lower=0)
+    errors = [
+        f"{horizons[name]['models'][run.backtest['chosen']]['ece']:.1%} at {say_horizon(name)}"
+        for name in _order(horizons)
+    ]
+    table = run.calibration[run.calibration["horizon"] == run.horizon][
+        ["bin_mean", "observed", "low", "high", "n"]
+    ].clip(lower=0)
     said, came = ((table[name] * table["n"]).sum() for name in ("bin_mean", "observed"))
-    return Section("Does it mean what it says?", (
-        "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean distance between the two, over "
-        f"groups of equally many forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were said at {say_horizon(run.horizon)} "
-        f"and {came:,.0f} came.",
-        CardTable(table.rename(columns={"bin_mean": "mean_forecast", "observed": "share_won"}), f"Said and came, {say_horizon(run.horizon)}",
-              {"percent": ["mean_forecast", "share_won", "low", "high"]}),
-        "These intervals are Wilson's for the share won, taking every forecast as a deal of its own, so they are somewhat too narrow."))
+    return Section(
+        "Does it mean what it says?",
+        (
+            "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean distance between the two, over "
+            f"groups of equally many forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were said at {say_horizon(run.horizon)} "
+            f"and {came:,.0f} came.",
+            CardTable(
+                table.rename(columns={"bin_mean": "mean_forecast", "observed": "share_won"}),
+                f"Said and came, {say_horizon(run.horizon)}",
+                {"percent": ["mean_forecast", "share_won", "low", "high"]},
+            ),
+            "These intervals are Wilson's for the share won, taking every forecast as a deal of its own, so they are somewhat too narrow.",
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #59031953
 def _describe_drivers(run: Run) -> Section:
     size = pd.Series(run.explain["mean_size"], dtype=float).sort_values(ascending=False, kind="stable")
     table = pd.DataFrame({"reason": [name_feature(name) for name in size.index], "mean_size": size.to_numpy()})
-    return Section("What moves the scores", (
-        f"The mean size of each reason over the {run.explain['deals']:,} deals open as of {run.train['as_of']}, for "
-        f"{say_horizon(run.explain['horizon'])}: a reason of size 0.7 about doubles the odds or halves them. The calendar moves all deals of a day alike "
-        "and is no reason of a single one. A driver is no cause: changing it need not change what comes.",
-        CardTable(table, "Reasons by size", {"digits": {"mean_size": 2}})))
+    return Section(
+        "What moves the scores",
+        (
+            f"The mean size of each reason over the {run.explain['deals']:,} deals open as of {run.train['as_of']}, for "
+            f"{say_horizon(run.explain['horizon'])}: a reason of size 0.7 about doubles the odds or halves them. The calendar moves all deals of a day alike "
+            "and is no reason of a single one. A driver is no cause: changing it need not change what comes.",
+            CardTable(table, "Reasons by size", {"digits": {"mean_size": 2}}),
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #82710444
 def _describe_subgroups(run: Run) -> Section:
-    names, shares = {"base_rate": "won", "mean_forecast": "said", "brier_skill": "skill"}, ["won", "said", "gap", "low", "high"]
+    names = {"base_rate": "won", "mean_forecast": "said", "brier_skill": "skill"}
+    shares = ["won", "said", "gap", "low", "high"]
     written = {"digits": {**dict.fromkeys(shares, 1), "brier": 4, "skill": 3}, "units": dict.fromkeys(shares, "%")}
-    table, tables = run.subgroups.rename(columns=names), []
+    table = run.subgroups.rename(columns=names)
+    tables = []
     for by, part in table.assign(**{name: table[name] * 100 for name in shares}).groupby("by", sort=False):
-        judged, small = part[part["verdict"] != TOO_SMALL].drop(columns="by"), part[part["verdict"] == TOO_SMALL]
+        judged = part[part["verdict"] != TOO_SMALL].drop(columns="by")
+        small = part[part["verdict"] == TOO_SMALL]
         title = str(by).replace("_", " ").capitalize()
         tables += [CardTable(judged, f"{title}: what was said and what came", written)] if len(judged) else []
         tables += [CardTable(small[["subgroup", "n", "deals"]], f"{title}: too small to judge")] if len(small) else []
-    return Section("Subgroups", (
-        say_subgroups(run.subgroups),
-        f"{say_overall(run.overall)} A gap that all subgroups share is the model's; what sets a subgroup apart is the distance between the two.",
-        f"These are the chosen model's forecasts for {say_horizon(run.horizon)}, all days stood at together; n counts forecasts. The gap is what "
-        "was said minus what was won, with its 95 % interval, which is never narrower than chance alone makes it; the skill is against the "
-        "subgroup's own base rate. Agents are split into thirds by the number of deals each had by the day stood at. A subgroup in line may still "
-        "be off by as much as its interval is wide.", *tables))
+    return Section(
+        "Subgroups",
+        (
+            say_subgroups(run.subgroups),
+            f"{say_overall(run.overall)} A gap that all subgroups share is the model's; what sets a subgroup apart is the distance between the two.",
+            f"These are the chosen model's forecasts for {say_horizon(run.horizon)}, all days stood at together; n counts forecasts. The gap is what "
+            "was said minus what was won, with its 95 % interval, which is never narrower than chance alone makes it; the skill is against the "
+            "subgroup's own base rate. Agents are split into thirds by the number of deals each had by the day stood at. A subgroup in line may still "
+            "be off by as much as its interval is wide.",
+            *tables,
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #0b169870
 def _describe_limits(run: Run) -> Section:
     counts = [len(part["origins"]) for part in run.backtest["horizons"].values()]
     models = {name for part in run.backtest["horizons"].values() for name in part["models"]}
-    return Section("Limits", ((
-        f"{min(counts)} to {max(counts)} days were stood at, depending on the horizon. They lie close together, share deals and saw one stretch of "
-        "the market; intervals over deals do not cover a change of it.",
-        f"The choice among {len(models)} models was made on the same days that the figures come from, which flatters the chosen one a little.",
-        f"No closing before {run.ingest['first_closing']} is recorded. Deals that ended earlier are missing (left truncation), so what is known of "
-        "old deals rests on those that lasted.",
-        "The tables hold one value per deal, as of the export. A product, price or owner that was changed while the deal was open looks as if it "
-        "had always been so.",
-        "Not modelled: what is said and written in a deal, competitors, budgets, holidays, campaigns, changes of price or staff, and what people do "
-        "because of a score.",
-        "Subgroups were looked at one column at a time; a mixture of two may be off where each of them is in line."),))
+    return Section(
+        "Limits",
+        (
+            (
+                f"{min(counts)} to {max(counts)} days were stood at, depending on the horizon. They lie close together, share deals and saw one stretch of "
+                "the market; intervals over deals do not cover a change of it.",
+                f"The choice among {len(models)} models was made on the same days that the figures come from, which flatters the chosen one a little.",
+                f"No closing before {run.ingest['first_closing']} is recorded. Deals that ended earlier are missing (left truncation), so what is known of "
+                "old deals rests on those that lasted.",
+                "The tables hold one value per deal, as of the export. A product, price or owner that was changed while the deal was open looks as if it "
+                "had always been so.",
+                "Not modelled: what is said and written in a deal, competitors, budgets, holidays, campaigns, changes of price or staff, and what people do "
+                "because of a score.",
+                "Subgroups were looked at one column at a time; a mixture of two may be off where each of them is in line.",
+            ),
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #de762581
 LIBRARIES = ("xgboost", "scikit-learn", "numpy", "pandas")
@@ -314,23 +423,37 @@ LIBRARIES = ("xgboost", "scikit-learn", "numpy", "pandas")
 
 def _describe_rerun(run: Run) -> Section:
     versions = ", ".join([f"crm_lib {__version__}", *[f"{name} {version(name)}" for name in LIBRARIES]])
-    return Section("Run it again", (
-        "In the project's folder, with its locked environment and the same data:", Commands("dvc repro model_card"),
-        f"These figures were made with {versions}.",
-        f"Date of this card: the model is fitted as of {run.train['as_of']}, and the last day in the data is {run.ingest['last_day']}. The same data, "
-        "parameters and versions give the same card."))
+    return Section(
+        "Run it again",
+        (
+            "In the project's folder, with its locked environment and the same data:",
+            Commands("dvc repro model_card"),
+            f"These figures were made with {versions}.",
+            f"Date of this card: the model is fitted as of {run.train['as_of']}, and the last day in the data is {run.ingest['last_day']}. The same data, "
+            "parameters and versions give the same card.",
+        ),
+    )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #3425b2da
 def compose_card(
     run: Run,  # what the stages left
 ) -> dict[str, Section]:  # key -> section, in the order of the card
     "Compose the sections of the model card."
-    makers = {"model": _describe_model, "use": _describe_use, "data": _describe_data, "test": _describe_test, "results": _tabulate_results,
-              "calibration": _describe_calibration, "drivers": _describe_drivers, "subgroups": _describe_subgroups, "limits": _describe_limits,
-              "rerun": _describe_rerun}
+    makers = {
+        "model": _describe_model,
+        "use": _describe_use,
+        "data": _describe_data,
+        "test": _describe_test,
+        "results": _tabulate_results,
+        "calibration": _describe_calibration,
+        "drivers": _describe_drivers,
+        "subgroups": _describe_subgroups,
+        "limits": _describe_limits,
+        "rerun": _describe_rerun,
+    }
     return {key: make(run) for key, make in makers.items()}
 
-
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #3b76d736
 def write_model_card(
     card: Mapping[str, Section],  # from compose_card
     finding: str,  # the card in one sentence

@@ -67,8 +67,10 @@ def show_allowed_leaks(
     "Show a note for every column that knows the future and was allowed all the same."
     allowed = json.loads(Path(path).read_text(encoding="utf-8")).get("allowed_leaks", {})
     for column, part in allowed.items():
-        sentence = (f"The column {column} knows the future (found by: {', '.join(part['detectors'])}) and was allowed all the same. "
-                    f"Figures of a model that reads it are too good. The reason given: {part['reason']}")
+        sentence = (
+            f"The column {column} knows the future (found by: {', '.join(part['detectors'])}) and was allowed all the same. "
+            f"Figures of a model that reads it are too good. The reason given: {part['reason']}"
+        )
         display({"text/markdown": escape_markdown(sentence), "text/plain": sentence}, raw=True, metadata=_WARNING)
     return allowed
 
@@ -111,8 +113,10 @@ def show_figure(
         sys.modules["matplotlib.pyplot"].close(fig)
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #8dce1df1
-_TAGS = frozenset("a abbr b blockquote br caption code dd del div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol "
-                  "p pre s small span strong sub sup table tbody td tfoot th thead tr ul".split())
+_TAGS = frozenset(
+    "a abbr b blockquote br caption code dd del div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol "
+    "p pre s small span strong sub sup table tbody td tfoot th thead tr ul".split()
+)
 _CLASSES = frozenset({"num", "long", "words", "dense", "note", "dataframe", "scroll", "figure", "chart"})
 _DATA_IMAGE = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=\s]+")
 _IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
@@ -128,11 +132,23 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return name in ("alt", "width", "height") or (name == "src" and bool(_DATA_IMAGE.fullmatch(value)))
     if tag in ("td", "th"):
         return name in ("colspan", "rowspan", "scope", "style")
-    return (tag, name) in {("div", "tabindex"), ("div", "role"), ("div", "aria-label"), ("ol", "start"), ("abbr", "title")}
+    return (tag, name) in {
+        ("div", "tabindex"),
+        ("div", "role"),
+        ("div", "aria-label"),
+        ("ol", "start"),
+        ("abbr", "title"),
+    }
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #51120a75
-_CLEANER = Cleaner(tags=_TAGS, attributes=_allowed, protocols=["http", "https", "mailto", "data"], strip=False,
-                   strip_comments=True, css_sanitizer=CSSSanitizer(allowed_css_properties=["text-align"]))
+_CLEANER = Cleaner(
+    tags=_TAGS,
+    attributes=_allowed,
+    protocols=["http", "https", "mailto", "data"],
+    strip=False,
+    strip_comments=True,
+    css_sanitizer=CSSSanitizer(allowed_css_properties=["text-align"]),
+)
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #4b95b630
 _PATH = re.compile(r"(?<![\w.:/\\~-])(?:file://|~)?/(?:[\w.@+-]+/)+([\w.@+-]*)")
@@ -162,7 +178,9 @@ def _tame(soup: BeautifulSoup) -> None:
 def _box(soup: BeautifulSoup) -> None:
     for tag in soup.find_all(["table", "pre"]):
         if tag.find_parent(["table", "pre"]) is None:
-            box = tag.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Table"}))
+            box = tag.wrap(
+                soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Table"})
+            )
             note = box.find_next_sibling()
             if note is not None and note.get("class") == ["note"]:
                 box.append(note.extract())
@@ -172,7 +190,9 @@ def clean_html(
     source: str,  # HTML from a notebook, not to be trusted
 ) -> str:  # HTML without scripts, styles, requests and paths
     "Make HTML of any origin fit for the page."
-    spelled = _IMAGE.sub(lambda found: found.group() if "data:image/" in found.group() else html.escape(found.group()), source)
+    spelled = _IMAGE.sub(
+        lambda found: found.group() if "data:image/" in found.group() else html.escape(found.group()), source
+    )
     soup = BeautifulSoup(spelled, "html.parser")
     _tame(soup)
     _box(soup)
@@ -200,9 +220,12 @@ def render_markdown(
 def _image(data: str, kind: str, meta: dict) -> str:
     words = html.escape(strip_paths(str(meta.get("alt") or "A picture without a description")))
     width = f' width="{int(meta["width"])}"' if str(meta.get("width", "")).isdigit() else ""
-    body, kind_of = "".join(data.split()), " chart" if meta.get("chart") is True else ""
-    return (f'<div class="scroll figure{kind_of}" tabindex="0" role="region" aria-label="Figure">'
-            f'<img src="data:{kind};base64,{body}" alt="{words}"{width}></div>')
+    body = "".join(data.split())
+    kind_of = " chart" if meta.get("chart") is True else ""
+    return (
+        f'<div class="scroll figure{kind_of}" tabindex="0" role="region" aria-label="Figure">'
+        f'<img src="data:{kind};base64,{body}" alt="{words}"{width}></div>'
+    )
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #05aeb44d
 def _joined(value: Any) -> str:
@@ -211,7 +234,9 @@ def _joined(value: Any) -> str:
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #d2b4425b
 def _output_html(output: dict) -> str:
     data = output.get("data", {})
-    if output.get("output_type") not in ("display_data", "execute_result") or any("widget" in kind or "javascript" in kind for kind in data):
+    if output.get("output_type") not in ("display_data", "execute_result") or any(
+        "widget" in kind or "javascript" in kind for kind in data
+    ):
         return ""
     if "text/html" in data:
         return clean_html(_joined(data["text/html"]))
@@ -237,7 +262,9 @@ def _is_hidden(cell: dict) -> bool:
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #f930db3e
 def _blocks(cells: list[dict]) -> tuple[list[str], str, list[str]]:
-    blocks, finding, warnings = [], "", []
+    blocks = []
+    finding = ""
+    warnings = []
     for cell in cells:
         if _is_hidden(cell):
             continue
@@ -271,7 +298,7 @@ def _title(blocks: list[str]) -> tuple[str, str, list[str]]:
     if not found:
         return "Report", "", blocks
     title = BeautifulSoup(found.group(1), "html.parser").get_text()
-    rest = blocks[0][found.end():].strip()
+    rest = blocks[0][found.end() :].strip()
     return title, found.group(2) or "", [rest, *blocks[1:]] if rest else blocks[1:]
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #e3331ecc
@@ -295,9 +322,18 @@ def _report(nb: dict, resources: dict | None, project: str) -> dict[str, Any]:
     title, lead, blocks = _title(_drop_empty(blocks))
     stage = _stage(nb, resources)
     place = REPORTED_STAGES.index(stage) if stage in REPORTED_STAGES else -1
-    return {"project": project, "title": title, "lead": lead, "finding": finding, "warnings": warnings, "blocks": blocks, "pages": _PAGES, "stage": stage,
-            "previous": REPORTED_STAGES[place - 1] if place > 0 else "",
-            "next": REPORTED_STAGES[place + 1] if stage in REPORTED_STAGES and place + 1 < len(REPORTED_STAGES) else ""}
+    return {
+        "project": project,
+        "title": title,
+        "lead": lead,
+        "finding": finding,
+        "warnings": warnings,
+        "blocks": blocks,
+        "pages": _PAGES,
+        "stage": stage,
+        "previous": REPORTED_STAGES[place - 1] if place > 0 else "",
+        "next": REPORTED_STAGES[place + 1] if stage in REPORTED_STAGES and place + 1 < len(REPORTED_STAGES) else "",
+    }
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #d4bf42bd
 class ReportExporter(HTMLExporter):
@@ -351,7 +387,7 @@ def read_finding(
     "Read the finding out of a report."
     return _text(_FINDING_SECTION.search(page))
 
-
+# %% ../../nbs/lib/55_reporting/20_pages.ipynb #9daa755d
 def read_page(
     name: str,  # of the stage
     path: str | Path,  # of its report
@@ -365,9 +401,11 @@ def read_page(
     return ReportPage(name, path, _text(_HEADING.search(text)) or name, read_finding(text), tuple(changed))
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #466f6a02
-GROUPS = {"What to expect, and what to work on": ("forecast", "publish"),
-          "How far to trust it": ("model_card", "backtest", "explain", "models"),
-          "What it rests on": ("ingest", "validate", "explore", "features", "leak_story", "tuning", "train")}
+GROUPS = {
+    "What to expect, and what to work on": ("forecast", "publish"),
+    "How far to trust it": ("model_card", "backtest", "explain", "models"),
+    "What it rests on": ("ingest", "validate", "explore", "features", "leak_story", "tuning", "train"),
+}
 
 
 def group_pages(
@@ -386,8 +424,15 @@ def overview_html(
 ) -> str:  # the page
     "Write the page that begins with forecast and publish and names every report with its finding."
     pages = list(pages)
-    report = {"project": project, "title": "What do we know?", "stage": "index", "pages": _PAGES, "groups": group_pages(pages),
-              "lead": "<p>One sentence of every report: the forecast first, then how good it is, then what it was made from.</p>",
-              "old": [page.name for page in pages if page.changed], "missing": [page.name for page in pages if not page.is_there]}
+    report = {
+        "project": project,
+        "title": "What do we know?",
+        "stage": "index",
+        "pages": _PAGES,
+        "groups": group_pages(pages),
+        "lead": "<p>One sentence of every report: the forecast first, then how good it is, then what it was made from.</p>",
+        "old": [page.name for page in pages if page.changed],
+        "missing": [page.name for page in pages if not page.is_there],
+    }
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(str(ASSETS)), autoescape=False)
     return environment.get_template("report.html.j2").render(resources={"report": report})

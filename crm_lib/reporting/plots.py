@@ -17,9 +17,33 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ..base.config import CrmError
-from .style import (BLUE, GREEN, GREY, INK, ORANGE, PALETTE, SKY, SOFT, VERMILION, canvas, chance_text, count_axis, draw_bars, label_counts, label_ends,
-                             label_rows, money_axis, money_text, need_columns, percent_axis, percent_text, sentence_figure, themed, wrap_text)
 from .formatting import format_number
+from crm_lib.reporting.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALETTE,
+    SKY,
+    SOFT,
+    VERMILION,
+    canvas,
+    chance_text,
+    count_axis,
+    draw_bars,
+    label_counts,
+    label_ends,
+    label_rows,
+    money_axis,
+    money_text,
+    need_columns,
+    percent_axis,
+    percent_text,
+    sentence_figure,
+    themed,
+    wrap_text,
+)
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #36c3070f
 @themed
@@ -42,9 +66,13 @@ def _draw_closings(fig: Figure, ax: Axes, counts: pd.DataFrame) -> Figure:
         ax.plot(counts.index, counts[name], color=color, marker="o" if len(counts) < 3 else None)
     ax.set_ylim(0, max(counts.to_numpy().max() * 1.08, 1))
     last = matplotlib.dates.date2num(counts.index[-1])
-    label_ends(ax, [(last, float(counts[name].iloc[-1]), name, color) for name, color in (("won", BLUE), ("lost", "#a86f00"))])
+    label_ends(
+        ax, [(last, float(counts[name].iloc[-1]), name, color) for name, color in (("won", BLUE), ("lost", "#a86f00"))]
+    )
     first, final = (f"{day:%Y-%m-%d}" for day in counts.index[[0, -1]])
-    ax.set(title="Deals closed per week", xlabel=f"Week (the first begins on {first}, the last on {final})", ylabel="Deals")
+    ax.set(
+        title="Deals closed per week", xlabel=f"Week (the first begins on {first}, the last on {final})", ylabel="Deals"
+    )
     locator = matplotlib.dates.AutoDateLocator(maxticks=7)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator, show_offset=False))
@@ -96,7 +124,10 @@ def plot_hazard(
         return sentence_figure("No deal was at risk of closing: there is no hazard to draw.")
     fig, ax = canvas(3.5)
     groups = list(known.groupby("phase", sort=True)) if "phase" in known else [("", known)]
-    ends = [_draw_hazard(ax, str(name), part.sort_values("age"), color) for color, (name, part) in zip(PALETTE * len(groups), groups)]
+    ends = [
+        _draw_hazard(ax, str(name), part.sort_values("age"), color)
+        for color, (name, part) in zip(PALETTE * len(groups), groups)
+    ]
     ax.set_ylim(bottom=0)
     ax.set(title=title, xlabel="Age of the deal, days", ylabel="Closing per day, % of open deals")
     percent_axis(ax.yaxis)
@@ -125,18 +156,24 @@ def plot_stale(
     texts = [f"{percent_text(share)} of {format_number(n)}" for share, n in zip(shown["stale"], shown["n"])]
     colors = [BLUE] * min(top, len(shown)) + [GREY] * (len(shown) > top)
     draw_bars(ax, shown["sales_agent"].tolist(), shown["stale"].to_numpy(), texts, colors)
-    ax.set(title="Deals stale, by agent", xlabel="Share of the agent's deals that went stale, of those that have had the time, %")
+    ax.set(
+        title="Deals stale, by agent",
+        xlabel="Share of the agent's deals that went stale, of those that have had the time, %",
+    )
     percent_axis(ax.xaxis)
     return fig
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #8a878cfe
 def _rank_stale(frame: pd.DataFrame, top: int) -> pd.DataFrame:
     ranked = frame.sort_values(["stale", "sales_agent"], ascending=[False, True])[["sales_agent", "stale", "n"]]
-    shown, rest = ranked.head(top), ranked.iloc[top:]
+    shown = ranked.head(top)
+    rest = ranked.iloc[top:]
     if rest.empty:
         return shown
     share = np.average(rest["stale"], weights=rest["n"]) if rest["n"].sum() else 0.0
-    return pd.concat([shown, pd.DataFrame({"sales_agent": [f"the other {len(rest)}"], "stale": [share], "n": [rest["n"].sum()]})])
+    return pd.concat(
+        [shown, pd.DataFrame({"sales_agent": [f"the other {len(rest)}"], "stale": [share], "n": [rest["n"].sum()]})]
+    )
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #60ba417d
 @themed
@@ -153,13 +190,26 @@ def plot_values(
     medians = won[won["product"].isin(kept)].groupby("product")["close_value"].median().sort_values(ascending=False)
     fig, ax = canvas(1.25 + 0.34 * len(medians))
     places = label_rows(ax, medians.index.tolist())
-    return _draw_boxes(fig, ax, places, [won.loc[won["product"] == name, "close_value"].to_numpy() for name in medians.index])
+    return _draw_boxes(
+        fig, ax, places, [won.loc[won["product"] == name, "close_value"].to_numpy() for name in medians.index]
+    )
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #ea3e53f4
 def _draw_boxes(fig: Figure, ax: Axes, places: np.ndarray, groups: list[np.ndarray]) -> Figure:
-    ax.boxplot(groups, positions=places, orientation="horizontal", widths=0.55, whis=(5, 95), patch_artist=True, manage_ticks=False,
-               boxprops={"facecolor": "#cfe4f2", "edgecolor": BLUE}, medianprops={"color": BLUE, "linewidth": 2.2},
-               whiskerprops={"color": BLUE}, capprops={"color": BLUE}, flierprops={"marker": ".", "markersize": 3, "markeredgecolor": GREY})
+    ax.boxplot(
+        groups,
+        positions=places,
+        orientation="horizontal",
+        widths=0.55,
+        whis=(5, 95),
+        patch_artist=True,
+        manage_ticks=False,
+        boxprops={"facecolor": "#cfe4f2", "edgecolor": BLUE},
+        medianprops={"color": BLUE, "linewidth": 2.2},
+        whiskerprops={"color": BLUE},
+        capprops={"color": BLUE},
+        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": GREY},
+    )
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=12))
     ax.xaxis.set_minor_formatter(NullFormatter())
@@ -174,7 +224,16 @@ def _skills(metrics: dict[str, Any], table: str) -> pd.DataFrame:
     for horizon, figures in metrics.get("horizons", metrics).items():
         reference = figures["models"].get(table, {}).get("brier")
         for model, score in figures["models"].items():
-            rows.append((str(horizon), model, score["brier_skill"], score["brier"], reference, *(score.get("vs_table") or (None, None))))
+            rows.append(
+                (
+                    str(horizon),
+                    model,
+                    score["brier_skill"],
+                    score["brier"],
+                    reference,
+                    *(score.get("vs_table") or (None, None)),
+                )
+            )
     names = ["horizon", "model", "skill", "brier", "reference", "low", "high"]
     frame = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[2:], float))
     return frame.assign(difference=frame["brier"] - frame["reference"])
@@ -193,10 +252,13 @@ def plot_brier(
     frame = _skills(metrics, table)
     if frame.empty:
         return sentence_figure("No model was backtested: there is no Brier skill to draw.")
-    horizons = sorted(frame["horizon"].unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0))
+    horizons = sorted(
+        frame["horizon"].unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0)
+    )
     models = frame.groupby("model")["skill"].mean().sort_values(ascending=False).index.tolist()
     fig, axes = canvas(1.4 + len(horizons) * (0.3 + 0.19 * len(models)), 1, 2, sharey=True)
-    step, ticks = len(models) + 1.4, []
+    step = len(models) + 1.4
+    ticks = []
     for block, horizon in enumerate(horizons):
         part = frame[frame["horizon"] == horizon]
         places = block * step + part["model"].map(models.index)
@@ -209,13 +271,25 @@ def plot_brier(
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #10887477
 def _head_horizon(ax: Axes, horizon: str, place: float) -> None:
-    ax.annotate(_horizon_text(horizon), (0, place), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points", va="center",
-                fontsize=8.5, fontweight="bold", color=INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+    ax.annotate(
+        _horizon_text(horizon),
+        (0, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+        fontweight="bold",
+        color=INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #3d1e1c83
 def _draw_skill(axes: Any, part: pd.DataFrame, places: pd.Series, table: str) -> None:
-    colors = [SOFT if name == table else GREEN if high < 0 else VERMILION if low > 0 else BLUE
-              for name, low, high in zip(part["model"], part["low"], part["high"])]
+    colors = [
+        SOFT if name == table else GREEN if high < 0 else VERMILION if low > 0 else BLUE
+        for name, low, high in zip(part["model"], part["low"], part["high"])
+    ]
     axes[0].scatter(part["skill"], places, color=colors, s=34, zorder=3)
     axes[1].hlines(places, part["low"], part["high"], color=colors, linewidth=4, alpha=0.35)
     axes[1].scatter(part["difference"], places, color=colors, s=28, zorder=3)
@@ -250,14 +324,18 @@ def plot_origins(
     color = dict(zip(models, PALETTE * len(models)))
     for ax, (horizon, part) in zip(axes[:, 0], panels):
         _draw_origins(ax, part, color)
-        ax.set(title=f"{what} at each past date" + (f", {_horizon_text(str(horizon))}" if str(horizon) else ""), ylabel=f"{what} (lower is better)")
+        ax.set(
+            title=f"{what} at each past date" + (f", {_horizon_text(str(horizon))}" if str(horizon) else ""),
+            ylabel=f"{what} (lower is better)",
+        )
     axes[-1, 0].set_xlabel("Forecasts made on that day")
     return fig
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #c106df91
 def _draw_origins(ax: Axes, part: pd.DataFrame, color: dict[str, str]) -> None:
     days = sorted(part["origin"].unique())
-    place, ends = {day: k for k, day in enumerate(days)}, []
+    place = {day: k for k, day in enumerate(days)}
+    ends = []
     for model, rows in part.sort_values("origin").groupby("model", sort=True):
         where = rows["origin"].map(place)
         ax.plot(where, rows["brier"], color=color[model], marker="o", markersize=4)
@@ -280,11 +358,13 @@ def plot_reliability(
     panels = list(frame.groupby("model", sort=True))
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    fig, axes = canvas(0.5 + (2.75 if columns == 2 else 4.2) * rows, rows, columns, squeeze=False, sharex=True, sharey=True)
+    fig, axes = canvas(
+        0.5 + (2.75 if columns == 2 else 4.2) * rows, rows, columns, squeeze=False, sharex=True, sharey=True
+    )
     for ax, (model, part) in zip(axes.flat, panels):
         _draw_reliability(ax, part, frame["n"].max())
         ax.set_title(str(model).replace("_", " "))
-    for ax in axes.flat[len(panels):]:
+    for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     _dress_reliability(fig, frame, len(panels))
     return fig
@@ -299,7 +379,14 @@ def _draw_reliability(ax: Axes, part: pd.DataFrame, largest: float) -> None:
     counts.set_axis_off()
     counts.vlines(part["bin_mean"], 0, part["n"] / max(largest, 1), color=GREY, alpha=0.55, linewidth=4)
     counts.set_ylim(0, 1)
-    ax.annotate(f"n = {format_number(part['n'].sum())}", (0.03, 0.95), xycoords="axes fraction", va="top", color=SOFT, fontsize=8)
+    ax.annotate(
+        f"n = {format_number(part['n'].sum())}",
+        (0.03, 0.95),
+        xycoords="axes fraction",
+        va="top",
+        color=SOFT,
+        fontsize=8,
+    )
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #b0d95ffb
 def _dress_reliability(fig: Figure, frame: pd.DataFrame, panels: int) -> None:
@@ -324,10 +411,21 @@ def plot_attributions(
     need_columns(frame, ["feature", "contribution"], "plot_attributions")
     if frame.empty:
         return sentence_figure("No score was explained: there is no contribution to draw.")
-    size = frame.assign(contribution=frame["contribution"].abs()).sort_values(["contribution", "feature"], ascending=[False, True]).head(top)
+    size = (
+        frame.assign(contribution=frame["contribution"].abs())
+        .sort_values(["contribution", "feature"], ascending=[False, True])
+        .head(top)
+    )
     labels = [str(name).replace("_", " ") for name in size["feature"]]
     fig, ax = canvas(1.2 + (0.36 if max(map(len, labels)) > 26 else 0.27) * len(size))
-    draw_bars(ax, labels, size["contribution"].to_numpy(), [format_number(value, 2) for value in size["contribution"]], [BLUE] * len(size), 2)
+    draw_bars(
+        ax,
+        labels,
+        size["contribution"].to_numpy(),
+        [format_number(value, 2) for value in size["contribution"]],
+        [BLUE] * len(size),
+        2,
+    )
     ax.set(title="What moves the scores", xlabel="Mean strength (longer bar = stronger effect)")
     return fig
 
@@ -338,13 +436,15 @@ def _expit(value: Any) -> Any:
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #eb109f93
 def _check_sum(total: float, score: float) -> None:
     if abs(float(_expit(total)) - score) > 0.005:
-        raise CrmError(f"plot_reasons: base and contributions add up to {percent_text(float(_expit(total)), 1)}, but the score shown is "
-                       f"{percent_text(score, 1)}; give contributions in log-odds that add up to the score.")
+        raise CrmError(
+            f"plot_reasons: base and contributions add up to {percent_text(float(_expit(total)), 1)}, but the score shown is "
+            f"{percent_text(score, 1)}; give contributions in log-odds that add up to the score."
+        )
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #48dfe6c9
 _STEP_LABEL = (32, 3)  # characters of a line, lines
 
-
+# %% ../../nbs/lib/55_reporting/40_plots.ipynb #f2c0e867
 @themed
 def plot_reasons(
     frame: pd.DataFrame,  # label, contribution (log-odds), one row per reason
@@ -368,7 +468,8 @@ def plot_reasons(
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #80c7eaea
 def _rank_reasons(frame: pd.DataFrame, top: int) -> pd.DataFrame:
     ranked = frame.iloc[frame["contribution"].abs().argsort(kind="stable")[::-1]][["label", "contribution"]]
-    steps, rest = ranked.head(top), ranked.iloc[top:]
+    steps = ranked.head(top)
+    rest = ranked.iloc[top:]
     if rest.empty:
         return steps
     label = f"{len(rest)} other reason" + "s" * (len(rest) > 1)
@@ -388,20 +489,33 @@ def _draw_steps(ax: Axes, labels: list[str], moves: np.ndarray, base: float, sco
     _write_steps(ax, places, [base, *np.maximum(starts, ends), ends[-1]], base, moves, score)
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #bc09ebbe
-def _write_steps(ax: Axes, places: np.ndarray, right: list[float], base: float, moves: np.ndarray, score: float) -> None:
+def _write_steps(
+    ax: Axes, places: np.ndarray, right: list[float], base: float, moves: np.ndarray, score: float
+) -> None:
     reached = [base, *(base + np.cumsum(moves)), base + moves.sum()]
     for at, (place, where, total) in enumerate(zip(places, right, reached)):
         is_end = at in (0, len(places) - 1)
         text = chance_text(score if at == len(places) - 1 else float(_expit(total)))
-        ax.annotate(text, (where, place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8.5,
-                    fontweight="bold" if is_end else "normal", color=INK)
+        ax.annotate(
+            text,
+            (where, place),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            fontweight="bold" if is_end else "normal",
+            color=INK,
+        )
 
 # %% ../../nbs/lib/55_reporting/40_plots.ipynb #cacc4565
 def _probability_ticks(ax: Axes) -> None:
     low, high = ax.get_xlim()
-    choices = np.array([0.001, 0.002, 0.005, 0.01, 0.02, *np.arange(0.05, 0.96, 0.05).round(2), 0.98, 0.99, 0.995, 0.998, 0.999])
+    choices = np.array(
+        [0.001, 0.002, 0.005, 0.01, 0.02, *np.arange(0.05, 0.96, 0.05).round(2), 0.98, 0.99, 0.995, 0.998, 0.999]
+    )
     places = np.log(choices / (1 - choices))
-    kept, last = [], -np.inf
+    kept = []
+    last = -np.inf
     for place, share in zip(places, choices):
         if low <= place <= high and place - last >= (high - low) * 0.15:
             kept.append((place, share))
@@ -421,7 +535,8 @@ def plot_grades(
         return sentence_figure("No deal is open: there is no grade to draw.")
     sums = known.groupby("grade")["expected_value"].agg(["size", "sum"]).sort_index()
     fig, axes = canvas(1.35 + 0.36 * len(sums), 1, 2)
-    labels, colors = [f"grade {name}" for name in sums.index], [BLUE, GREEN, ORANGE, GREY, *PALETTE * len(sums)][: len(sums)]
+    labels = [f"grade {name}" for name in sums.index]
+    colors = [BLUE, GREEN, ORANGE, GREY, *PALETTE * len(sums)][: len(sums)]
     draw_bars(axes[0], labels, sums["size"].to_numpy(), [format_number(n) for n in sums["size"]], colors)
     draw_bars(axes[1], labels, sums["sum"].to_numpy(), [money_text(value) for value in sums["sum"]], colors)
     return _dress_grades(fig, axes)
@@ -449,11 +564,19 @@ def plot_score_distribution(
         return sentence_figure("No deal is open: there is no score to draw.")
     fig, ax = canvas(3.1)
     top = min(1.0, float(np.ceil(max(values.max(), 0.05) * 20 + 1e-9) / 20))
-    ax.hist(values, bins=np.linspace(0, top, max(int(round(top * 40)), 10) + 1), color=BLUE, edgecolor="white", linewidth=0.8)
+    ax.hist(
+        values,
+        bins=np.linspace(0, top, max(int(round(top * 40)), 10) + 1),
+        color=BLUE,
+        edgecolor="white",
+        linewidth=0.8,
+    )
     _draw_cuts(ax, [cut for cut in cuts if cut < top])
     name = column.removeprefix("p_won_").replace("_", " ")
     when = f"within {name} days" if name.isdigit() else f"by {name}" if name != "ever" else "at any time"
-    ax.set(title="Scores of the open deals", xlabel=f"Probability of a win {when}, %", ylabel="Open deals", xlim=(0, top))
+    ax.set(
+        title="Scores of the open deals", xlabel=f"Probability of a win {when}, %", ylabel="Open deals", xlim=(0, top)
+    )
     percent_axis(ax.xaxis)
     count_axis(ax.yaxis)
     return fig
@@ -462,5 +585,13 @@ def plot_score_distribution(
 def _draw_cuts(ax: Axes, cuts: list[float]) -> None:
     for cut in cuts:
         ax.axvline(cut, color=INK, linewidth=1, linestyle="--")
-        ax.annotate(f"from {percent_text(cut)}", (cut, 1), xycoords=("data", "axes fraction"), xytext=(4, -3),
-                    textcoords="offset points", va="top", fontsize=8, color=SOFT)
+        ax.annotate(
+            f"from {percent_text(cut)}",
+            (cut, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -3),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+            color=SOFT,
+        )

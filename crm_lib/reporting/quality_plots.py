@@ -26,7 +26,11 @@ def plot_quality(
     behind.bar(monthly["month"], monthly["deals"], width=20, color=GREY, alpha=0.3)
     behind.set(ylabel="Deals engaged (bars)", ylim=(0, monthly["deals"].max() * 2.5))
     ax.plot(monthly["month"], monthly["score"], color=BLUE, marker="o")
-    ax.set(title="Quality of the deals by month of engagement", ylabel="Score (line), of 100", ylim=(min(90.0, monthly["score"].min() - 2), 100.5))
+    ax.set(
+        title="Quality of the deals by month of engagement",
+        ylabel="Score (line), of 100",
+        ylim=(min(90.0, monthly["score"].min() - 2), 100.5),
+    )
     ax.set_zorder(behind.get_zorder() + 1)
     ax.patch.set_visible(False)
     locator = matplotlib.dates.AutoDateLocator(maxticks=7)

@@ -25,21 +25,55 @@ from ..base.config import CrmError
 from .formatting import format_number
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #8ca32415
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#6b7280"
+BLUE = "#0072b2"
+ORANGE = "#e69f00"
+GREEN = "#009e73"
+VERMILION = "#d55e00"
+PURPLE = "#cc79a7"
+SKY = "#56b4e9"
+GREY = "#6b7280"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY)
-INK, SOFT, _LINE = "#1c2430", "#566173", "#dfe3e9"
+INK = "#1c2430"
+SOFT = "#566173"
+_LINE = "#dfe3e9"
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #aa3887cb
 THEME = {
-    "figure.facecolor": "white", "figure.dpi": 120, "savefig.facecolor": "white", "savefig.dpi": 240,
-    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "text.color": INK,
-    "axes.facecolor": "white", "axes.edgecolor": "#a9b2bf", "axes.linewidth": 0.8, "axes.labelcolor": SOFT,
-    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlecolor": INK, "axes.titlepad": 10,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True,
-    "axes.unicode_minus": True, "axes.prop_cycle": matplotlib.cycler(color=list(PALETTE)),
-    "grid.color": _LINE, "grid.linewidth": 0.7, "xtick.color": "#a9b2bf", "ytick.color": "#a9b2bf",
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
-    "lines.linewidth": 1.8, "lines.markersize": 5.5, "legend.frameon": False, "text.parse_math": False,
+    "figure.facecolor": "white",
+    "figure.dpi": 120,
+    "savefig.facecolor": "white",
+    "savefig.dpi": 240,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.facecolor": "white",
+    "axes.edgecolor": "#a9b2bf",
+    "axes.linewidth": 0.8,
+    "axes.labelcolor": SOFT,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.titlepad": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "axes.prop_cycle": matplotlib.cycler(color=list(PALETTE)),
+    "grid.color": _LINE,
+    "grid.linewidth": 0.7,
+    "xtick.color": "#a9b2bf",
+    "ytick.color": "#a9b2bf",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
+    "legend.frameon": False,
+    "text.parse_math": False,
 }
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #92a44003
@@ -53,10 +87,12 @@ def themed(
     draw: Callable[..., Figure],  # a function that draws and returns a figure
 ) -> Callable[..., Figure]:  # the same, drawing in the look of the reports
     "Let a function draw in the reports' look without touching the caller's settings."
+
     @functools.wraps(draw)
     def drawn(*args: Any, **kwargs: Any) -> Figure:
         with matplotlib.rc_context(THEME):
             return draw(*args, **kwargs)
+
     return drawn
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #315af866
@@ -89,8 +125,10 @@ def need_columns(
     "Refuse a table that lacks a column, naming it."
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise CrmError(f"{what} needs the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
-                       f"the table has {', '.join(map(str, frame.columns)) or 'none'}.")
+        raise CrmError(
+            f"{what} needs the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+            f"the table has {', '.join(map(str, frame.columns)) or 'none'}."
+        )
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #f6c0460c
 def money_text(
@@ -130,9 +168,11 @@ def percent_axis(
     axis: Any,  # ax.xaxis or ax.yaxis, its values being fractions
 ) -> None:
     "Label an axis of fractions in per cent, with the digits its range needs."
+
     def label(value: float, _: int) -> str:
         low, high = axis.get_view_interval()
         return percent_text(value, 0 if abs(high - low) >= 0.05 else 1 if abs(high - low) >= 0.005 else 2)
+
     axis.set_major_formatter(FuncFormatter(label))
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #099d36ce
@@ -153,7 +193,7 @@ def short_text(
     plain = " ".join(str(text).split())
     return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
 
-
+# %% ../../nbs/lib/55_reporting/30_style.ipynb #7707f493
 def wrap_text(
     text: object,  # a name or a clause
     width: int = 26,  # characters of a line at most
@@ -161,7 +201,11 @@ def wrap_text(
 ) -> str:  # the text in so many lines, cut where it is longer still
     "Break a label into lines."
     plain = short_text(text, width * lines)
-    return short_text(plain, width) if lines == 1 else "\n".join(textwrap.wrap(plain, width, max_lines=lines, placeholder="…"))
+    return (
+        short_text(plain, width)
+        if lines == 1
+        else "\n".join(textwrap.wrap(plain, width, max_lines=lines, placeholder="…"))
+    )
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #2e465241
 def _spread(heights: list[float], gap: float) -> list[float]:
@@ -190,8 +234,17 @@ def label_ends(
     places = _spread([y for _, y, _, _ in ends], gap)
     right = max(x for x, _, _, _ in ends)
     for (_, _, text, color), place in zip(ends, places):
-        ax.annotate(short_text(text, 20), (right, place), xytext=(7, 0), textcoords="offset points", va="center", color=color,
-                    fontsize=8.5, fontweight="bold", annotation_clip=False)
+        ax.annotate(
+            short_text(text, 20),
+            (right, place),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize=8.5,
+            fontweight="bold",
+            annotation_clip=False,
+        )
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #4d13259a
 def label_rows(
@@ -216,8 +269,17 @@ def label_counts(
 ) -> None:
     "Write at the right edge how many cases a row stands for."
     for place, count in zip(places, counts):
-        ax.annotate(f"n = {format_number(count)}", (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0),
-                    textcoords="offset points", va="center", color=SOFT, fontsize=8, annotation_clip=False)
+        ax.annotate(
+            f"n = {format_number(count)}",
+            (1, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=SOFT,
+            fontsize=8,
+            annotation_clip=False,
+        )
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #c9979bb7
 def draw_bars(
@@ -233,4 +295,6 @@ def draw_bars(
     ax.barh(places, values, color=colors, height=0.7)
     ax.set_xlim(0, max(float(np.max(values)) * 1.22, 1e-9))
     for place, value, text in zip(places, values, texts):
-        ax.annotate(text, (value, place), xytext=(5, 0), textcoords="offset points", va="center", color=SOFT, fontsize=8)
+        ax.annotate(
+            text, (value, place), xytext=(5, 0), textcoords="offset points", va="center", color=SOFT, fontsize=8
+        )

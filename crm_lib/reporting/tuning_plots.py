@@ -12,9 +12,25 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .style import (BLUE, GREEN, GREY, INK, ORANGE, SOFT, VERMILION, canvas, count_axis, draw_bars, label_rows, need_columns, percent_axis, percent_text,
-                             sentence_figure, themed)
 from .formatting import format_number
+from crm_lib.reporting.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    SOFT,
+    VERMILION,
+    canvas,
+    count_axis,
+    draw_bars,
+    label_rows,
+    need_columns,
+    percent_axis,
+    percent_text,
+    sentence_figure,
+    themed,
+)
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #221856a1
 def _ceiling(values: pd.Series, default: float) -> float:
@@ -23,7 +39,7 @@ def _ceiling(values: pd.Series, default: float) -> float:
     span = max(values.median() - low, default - low, abs(low) * 0.002)
     return min(values.max(), low + 3 * span)
 
-
+# %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #df543584
 @themed
 def plot_trials(
     trials: pd.DataFrame,  # trial, value, best, is_default
@@ -34,18 +50,29 @@ def plot_trials(
     if trials.empty:
         return sentence_figure("No settings were tried: there is no search to draw.")
     default = float(trials.loc[trials["is_default"], "value"].iloc[0])
-    top, number = _ceiling(trials["value"], default), trials["trial"] + 1
+    top = _ceiling(trials["value"], default)
+    number = trials["trial"] + 1
     inside = trials["value"] <= top
     fig, ax = canvas(3.1)
     ax.axhline(default, color=SOFT, linewidth=1, linestyle="--", label="default settings")
     ax.step(number, trials["best"], where="post", color=BLUE, label="best so far")
     ax.scatter(number[inside], trials.loc[inside, "value"], color=ORANGE, s=26, zorder=3, label="a trial")
     if not inside.all():
-        ax.scatter(number[~inside], [top] * int((~inside).sum()), color=ORANGE, marker="^", s=30, zorder=3, label="a trial above")
+        ax.scatter(
+            number[~inside],
+            [top] * int((~inside).sum()),
+            color=ORANGE,
+            marker="^",
+            s=30,
+            zorder=3,
+            label="a trial above",
+        )
     ax.set(title=f"The search{', ' * bool(learner)}{learner}", xlabel="Trial", ylabel="Brier score (lower is better)")
     count_axis(ax.xaxis)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4)))
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, columnspacing=1.2, handlelength=1.4)
+    fig.legend(
+        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, columnspacing=1.2, handlelength=1.4
+    )
     return fig
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #8d369bea
@@ -59,14 +86,27 @@ def plot_importances(
         return sentence_figure("Too few trials, or all alike: which setting matters cannot be said.")
     ranked = pd.Series(importances).sort_values(ascending=False, kind="stable")
     fig, ax = canvas(1.2 + 0.26 * len(ranked))
-    draw_bars(ax, [name.replace("_", " ") for name in ranked.index], ranked.to_numpy(), [percent_text(share) for share in ranked], [BLUE] * len(ranked))
-    ax.set(title=f"What the good trials have in common{', ' * bool(learner)}{learner}", xlabel="Share of the difference to the other trials, %")
+    draw_bars(
+        ax,
+        [name.replace("_", " ") for name in ranked.index],
+        ranked.to_numpy(),
+        [percent_text(share) for share in ranked],
+        [BLUE] * len(ranked),
+    )
+    ax.set(
+        title=f"What the good trials have in common{', ' * bool(learner)}{learner}",
+        xlabel="Share of the difference to the other trials, %",
+    )
     percent_axis(ax.xaxis)
     return fig
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #2b1e338c
-_FATES = {("left out", True): (GREEN, "o", "stays"), ("left out", False): (VERMILION, "X", "goes"),
-          ("added", True): (GREEN, "P", "comes in"), ("added", False): (GREY, "s", "stays out")}
+_FATES = {
+    ("left out", True): (GREEN, "o", "stays"),
+    ("left out", False): (VERMILION, "X", "goes"),
+    ("added", True): (GREEN, "P", "comes in"),
+    ("added", False): (GREY, "s", "stays out"),
+}
 
 
 def _last_answers(evidence: pd.DataFrame) -> pd.DataFrame:
@@ -74,7 +114,7 @@ def _last_answers(evidence: pd.DataFrame) -> pd.DataFrame:
     order = last.assign(is_added=last["change"] == "added", is_out=~last["kept"].astype(bool), rank=-last["mean"].abs())
     return order.sort_values(["is_added", "is_out", "rank"], kind="stable").reset_index(drop=True)
 
-
+# %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #725345a9
 @themed
 def plot_screening(
     evidence: pd.DataFrame,  # step, feature, change (left out, added), mean, low, high, kept
@@ -85,14 +125,33 @@ def plot_screening(
         return sentence_figure("No feature was asked: the history before the first test day is too short.")
     shown = _last_answers(evidence)
     fig, ax = canvas(1.35 + 0.29 * len(shown))
-    places = label_rows(ax, [f"{'without' if change == 'left out' else 'with'} {name}" for name, change in zip(shown["feature"], shown["change"])], 30)
+    places = label_rows(
+        ax,
+        [
+            f"{'without' if change == 'left out' else 'with'} {name}"
+            for name, change in zip(shown["feature"], shown["change"])
+        ],
+        30,
+    )
     for place, row in zip(places, shown.to_dict("records")):
         color, marker, fate = _FATES[row["change"], bool(row["kept"])]
         ax.hlines(place, row["low"], row["high"], color=color, linewidth=4, alpha=0.35)
         ax.scatter(row["mean"], place, color=color, marker=marker, s=32, zorder=3)
-        ax.annotate(fate, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points", va="center", color=INK, fontsize=8.5)
+        ax.annotate(
+            fate,
+            (1, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=8.5,
+        )
     ax.axvline(0, color=SOFT, linewidth=1, zorder=1)
-    ax.set(title="Features, left out and added", xlabel="Change of the Brier score with 95 % interval\n(left: better, right: worse)")
+    ax.set(
+        title="Features, left out and added",
+        xlabel="Change of the Brier score with 95 % interval\n(left: better, right: worse)",
+    )
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4) if value else "0"))
     return fig
@@ -116,7 +175,10 @@ def plot_variants(
         ax.scatter(part, [place] * len(part), facecolors="none", edgecolors=SOFT, s=22, zorder=2)
         ax.scatter(row["mean"], place, color=color, s=34, zorder=3)
     ax.axvline(0, color=INK, linewidth=1, zorder=1)
-    ax.set(title="Variants against their models", xlabel="Change of the Brier score over all horizons with 95 % interval,\nrings: each horizon (left: better, right: worse)")
+    ax.set(
+        title="Variants against their models",
+        xlabel="Change of the Brier score over all horizons with 95 % interval,\nrings: each horizon (left: better, right: worse)",
+    )
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4) if value else "0"))
     return fig

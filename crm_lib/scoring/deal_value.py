@@ -24,7 +24,11 @@ def value_if_won(
     price = price.fillna(won.groupby("product")["close_value"].mean()).fillna(won["close_value"].mean())
     known = won[won["product"].isin(price.index)]
     listed = known["product"].map(price).astype(float)
-    paid = pd.DataFrame({"product": known["product"], "ratio": known["close_value"] / listed}).groupby("product")["ratio"].agg(["sum", "size"])
+    paid = (
+        pd.DataFrame({"product": known["product"], "ratio": known["close_value"] / listed})
+        .groupby("product")["ratio"]
+        .agg(["sum", "size"])
+    )
     paid = paid.reindex(price.index, fill_value=0)
     overall = known["close_value"].sum() / listed.sum() if len(known) else 1.0
     return (price * (paid["sum"] + prior * overall) / (paid["size"] + prior)).rename("value_if_won")
@@ -62,11 +66,15 @@ def value_spread(
     least: int = 30,  # fewer wins than this are judged by themselves
 ) -> ValueSpread:  # errors of single deals; zeros where no deal was won
     "Measure how far the values of later wins lay from what earlier ones let one expect."
-    won = deals[(deals["stage"] == "won") & (deals["close_value"] > 0)].sort_values(["close_date", "opportunity_id"], kind="stable")
+    won = deals[(deals["stage"] == "won") & (deals["close_value"] > 0)].sort_values(
+        ["close_date", "opportunity_id"], kind="stable"
+    )
     if won.empty:
         return ValueSpread(0, 0.0, 0.0, 0.0)
     cut = 2 * len(won) // 3 if len(won) >= least else 0
-    earlier, later = (won[:cut] if cut else won), won[cut:]
-    expected, paid = deal_values(earlier, later, prior).to_numpy(), later["close_value"].to_numpy()
+    earlier = won[:cut] if cut else won
+    later = won[cut:]
+    expected = deal_values(earlier, later, prior).to_numpy()
+    paid = later["close_value"].to_numpy()
     error = np.abs(paid - expected).mean()
     return ValueSpread(len(later), float(error), float(error / paid.mean()), float(np.log(paid / expected).std()))

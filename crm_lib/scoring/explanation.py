@@ -40,26 +40,42 @@ def used_features(
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #4c128bc3
 def _list_texts(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> dict[str, np.ndarray]:
     "List the texts of each column that holds texts; the last of them is the missing one."
-    found = {name: pd.concat([frame[name] for frame in frames]).dropna().astype(str) for name in columns if not is_numeric_dtype(frames[0][name])}
+    found = {
+        name: pd.concat([frame[name] for frame in frames]).dropna().astype(str)
+        for name in columns
+        if not is_numeric_dtype(frames[0][name])
+    }
     return {name: np.array([*sorted(values.unique()), None], dtype=object) for name, values in found.items()}
 
 
 def _encode(frame: pd.DataFrame, columns: Sequence[str], texts: Mapping[str, np.ndarray]) -> np.ndarray:
     "Turn columns into numbers, a text into its place in the list."
+
     def code(name: str) -> np.ndarray:
         if name not in texts:
             return frame[name].to_numpy(float, na_value=np.nan)
         place = pd.Index(texts[name][:-1]).get_indexer(frame[name].astype(object).map(str, na_action="ignore"))
         return np.where(place < 0, len(texts[name]) - 1, place).astype(float)
+
     return np.column_stack([code(name) for name in columns])
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #7376a93d
 class ScoreFunction:
     """Log-odds of P(won within the horizon) as a function of an array of values, for one as-of date; `texts` lists what codes stand for."""
 
-    def __init__(self, model: IncidenceModel, as_of: pd.Timestamp, horizon: int | str, columns: Sequence[str],
-                 texts: Mapping[str, np.ndarray] | None = None):
-        self.model, self.as_of, self.horizon, self.columns, self.texts = model, as_of, horizon, list(columns), dict(texts or {})
+    def __init__(
+        self,
+        model: IncidenceModel,
+        as_of: pd.Timestamp,
+        horizon: int | str,
+        columns: Sequence[str],
+        texts: Mapping[str, np.ndarray] | None = None,
+    ):
+        self.model = model
+        self.as_of = as_of
+        self.horizon = horizon
+        self.columns = list(columns)
+        self.texts = dict(texts or {})
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return the log-odds, one per row of values (rows, columns)."""
@@ -89,7 +105,8 @@ def explain_scores(
     usual: pd.DataFrame | None = None,  # snapshots to choose the reference from; none = those explained
 ) -> pd.DataFrame:  # as_of, opportunity_id, horizon, base, feature, value (missing for a text), contribution, words; one row per deal and feature
     "Split each score (log-odds) into a base and one contribution per feature (exact Shapley values, Lundberg and Lee 2017)."
-    columns, usual = used_features(model), snapshots if usual is None else usual
+    columns = used_features(model)
+    usual = snapshots if usual is None else usual
     texts = _list_texts([snapshots, usual], columns)
     values, place = np.unique(_encode(snapshots, columns, texts), axis=0, return_inverse=True)
     score = ScoreFunction(model, pd.Timestamp(single_as_of(snapshots)), horizon, columns, texts)
@@ -100,16 +117,32 @@ def explain_scores(
     keys = snapshots[["as_of", "opportunity_id"]].reset_index(drop=True)
     parts = []
     for j, name in enumerate(columns):
-        value, contribution = values[place.reshape(-1), j], found.values[place.reshape(-1), j]
+        value = values[place.reshape(-1), j]
+        contribution = found.values[place.reshape(-1), j]
         said = texts[name][value.astype(int)] if name in texts else value
-        parts.append(keys.assign(horizon=str(horizon), base=found.base_values[place.reshape(-1)], feature=name,
-                                 value=np.nan if name in texts else value, contribution=contribution,
-                                 words=[say_reason(name, *pair) for pair in zip(said, contribution)]))
-    return pd.concat(parts, ignore_index=True).sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
+        parts.append(
+            keys.assign(
+                horizon=str(horizon),
+                base=found.base_values[place.reshape(-1)],
+                feature=name,
+                value=np.nan if name in texts else value,
+                contribution=contribution,
+                words=[say_reason(name, *pair) for pair in zip(said, contribution)],
+            )
+        )
+    return pd.concat(parts, ignore_index=True).sort_values(
+        ["as_of", "opportunity_id"], kind="stable", ignore_index=True
+    )
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #9e409aa4
-_WIN_WORDS = {"sales_agent": "sold by {}", "manager": "team of {}", "regional_office": "office {}", "product": "product {}", "series": "series {}",
-              "list_price": "list price {:,.0f}"}
+_WIN_WORDS = {
+    "sales_agent": "sold by {}",
+    "manager": "team of {}",
+    "regional_office": "office {}",
+    "product": "product {}",
+    "series": "series {}",
+    "list_price": "list price {:,.0f}",
+}
 
 
 def name_feature(
@@ -119,7 +152,8 @@ def name_feature(
     return LABELS.get(feature, feature.removeprefix(EXTRA_PREFIX).replace("_", " "))
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #c669b051
-_SEEN, _MUCH = 0.05, 0.7
+_SEEN = 0.05
+_MUCH = 0.7
 
 
 def say_effect(
@@ -130,14 +164,15 @@ def say_effect(
         return "hardly moves the chance"
     return f"{'raises' if contribution > 0 else 'lowers'} the chance{' a lot' if abs(contribution) >= _MUCH else ''}"
 
-
+# %% ../../nbs/lib/45_scoring/30_explanation.ipynb #abba032b
 def say_reason(
     feature: str,  # name in FEATURES, or any other column
     value: float | str | None,  # its value
     contribution: float,  # change of the log-odds
 ) -> str:  # e.g. "open 96 days: lowers the chance a lot"
     "Say a reason as a sales manager would."
-    is_text, name = isinstance(value, str), name_feature(feature)
+    is_text = isinstance(value, str)
+    name = name_feature(feature)
     is_known = is_text or value is not None and np.isfinite(value)
     template = {**FEATURES, **_WIN_WORDS}.get(feature, f"{name} {{}}" if is_text else f"{name} {{:g}}")
     words = template.format(value) if is_known else f"{name} not known"
@@ -149,7 +184,9 @@ def strongest_reasons(
     top: int = 3,  # how many per deal
 ) -> pd.DataFrame:  # opportunity_id, reason_1 .. reason_<top>; missing where there are fewer
     "Pick the strongest reasons of each deal."
-    ranked = reasons.assign(size=-reasons["contribution"].abs().round(9)).sort_values(["opportunity_id", "size", "feature"], kind="stable")
+    ranked = reasons.assign(size=-reasons["contribution"].abs().round(9)).sort_values(
+        ["opportunity_id", "size", "feature"], kind="stable"
+    )
     ranked["place"] = ranked.groupby("opportunity_id").cumcount() + 1
     wide = ranked[ranked["place"] <= top].pivot(index="opportunity_id", columns="place", values="words")
     wide = wide.reindex(columns=range(1, top + 1))

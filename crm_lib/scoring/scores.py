@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError
 from ..base.calendar import as_days, horizon_end
+from ..base.config import CrmError
 from ..features.movement import is_stale, name_trend
 from ..features.snapshots import known_at
 from ..models.incidence import IncidenceModel, single_as_of
@@ -28,7 +28,9 @@ def grade_scores(
     levels = list(thresholds) if isinstance(thresholds, (list, tuple)) else []
     numbers = len(levels) == 3 and all(isinstance(level, (int, float)) for level in levels)
     if not numbers or not 1 >= levels[0] > levels[1] > levels[2] >= 0:
-        raise CrmError(f"publish.grades: {thresholds!r} must be three falling probabilities, from which a deal is A, B and C.")
+        raise CrmError(
+            f"publish.grades: {thresholds!r} must be three falling probabilities, from which a deal is A, B and C."
+        )
     if np.isnan(np.asarray(probability, float)).any():
         raise CrmError("A missing probability cannot be graded: score the deal first.")
     shown = np.round(100 * np.asarray(probability, float)) / 100
@@ -65,14 +67,17 @@ def score_deals(
     values: pd.Series,  # opportunity_id -> value if won, money
     horizons: Sequence[int | str],  # horizons of the columns p_won_...
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
-    said: pd.DataFrame | None = None,  # what was published on the earlier date (as_of, opportunity_id, p_won_ever, expected_close_date); used instead
+    said: pd.DataFrame
+    | None = None,  # what was published on the earlier date (as_of, opportunity_id, p_won_ever, expected_close_date); used instead
 ) -> pd.DataFrame:  # as_of, opportunity_id, p_won_<horizon>.., p_won_ever, expected_close_date, expected_value, grade, trend, slipped_days
     "Score the deals open at an as-of date."
     snapshots = snapshots.reset_index(drop=True)
     if "quarter_end" not in horizons:
         raise CrmError(f"backtest.horizons: {list(horizons)} lacks quarter_end, which the grades are made of.")
     as_of = pd.Timestamp(single_as_of(snapshots))
-    ahead = {horizon: int((horizon_end(as_of, horizon, model.calendar) - as_days(as_of)).astype(int)) for horizon in horizons}
+    ahead = {
+        horizon: int((horizon_end(as_of, horizon, model.calendar) - as_days(as_of)).astype(int)) for horizon in horizons
+    }
     days = max(EVER_DAYS, *ahead.values())
     won, still_open = win_paths(model, snapshots, days)
     scores = snapshots[["as_of", "opportunity_id"]].copy()
@@ -82,10 +87,16 @@ def score_deals(
     scores["expected_close_date"] = as_of + pd.to_timedelta(median_close_days(still_open), unit="D")
     scores["expected_value"] = scores["p_won_ever"] * snapshots["opportunity_id"].map(values).to_numpy(float)
     scores["grade"] = grade_scores(scores["p_won_quarter_end"], grades)
-    then = _look_back(model, earlier, scores["opportunity_id"], days) if said is None or said.empty else _recall(said, scores["opportunity_id"])
+    then = (
+        _look_back(model, earlier, scores["opportunity_id"], days)
+        if said is None or said.empty
+        else _recall(said, scores["opportunity_id"])
+    )
     scores["trend"] = name_trend(scores["p_won_ever"].to_numpy(), then["ever"].to_numpy())
     scores["slipped_days"] = (scores["expected_close_date"] - then["close"].to_numpy()) / pd.Timedelta(days=1)
-    return scores.sort_values(["p_won_quarter_end", "expected_value", "opportunity_id"], ascending=[False, False, True], ignore_index=True)
+    return scores.sort_values(
+        ["p_won_quarter_end", "expected_value", "opportunity_id"], ascending=[False, False, True], ignore_index=True
+    )
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #04924908
 def _look_back(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series, days: int) -> pd.DataFrame:
@@ -94,7 +105,10 @@ def _look_back(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series, 
         return pd.DataFrame({"ever": np.nan, "close": pd.NaT}, index=wanted).astype({"close": "datetime64[ns]"})
     won, still_open = win_paths(model, earlier, days)
     close = pd.Timestamp(single_as_of(earlier)) + pd.to_timedelta(median_close_days(still_open), unit="D")
-    then = pd.DataFrame({"ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "close": close}, index=earlier["opportunity_id"].to_numpy())
+    then = pd.DataFrame(
+        {"ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "close": close},
+        index=earlier["opportunity_id"].to_numpy(),
+    )
     return then.reindex(wanted)
 
 
@@ -119,12 +133,14 @@ def score_latest(
     horizons: Sequence[int | str],  # horizons of the columns p_won_...
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
     trend_days: int = 28,  # the direction compares with this many days ago
-    said: pd.DataFrame | None = None,  # what was published then, if it was kept; used instead of asking the model about that day
+    said: pd.DataFrame
+    | None = None,  # what was published then, if it was kept; used instead of asking the model about that day
     stale_quantile: float = 0.9,  # features.stale_quantile
 ) -> pd.DataFrame:  # one row per open deal, as score_deals gives it, and is_stale
     "Score the deals open at the latest as-of date."
     as_of = snapshots["as_of"].max()
-    today, earlier = snapshots[snapshots["as_of"] == as_of], snapshots[snapshots["as_of"] == compared_date(snapshots, trend_days)]
+    today = snapshots[snapshots["as_of"] == as_of]
+    earlier = snapshots[snapshots["as_of"] == compared_date(snapshots, trend_days)]
     known = known_at(deals, as_of)
     scores = score_deals(model, today, earlier, deal_values(known, today), horizons, grades, said)
     stale = known.loc[is_stale(known, as_of, stale_quantile), "opportunity_id"]
@@ -138,7 +154,9 @@ def defuse_formulas(
     frame: pd.DataFrame,  # any table
 ) -> pd.DataFrame:  # the same, texts made harmless
     "Make texts safe to open in a spreadsheet."
+
     def defuse(value: object) -> object:
         return "'" + value if isinstance(value, str) and value[:1] in FORMULA_STARTS else value
+
     texts = frame.select_dtypes(include=["object", "string", "category"]).columns
     return frame.assign(**{name: frame[name].astype(object).map(defuse) for name in texts})

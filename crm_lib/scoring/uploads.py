@@ -17,34 +17,39 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.schema import PIPELINE_KINDS, outcome_columns
-from ..features.features import build_features
 from ..features.custom import make_builder
+from ..features.features import build_features
 from ..features.snapshots import known_at
 from ..ingestion import formats
 from ..ingestion.deals import build_deals
 from ..ingestion.formats import RawTable
 from ..ingestion.mapping import check_stages, map_tables
-from ..ingestion.spelling import find_near, mend_names, plain_name
 from ..ingestion.notation import read_amounts, read_dates
-from .scores import defuse_formulas, score_deals
+from ..ingestion.spelling import find_near, mend_names, plain_name
 from .deal_value import deal_values
+from .scores import defuse_formulas, score_deals
 from .what_if import Context, name_reasons
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #e6694265
-MOST_BYTES, MOST_ROWS = 5 << 20, 20_000
+MOST_BYTES = 5 << 20
+MOST_ROWS = 20_000
 
 
 class _InMemory:
     """What the reader of files needs of a path, over bytes."""
 
     def __init__(self, name: str, content: bytes):
-        self.name, self.stem, self._content = name, PurePath(name).stem, content
+        self.name = name
+        self.stem = PurePath(name).stem
+        self._content = content
 
     def stat(self) -> SimpleNamespace:
         """Return the size."""
         return SimpleNamespace(st_size=len(self._content))
 
-    def open(self, mode: str = "r", encoding: str | None = None, newline: str | None = None) -> io.BytesIO | io.TextIOWrapper:
+    def open(
+        self, mode: str = "r", encoding: str | None = None, newline: str | None = None
+    ) -> io.BytesIO | io.TextIOWrapper:
         """Open the bytes anew."""
         file = io.BytesIO(self._content)
         return file if "b" in mode else io.TextIOWrapper(file, encoding=encoding, newline=newline)
@@ -58,30 +63,46 @@ def _tidy_name(name: str) -> str:
 def _read(content: bytes, name: str) -> RawTable:
     "Read the bytes of a CSV as a table of text."
     if len(content) > MOST_BYTES:
-        raise CrmError(f"{name} holds {len(content) / 2**20:,.1f} MiB; {MOST_BYTES >> 20} MiB are read at most: split it, or import it with `crm data csv`.")
+        raise CrmError(
+            f"{name} holds {len(content) / 2**20:,.1f} MiB; {MOST_BYTES >> 20} MiB are read at most: split it, or import it with `crm data csv`."
+        )
     if content[:4] == b"PK\x03\x04":
         raise CrmError(f"{name} is an Excel workbook: save the sheet as CSV and upload that.")
     table = formats._read_text(_InMemory(name, content))[0]
     if len(table.frame) > MOST_ROWS:
-        raise CrmError(f"{name} holds {len(table.frame):,} rows; {MOST_ROWS:,} are scored at most: split it, or import it with `crm data csv`.")
+        raise CrmError(
+            f"{name} holds {len(table.frame):,} rows; {MOST_ROWS:,} are scored at most: split it, or import it with `crm data csv`."
+        )
     return table
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #d7fb3fbe
 _MAY_LACK = ("close_date", "close_value", "opportunity_id")
 
-
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #78e6837d
 def _map(table: RawTable, ingest: Mapping[str, Any]) -> pd.DataFrame:
     "Give the columns our names."
     there = {plain_name(column) for column in table.frame}
-    columns = {ours: theirs for ours, theirs in (ingest["columns"] or {}).items() if theirs is None or plain_name(theirs) in there}
-    named = {plain_name(ours) for ours in columns if columns[ours]} | {plain_name(columns[ours]) for ours in columns if columns[ours]}
+    columns = {
+        ours: theirs
+        for ours, theirs in (ingest["columns"] or {}).items()
+        if theirs is None or plain_name(theirs) in there
+    }
+    named = {plain_name(ours) for ours in columns if columns[ours]} | {
+        plain_name(columns[ours]) for ours in columns if columns[ours]
+    }
     lacks = [name for name in _MAY_LACK if plain_name(name) not in there | named]
     if "opportunity_id" in lacks:
         columns["opportunity_id"] = None
-    blank = {name: None for name in lacks if name != "opportunity_id" and not (name == "close_value" and "amount" in there | named)}
+    blank = {
+        name: None
+        for name in lacks
+        if name != "opportunity_id" and not (name == "close_value" and "amount" in there | named)
+    }
     frame = table.frame.assign(**blank) if blank else table.frame
     try:
-        return map_tables([RawTable(table.name, frame, table.source, table.how)], columns)["sales_pipeline"].reset_index(drop=True)
+        return map_tables([RawTable(table.name, frame, table.source, table.how)], columns)[
+            "sales_pipeline"
+        ].reset_index(drop=True)
     except CrmError as error:
         raise CrmError(str(error).replace("sales_pipeline.csv", table.source)) from None
 
@@ -93,28 +114,37 @@ def _days(rows: pd.DataFrame, column: str, notation: Mapping[str, str]) -> tuple
     "Read a column of dates, and tell which cells are none."
     reading = read_dates(rows[column], (notation or {}).get(column))
     if reading.problem:
-        raise CrmError(f"Column {column}: {reading.problem.removesuffix(': set it in params.yaml')}: write the days as year-month-day, or set ingest.notation.{column} in params.yaml.")
+        raise CrmError(
+            f"Column {column}: {reading.problem.removesuffix(': set it in params.yaml')}: write the days as year-month-day, or set ingest.notation.{column} in params.yaml."
+        )
     return reading.values, reading.is_bad
 
 
 def _mended(rows: pd.DataFrame, column: str, catalogue: list[str], ingest: Mapping[str, Any]) -> pd.Series:
     clean = rows[column].astype("string").str.strip().astype(object)
-    return mend_names(clean.where(clean.notna(), None), catalogue, "upload", column == "product", ingest["mend_names"])[0]
+    return mend_names(clean.where(clean.notna(), None), catalogue, "upload", column == "product", ingest["mend_names"])[
+        0
+    ]
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #cb984194
 def _strangers(values: pd.Series, catalogue: list[str], what: str, may_lack: bool = False) -> list[str | None]:
     "Say for each name that is not in the list which one may be meant."
+
     def say(name: object) -> str | None:
         if name in known or may_lack and not isinstance(name, str):
             return None
         if not isinstance(name, str):
             return f"no {what} is named: enter one"
         near = find_near(name, catalogue) if len(name) < 100 else []
-        return f"{name[:60]} is no {what} among the deals you may see" + (f": is {' or '.join(near)} meant?" if near else ": correct the name")
-    known, found = set(catalogue), {}
+        return f"{name[:60]} is no {what} among the deals you may see" + (
+            f": is {' or '.join(near)} meant?" if near else ": correct the name"
+        )
+
+    known = set(catalogue)
+    found = {}
     return [found.setdefault(name, say(name)) for name in values.where(values.notna(), None)]
 
-
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #16a1659d
 def _flag(why: pd.Series, where: pd.Series, column: str, is_bad: Any, sentence: Any) -> None:
     "Note the first thing that is wrong with each row."
     hit = np.asarray(is_bad, bool) & why.isna().to_numpy()
@@ -124,43 +154,101 @@ def _flag(why: pd.Series, where: pd.Series, column: str, is_bad: Any, sentence: 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #238d5f77
 def _judge(context: Context, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     "Give the rows with mended names, and for each refused one the column and the reason."
-    ingest, why, where = context.params["ingest"], pd.Series(None, index=rows.index, dtype=object), pd.Series(None, index=rows.index, dtype=object)
+    ingest = context.params["ingest"]
+    why = pd.Series(None, index=rows.index, dtype=object)
+    where = pd.Series(None, index=rows.index, dtype=object)
     agents, products = (sorted(context.mine[name].dropna().unique()) for name in ("sales_agent", "product"))
     stages = check_stages(ingest["stages"])
-    rows = rows.assign(sales_agent=_mended(rows, "sales_agent", agents, ingest), deal_stage=_mended(rows, "deal_stage", list(stages), ingest))
-    stage, text = rows["deal_stage"].map(stages), rows["deal_stage"].astype("string").str.slice(0, 60)
-    _flag(why, where, "deal_stage", stage.isna(), [f"{name if isinstance(name, str) else 'an empty cell'} is no stage: it must be {', '.join(stages)}" for name in text])
-    _flag(why, where, "deal_stage", stage.isin(["won", "lost"]), "the deal is closed: only open deals have a chance to be scored")
+    rows = rows.assign(
+        sales_agent=_mended(rows, "sales_agent", agents, ingest),
+        deal_stage=_mended(rows, "deal_stage", list(stages), ingest),
+    )
+    stage = rows["deal_stage"].map(stages)
+    text = rows["deal_stage"].astype("string").str.slice(0, 60)
+    _flag(
+        why,
+        where,
+        "deal_stage",
+        stage.isna(),
+        [
+            f"{name if isinstance(name, str) else 'an empty cell'} is no stage: it must be {', '.join(stages)}"
+            for name in text
+        ],
+    )
+    _flag(
+        why,
+        where,
+        "deal_stage",
+        stage.isin(["won", "lost"]),
+        "the deal is closed: only open deals have a chance to be scored",
+    )
     _flag(why, where, "sales_agent", True, _strangers(rows["sales_agent"], agents, "agent"))
     if "product" in rows and products:
         rows = rows.assign(product=_mended(rows, "product", products, ingest))
-        _flag(why, where, "product", True, _strangers(rows["product"], products, "product", context.mine["product"].isna().any()))
+        _flag(
+            why,
+            where,
+            "product",
+            True,
+            _strangers(rows["product"], products, "product", context.mine["product"].isna().any()),
+        )
     _judge_days(context, rows, why, where)
     _judge_keys(context, rows, why, where)
     return rows, where, why
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #0d3f044b
 def _judge_days(context: Context, rows: pd.DataFrame, why: pd.Series, where: pd.Series) -> None:
-    notation, last = context.params["ingest"]["notation"], context.as_of
+    notation = context.params["ingest"]["notation"]
+    last = context.as_of
     engaged, is_bad = _days(rows, "engage_date", notation)
     cells = [str(cell)[:40] for cell in rows["engage_date"]]
-    _flag(why, where, "engage_date", is_bad, [f"{cell} is no day from 1970 to 2100: write it as year-month-day" for cell in cells])
-    _flag(why, where, "engage_date", engaged.isna(), "the deal is not engaged yet: without that day it has no age to be scored by")
-    _flag(why, where, "engage_date", engaged > last, f"this is later than {last:%Y-%m-%d}, the last day that the tables know of: import newer tables first")
+    _flag(
+        why,
+        where,
+        "engage_date",
+        is_bad,
+        [f"{cell} is no day from 1970 to 2100: write it as year-month-day" for cell in cells],
+    )
+    _flag(
+        why,
+        where,
+        "engage_date",
+        engaged.isna(),
+        "the deal is not engaged yet: without that day it has no age to be scored by",
+    )
+    _flag(
+        why,
+        where,
+        "engage_date",
+        engaged > last,
+        f"this is later than {last:%Y-%m-%d}, the last day that the tables know of: import newer tables first",
+    )
     closed, is_bad = _days(rows, "close_date", notation)
     _flag(why, where, "close_date", is_bad | closed.notna(), "an open deal has no day of closing: empty the cell")
     for name in (name for name, kind in PIPELINE_KINDS.items() if kind in ("money", "number") and name in rows):
         reading = read_amounts(rows[name], (notation or {}).get(name))
         is_bad = reading.is_bad | (reading.values < 0)
-        _flag(why, where, name, is_bad, [f"{str(cell)[:40]} is no amount of 0 or more: write it like 1054.50" for cell in rows[name]])
+        _flag(
+            why,
+            where,
+            name,
+            is_bad,
+            [f"{str(cell)[:40]} is no amount of 0 or more: write it like 1054.50" for cell in rows[name]],
+        )
 
-
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #41b755af
 def _judge_keys(context: Context, rows: pd.DataFrame, why: pd.Series, where: pd.Series) -> None:
     keys = rows["opportunity_id"].astype("string").str.strip()
     _flag(why, where, "opportunity_id", keys.isna() | (keys == ""), "the key is empty: enter one")
     _flag(why, where, "opportunity_id", keys.duplicated(), "the key stands in an earlier row as well: keep one of them")
     closed = context.mine.loc[context.mine["close_date"] <= context.as_of, "opportunity_id"]
-    _flag(why, where, "opportunity_id", keys.isin(closed), "the CRM says that this deal is closed: only open deals have a chance to be scored")
+    _flag(
+        why,
+        where,
+        "opportunity_id",
+        keys.isin(closed),
+        "the CRM says that this deal is closed: only open deals have a chance to be scored",
+    )
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #ec4d8a92
 def _lookups(context: Context) -> dict[str, pd.DataFrame]:
@@ -169,13 +257,16 @@ def _lookups(context: Context) -> dict[str, pd.DataFrame]:
     priced = context.deals.dropna(subset=["product"]).drop_duplicates("product", keep="last")
     teams = latest[["sales_agent", "manager", "regional_office"]]
     products = priced[["product", "series", "list_price"]].rename(columns={"list_price": "sales_price"})
-    products = products.assign(sales_price=[None if pd.isna(price) else f"{price:.2f}" for price in products["sales_price"]])
+    products = products.assign(
+        sales_price=[None if pd.isna(price) else f"{price:.2f}" for price in products["sales_price"]]
+    )
     return {"sales_teams": teams.reset_index(drop=True), "products": products.reset_index(drop=True)}
 
 
 def _build(context: Context, rows: pd.DataFrame) -> pd.DataFrame:
     "Make deals of the good rows."
-    ingest, lookups = context.params["ingest"], _lookups(context)
+    ingest = context.params["ingest"]
+    lookups = _lookups(context)
     if "product" not in rows or lookups["products"].empty:
         lookups.pop("products")
     known = {name: value for name, value in (ingest["notation"] or {}).items() if name in rows}
@@ -187,7 +278,11 @@ def _join_in(context: Context, fresh: pd.DataFrame) -> pd.DataFrame:
     hidden = set(context.deals["opportunity_id"]) - set(context.mine["opportunity_id"])
     keys = fresh["opportunity_id"].map(lambda key: f"upload: {key}" if key in hidden else key)
     old = context.mine.set_index("opportunity_id")
-    columns = {name: fresh[name] if name in fresh else keys.map(old[name]) if name in old else None for name in context.deals if name != "opportunity_id"}
+    columns = {
+        name: fresh[name] if name in fresh else keys.map(old[name]) if name in old else None
+        for name in context.deals
+        if name != "opportunity_id"
+    }
     columns |= {name: "engaging" if name == "stage" else None for name in outcome_columns() if name in context.deals}
     aligned = pd.DataFrame({"opportunity_id": keys, **columns})[list(context.deals)]
     for name in (name for name in aligned if name.startswith("x_")):
@@ -199,19 +294,28 @@ def _join_in(context: Context, fresh: pd.DataFrame) -> pd.DataFrame:
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #a200425b
 def _score(context: Context, fresh: pd.DataFrame, progress: Callable[[float, str], None]) -> pd.DataFrame:
     "Score uploaded deals among all others."
-    joined, settings = _join_in(context, fresh), context.settings
-    keys = joined["opportunity_id"].iloc[len(joined) - len(fresh):].to_numpy()
-    build = make_builder(lambda table, dates: build_features(table, dates, context.first, settings), context.candidates, context.functions)
+    joined = _join_in(context, fresh)
+    settings = context.settings
+    keys = joined["opportunity_id"].iloc[len(joined) - len(fresh) :].to_numpy()
+    build = make_builder(
+        lambda table, dates: build_features(table, dates, context.first, settings),
+        context.candidates,
+        context.functions,
+    )
     snapshots = build(joined, [context.as_of])
     snapshots = snapshots.set_index("opportunity_id", drop=False).loc[keys].reset_index(drop=True)
     progress(0.4, "Scoring")
     values = deal_values(known_at(joined, context.as_of), snapshots)
-    scores = score_deals(context.model, snapshots, snapshots.iloc[:0], values, context.horizons, context.params["publish"]["grades"])
+    scores = score_deals(
+        context.model, snapshots, snapshots.iloc[:0], values, context.horizons, context.params["publish"]["grades"]
+    )
     parts = []
     for start in range(0, len(snapshots), 100):
         parts.append(name_reasons(context, snapshots.iloc[start : start + 100].reset_index(drop=True)))
         progress(0.4 + 0.6 * min((start + 100) / len(snapshots), 1), "Giving reasons")
-    named = scores.drop(columns=["trend", "slipped_days"]).merge(pd.concat(parts), on="opportunity_id", validate="one_to_one")
+    named = scores.drop(columns=["trend", "slipped_days"]).merge(
+        pd.concat(parts), on="opportunity_id", validate="one_to_one"
+    )
     shown = dict(zip(keys, fresh["opportunity_id"]))
     return named.assign(opportunity_id=named["opportunity_id"].map(shown))
 
@@ -222,12 +326,14 @@ class Scored(NamedTuple):
     rows: pd.DataFrame  # row, opportunity_id, sales_agent, product, engage_date, p_won_.., expected_.., grade, reason_1.. ; the likeliest first
     refused: pd.DataFrame  # row (of the file, its header being row 1), opportunity_id, column, why
 
-
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #a12031ba
 def score_upload(
     context: Context,  # from what_if.prepare
     content: bytes | pd.DataFrame,  # of a CSV as the CRM exports it, or such a table
     name: str = "upload.csv",  # what the file is called in sentences
-    progress: Callable[[float, str], None] = lambda done, what: None,  # told the share done, 0 to 1, and what is going on
+    progress: Callable[[float, str], None] = lambda done, what: (
+        None
+    ),  # told the share done, 0 to 1, and what is going on
 ) -> Scored:  # rows scored and rows refused
     "Score a file of opportunities, or say in one sentence why it cannot be read."
     name = _tidy_name(name)
@@ -236,7 +342,9 @@ def score_upload(
     rows = _map(_read(content, name), context.params["ingest"])
     rows, where, why = _judge(context, rows)
     progress(0.1, "Looking at the deals around them")
-    refused = pd.DataFrame({"row": np.arange(len(rows)) + 2, "opportunity_id": rows["opportunity_id"], "column": where, "why": why})
+    refused = pd.DataFrame(
+        {"row": np.arange(len(rows)) + 2, "opportunity_id": rows["opportunity_id"], "column": where, "why": why}
+    )
     good = why.isna().to_numpy()
     if not good.any():
         progress(1.0, "Done")
@@ -244,9 +352,16 @@ def score_upload(
     fresh = _build(context, rows[good])
     scores = _score(context, fresh, progress)
     place = pd.Series(np.flatnonzero(good) + 2, index=rows.loc[good, "opportunity_id"].astype(str).str.strip())
-    details = fresh[["opportunity_id", "sales_agent", "product", "engage_date"]].assign(row=fresh["opportunity_id"].map(place))
-    whole = details[["row", "opportunity_id", "sales_agent", "product", "engage_date"]].merge(scores, on="opportunity_id", validate="one_to_one")
-    return Scored(whole.sort_values(["p_won_quarter_end", "row"], ascending=[False, True], ignore_index=True), refused[~good].reset_index(drop=True))
+    details = fresh[["opportunity_id", "sales_agent", "product", "engage_date"]].assign(
+        row=fresh["opportunity_id"].map(place)
+    )
+    whole = details[["row", "opportunity_id", "sales_agent", "product", "engage_date"]].merge(
+        scores, on="opportunity_id", validate="one_to_one"
+    )
+    return Scored(
+        whole.sort_values(["p_won_quarter_end", "row"], ascending=[False, True], ignore_index=True),
+        refused[~good].reset_index(drop=True),
+    )
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #036a2d78
 def write_upload(

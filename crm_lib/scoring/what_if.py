@@ -16,21 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.config import CrmError, read_params
 from ..base.calendar import as_days
+from ..base.config import CrmError, read_params
 from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX, fixed_columns, outcome_columns
 from ..features.cure import alive_probabilities
+from ..features.custom import Own, add_features, list_candidates, load_functions
 from ..features.exposure import Grid
 from ..features.features import FEATURES, FeatureSettings, cohort_volumes, stale_shares
-from ..features.custom import Own, add_features, list_candidates, load_functions
 from ..features.snapshots import known_at, take_snapshots
 from ..ingestion.deals import observed_until, read_deals, records_start
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
+from .deal_value import deal_values
 from .explanation import name_feature, reference_deals, say_reason, used_features
 from .scores import EVER_DAYS, score_deals, win_paths
-from .deal_value import deal_values
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #6db6b46b
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,9 @@ def _pick_usual(model: IncidenceModel, snapshots: pd.DataFrame, horizon: int | s
     columns = used_features(model)
     rows = snapshots.assign(as_of=snapshots["as_of"].max())
     distinct = rows[["as_of", "opportunity_id", *columns]].drop_duplicates(columns)
-    score = distinct.assign(score=log_odds(model.predict_win(distinct, [horizon])[horizon].to_numpy()))[[*columns, "score"]]
+    score = distinct.assign(score=log_odds(model.predict_win(distinct, [horizon])[horizon].to_numpy()))[
+        [*columns, "score"]
+    ]
     score = rows[columns].merge(score, on=columns, how="left")["score"].to_numpy()
     values = np.column_stack([*[_codes(rows[name]) for name in columns], np.arange(len(rows))])
     return snapshots.iloc[reference_deals(values, score, count)[:, -1].astype(int)].reset_index(drop=True)
@@ -85,13 +87,30 @@ def prepare_context(
     note: str = "",  # which model it is, as a sentence
 ) -> Context:  # ready to be asked
     "Get everything ready that does not depend on the question."
-    features, calendar, explain = params["features"], params["calendar"], params["explain"]
-    settings = FeatureSettings(calendar["fiscal_year_start"], cohort_by=features["cohort_by"], cohort_days=features["cohort_days"],
-                               stale_quantile=features["stale_quantile"])
+    features = params["features"]
+    calendar = params["calendar"]
+    explain = params["explain"]
+    settings = FeatureSettings(
+        calendar["fiscal_year_start"],
+        cohort_by=features["cohort_by"],
+        cohort_days=features["cohort_days"],
+        stale_quantile=features["stale_quantile"],
+    )
     candidates = tuple(list_candidates(deals, functions or {}, features["leave_out"]))
     usual = _pick_usual(model, snapshots, explain["horizon"], explain["background"])
-    return Context(deals, deals if mine is None else mine, model, settings, observed_until(deals, params["ingest"]["observed_until"]), records_start(deals),
-                  usual, candidates, dict(functions or {}), dict(params), note)
+    return Context(
+        deals,
+        deals if mine is None else mine,
+        model,
+        settings,
+        observed_until(deals, params["ingest"]["observed_until"]),
+        records_start(deals),
+        usual,
+        candidates,
+        dict(functions or {}),
+        dict(params),
+        note,
+    )
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #824fe922
 def read_context(
@@ -103,12 +122,13 @@ def read_context(
     "Read a bundle's tables and the model that scored them."
     bundle = Path(bundle)
     params = read_params(bundle / "params.yaml")
-    deals, (model, _) = read_deals(bundle / "artifacts" / "deals.parquet"), load_model(bundle / "artifacts" / "in_use")
+    deals = read_deals(bundle / "artifacts" / "deals.parquet")
+    (model, _) = load_model(bundle / "artifacts" / "in_use")
     snapshots = _read_snapshots(bundle / "artifacts" / "snapshots.parquet", used_features(model))
     functions = load_functions(params["features"]["own"], folder)
     return prepare_context(deals, snapshots, model, params, mine, functions, note)
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #eff87cd2
 def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     "Read of the snapshots what reasons compare with."
     try:
@@ -116,7 +136,9 @@ def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     except FileNotFoundError:
         raise CrmError(f"{path} is missing: run `dvc repro features`.") from None
     except (OSError, ValueError) as error:
-        raise CrmError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}): run `dvc repro features` again.") from None
+        raise CrmError(
+            f"{path} cannot be read ({' '.join(str(error).split())[:200]}): run `dvc repro features` again."
+        ) from None
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #1495da66
 @dataclass(frozen=True)
@@ -129,7 +151,7 @@ class Opportunity:
     value: float | None = None  # money if won; none = estimated from won deals of its like
     opportunity_id: str = "(new)"
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #b5b74dd8
 def pick(
     context: Context,  # from prepare_context
     opportunity_id: str,  # an opportunity that the viewer may see
@@ -137,11 +159,13 @@ def pick(
     "Take an opportunity from the table."
     row = context.mine[context.mine["opportunity_id"] == opportunity_id]
     if row.empty:
-        raise CrmError(f"There is no opportunity {opportunity_id} among those you may see: choose one from the list, or enter a new one.")
+        raise CrmError(
+            f"There is no opportunity {opportunity_id} among those you may see: choose one from the list, or enter a new one."
+        )
     row = row.iloc[0]
     return Opportunity(_known(row["sales_agent"]), _known(row["product"]), row["engage_date"], None, opportunity_id)
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #0c0c1df5
 def _known(name: Any) -> str | None:
     "Give a name, or None where there is none."
     return str(name) if isinstance(name, str) and name else None
@@ -152,25 +176,34 @@ _AHEAD = 365
 
 def _day_of(value: object) -> pd.Timestamp:
     "Read a day; what is none, or carries a time zone, is missing."
-    day = pd.to_datetime(value, errors="coerce") if isinstance(value, str) or not pd.api.types.is_number(value) else pd.NaT
+    day = (
+        pd.to_datetime(value, errors="coerce")
+        if isinstance(value, str) or not pd.api.types.is_number(value)
+        else pd.NaT
+    )
     return day.normalize() if isinstance(day, pd.Timestamp) and day.tz is None else pd.NaT
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #29837175
 def check_opportunity(
     context: Context,  # from prepare_context
     opportunity: Opportunity,  # as entered
     as_of: object = None,  # day on which it is looked at; none = the last day known
 ) -> dict[str, str]:  # field -> sentence; empty when all is well
     "Say what is wrong with each field of an entry."
-    day, engaged, wrong = context.as_of if as_of is None else _day_of(as_of), _day_of(opportunity.engage_date), {}
+    day = context.as_of if as_of is None else _day_of(as_of)
+    engaged = _day_of(opportunity.engage_date)
+    wrong = {}
     stored = context.mine[context.mine["opportunity_id"] == opportunity.opportunity_id]
     for name, what in (("sales_agent", "agent"), ("product", "product")):
-        offered, given = set(context.mine[name].dropna()), _known(getattr(opportunity, name))
+        offered = set(context.mine[name].dropna())
+        given = _known(getattr(opportunity, name))
         may_lack = not offered or stored[name].isna().any()
         if not (may_lack if given is None else given in offered):
             wrong[name] = f"No {what} of this name is among the deals you may see: choose one from the list."
     if pd.isna(day) or not context.first <= day <= context.as_of + pd.Timedelta(days=_AHEAD):
-        wrong["as_of"] = f"Give a day from {context.first:%Y-%m-%d} to {context.as_of + pd.Timedelta(days=_AHEAD):%Y-%m-%d}, written as year-month-day."
+        wrong["as_of"] = (
+            f"Give a day from {context.first:%Y-%m-%d} to {context.as_of + pd.Timedelta(days=_AHEAD):%Y-%m-%d}, written as year-month-day."
+        )
     if pd.isna(engaged):
         wrong["engage_date"] = "Give the day on which the conversation began, written as year-month-day."
     elif "as_of" not in wrong and not day - pd.Timedelta(days=3650) <= engaged <= day:
@@ -180,7 +213,7 @@ def check_opportunity(
         wrong["value"] = "Give an amount above 0, or leave it empty to have it estimated."
     return wrong | _closed_before(context, opportunity, day)
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #50e630ba
 def _closed_before(context: Context, opportunity: Opportunity, day: pd.Timestamp) -> dict[str, str]:
     close = context.deals.loc[context.deals["opportunity_id"] == opportunity.opportunity_id, "close_date"].min()
     return {"as_of": f"The deal was closed on {close:%Y-%m-%d}: choose an earlier as-of day."} if close <= day else {}
@@ -228,24 +261,41 @@ def _sum_up(context: Context, as_of: pd.Timestamp) -> _Day:
     "Sum up what an as-of date knew; kept for the next question."
     if as_of in context.days:
         return context.days[as_of]
-    deals, by = context.deals, context.settings.cohort_by
+    deals = context.deals
+    by = context.settings.cohort_by
     missing = [name for name in (by, "sales_agent") if name not in deals]
     if missing:
-        raise CrmError(f"The deals lack the column {', '.join(missing)}: name another one in features.cohort_by of params.yaml.")
-    day, start, grid = _number(as_of), _number(context.first), context.settings.grid
+        raise CrmError(
+            f"The deals lack the column {', '.join(missing)}: name another one in features.cohort_by of params.yaml."
+        )
+    day = _number(as_of)
+    start = _number(context.first)
+    grid = context.settings.grid
     known = deals[as_days(deals["engage_date"]) <= as_days(as_of)]
-    engaged, close = as_days(known["engage_date"]).astype("int64"), as_days(known["close_date"])
+    engaged = as_days(known["engage_date"]).astype("int64")
+    close = as_days(known["close_date"])
     close = np.where(close <= as_days(as_of), close.astype("int64"), _NEVER)
-    places, agents = _listed(deals[by]), _listed(deals["sales_agent"])
-    found = _Day(known["opportunity_id"].to_numpy(), engaged, close, known[by].astype(str).map(places).to_numpy("int64"),
-                 known["sales_agent"].astype(str).map(agents).to_numpy("int64"), places, agents,
-                 _count_days(engaged, np.minimum(close, day), start, grid), _count_closings(engaged, close, day, start, grid), known_at(deals, as_of), {})
+    places = _listed(deals[by])
+    agents = _listed(deals["sales_agent"])
+    found = _Day(
+        known["opportunity_id"].to_numpy(),
+        engaged,
+        close,
+        known[by].astype(str).map(places).to_numpy("int64"),
+        known["sales_agent"].astype(str).map(agents).to_numpy("int64"),
+        places,
+        agents,
+        _count_days(engaged, np.minimum(close, day), start, grid),
+        _count_closings(engaged, close, day, start, grid),
+        known_at(deals, as_of),
+        {},
+    )
     while len(context.days) >= 8:
         context.days.pop(next(iter(context.days)))
     context.days[as_of] = found
     return found
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #1d12cc87
 def _number(day: object) -> int:
     return int(as_days(day).astype("int64"))
 
@@ -259,40 +309,58 @@ class _OneDeal(NamedTuple):
     agent: np.ndarray
     at_risk: np.ndarray  # days at risk of all deals, by grid cell
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #3c694c0c
 def _put_in(context: Context, day: _Day, row: Mapping[str, Any], as_of: pd.Timestamp) -> _OneDeal:
     "Put a deal into the world of a day, in the place of its old self."
     kept = day.ids != row["opportunity_id"]
-    engaged, today, start, grid = _number(row["engage_date"]), _number(as_of), _number(context.first), context.settings.grid
+    engaged = _number(row["engage_date"])
+    today = _number(as_of)
+    start = _number(context.first)
+    grid = context.settings.grid
     place = day.places.get(str(row[context.settings.cohort_by]), len(day.places))
     agent = day.agents.get(str(row["sales_agent"]), len(day.agents))
-    parts = [np.append(values[kept], value) for values, value in ((day.engaged, engaged), (day.close, _NEVER), (day.place, place), (day.agent, agent))]
+    parts = [
+        np.append(values[kept], value)
+        for values, value in ((day.engaged, engaged), (day.close, _NEVER), (day.place, place), (day.agent, agent))
+    ]
     old = _count_days(day.engaged[~kept], np.minimum(day.close[~kept], today), start, grid)
     return _OneDeal(*parts, day.at_risk - old + _count_days(parts[0][-1:], np.array([today]), start, grid))
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #9673063f
 def _closing_ratio(context: Context, day: _Day, world: _OneDeal, group: np.ndarray, today: int) -> float:
     "Compare the closings of the deals of a group with what their days let one expect."
-    start, grid, prior = _number(context.first), context.settings.grid, context.settings.prior
+    start = _number(context.first)
+    grid = context.settings.grid
+    prior = context.settings.prior
     at_risk = _count_days(world.engaged[group], np.minimum(world.close[group], today), start, grid)
     closed = _count_closings(world.engaged[group], world.close[group], today, start, grid)
-    expected = (at_risk * (day.closings / np.maximum(world.at_risk, 1))).cumsum()[-1]  # one after the other, as the pipeline does
+    expected = (at_risk * (day.closings / np.maximum(world.at_risk, 1))).cumsum()[
+        -1
+    ]  # one after the other, as the pipeline does
     return (closed.sum() + prior) / (expected + prior)
 
 
 def _dates(days: np.ndarray) -> np.ndarray:
-    return np.where(days == _NEVER, np.datetime64("NaT"), np.where(days == _NEVER, 0, days).astype("datetime64[D]")).astype("datetime64[ns]")
+    return np.where(
+        days == _NEVER, np.datetime64("NaT"), np.where(days == _NEVER, 0, days).astype("datetime64[D]")
+    ).astype("datetime64[ns]")
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #f61e131b
 def _features(context: Context, row: Mapping[str, Any], as_of: pd.Timestamp, wanted: Sequence[str]) -> dict[str, float]:
     "Compute the wanted features of one deal on a day."
-    day, today, settings = _sum_up(context, as_of), _number(as_of), context.settings
+    day = _sum_up(context, as_of)
+    today = _number(as_of)
+    settings = context.settings
     world = _put_in(context, day, row, as_of)
-    window, far = world.engaged // settings.cohort_days, as_days(as_of)
-    week, home = window == window[-1], world.place == world.place[-1]
-    engaged, frame = world.engaged.astype("datetime64[D]"), pd.DataFrame({"engage_date": _dates(world.engaged), "close_date": _dates(world.close)})
+    window = world.engaged // settings.cohort_days
+    far = as_days(as_of)
+    week = window == window[-1]
+    home = world.place == world.place[-1]
+    engaged = world.engaged.astype("datetime64[D]")
+    frame = pd.DataFrame({"engage_date": _dates(world.engaged), "close_date": _dates(world.close)})
     order = np.argsort(np.argsort([str(code) for code in range(len(day.places) + 1)]))
-    cohort, alike = order[world.place] * (window.max() + 1) + window, np.zeros(len(engaged), "int64")
+    cohort = order[world.place] * (window.max() + 1) + window
+    alike = np.zeros(len(engaged), "int64")
     found = {
         "age_days": lambda: today - int(world.engaged[-1]),
         "cohort_closing": lambda: _closing_ratio(context, day, world, week & home, today),
@@ -300,18 +368,22 @@ def _features(context: Context, row: Mapping[str, Any], as_of: pd.Timestamp, wan
         "cohort_volume": lambda: cohort_volumes(engaged, world.place, far, settings.cohort_days)[-1],
         "week_volume": lambda: cohort_volumes(engaged, alike, far, settings.cohort_days)[-1],
         "agent_stale_share": lambda: stale_shares(frame, world.agent, far, context.first, settings)[world.agent[-1]],
-        "alive_probability": lambda: alive_probabilities(frame, world.agent, cohort, far, context.first, settings.grid, settings.prior)[-1]}
+        "alive_probability": lambda: alive_probabilities(
+            frame, world.agent, cohort, far, context.first, settings.grid, settings.prior
+        )[-1],
+    }
     return {name: compute() for name, compute in found.items() if name in wanted}
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #55bf1811
-_AGENTS, _PRODUCTS = ("manager", "regional_office"), ("series", "list_price")
+_AGENTS = ("manager", "regional_office")
+_PRODUCTS = ("series", "list_price")
 
 
 def _latest(context: Context, column: str, name: str) -> pd.Series:
     rows = context.deals[context.deals[column] == name]
     return rows.iloc[-1]
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #23dd830a
 def _table_row(context: Context, opportunity: Opportunity) -> dict[str, Any]:
     "Lay an opportunity out as a row of the deals table."
     stored = context.deals[context.deals["opportunity_id"] == opportunity.opportunity_id]
@@ -322,7 +394,15 @@ def _table_row(context: Context, opportunity: Opportunity) -> dict[str, Any]:
             found = _latest(context, key, name) if name else dict.fromkeys(taken)
             row |= {key: name, **{other: found[other] for other in taken}}
     still_open = dict.fromkeys(name for name in outcome_columns() if name in row)
-    return row | still_open | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": pd.Timestamp(opportunity.engage_date)}
+    return (
+        row
+        | still_open
+        | {
+            "opportunity_id": opportunity.opportunity_id,
+            "stage": "engaging",
+            "engage_date": pd.Timestamp(opportunity.engage_date),
+        }
+    )
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #3c10cc59
 def _with_own(context: Context, row: Mapping[str, Any], snapshot: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -336,20 +416,33 @@ def _with_own(context: Context, row: Mapping[str, Any], snapshot: pd.DataFrame, 
     mine = added.loc[added["opportunity_id"] == row["opportunity_id"], list(own)].reset_index(drop=True)
     return snapshot.assign(**{name: mine[name] for name in own})
 
-
-def _snapshot(context: Context, opportunity: Opportunity, as_of: pd.Timestamp, wanted: Sequence[str] = tuple(FEATURES)) -> pd.DataFrame:
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #28f37f0f
+def _snapshot(
+    context: Context, opportunity: Opportunity, as_of: pd.Timestamp, wanted: Sequence[str] = tuple(FEATURES)
+) -> pd.DataFrame:
     "Make the one-row snapshot that the pipeline would make."
     row = _table_row(context, opportunity)
-    extras = [name for name in context.candidates if name.startswith(EXTRA_PREFIX) and name in context.deals and name not in context.functions]
+    extras = [
+        name
+        for name in context.candidates
+        if name.startswith(EXTRA_PREFIX) and name in context.deals and name not in context.functions
+    ]
     kept = ["opportunity_id", *[name for name in fixed_columns() if name in context.deals], "engage_date"]
-    snapshot = pd.DataFrame([{"as_of": as_of, **{name: row[name] for name in kept}, **_features(context, row, as_of, wanted)}])
-    typed = pd.DataFrame([{name: row[name] for name in extras}]).astype(context.deals[extras].dtypes) if extras else pd.DataFrame(index=[0])
+    snapshot = pd.DataFrame(
+        [{"as_of": as_of, **{name: row[name] for name in kept}, **_features(context, row, as_of, wanted)}]
+    )
+    typed = (
+        pd.DataFrame([{name: row[name] for name in extras}]).astype(context.deals[extras].dtypes)
+        if extras
+        else pd.DataFrame(index=[0])
+    )
     return _with_own(context, row, snapshot.astype({"list_price": "float64"}), as_of).join(typed)
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #ebeb14d8
 def _move_ahead(context: Context, snapshot: pd.DataFrame, days: int) -> pd.DataFrame:
     "Make the snapshot of a deal that is still open some days later."
-    model, later = context.model, snapshot.assign(as_of=snapshot["as_of"] + pd.Timedelta(days=days), age_days=snapshot["age_days"] + days)
+    model = context.model
+    later = snapshot.assign(as_of=snapshot["as_of"] + pd.Timedelta(days=days), age_days=snapshot["age_days"] + days)
     name = getattr(model, "alive", None)
     if not days or name is None:
         return later
@@ -360,8 +453,11 @@ def _move_ahead(context: Context, snapshot: pd.DataFrame, days: int) -> pd.DataF
 
 def _look(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> pd.DataFrame:
     "Make the snapshot of an opportunity on a day, known or to come."
-    known, engaged = min(as_of, context.as_of), pd.Timestamp(opportunity.engage_date)
-    snapshot = _snapshot(context, replace(opportunity, engage_date=min(engaged, known)), known, used_features(context.model))
+    known = min(as_of, context.as_of)
+    engaged = pd.Timestamp(opportunity.engage_date)
+    snapshot = _snapshot(
+        context, replace(opportunity, engage_date=min(engaged, known)), known, used_features(context.model)
+    )
     return _move_ahead(context, snapshot, (as_of - max(known, engaged)).days).assign(as_of=as_of, engage_date=engaged)
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #ee3d6845
@@ -383,11 +479,13 @@ class Answer:
     reasons: pd.DataFrame  # feature, label, words, contribution (log-odds); the strongest first
     notes: tuple[str, ...]  # what a reader should know
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #a2b0184d
 def _say_notes(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> tuple[str, ...]:
     notes = []
     if as_of > context.as_of:
-        notes.append(f"The table ends on {context.as_of:%Y-%m-%d}. For {as_of:%Y-%m-%d} one thing is assumed: that the deal is still open then.")
+        notes.append(
+            f"The table ends on {context.as_of:%Y-%m-%d}. For {as_of:%Y-%m-%d} one thing is assumed: that the deal is still open then."
+        )
     if as_of < context.as_of:
         notes.append(f"This is how the deal looked with what was known on {as_of:%Y-%m-%d}, to the model of today.")
     return tuple(notes)
@@ -395,27 +493,51 @@ def _say_notes(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #6c787840
 def _curve(won: np.ndarray, still_open: np.ndarray, as_of: pd.Timestamp) -> pd.DataFrame:
     days = np.arange(len(won) + 1)
-    won, still_open = np.append(0.0, won), np.append(1.0, still_open)
-    return pd.DataFrame({"day": days, "date": as_of + pd.to_timedelta(days, unit="D"), "won": won, "lost": np.maximum(1 - still_open - won, 0), "open": still_open})
+    won = np.append(0.0, won)
+    still_open = np.append(1.0, still_open)
+    return pd.DataFrame(
+        {
+            "day": days,
+            "date": as_of + pd.to_timedelta(days, unit="D"),
+            "won": won,
+            "lost": np.maximum(1 - still_open - won, 0),
+            "open": still_open,
+        }
+    )
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #40ae04f1
 def _ask_coalitions(context: Context, snapshots: pd.DataFrame, columns: Sequence[str], masks: np.ndarray) -> np.ndarray:
     "Give the mean log-odds of the reference deals with each set of columns taken from the deal, (deals, sets)."
-    usual, horizon, shape = context.usual, context.params["explain"]["horizon"], (len(snapshots), len(masks), len(context.usual))
-    own, theirs = (lambda name: snapshots[name].to_numpy()[:, None, None]), (lambda name: usual[name].to_numpy()[None, None, :])
-    mixed = {name: np.broadcast_to(np.where(masks[None, :, place, None], own(name), theirs(name)), shape).ravel() for place, name in enumerate(columns)}
+    usual = context.usual
+    horizon = context.params["explain"]["horizon"]
+    shape = (len(snapshots), len(masks), len(context.usual))
+    own = lambda name: snapshots[name].to_numpy()[:, None, None]
+    theirs = lambda name: usual[name].to_numpy()[None, None, :]
+    mixed = {
+        name: np.broadcast_to(np.where(masks[None, :, place, None], own(name), theirs(name)), shape).ravel()
+        for place, name in enumerate(columns)
+    }
     rows = pd.DataFrame(mixed)
     place = rows.groupby(list(columns), dropna=False, sort=False).ngroup().to_numpy()
     distinct = rows[~rows.duplicated()].assign(as_of=snapshots["as_of"].iloc[0], opportunity_id="")
     score = log_odds(context.model.predict_win(distinct, [horizon])[horizon].to_numpy())
     return score[place].reshape(shape).mean(axis=2)
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #4ab99ca2
 def _shapley(worth: np.ndarray, masks: np.ndarray) -> np.ndarray:
     "Share the difference between all columns and none among them, (deals, columns)."
-    count, size, number = masks.shape[1], masks.sum(axis=1), np.arange(len(masks))
-    weight = np.array([math.factorial(n) * math.factorial(count - n - 1) / math.factorial(count) if n < count else 0.0 for n in range(count + 1)])[size]
-    return np.column_stack([(weight * (worth[:, number | 1 << place] - worth))[:, ~masks[:, place]].sum(axis=1) for place in range(count)])
+    count = masks.shape[1]
+    size = masks.sum(axis=1)
+    number = np.arange(len(masks))
+    weight = np.array(
+        [
+            math.factorial(n) * math.factorial(count - n - 1) / math.factorial(count) if n < count else 0.0
+            for n in range(count + 1)
+        ]
+    )[size]
+    return np.column_stack(
+        [(weight * (worth[:, number | 1 << place] - worth))[:, ~masks[:, place]].sum(axis=1) for place in range(count)]
+    )
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #67152dd1
 _MOST_ROWS = 40_000  # asked of the model at once
@@ -424,12 +546,17 @@ _MOST_ROWS = 40_000  # asked of the model at once
 def explain_snapshots(
     context: Context,  # from prepare_context
     snapshots: pd.DataFrame,  # one row per opportunity of one as-of date, with features
-) -> tuple[float, pd.DataFrame]:  # base (log-odds of the usual deal) and contributions, a column per feature, aligned with the snapshots
+) -> tuple[
+    float, pd.DataFrame
+]:  # base (log-odds of the usual deal) and contributions, a column per feature, aligned with the snapshots
     "Split each score into reasons."
     columns = used_features(context.model)
     masks = (np.arange(2 ** len(columns))[:, None] >> np.arange(len(columns)) & 1).astype(bool)
     size = max(1, _MOST_ROWS // (len(masks) * len(context.usual)))
-    parts = [_ask_coalitions(context, snapshots.iloc[start : start + size], columns, masks) for start in range(0, len(snapshots), size)]
+    parts = [
+        _ask_coalitions(context, snapshots.iloc[start : start + size], columns, masks)
+        for start in range(0, len(snapshots), size)
+    ]
     worth = np.concatenate(parts)
     return float(worth[0, 0]), pd.DataFrame(_shapley(worth, masks), columns=columns, index=snapshots.index)
 
@@ -439,11 +566,17 @@ def _explain(context: Context, snapshot: pd.DataFrame, score: float) -> tuple[fl
     base, parts = explain_snapshots(context, snapshot)
     total = 1 / (1 + np.exp(-base - parts.iloc[0].sum()))
     if abs(total - score) > 2e-4:
-        raise CrmError(f"The reasons add up to {total:.4f}, but the score is {score:.4f}: run `dvc repro train` and try again.")
+        raise CrmError(
+            f"The reasons add up to {total:.4f}, but the score is {score:.4f}: run `dvc repro train` and try again."
+        )
     found = parts.iloc[0].rename("contribution").rename_axis("feature").reset_index()
-    found["words"] = [say_reason(name, snapshot[name].iloc[0], part) for name, part in zip(found["feature"], found["contribution"])]
+    found["words"] = [
+        say_reason(name, snapshot[name].iloc[0], part) for name, part in zip(found["feature"], found["contribution"])
+    ]
     found = found.assign(label=found["words"].str.rsplit(":", n=1).str[0], size=-found["contribution"].abs().round(9))
-    return base, found.sort_values(["size", "feature"], kind="stable", ignore_index=True)[["feature", "label", "words", "contribution"]]
+    return base, found.sort_values(["size", "feature"], kind="stable", ignore_index=True)[
+        ["feature", "label", "words", "contribution"]
+    ]
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #8e234540
 def name_reasons(
@@ -452,7 +585,8 @@ def name_reasons(
     top: int = 3,  # reasons per opportunity
 ) -> pd.DataFrame:  # opportunity_id, reason_1 .. reason_<top>; missing where there are fewer
     "Name the strongest reasons of each opportunity."
-    parts, rows = explain_snapshots(context, snapshots)[1], []
+    parts = explain_snapshots(context, snapshots)[1]
+    rows = []
     names = np.array(parts.columns)
     for place, key in enumerate(snapshots["opportunity_id"]):
         moved = parts.iloc[place].to_numpy()
@@ -465,27 +599,41 @@ def name_reasons(
 def _require(context: Context, opportunity: Opportunity, as_of: object) -> pd.Timestamp:
     wrong = check_opportunity(context, opportunity, as_of)
     if wrong:
-        raise CrmError(" ".join(f"{name.replace('_', ' ').capitalize()}: {sentence}" for name, sentence in wrong.items()))
+        raise CrmError(
+            " ".join(f"{name.replace('_', ' ').capitalize()}: {sentence}" for name, sentence in wrong.items())
+        )
     return context.as_of if as_of is None else pd.Timestamp(as_of).normalize()
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #a3170eaf
 def _value(context: Context, opportunity: Opportunity, row: Mapping[str, Any], as_of: pd.Timestamp) -> float:
     "Give the money that an opportunity brings if it is won, as entered or as estimated from those known."
     if opportunity.value is not None:
         return float(opportunity.value)
-    day, key = _sum_up(context, min(as_of, context.as_of)), (row["product"], row["list_price"])
+    day = _sum_up(context, min(as_of, context.as_of))
+    key = (row["product"], row["list_price"])
     if key not in day.values:
-        asked = pd.DataFrame([{"opportunity_id": "", "product": key[0], "list_price": key[1]}]).astype({"list_price": "float64"})
+        asked = pd.DataFrame([{"opportunity_id": "", "product": key[0], "list_price": key[1]}]).astype(
+            {"list_price": "float64"}
+        )
         day.values[key] = float(deal_values(day.known, asked).iloc[0])
     return day.values[key]
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #04234157
-def _score(context: Context, asked: Sequence[Opportunity], as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame, list[float]]:
+def _score(
+    context: Context, asked: Sequence[Opportunity], as_of: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame, list[float]]:
     "Give snapshots, scores and values of opportunities on one day, in their order."
     looks = [_look(context, opportunity, as_of).assign(opportunity_id=place) for place, opportunity in enumerate(asked)]
     values = [_value(context, opportunity, look.iloc[0], as_of) for opportunity, look in zip(asked, looks)]
     snapshots = pd.concat(looks, ignore_index=True)
-    scores = score_deals(context.model, snapshots, snapshots.iloc[:0], pd.Series(values), context.horizons, context.params["publish"]["grades"])
+    scores = score_deals(
+        context.model,
+        snapshots,
+        snapshots.iloc[:0],
+        pd.Series(values),
+        context.horizons,
+        context.params["publish"]["grades"],
+    )
     return snapshots, scores.set_index("opportunity_id").sort_index(), values
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #4735eee6
@@ -501,20 +649,41 @@ def score_one(
     won, still_open = win_paths(context.model, snapshot, EVER_DAYS)
     horizon = context.params["explain"]["horizon"]
     base, reasons = _explain(context, snapshot, scores[f"p_won_{horizon}"])
-    return Answer(opportunity, day, {name: float(scores[f"p_won_{name}"]) for name in context.horizons}, float(scores["p_won_ever"]),
-                  _curve(won[0], still_open[0], day), scores["expected_close_date"], value, float(scores["expected_value"]), scores["grade"], horizon,
-                  base, reasons, _say_notes(context, opportunity, day))
+    return Answer(
+        opportunity,
+        day,
+        {name: float(scores[f"p_won_{name}"]) for name in context.horizons},
+        float(scores["p_won_ever"]),
+        _curve(won[0], still_open[0], day),
+        scores["expected_close_date"],
+        value,
+        float(scores["expected_value"]),
+        scores["grade"],
+        horizon,
+        base,
+        reasons,
+        _say_notes(context, opportunity, day),
+    )
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #ac8ec533
-CHANGE_KINDS = {"product": "Another product", "engage_date": "Another day of engagement", "as_of": "Still open later", "value": "Another value"}
+CHANGE_KINDS = {
+    "product": "Another product",
+    "engage_date": "Another day of engagement",
+    "as_of": "Still open later",
+    "value": "Another value",
+}
 _COHORT = ("cohort_closing", "cohort_volume", "alive_probability")
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #dab587a4
 def list_kinds(
     context: Context,  # from prepare_context
 ) -> dict[str, str]:  # the KINDS that there is a choice of
     "List what can be varied; without products there is no other product."
-    return {kind: words for kind, words in CHANGE_KINDS.items() if kind != "product" or context.mine["product"].notna().any()}
+    return {
+        kind: words
+        for kind, words in CHANGE_KINDS.items()
+        if kind != "product" or context.mine["product"].notna().any()
+    }
 
 
 def _read_columns(context: Context) -> list[str]:
@@ -524,17 +693,27 @@ def _read_columns(context: Context) -> list[str]:
     return [name for name in used_features(context.model) if name in moved]
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #27772be4
-def _variants(context: Context, opportunity: Opportunity, day: pd.Timestamp, kind: str) -> list[tuple[str, Opportunity, pd.Timestamp]]:
+def _variants(
+    context: Context, opportunity: Opportunity, day: pd.Timestamp, kind: str
+) -> list[tuple[str, Opportunity, pd.Timestamp]]:
     "List what to try."
     if kind == "product":
         names = [name for name in sorted(context.mine["product"].dropna().unique()) if name != opportunity.product]
         return [(name, replace(opportunity, product=name), day) for name in names]
     if kind == "engage_date":
         days = [day - pd.Timedelta(days=age) for age in (0, 15, 30, 60, 90, 120)]
-        return [(f"{then:%Y-%m-%d}, open {(day - then).days} days", replace(opportunity, engage_date=then), day) for then in days if then != opportunity.engage_date]
+        return [
+            (f"{then:%Y-%m-%d}, open {(day - then).days} days", replace(opportunity, engage_date=then), day)
+            for then in days
+            if then != opportunity.engage_date
+        ]
     if kind == "as_of":
         days = [max(day, context.as_of) + pd.Timedelta(days=ahead) for ahead in (7, 14, 30, 60, 90)]
-        return [(f"{then:%Y-%m-%d}, in {(then - day).days} days", opportunity, then) for then in days if then <= context.as_of + pd.Timedelta(days=_AHEAD)]
+        return [
+            (f"{then:%Y-%m-%d}, in {(then - day).days} days", opportunity, then)
+            for then in days
+            if then <= context.as_of + pd.Timedelta(days=_AHEAD)
+        ]
     value = _value(context, opportunity, _table_row(context, opportunity), day)
     return [(f"{factor:.0%} of it", replace(opportunity, value=value * factor), day) for factor in (0.5, 0.8, 1.2, 2.0)]
 
@@ -547,7 +726,7 @@ class Changes:
     sentence: str  # what the table says, or why there is none
     table: pd.DataFrame  # choice, score, difference, expected_value, value_difference; the best first
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #00591f1c
 def _say_changes(context: Context, kind: str, table: pd.DataFrame) -> str:
     if table.empty:
         return "There is nothing else to choose from."
@@ -573,7 +752,8 @@ def what_would_change(
     "Score an opportunity under other choices of one kind."
     if kind not in CHANGE_KINDS:
         raise CrmError(f"{kind!r} is nothing that can be changed: choose from {', '.join(CHANGE_KINDS)}.")
-    day, is_read = _require(context, opportunity, as_of), kind != "product" or bool(_read_columns(context))
+    day = _require(context, opportunity, as_of)
+    is_read = kind != "product" or bool(_read_columns(context))
     tried = _variants(context, opportunity, day, kind)
     now = _score(context, [opportunity], day)[1].iloc[0]
     if kind == "value" or not is_read or not tried:
@@ -584,17 +764,27 @@ def what_would_change(
         found = pd.concat(parts, ignore_index=True)
     table = _compare([choice for choice, _, _ in tried], found, now, f"p_won_{context.params['explain']['horizon']}")
     if kind == "product":
-        table = table.sort_values(["score", "expected_value", "choice"], ascending=[False, False, True], ignore_index=True)
+        table = table.sort_values(
+            ["score", "expected_value", "choice"], ascending=[False, False, True], ignore_index=True
+        )
     return Changes(kind, _say_changes(context, kind, table), table)
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #b62a1d94
 def _same_chance(context: Context, others: Sequence[Opportunity], now: pd.Series, day: pd.Timestamp) -> pd.DataFrame:
     values = [_value(context, other, _table_row(context, other), day) for other in others]
-    return pd.DataFrame([now] * len(others), columns=now.index).assign(expected_value=[now["p_won_ever"] * value for value in values])
+    return pd.DataFrame([now] * len(others), columns=now.index).assign(
+        expected_value=[now["p_won_ever"] * value for value in values]
+    )
 
 
 def _compare(choices: Sequence[str], found: pd.DataFrame, now: pd.Series, score: str) -> pd.DataFrame:
     "Hold other choices against the opportunity as it is."
-    return pd.DataFrame({"choice": list(choices), "score": found[score].to_numpy(float), "difference": (found[score] - now[score]).to_numpy(float),
-                         "expected_value": found["expected_value"].to_numpy(float),
-                         "value_difference": (found["expected_value"] - now["expected_value"]).to_numpy(float)})
+    return pd.DataFrame(
+        {
+            "choice": list(choices),
+            "score": found[score].to_numpy(float),
+            "difference": (found[score] - now[score]).to_numpy(float),
+            "expected_value": found["expected_value"].to_numpy(float),
+            "value_difference": (found["expected_value"] - now["expected_value"]).to_numpy(float),
+        }
+    )

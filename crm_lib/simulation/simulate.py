@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..base.config import CrmError
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
+from ..base.config import CrmError
 from .world import SEED, World, make_catalogues, make_world, random_stream
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #61b3dd19
@@ -29,7 +29,8 @@ def _dates(world: World, numbers: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #07235430
 MAX_AGE = 140
-_EARLY, _LATE = 0.06, 0.055
+_EARLY = 0.06
+_LATE = 0.055
 _CLOSE = np.array([[0.51, -0.69, -1.10], [-10.0, 0.17, 0.69]])
 _SHIFT = np.array([0.0, 2.5, 4.0])
 _WIN = 0.5 + np.zeros(3), np.array([-0.54, -0.30, 0.92])
@@ -95,7 +96,9 @@ class _Habits:
 
     def win(self, agent: np.ndarray, product: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Return the probability that a close is a win, for numbers of agents, products and phases broadcast together."""
-        return np.round(1 / (1 + np.exp(-(self.agent_skill[agent] + self.product_skill[product] + self.phase_odds[phase]))), 12)
+        return np.round(
+            1 / (1 + np.exp(-(self.agent_skill[agent] + self.product_skill[product] + self.phase_odds[phase]))), 12
+        )
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #f3b88f01
 def _habits(world: World, seed: int, price: np.ndarray) -> _Habits:
@@ -108,7 +111,8 @@ def _habits(world: World, seed: int, price: np.ndarray) -> _Habits:
     return _Habits(_shares(weight), _shares(1 / (1 + (price / 9000) ** 4)), careless, *skill, phase)
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #22fe8342
-_SURGE_DAYS, _SURGE_STALE = 14, 0.6
+_SURGE_DAYS = 14
+_SURGE_STALE = 0.6
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #a0ea50a3
 def _arrival_weights(world: World, rng: np.random.Generator) -> np.ndarray:
@@ -139,13 +143,16 @@ def _leads(world: World, seed: int, habits: _Habits, region: np.ndarray) -> pd.D
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #ac11b08a
 def _fates(world: World, seed: int, habits: _Habits, clock: _Clock, leads: pd.DataFrame) -> pd.DataFrame:
     "Add what will become of each lead: stale_probability, is_stale, close_age, is_win."
-    rng, n = random_stream(seed, "fates"), len(leads)
+    rng = random_stream(seed, "fates")
+    n = len(leads)
     agent, product, engaged = (leads[name].to_numpy() for name in ("agent", "product", "engaged"))
     stale = 1 - (1 - world.stale_share * habits.is_careless[agent]) * (1 - _SURGE_STALE * leads["is_surge"].to_numpy())
     is_stale = rng.random(n) < stale
     age = np.where(is_stale, MAX_AGE + 1, _close_ages(clock, engaged, rng.random(n)))
     win = habits.win(agent, product, clock.phase[engaged + age])
-    return leads.assign(stale_probability=stale, is_stale=is_stale, close_age=age, is_win=(rng.random(n) < win) & (age <= MAX_AGE))
+    return leads.assign(
+        stale_probability=stale, is_stale=is_stale, close_age=age, is_win=(rng.random(n) < win) & (age <= MAX_AGE)
+    )
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #37d1565d
 def _keys(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -161,20 +168,28 @@ def _recorded(world: World, fates: pd.DataFrame) -> pd.DataFrame:
     closed = fates["engaged"] + fates["close_age"]
     will_close = fates["close_age"] <= MAX_AGE
     kept = ~will_close | (closed >= world.records_start_lag)
-    return fates.assign(closed=closed, will_close=will_close, is_closed=will_close & (closed < world.days))[kept].reset_index(drop=True)
+    return fates.assign(closed=closed, will_close=will_close, is_closed=will_close & (closed < world.days))[
+        kept
+    ].reset_index(drop=True)
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #2985b673
 def _add_prospects(world: World, seed: int, habits: _Habits, deals: pd.DataFrame) -> pd.DataFrame:
     "Append the rows that are not engaged yet; `is_engaged` tells them apart."
-    rng, n = random_stream(seed, "prospects"), round(world.n_deals * world.prospecting_share)
-    rows = pd.DataFrame({"agent": rng.choice(world.n_agents, n, p=habits.agent_weight),
-                         "product": rng.choice(world.n_products, n, p=habits.product_weight)})
+    rng = random_stream(seed, "prospects")
+    n = round(world.n_deals * world.prospecting_share)
+    rows = pd.DataFrame(
+        {
+            "agent": rng.choice(world.n_agents, n, p=habits.agent_weight),
+            "product": rng.choice(world.n_products, n, p=habits.product_weight),
+        }
+    )
     calm = {"engaged": 0, "closed": 0, "is_closed": False, "is_win": False, "is_engaged": False}
     columns = ["agent", "product", *calm]
     return pd.concat([deals.assign(is_engaged=True)[columns], rows.assign(**calm)[columns]], ignore_index=True)
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #b35fdff4
-_ACCOUNT_MISSING, _MISSPELT = 0.68, 0.6
+_ACCOUNT_MISSING = 0.68
+_MISSPELT = 0.6
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #3b8af5dc
 def _account_column(world: World, rng: np.random.Generator, names: np.ndarray, is_closed: np.ndarray) -> np.ndarray:
@@ -185,7 +200,8 @@ def _account_column(world: World, rng: np.random.Generator, names: np.ndarray, i
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #0cd71aed
 def _product_column(world: World, rng: np.random.Generator, names: np.ndarray, product: np.ndarray) -> np.ndarray:
-    column, wrong = names[product], world.n_products // 2
+    column = names[product]
+    wrong = world.n_products // 2
     if world.misspelt:
         column[(product == wrong) & (rng.random(len(product)) < _MISSPELT)] = names[wrong].replace(" ", "")
     return column
@@ -201,8 +217,11 @@ _STAGES = np.array(["Prospecting", "Engaging", "Lost", "Won"], dtype=object)
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #0f9bc168
 def _pipeline(world: World, seed: int, rows: pd.DataFrame, books: dict[str, pd.DataFrame]) -> pd.DataFrame:
     "The raw table of deals as the CRM would export it on the last day."
-    rng, product = random_stream(seed, "pipeline"), rows["product"].to_numpy()
-    closed, engaged, nothing = rows["is_closed"].to_numpy(), rows["is_engaged"].to_numpy(), np.datetime64("NaT", "ns")
+    rng = random_stream(seed, "pipeline")
+    product = rows["product"].to_numpy()
+    closed = rows["is_closed"].to_numpy()
+    engaged = rows["is_engaged"].to_numpy()
+    nothing = np.datetime64("NaT", "ns")
     columns = {
         "opportunity_id": lambda: _keys(len(rows), rng),
         "sales_agent": lambda: books["sales_teams"]["sales_agent"].to_numpy(dtype=object)[rows["agent"]],
@@ -211,13 +230,19 @@ def _pipeline(world: World, seed: int, rows: pd.DataFrame, books: dict[str, pd.D
         "deal_stage": lambda: _STAGES[engaged.astype("int8") + closed + (closed & rows["is_win"])],
         "engage_date": lambda: np.where(engaged, _dates(world, rows["engaged"]), nothing),
         "close_date": lambda: np.where(closed, _dates(world, rows["closed"]), nothing),
-        "close_value": lambda: _value_column(rng, books["products"]["sales_price"].to_numpy()[product], rows)}
-    return pd.DataFrame({name: make() for name, make in tqdm(columns.items(), desc="columns of the deals", disable=None, delay=2)}, copy=False)
+        "close_value": lambda: _value_column(rng, books["products"]["sales_price"].to_numpy()[product], rows),
+    }
+    return pd.DataFrame(
+        {name: make() for name, make in tqdm(columns.items(), desc="columns of the deals", disable=None, delay=2)},
+        copy=False,
+    )
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #1302bd54
 def _refuse(bad: np.ndarray, ids: np.ndarray, what: str) -> None:
     if bad.any():
-        raise CrmError(f"Opportunity {ids[bad.argmax()]}{f' and {bad.sum() - 1} more' if bad.sum() > 1 else ''}: {what}")
+        raise CrmError(
+            f"Opportunity {ids[bad.argmax()]}{f' and {bad.sum() - 1} more' if bad.sum() > 1 else ''}: {what}"
+        )
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #cc6cd295
 @dataclass(frozen=True, eq=False)
@@ -246,20 +271,33 @@ class Simulation:
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #01c16450
 def _check_open(simulation: Simulation, ids: np.ndarray, row: np.ndarray, day: np.ndarray, end: np.ndarray) -> None:
-    world, deals = simulation.world, simulation._deals
+    world = simulation.world
+    deals = simulation._deals
     first, last = (pd.Timestamp(_dates(world, k)).date() for k in (max(world.records_start_lag - 1, 0), world.days - 1))
-    _refuse((day < max(world.records_start_lag - 1, 0)) | (day >= world.days), ids, f"the as-of date must lie between {first} and {last}.")
-    _refuse(deals["engaged"].to_numpy()[row] > day, ids, "it is engaged only after the as-of date; ask for a later date.")
+    _refuse(
+        (day < max(world.records_start_lag - 1, 0)) | (day >= world.days),
+        ids,
+        f"the as-of date must lie between {first} and {last}.",
+    )
+    _refuse(
+        deals["engaged"].to_numpy()[row] > day, ids, "it is engaged only after the as-of date; ask for a later date."
+    )
     gone = deals["will_close"].to_numpy()[row] & (deals["closed"].to_numpy()[row] <= day)
     _refuse(gone, ids, "it has closed by the as-of date; ask for an earlier date.")
     _refuse(end < day, ids, "the horizon ends before the as-of date; give a later end.")
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #6207e5f0
-def _win_probability(simulation: Simulation, ids: np.ndarray, row: np.ndarray, day: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _win_probability(
+    simulation: Simulation, ids: np.ndarray, row: np.ndarray, day: np.ndarray, end: np.ndarray
+) -> np.ndarray:
     _check_open(simulation, ids, row, day, end)
-    clock, deals = simulation._clock, simulation._deals
-    agent, product, engaged, stale = (deals[name].to_numpy()[row] for name in ("agent", "product", "engaged", "stale_probability"))
-    now, then = np.minimum(day - engaged, MAX_AGE), np.minimum(end - engaged, MAX_AGE)
+    clock = simulation._clock
+    deals = simulation._deals
+    agent, product, engaged, stale = (
+        deals[name].to_numpy()[row] for name in ("agent", "product", "engaged", "stale_probability")
+    )
+    now = np.minimum(day - engaged, MAX_AGE)
+    then = np.minimum(end - engaged, MAX_AGE)
     closing = clock.closed[:, engaged, then] - clock.closed[:, engaged, now]
     won = (simulation._habits.win(agent, product, np.arange(6)[:, None]) * closing).sum(axis=0)
     return (1 - stale) * won / np.maximum(stale + (1 - stale) * clock.open[engaged, now], 1e-12)
@@ -268,7 +306,8 @@ def _win_probability(simulation: Simulation, ids: np.ndarray, row: np.ndarray, d
 def _run(world: World, seed: int) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, _Clock, _Habits]:
     "Live through the world: the raw tables, and what is behind them."
     with tqdm(total=4, desc="simulation", disable=None, delay=2) as bar:
-        books, clock = make_catalogues(world, seed), _clock(world)
+        books = make_catalogues(world, seed)
+        clock = _clock(world)
         habits = _habits(world, seed, books["products"]["sales_price"].to_numpy())
         bar.update()
         leads = _leads(world, seed, habits, books["sales_teams"]["regional_office"].to_numpy())
@@ -292,7 +331,9 @@ def _truth(world: World, deals: pd.DataFrame, ids: np.ndarray) -> pd.DataFrame:
     outcome = np.where(deals["will_close"], np.where(deals["is_win"], "won", "lost"), "never")
     dated = np.where(deals["will_close"], _dates(world, deals["closed"]), np.datetime64("NaT", "ns"))
     kept = deals[["is_surge", "stale_probability", "is_stale"]]
-    return pd.concat([pd.Series(ids, name="opportunity_id"), kept], axis=1).assign(outcome=outcome.astype(object), outcome_date=dated)
+    return pd.concat([pd.Series(ids, name="opportunity_id"), kept], axis=1).assign(
+        outcome=outcome.astype(object), outcome_date=dated
+    )
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #0c91ecaf
 def simulate(
@@ -318,10 +359,20 @@ def true_probabilities(
     horizons: Sequence[int | str] = (30, 60, 90, "quarter_end"),  # days ahead, or "quarter_end"
 ) -> pd.DataFrame:  # as_of, opportunity_id, horizon (text), probability; one row per open deal and horizon
     "Give the true probability of a win for every deal open at the end of a day."
-    deals, day = simulation._deals, int(_day_number(simulation.world, as_of))
+    deals = simulation._deals
+    day = int(_day_number(simulation.world, as_of))
     is_open = (deals["engaged"] <= day) & ~(deals["will_close"] & (deals["closed"] <= day))
     ids = simulation.truth["opportunity_id"].to_numpy()[is_open]
     calendar = FiscalCalendar(simulation.world.fiscal_year_start)
-    tables = [pd.DataFrame({"as_of": pd.Timestamp(as_of).normalize(), "opportunity_id": ids, "horizon": str(horizon),
-                            "probability": simulation.win_probability(ids, as_of, horizon_end(as_of, horizon, calendar))}) for horizon in horizons]
+    tables = [
+        pd.DataFrame(
+            {
+                "as_of": pd.Timestamp(as_of).normalize(),
+                "opportunity_id": ids,
+                "horizon": str(horizon),
+                "probability": simulation.win_probability(ids, as_of, horizon_end(as_of, horizon, calendar)),
+            }
+        )
+        for horizon in horizons
+    ]
     return pd.concat(tables, ignore_index=True)

@@ -18,15 +18,32 @@ from ..base.config import CrmError
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #a953adf0
 _WHOLE = {
-    "n_deals": (1, 20_000_000), "days": (30, 20_000), "records_start_lag": (0, 20_000), "fiscal_year_start": (1, 12),
-    "n_agents": (1, 100_000), "n_managers": (1, 100_000), "n_regions": (1, 10_000), "n_products": (1, 1_000), "n_accounts": (1, 1_000_000),
+    "n_deals": (1, 20_000_000),
+    "days": (30, 20_000),
+    "records_start_lag": (0, 20_000),
+    "fiscal_year_start": (1, 12),
+    "n_agents": (1, 100_000),
+    "n_managers": (1, 100_000),
+    "n_regions": (1, 10_000),
+    "n_products": (1, 1_000),
+    "n_accounts": (1, 1_000_000),
 }
+
+# %% ../../nbs/lib/15_simulation/10_world.ipynb #a99e80a4
 _REAL = {
-    "quarter_effect": (0, 2), "agent_skill": (0, 3), "product_skill": (0, 3), "careless_share": (0, 1), "stale_share": (0, 1),
-    "surge_share": (0, 0.5), "prospecting_share": (0, 0.9), "regime_pace": (0, 3), "regime_odds": (0.01, 100),
+    "quarter_effect": (0, 2),
+    "agent_skill": (0, 3),
+    "product_skill": (0, 3),
+    "careless_share": (0, 1),
+    "stale_share": (0, 1),
+    "surge_share": (0, 0.5),
+    "prospecting_share": (0, 0.9),
+    "regime_pace": (0, 3),
+    "regime_odds": (0.01, 100),
 }
 _FLAGS = ("account_known_from_start", "misspelt")
-_FIRST_DAY, _LAST_DAY = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-12-31")
+_FIRST_DAY = pd.Timestamp("1900-01-01")
+_LAST_DAY = pd.Timestamp("2200-12-31")
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #f144291d
 def _is_number(value: object, low: float, high: float, kinds: tuple) -> bool:
@@ -45,10 +62,18 @@ def _is_date(value: object) -> bool:
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #28275d2b
 def _faults(values: Mapping[str, object]) -> dict[str, str]:
     "Name each value that cannot be, with what to give instead."
-    whole, real = (int, np.integer), (int, float, np.integer, np.floating)
-    found = {name: f"give a whole number from {low} to {high}" for name, (low, high) in _WHOLE.items()
-             if not _is_number(values[name], low, high, whole)}
-    found |= {name: f"give a number from {low} to {high}" for name, (low, high) in _REAL.items() if not _is_number(values[name], low, high, real)}
+    whole = (int, np.integer)
+    real = (int, float, np.integer, np.floating)
+    found = {
+        name: f"give a whole number from {low} to {high}"
+        for name, (low, high) in _WHOLE.items()
+        if not _is_number(values[name], low, high, whole)
+    }
+    found |= {
+        name: f"give a number from {low} to {high}"
+        for name, (low, high) in _REAL.items()
+        if not _is_number(values[name], low, high, real)
+    }
     found |= {name: "give true or false" for name in _FLAGS if not isinstance(values[name], bool)}
     dates = ["start"] + ["regime_change"] * (values["regime_change"] is not None)
     found |= {name: "give a date such as 2024-01-01" for name in dates if not _is_date(values[name])}
@@ -86,7 +111,9 @@ class World:
 
     def __post_init__(self) -> None:
         if found := _faults(asdict(self)):
-            raise CrmError(" ".join(f"World.{name} is {getattr(self, name)!r}: {advice}." for name, advice in found.items()))
+            raise CrmError(
+                " ".join(f"World.{name} is {getattr(self, name)!r}: {advice}." for name, advice in found.items())
+            )
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #bb0afe00
 SEED = 20240101
@@ -100,15 +127,24 @@ def make_world(
     sample: Mapping[str, object],  # section source.sample of params.yaml: deals, seed and fields of World
 ) -> World:  # checked
     "Make the world that params.yaml describes."
-    place, names = "params.yaml, key source.sample", {"deals" if field.name == "n_deals" else field.name: field.name for field in fields(World)}
+    place = "params.yaml, key source.sample"
+    names = {"deals" if field.name == "n_deals" else field.name: field.name for field in fields(World)}
     if not isinstance(sample, Mapping):
         raise CrmError(f"{place}: {sample!r} describes no world; give keys such as deals and seed.")
     values = asdict(World()) | {names[key]: value for key, value in sample.items() if key in names}
     faults = _faults(values)
-    found = [f"{place}.{key}: there is no such key; choose from {', '.join(['seed', *names])}." for key in sample if key not in [*names, "seed"]]
+    found = [
+        f"{place}.{key}: there is no such key; choose from {', '.join(['seed', *names])}."
+        for key in sample
+        if key not in [*names, "seed"]
+    ]
     if not _is_seed(sample.get("seed", SEED)):
         found.append(f"{place}.seed: {sample['seed']!r} is no seed; give a whole number of at least 0.")
-    found += [f"{place}.{key}: {values[name]!r} cannot be; {advice}." for key, name in names.items() if (advice := faults.get(name))]
+    found += [
+        f"{place}.{key}: {values[name]!r} cannot be; {advice}."
+        for key, name in names.items()
+        if (advice := faults.get(name))
+    ]
     if found:
         raise CrmError("\n".join(found))
     return World(**values)
@@ -124,10 +160,48 @@ def random_stream(
     return np.random.Generator(np.random.PCG64([int(seed), *purpose.encode()]))
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #983db393
-_FIRST = ("Ada", "Bela", "Cleo", "Dario", "Edda", "Femi", "Greta", "Hugo", "Ines", "Jonas", "Kaya", "Lino", "Mila", "Nils", "Odile", "Pavel")
-_LAST = ("Abel", "Brandt", "Castel", "Dorn", "Ekman", "Falk", "Grau", "Holm", "Iver", "Jansen", "Kern", "Lund", "Moreau", "Nagy", "Oster", "Prado")
+_FIRST = (
+    "Ada",
+    "Bela",
+    "Cleo",
+    "Dario",
+    "Edda",
+    "Femi",
+    "Greta",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kaya",
+    "Lino",
+    "Mila",
+    "Nils",
+    "Odile",
+    "Pavel",
+)
+
+# %% ../../nbs/lib/15_simulation/10_world.ipynb #d9695541
+_LAST = (
+    "Abel",
+    "Brandt",
+    "Castel",
+    "Dorn",
+    "Ekman",
+    "Falk",
+    "Grau",
+    "Holm",
+    "Iver",
+    "Jansen",
+    "Kern",
+    "Lund",
+    "Moreau",
+    "Nagy",
+    "Oster",
+    "Prado",
+)
 _ROOT = ("Alder", "Birch", "Cobalt", "Dune", "Ember", "Fjord", "Granite", "Harbor", "Indigo", "Juniper")
 _FIRM = ("Works", "Supply", "Group", "Partners", "Foods", "Systems", "Clinics", "Media", "Stores", "Bank")
+
+# %% ../../nbs/lib/15_simulation/10_world.ipynb #8acc3302
 _LINES = ("Brook", "Delta", "Summit")
 _TIERS = ("Mini", "Base", "Plus", "Pro", "Max")
 _PLACES = ("North", "South", "West", "East", "Centre", "Coast")
@@ -145,43 +219,79 @@ def _names(n: int, left: Sequence[str], right: Sequence[str]) -> np.ndarray:
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #305c2aac
 def _sales_teams(world: World) -> pd.DataFrame:
-    managers = _names(world.n_agents + world.n_managers, _FIRST, _LAST)[world.n_agents:]
-    regions = np.array([_PLACES[i] if i < len(_PLACES) else f"Region {i + 1}" for i in range(world.n_regions)], dtype=object)
+    managers = _names(world.n_agents + world.n_managers, _FIRST, _LAST)[world.n_agents :]
+    regions = np.array(
+        [_PLACES[i] if i < len(_PLACES) else f"Region {i + 1}" for i in range(world.n_regions)], dtype=object
+    )
     manager = np.arange(world.n_agents) % world.n_managers
-    return pd.DataFrame({"sales_agent": _names(world.n_agents, _FIRST, _LAST), "manager": managers[manager],
-                         "regional_office": regions[manager % world.n_regions]})
+    return pd.DataFrame(
+        {
+            "sales_agent": _names(world.n_agents, _FIRST, _LAST),
+            "manager": managers[manager],
+            "regional_office": regions[manager % world.n_regions],
+        }
+    )
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #9e04ab27
 def _products(world: World) -> pd.DataFrame:
     steps = np.arange(world.n_products) / max(world.n_products - 1, 1)
     names = _names(world.n_products, _LINES, _TIERS)
-    return pd.DataFrame({"product": names, "series": [name.split()[0] for name in names],
-                         "sales_price": np.round(60 * np.exp(steps * np.log(440.0))).astype(int)})
+    return pd.DataFrame(
+        {
+            "product": names,
+            "series": [name.split()[0] for name in names],
+            "sales_price": np.round(60 * np.exp(steps * np.log(440.0))).astype(int),
+        }
+    )
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #dc3a0b4d
 def _accounts(world: World, seed: int) -> pd.DataFrame:
-    rng, n = random_stream(seed, "accounts"), world.n_accounts
+    rng = random_stream(seed, "accounts")
+    n = world.n_accounts
     names = _names(n, _ROOT, _FIRM)
     parent = names[rng.integers(0, n, n)]
     parent[(rng.random(n) > 0.18) | (parent == names)] = np.nan
-    return pd.DataFrame({
-        "account": names, "sector": np.array(_SECTORS, dtype=object)[rng.integers(0, len(_SECTORS), n)],
-        "year_established": rng.integers(1978, 2018, n), "revenue": np.round(np.exp(rng.normal(7, 0.9, n)), 2),
-        "employees": np.round(np.exp(rng.normal(8, 1, n))).astype(int) + 1,
-        "office_location": np.where(rng.random(n) < 0.8, "United States", np.array(_LANDS, dtype=object)[rng.integers(0, len(_LANDS), n)]),
-        "subsidiary_of": parent})
+    return pd.DataFrame(
+        {
+            "account": names,
+            "sector": np.array(_SECTORS, dtype=object)[rng.integers(0, len(_SECTORS), n)],
+            "year_established": rng.integers(1978, 2018, n),
+            "revenue": np.round(np.exp(rng.normal(7, 0.9, n)), 2),
+            "employees": np.round(np.exp(rng.normal(8, 1, n))).astype(int) + 1,
+            "office_location": np.where(
+                rng.random(n) < 0.8, "United States", np.array(_LANDS, dtype=object)[rng.integers(0, len(_LANDS), n)]
+            ),
+            "subsidiary_of": parent,
+        }
+    )
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #d2dc09bd
 _FIELDS = {
-    "accounts": {"account": "Name of the company", "sector": "Industry of the company", "year_established": "Year of foundation",
-                 "revenue": "Revenue of a year (millions of USD)", "employees": "Head count", "office_location": "Country of the head office",
-                 "subsidiary_of": "Company that owns this one"},
+    "accounts": {
+        "account": "Name of the company",
+        "sector": "Industry of the company",
+        "year_established": "Year of foundation",
+        "revenue": "Revenue of a year (millions of USD)",
+        "employees": "Head count",
+        "office_location": "Country of the head office",
+        "subsidiary_of": "Company that owns this one",
+    },
     "products": {"product": "Name of the product", "series": "Family of products", "sales_price": "List price (USD)"},
-    "sales_teams": {"sales_agent": "Person who sells", "manager": "Whom the agent reports to", "regional_office": "Office of the manager"},
-    "sales_pipeline": {"opportunity_id": "Key of the deal", "sales_agent": "Person who sells", "product": "Name of the product",
-                       "account": "Name of the company", "deal_stage": "Where the deal stands (Prospecting, Engaging, Won or Lost)",
-                       "engage_date": "Day on which the deal became Engaging", "close_date": "Day on which it was won or lost",
-                       "close_value": "Money the deal brought in (USD)"},
+    "sales_teams": {
+        "sales_agent": "Person who sells",
+        "manager": "Whom the agent reports to",
+        "regional_office": "Office of the manager",
+    },
+    "sales_pipeline": {
+        "opportunity_id": "Key of the deal",
+        "sales_agent": "Person who sells",
+        "product": "Name of the product",
+        "account": "Name of the company",
+        "deal_stage": "Where the deal stands (Prospecting, Engaging, Won or Lost)",
+        "engage_date": "Day on which the deal became Engaging",
+        "close_date": "Day on which it was won or lost",
+        "close_value": "Money the deal brought in (USD)",
+    },
 }
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #5224e8ce
@@ -195,5 +305,9 @@ def make_catalogues(
     seed: int = SEED,  # whole number of at least 0
 ) -> dict[str, pd.DataFrame]:  # accounts, products, sales_teams, data_dictionary
     "Make the tables that a pipeline of deals refers to."
-    return {"accounts": _accounts(world, seed), "products": _products(world), "sales_teams": _sales_teams(world),
-            "data_dictionary": _data_dictionary()}
+    return {
+        "accounts": _accounts(world, seed),
+        "products": _products(world),
+        "sales_teams": _sales_teams(world),
+        "data_dictionary": _data_dictionary(),
+    }

@@ -32,13 +32,32 @@ import threading
 import pandas as pd
 import pytest
 
-from ...access import users
-from ...access.users import (LEAST, LOCAL, User, Lockout, Viewer, add_user, change_password, check_password, limit_rows, read_users,
-                              remove_user, users_file, write_private)
+from ...access import users as users_module
+from crm_lib.access.users import (
+    LEAST,
+    LOCAL,
+    Lockout,
+    User,
+    Viewer,
+    add_user,
+    change_password,
+    check_password,
+    limit_rows,
+    read_users,
+    remove_user,
+    users_file,
+    write_private,
+)
 from ...base.config import CrmError
 
 # %% ../../../nbs/tests/access/test_users.ipynb #b470af72
-DEALS = pd.DataFrame({"opportunity_id": list("abcd"), "regional_office": ["East", "West", None, "East"], "manager": ["Ann", "Bo", "Ann", None]})
+DEALS = pd.DataFrame(
+    {
+        "opportunity_id": list("abcd"),
+        "regional_office": ["East", "West", None, "East"],
+        "manager": ["Ann", "Bo", "Ann", None],
+    }
+)
 EVE = Viewer("Eve", "viewer", "regional_office", "East")
 SECRET = "a long sentence"
 
@@ -52,14 +71,17 @@ def users(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fast(monkeypatch):
-    monkeypatch.setattr(users, "_hash", lambda password: f"hash of {password}")
+    monkeypatch.setattr(users_module, "_hash", lambda password: f"hash of {password}")
 
 # %% ../../../nbs/tests/access/test_users.ipynb #6aff4d99
 def test_an_unlimited_viewer_sees_every_row():
     assert limit_rows(DEALS, LOCAL) is DEALS and limit_rows(DEALS, Viewer("Bo", "viewer")) is DEALS
 
 
-@pytest.mark.parametrize(("column", "value", "seen"), [("regional_office", "East", "ad"), ("manager", "Ann", "ac"), ("manager", "Nobody", ""), ("manager", "ann", "")])
+@pytest.mark.parametrize(
+    ("column", "value", "seen"),
+    [("regional_office", "East", "ad"), ("manager", "Ann", "ac"), ("manager", "Nobody", ""), ("manager", "ann", "")],
+)
 def test_a_limited_viewer_sees_the_rows_of_the_value_and_never_those_without_one(column, value, seen):
     before = DEALS.copy()
     for frame in (DEALS, DEALS.convert_dtypes(), DEALS.astype("category")):
@@ -99,10 +121,19 @@ def test_a_file_that_others_may_read_is_refused(users, fast):
         read_users()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"Eve": 3}', '{"Eve": {"role": "king", "column": null, "value": null, "hash": "x"}}',
-                                  '{"Eve": {"role": "viewer", "column": "stage", "value": "won", "hash": "x"}}',
-                                  '{"Eve": {"role": "viewer", "column": "manager", "value": null, "hash": "x"}}',
-                                  '{"Eve": {"role": "viewer", "column": null, "value": "East", "hash": "x"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"Eve": 3}',
+        '{"Eve": {"role": "king", "column": null, "value": null, "hash": "x"}}',
+        '{"Eve": {"role": "viewer", "column": "stage", "value": "won", "hash": "x"}}',
+        '{"Eve": {"role": "viewer", "column": "manager", "value": null, "hash": "x"}}',
+        '{"Eve": {"role": "viewer", "column": null, "value": "East", "hash": "x"}}',
+    ],
+)
 def test_a_damaged_file_is_a_sentence_and_opens_nothing(users, text):
     users.parent.mkdir()
     write_private(text, users)
@@ -117,22 +148,29 @@ def test_a_file_out_of_reach_is_a_sentence(tmp_path):
 
 # %% ../../../nbs/tests/access/test_users.ipynb #7badae3e
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(users.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(users_module.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         write_private("text", tmp_path / "users.json")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", [
-    lambda: add_user(Viewer("Bo", "viewer"), SECRET), lambda: change_password("Eve", "another sentence"),
-    lambda: remove_user("Eve")], ids=["add", "password", "remove"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: add_user(Viewer("Bo", "viewer"), SECRET),
+        lambda: change_password("Eve", "another sentence"),
+        lambda: remove_user("Eve"),
+    ],
+    ids=["add", "password", "remove"],
+)
 def test_a_full_disk_is_a_sentence_and_changes_nothing(users, fast, monkeypatch, change):
     add_user(EVE, SECRET)
     before = users.read_text()
 
     def fail(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(users.os, "replace", fail)
+
+    monkeypatch.setattr(users_module.os, "replace", fail)
     with pytest.raises(CrmError, match=r"users.json \(No space left on device\): nothing was changed. Make room"):
         change()
     assert users.read_text() == before and list(users.parent.glob(".*.part")) == []
@@ -145,7 +183,9 @@ def test_a_folder_that_cannot_be_made_or_written_is_a_sentence(tmp_path, monkeyp
 
 
 def test_two_writers_at_once_lose_no_account(users, fast):
-    writers = [threading.Thread(target=add_user, args=(Viewer(f"user {number}", "viewer"), SECRET)) for number in range(8)]
+    writers = [
+        threading.Thread(target=add_user, args=(Viewer(f"user {number}", "viewer"), SECRET)) for number in range(8)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -159,15 +199,18 @@ def test_any_text_is_a_name(users, fast, name):
     assert read_users()[name].viewer == Viewer(name, "manager", "manager", "Ann")
 
 
-@pytest.mark.parametrize(("viewer", "password", "words"), [
-    (Viewer(" ", "viewer"), SECRET, "needs a name"),
-    (Viewer("Eve", "king"), SECRET, "'king' is no role; there is viewer, manager, admin"),
-    (Viewer("Eve", "admin", "manager", "Ann"), SECRET, "An admin sees every row"),
-    (Viewer("Eve", "viewer", "manager", " "), SECRET, "limit of 'Eve' is empty"),
-    (Viewer("Eve", "viewer", "manager", None), SECRET, "limit of 'Eve' is empty"),
-    (Viewer("Eve", "viewer"), "x" * (LEAST - 1), "has 9 characters: give it at least 10"),
-    (Viewer("Eve", "viewer"), "x" * 1001, "at most 1,000"),
-])
+@pytest.mark.parametrize(
+    ("viewer", "password", "words"),
+    [
+        (Viewer(" ", "viewer"), SECRET, "needs a name"),
+        (Viewer("Eve", "king"), SECRET, "'king' is no role; there is viewer, manager, admin"),
+        (Viewer("Eve", "admin", "manager", "Ann"), SECRET, "An admin sees every row"),
+        (Viewer("Eve", "viewer", "manager", " "), SECRET, "limit of 'Eve' is empty"),
+        (Viewer("Eve", "viewer", "manager", None), SECRET, "limit of 'Eve' is empty"),
+        (Viewer("Eve", "viewer"), "x" * (LEAST - 1), "has 9 characters: give it at least 10"),
+        (Viewer("Eve", "viewer"), "x" * 1001, "at most 1,000"),
+    ],
+)
 def test_what_would_make_no_good_account_is_refused(users, viewer, password, words):
     with pytest.raises(CrmError, match=words):
         add_user(viewer, password)
@@ -189,7 +232,10 @@ def test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists(users, 
 
 
 def test_the_stamp_changes_with_role_and_limit():
-    stamps = {User(viewer, "hash").stamp for viewer in (EVE, Viewer("Eve", "manager", "regional_office", "East"), Viewer("Eve", "viewer"))}
+    stamps = {
+        User(viewer, "hash").stamp
+        for viewer in (EVE, Viewer("Eve", "manager", "regional_office", "East"), Viewer("Eve", "viewer"))
+    }
     assert len(stamps) == 3
 
 # %% ../../../nbs/tests/access/test_users.ipynb #f9f9f1f6
@@ -197,16 +243,21 @@ def test_name_and_password_must_both_be_right(users):
     add_user(EVE, SECRET)
     known = read_users()
     assert check_password(known, "Eve", SECRET).viewer == EVE
-    assert check_password(known, "Eve", SECRET.upper()) is None and check_password(known, "eve", SECRET) is None and check_password({}, "", "") is None
+    assert (
+        check_password(known, "Eve", SECRET.upper()) is None
+        and check_password(known, "eve", SECRET) is None
+        and check_password({}, "", "") is None
+    )
     assert check_password({"Eve": User(EVE, "no hash at all")}, "Eve", SECRET) is None
 
 
 def test_an_unknown_name_costs_the_work_of_a_known_one(monkeypatch):
     import argon2
+
     verified = []
     monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda self, stored, typed: verified.append(stored) or True)
     assert check_password({}, "Mallory", SECRET) is None
-    assert len(verified) == 1 and verified[0].split("$")[1:4] == users._nobody().split("$")[1:4]
+    assert len(verified) == 1 and verified[0].split("$")[1:4] == users_module._nobody().split("$")[1:4]
 
 # %% ../../../nbs/tests/access/test_users.ipynb #fa2e7852
 @pytest.fixture

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar, as_days, horizon_end
+from ...base.config import CrmError
 
 # %% ../../../nbs/tests/base/test_calendar.ipynb #46e2cfca
 FIVE_YEARS = [datetime.date(2022, 12, 1) + datetime.timedelta(days=step) for step in range(5 * 365)]
@@ -44,17 +44,35 @@ def walk_until(day, month, step):
     return day
 
 # %% ../../../nbs/tests/base/test_calendar.ipynb #e2cb1d79
-@pytest.mark.parametrize("given", [
-    ["2024-02-29", None], pd.Series(pd.to_datetime(["2024-02-29", None]), index=[5, 5]), pd.DatetimeIndex(["2024-02-29", None]),
-    np.array(["2024-02-29", "NaT"], "M8[D]"), np.array(["2024-02-29T23:59", "NaT"], "M8[ns]"), [pd.Timestamp("2024-02-29 12:00"), pd.NaT],
-    [datetime.date(2024, 2, 29), None], pd.Series(["2024-02-29", None], dtype=object)])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["2024-02-29", None],
+        pd.Series(pd.to_datetime(["2024-02-29", None]), index=[5, 5]),
+        pd.DatetimeIndex(["2024-02-29", None]),
+        np.array(["2024-02-29", "NaT"], "M8[D]"),
+        np.array(["2024-02-29T23:59", "NaT"], "M8[ns]"),
+        [pd.Timestamp("2024-02-29 12:00"), pd.NaT],
+        [datetime.date(2024, 2, 29), None],
+        pd.Series(["2024-02-29", None], dtype=object),
+    ],
+)
 def test_many_dates_of_any_kind_become_days_and_the_missing_stay_missing(given):
     days = as_days(given)
     assert days.dtype == "M8[D]" and days[0] == np.datetime64("2024-02-29") and np.isnat(days[1]) and days.shape == (2,)
 
 
-@pytest.mark.parametrize("given", ["2024-02-29", pd.Timestamp("2024-02-29 18:00"), datetime.date(2024, 2, 29),
-                                   datetime.datetime(2024, 2, 29, 23), np.datetime64("2024-02-29"), np.datetime64("2024-02-29", "ns")])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "2024-02-29",
+        pd.Timestamp("2024-02-29 18:00"),
+        datetime.date(2024, 2, 29),
+        datetime.datetime(2024, 2, 29, 23),
+        np.datetime64("2024-02-29"),
+        np.datetime64("2024-02-29", "ns"),
+    ],
+)
 def test_one_date_of_any_kind_becomes_one_day(given):
     assert as_days(given) == np.datetime64("2024-02-29", "D") and np.ndim(as_days(given)) == 0
 
@@ -80,8 +98,12 @@ def test_every_day_lies_where_a_walk_from_day_to_day_puts_it(month):
     ends = [walk_until(day + datetime.timedelta(days=1), month, 1) - datetime.timedelta(days=1) for day in FIVE_YEARS]
     assert calendar.quarter_start(FIVE_YEARS).astype(object).tolist() == starts
     assert calendar.quarter_end(FIVE_YEARS).astype(object).tolist() == ends
-    assert calendar.day_of_quarter(FIVE_YEARS).tolist() == [(day - start).days for day, start in zip(FIVE_YEARS, starts)]
-    assert calendar.month_of_quarter(FIVE_YEARS).tolist() == [(day.month - start.month) % 12 for day, start in zip(FIVE_YEARS, starts)]
+    assert calendar.day_of_quarter(FIVE_YEARS).tolist() == [
+        (day - start).days for day, start in zip(FIVE_YEARS, starts)
+    ]
+    assert calendar.month_of_quarter(FIVE_YEARS).tolist() == [
+        (day.month - start.month) % 12 for day, start in zip(FIVE_YEARS, starts)
+    ]
 
 
 @MONTHS
@@ -99,7 +121,10 @@ def test_years_that_begin_three_months_apart_have_the_same_quarters():
 
 
 def test_the_leap_day_ends_a_quarter_where_february_does():
-    assert FiscalCalendar(3).quarter_end(["2024-02-10", "2023-02-10"]).astype(str).tolist() == ["2024-02-29", "2023-02-28"]
+    assert FiscalCalendar(3).quarter_end(["2024-02-10", "2023-02-10"]).astype(str).tolist() == [
+        "2024-02-29",
+        "2023-02-28",
+    ]
 
 
 def test_quarters_before_1970_follow_the_same_rule():
@@ -139,7 +164,9 @@ def test_this_quarter_ends_where_a_walk_from_tomorrow_ends(month):
 @pytest.mark.parametrize("days", [1, 30, 365, np.int64(30)])
 def test_a_number_of_days_is_added(days):
     assert horizon_end(["2024-02-28", "2023-12-31"], days).astype(object).tolist() == [
-        datetime.date(2024, 2, 28) + datetime.timedelta(days=int(days)), datetime.date(2023, 12, 31) + datetime.timedelta(days=int(days))]
+        datetime.date(2024, 2, 28) + datetime.timedelta(days=int(days)),
+        datetime.date(2023, 12, 31) + datetime.timedelta(days=int(days)),
+    ]
     assert horizon_end("2024-02-28", days) == horizon_end(["2024-02-28"], days)[0]
 
 

@@ -57,7 +57,12 @@ def test_the_file_of_the_working_directory_is_the_default(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("month", range(1, 13))
 def test_a_fiscal_year_may_begin_in_any_month(tmp_path, month):
-    assert read_params(written(tmp_path, calendar=f"calendar: {{fiscal_year_start: {month}}}"))["calendar"]["fiscal_year_start"] == month
+    assert (
+        read_params(written(tmp_path, calendar=f"calendar: {{fiscal_year_start: {month}}}"))["calendar"][
+            "fiscal_year_start"
+        ]
+        == month
+    )
 
 # %% ../../../nbs/tests/base/test_config.ipynb #4d4439a9
 def test_a_missing_file_is_named_with_the_folder_to_go_to(tmp_path):
@@ -102,13 +107,20 @@ def test_a_start_that_is_no_month_is_refused_with_its_key(tmp_path, month):
     assert "key calendar.fiscal_year_start" in message and "from 1 to 12" in message
 
 
-@pytest.mark.parametrize("text, place, day", [
-    ("ingest: {observed_until: 2017-09-30}", "ingest.observed_until", "2017-09-30"),
-    ("source: {sample: {start: 2023-01-01}}", "source.sample.start", "2023-01-01"),
-    ("features: {own: [a, 2024-02-29]}", "features.own[1]", "2024-02-29"),
-    ("features: {allow_leaks: {x_paid: 2024-01-02 10:00:00}}", "features.allow_leaks.x_paid", "2024-01-02 10:00:00"),
-    ("ingest: {stages: {2024-01-02: won}}", "ingest.stages (the key itself)", "2024-01-02"),
-])
+@pytest.mark.parametrize(
+    "text, place, day",
+    [
+        ("ingest: {observed_until: 2017-09-30}", "ingest.observed_until", "2017-09-30"),
+        ("source: {sample: {start: 2023-01-01}}", "source.sample.start", "2023-01-01"),
+        ("features: {own: [a, 2024-02-29]}", "features.own[1]", "2024-02-29"),
+        (
+            "features: {allow_leaks: {x_paid: 2024-01-02 10:00:00}}",
+            "features.allow_leaks.x_paid",
+            "2024-01-02 10:00:00",
+        ),
+        ("ingest: {stages: {2024-01-02: won}}", "ingest.stages (the key itself)", "2024-01-02"),
+    ],
+)
 def test_a_day_without_quotes_is_named_with_what_to_write_wherever_it_stands(tmp_path, text, place, day):
     name = text.partition(":")[0]
     assert f'key {place}: write the day in quotes, "{day}"' in refusal(written(tmp_path, text, without=[name]))
@@ -118,9 +130,13 @@ def test_a_day_without_quotes_is_named_with_what_to_write_wherever_it_stands(tmp
 
 def test_all_values_that_dvc_takes_none_of_are_named_at_once(tmp_path):
     message = refusal(written(tmp_path, "train: {a: 2024-01-02, b: !!set {x}, c: !!binary aGk=}", without=["train"]))
-    assert "key train.a: write the day" in message and "key train.b: DVC takes no value of the type set" in message and "key train.c" in message
+    assert (
+        "key train.a: write the day" in message
+        and "key train.b: DVC takes no value of the type set" in message
+        and "key train.c" in message
+    )
 
-
+# %% ../../../nbs/tests/base/test_config.ipynb #47e13990
 def test_a_calendar_without_its_start_is_refused(tmp_path):
     assert "None is no month" in refusal(written(tmp_path, calendar="calendar: {}"))
 
@@ -148,7 +164,9 @@ def test_every_switch_is_text_as_an_environment_wants_it():
 
 # %% ../../../nbs/tests/base/test_config.ipynb #52da4dbc
 def test_a_day_that_does_not_exist_is_refused_as_unreadable(tmp_path):
-    assert "cannot be read as YAML" in refusal(written(tmp_path, "explore: {observed_until: 2024-02-30}", without=["explore"]))
+    assert "cannot be read as YAML" in refusal(
+        written(tmp_path, "explore: {observed_until: 2024-02-30}", without=["explore"])
+    )
 
 # %% ../../../nbs/tests/base/test_config.ipynb #8581012d
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path):

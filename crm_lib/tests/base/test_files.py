@@ -28,8 +28,8 @@ __all__ = ['names', 'frame', 'test_a_block_that_ends_well_puts_the_file_in_place
            'test_a_swap_broken_off_by_the_user_brings_the_old_folder_back', 'test_more_kinds_of_value_become_plain']
 
 # %% ../../../nbs/tests/base/test_files.ipynb #0ee91796
-import hashlib
 import datetime
+import hashlib
 import json
 import os
 import shutil
@@ -42,7 +42,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ...base.config import CrmError
-from ...base.files import replace_folder, atomic_path, sha256, write_csv, write_json, write_parquet, write_text
+from ...base.files import atomic_path, replace_folder, sha256, write_csv, write_json, write_parquet, write_text
 
 # %% ../../../nbs/tests/base/test_files.ipynb #10d71f7f
 def names(folder):
@@ -51,15 +51,25 @@ def names(folder):
 
 @pytest.fixture
 def frame():
-    return pd.DataFrame({"id": ["a", "b", "c"], "day": pd.to_datetime(["2024-02-29", None, "2024-03-01"]),
-                         "value": [1.5, np.nan, -0.25], "count": [1, 2, 3], "name": ["Zoë", None, "a, \"b\"\nc"]}, index=[7, 7, 9])
+    return pd.DataFrame(
+        {
+            "id": ["a", "b", "c"],
+            "day": pd.to_datetime(["2024-02-29", None, "2024-03-01"]),
+            "value": [1.5, np.nan, -0.25],
+            "count": [1, 2, 3],
+            "name": ["Zoë", None, 'a, "b"\nc'],
+        },
+        index=[7, 7, 9],
+    )
 
 # %% ../../../nbs/tests/base/test_files.ipynb #b6b78a12
 def test_a_block_that_ends_well_puts_the_file_in_place_and_leaves_nothing_beside_it(tmp_path):
     with atomic_path(tmp_path / "new" / "deep" / "a.txt") as part:
         part.write_text("whole")
         assert part.parent == tmp_path / "new" / "deep" and not (tmp_path / "new" / "deep" / "a.txt").exists()
-    assert (tmp_path / "new" / "deep" / "a.txt").read_text() == "whole" and names(tmp_path / "new" / "deep") == ["a.txt"]
+    assert (tmp_path / "new" / "deep" / "a.txt").read_text() == "whole" and names(tmp_path / "new" / "deep") == [
+        "a.txt"
+    ]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, MemoryError])
@@ -95,7 +105,8 @@ def test_a_process_killed_in_the_middle_leaves_the_old_file_whole(tmp_path):
 
 
 def test_a_reader_beside_a_writer_sees_only_whole_files(tmp_path):
-    path, seen = write_text("a" * 200_000, tmp_path / "a.txt"), set()
+    path = write_text("a" * 200_000, tmp_path / "a.txt")
+    seen = set()
     writer = threading.Thread(target=lambda: [write_text(letter * 200_000, path) for letter in "abcdefgh" * 5])
     writer.start()
     while writer.is_alive():
@@ -144,8 +155,7 @@ def test_writing_a_table_does_not_change_it(frame, tmp_path):
 # %% ../../../nbs/tests/base/test_files.ipynb #8ae95c9a
 def test_csv_has_plain_days_unix_lines_and_no_index(frame, tmp_path):
     text = write_csv(frame, tmp_path / "a.csv").read_bytes().decode("utf-8")
-    assert text == ('id,day,value,count,name\na,2024-02-29,1.5,1,Zoë\nb,,,2,\n'
-                    'c,2024-03-01,-0.25,3,"a, ""b""\nc"\n')
+    assert text == ('id,day,value,count,name\na,2024-02-29,1.5,1,Zoë\nb,,,2,\nc,2024-03-01,-0.25,3,"a, ""b""\nc"\n')
 
 
 def test_csv_read_back_and_rewritten_is_the_same_bytes(frame, tmp_path):
@@ -162,16 +172,38 @@ def test_a_table_that_cannot_be_written_leaves_the_old_file(tmp_path):
     assert (tmp_path / "a.parquet").read_bytes() == before and names(tmp_path) == ["a.parquet"]
 
 # %% ../../../nbs/tests/base/test_files.ipynb #54353012
-@pytest.mark.parametrize("value, read", [
-    (float("nan"), None), (float("inf"), None), (-np.inf, None), (np.float32("nan"), None), (None, None),
-    (np.float64(0.12345678), 0.123457), (np.float32(0.1), 0.1), (1e300, 1e300), (-1.5, -1.5),
-    (np.int64(3), 3), (np.int8(-1), -1), (2**70, 2**70), (True, True), (np.bool_(False), False), (np.array(2.5), 2.5),
-    (pd.Timestamp("2024-02-29"), "2024-02-29"), (pd.Timestamp("2024-02-29 23:59"), "2024-02-29"), ("Zoë", "Zoë"), (np.str_("a"), "a"),
-    ((1, np.float64("nan")), [1, None]), ([], []), ({}, {}), ([{"a": (np.int64(1),)}], [{"a": [1]}]),
-])
+@pytest.mark.parametrize(
+    "value, read",
+    [
+        (float("nan"), None),
+        (float("inf"), None),
+        (-np.inf, None),
+        (np.float32("nan"), None),
+        (None, None),
+        (np.float64(0.12345678), 0.123457),
+        (np.float32(0.1), 0.1),
+        (1e300, 1e300),
+        (-1.5, -1.5),
+        (np.int64(3), 3),
+        (np.int8(-1), -1),
+        (2**70, 2**70),
+        (True, True),
+        (np.bool_(False), False),
+        (np.array(2.5), 2.5),
+        (pd.Timestamp("2024-02-29"), "2024-02-29"),
+        (pd.Timestamp("2024-02-29 23:59"), "2024-02-29"),
+        ("Zoë", "Zoë"),
+        (np.str_("a"), "a"),
+        ((1, np.float64("nan")), [1, None]),
+        ([], []),
+        ({}, {}),
+        ([{"a": (np.int64(1),)}], [{"a": [1]}]),
+    ],
+)
 def test_each_kind_of_value_becomes_what_any_reader_takes(value, read, tmp_path):
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")
+
     text = write_json({"value": value}, tmp_path / "a.json").read_text()
     found = json.loads(text, parse_constant=refuse)["value"]
     assert found == read and type(found) is type(read)
@@ -188,7 +220,8 @@ def test_keys_of_any_kind_become_text(tmp_path):
 
 
 def test_the_order_of_keys_makes_no_difference(tmp_path):
-    first, again = ({"x": 1.0, "y": [2]}, {"y": [2], "x": 1.0})
+    first = {"x": 1.0, "y": [2]}
+    again = {"y": [2], "x": 1.0}
     assert write_json(first, tmp_path / "a.json").read_bytes() == write_json(again, tmp_path / "b.json").read_bytes()
 
 
@@ -223,7 +256,8 @@ def contents(path):
 
 
 def test_a_finished_folder_takes_the_place_of_the_old_one_as_a_whole(tmp_path):
-    old, new = folder(tmp_path / "data", a="old", gone="x"), folder(tmp_path / "next", a="new")
+    old = folder(tmp_path / "data", a="old", gone="x")
+    new = folder(tmp_path / "next", a="new")
     assert replace_folder(new, old) == old
     assert contents(old) == {"a": "new"} and names(tmp_path) == ["data"]
 
@@ -243,12 +277,15 @@ def test_a_source_that_is_no_folder_is_refused_before_anything_moves(tmp_path):
 
 # %% ../../../nbs/tests/base/test_files.ipynb #0fb3307c
 def test_a_move_that_fails_brings_the_old_folder_back(tmp_path, monkeypatch):
-    old, new, move = folder(tmp_path / "data", a="old"), folder(tmp_path / "next", a="new"), os.replace
+    old = folder(tmp_path / "data", a="old")
+    new = folder(tmp_path / "next", a="new")
+    move = os.replace
 
     def failing(source, target):
         if source == new:
             raise OSError("no space left")
         move(source, target)
+
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", failing)
         with pytest.raises(OSError, match="no space left"):
@@ -261,6 +298,7 @@ def test_a_move_that_fails_where_nothing_stood_leaves_nothing(tmp_path, monkeypa
 
     def failing(source, target):
         raise OSError("no space left")
+
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", failing)
         with pytest.raises(OSError, match="no space left"):
@@ -272,14 +310,22 @@ def test_a_folder_cannot_take_the_place_of_one_that_holds_it(tmp_path):
     outer = folder(tmp_path / "data", a="old")
     with pytest.raises(OSError):
         replace_folder(folder(outer / "next", b="new"), outer)
-    assert (outer / "a").read_text() == "old" and (outer / "next" / "b").read_text() == "new" and names(tmp_path) == ["data"]
+    assert (
+        (outer / "a").read_text() == "old"
+        and (outer / "next" / "b").read_text() == "new"
+        and names(tmp_path) == ["data"]
+    )
 
 
 def test_an_old_folder_that_is_a_link_is_unlinked_and_its_files_stay(tmp_path):
     store = folder(tmp_path / "store", a="kept")
     (tmp_path / "data").symlink_to(store)
     replace_folder(folder(tmp_path / "next", a="new"), tmp_path / "data")
-    assert contents(store) == {"a": "kept"} and contents(tmp_path / "data") == {"a": "new"} and not (tmp_path / "data").is_symlink()
+    assert (
+        contents(store) == {"a": "kept"}
+        and contents(tmp_path / "data") == {"a": "new"}
+        and not (tmp_path / "data").is_symlink()
+    )
 
 # %% ../../../nbs/tests/base/test_files.ipynb #d576b9c9
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
@@ -298,11 +344,15 @@ def test_a_copy_has_the_same_fingerprint_whatever_its_name_and_date(tmp_path):
 # %% ../../../nbs/tests/base/test_files.ipynb #f89a879c
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_a_swap_broken_off_by_the_user_brings_the_old_folder_back(tmp_path, monkeypatch, error):
-    old, new, move = folder(tmp_path / "data", a="old"), folder(tmp_path / "next", a="new"), os.replace
+    old = folder(tmp_path / "data", a="old")
+    new = folder(tmp_path / "next", a="new")
+    move = os.replace
+
     def broken_off(source, target):
         if source == new:
             raise error
         move(source, target)
+
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", broken_off)
         with pytest.raises(error):
@@ -310,8 +360,18 @@ def test_a_swap_broken_off_by_the_user_brings_the_old_folder_back(tmp_path, monk
     assert names(tmp_path) == ["data", "next"] and contents(old) == {"a": "old"}
 
 # %% ../../../nbs/tests/base/test_files.ipynb #faf619d0
-@pytest.mark.parametrize("value, read", [(pd.NaT, None), (pd.NA, None), (np.datetime64("2024-02-29"), "2024-02-29"), (np.datetime64("2024-02-29", "ns"), "2024-02-29"),
-                                         (datetime.date(2024, 2, 29), "2024-02-29"), (np.array([1.5, np.nan]), [1.5, None]), (-1e-9, 0.0)])
+@pytest.mark.parametrize(
+    "value, read",
+    [
+        (pd.NaT, None),
+        (pd.NA, None),
+        (np.datetime64("2024-02-29"), "2024-02-29"),
+        (np.datetime64("2024-02-29", "ns"), "2024-02-29"),
+        (datetime.date(2024, 2, 29), "2024-02-29"),
+        (np.array([1.5, np.nan]), [1.5, None]),
+        (-1e-9, 0.0),
+    ],
+)
 def test_more_kinds_of_value_become_plain(value, read, tmp_path):
     text = write_json({"value": value}, tmp_path / "a.json").read_text()
     assert json.loads(text)["value"] == read and "-0.0" not in text

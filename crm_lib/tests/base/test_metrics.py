@@ -50,14 +50,20 @@ def random_forecast(seed, n=83):
 @SEEDS
 def test_each_score_is_what_its_definition_says(seed):
     is_won, probability = random_forecast(seed)
-    pairs, base = list(zip(is_won.tolist(), probability.tolist())), statistics.fmean(is_won)
+    pairs = list(zip(is_won.tolist(), probability.tolist()))
+    base = statistics.fmean(is_won)
     ranked = [(p > q) + 0.5 * (p == q) for won, p in pairs if won for lost, q in pairs if not lost]
     clipped = [(won, min(max(p, 1e-6), 1 - 1e-6)) for won, p in pairs]
     brier = statistics.fmean((p - won) ** 2 for won, p in pairs)
-    wanted = {"auc": statistics.fmean(ranked), "brier": brier,
-              "log_loss": -statistics.fmean(math.log(p if won else 1 - p) for won, p in clipped),
-              "ece": expected_calibration_error(is_won, probability), "accuracy": statistics.fmean((p > 0.5) == won for won, p in pairs),
-              "majority_accuracy": max(base, 1 - base), "brier_skill": 1 - brier / statistics.fmean((base - won) ** 2 for won, _ in pairs)}
+    wanted = {
+        "auc": statistics.fmean(ranked),
+        "brier": brier,
+        "log_loss": -statistics.fmean(math.log(p if won else 1 - p) for won, p in clipped),
+        "ece": expected_calibration_error(is_won, probability),
+        "accuracy": statistics.fmean((p > 0.5) == won for won, p in pairs),
+        "majority_accuracy": max(base, 1 - base),
+        "brier_skill": 1 - brier / statistics.fmean((base - won) ** 2 for won, _ in pairs),
+    }
     found = score_forecast(is_won, probability)
     assert list(found) == list(wanted) and found == pytest.approx(wanted, rel=1e-9)
 
@@ -89,10 +95,14 @@ def test_a_certain_forecast_that_fails_costs_much_but_not_infinitely():
     assert score_forecast([1, 0], [0.0, 0.0])["log_loss"] == pytest.approx(-math.log(1e-6) / 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("is_won, probability, words", [
-    ([1, np.nan], [0.5, 0.5], "1 labels and 0 probabilities of 2 are missing"),
-    ([1, 0], [np.nan, np.nan], "0 labels and 2 probabilities of 2 are missing"),
-    ([], [], "0 labels came with 0 probabilities")])
+@pytest.mark.parametrize(
+    "is_won, probability, words",
+    [
+        ([1, np.nan], [0.5, 0.5], "1 labels and 0 probabilities of 2 are missing"),
+        ([1, 0], [np.nan, np.nan], "0 labels and 2 probabilities of 2 are missing"),
+        ([], [], "0 labels came with 0 probabilities"),
+    ],
+)
 def test_missing_labels_or_probabilities_are_refused_and_counted(is_won, probability, words):
     with pytest.raises(CrmError, match=words):
         score_forecast(is_won, probability)
@@ -110,11 +120,17 @@ def test_the_arrays_given_stay_as_they_were():
 def test_every_row_lies_in_one_bin_and_bins_rise(seed, bins):
     is_won, probability = random_forecast(seed)
     table = reliability(is_won, probability, bins)
-    assert list(table) == ["bin_mean", "observed", "low", "high", "n"] and table["n"].sum() == len(is_won) and len(table) <= bins
-    assert table["bin_mean"].is_monotonic_increasing and (table["n"] * table["observed"]).sum() == pytest.approx(is_won.sum())
+    assert (
+        list(table) == ["bin_mean", "observed", "low", "high", "n"]
+        and table["n"].sum() == len(is_won)
+        and len(table) <= bins
+    )
+    assert table["bin_mean"].is_monotonic_increasing and (table["n"] * table["observed"]).sum() == pytest.approx(
+        is_won.sum()
+    )
     start = 0
     for row in table.itertuples():
-        rows = np.argsort(probability, kind="stable")[start:start + row.n]
+        rows = np.argsort(probability, kind="stable")[start : start + row.n]
         assert (row.bin_mean, row.observed) == pytest.approx((probability[rows].mean(), is_won[rows].mean()))
         start += row.n
 
@@ -132,7 +148,16 @@ def test_equal_forecasts_are_never_torn_apart():
     assert table["bin_mean"].tolist() == pytest.approx([0.3, 0.8]) and table["n"].tolist() == [60, 40]
 
 # %% ../../../nbs/tests/base/test_metrics.ipynb #e10be764
-@pytest.mark.parametrize("won, n, low, high", [(8, 10, 0.4902, 0.9433), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (1, 1, 0.2065, 1.0), (50, 100, 0.4038, 0.5962)])
+@pytest.mark.parametrize(
+    "won, n, low, high",
+    [
+        (8, 10, 0.4902, 0.9433),
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (1, 1, 0.2065, 1.0),
+        (50, 100, 0.4038, 0.5962),
+    ],
+)
 def test_the_interval_of_a_bin_is_the_known_one(won, n, low, high):
     row = reliability([1] * won + [0] * (n - won), [0.5] * n).iloc[0]
     assert (row["low"], row["high"]) == pytest.approx((low, high), abs=5e-5)
@@ -156,20 +181,25 @@ def random_losses(seed, deals=60, rows=4, gap=0.3):
     rng = np.random.default_rng(seed)
     cluster = np.repeat(np.arange(deals), rows)
     base = rng.uniform(size=len(cluster))
-    return pd.DataFrame({"a": base, "b": base + gap + rng.normal(size=deals)[cluster] + 0.2 * rng.normal(size=len(cluster))}), pd.Series(cluster)
+    return pd.DataFrame(
+        {"a": base, "b": base + gap + rng.normal(size=deals)[cluster] + 0.2 * rng.normal(size=len(cluster))}
+    ), pd.Series(cluster)
 
 
 @SEEDS
 def test_the_interval_is_that_of_drawing_whole_deals_one_by_one(seed):
     loss, cluster = random_losses(seed, deals=9, rows=3)
     keep = np.sort(np.random.default_rng(seed).permutation(27)[:20])
-    loss, cluster = loss.iloc[keep], cluster.iloc[keep].map(lambda deal: f"D{8 - deal}")
+    loss = loss.iloc[keep]
+    cluster = cluster.iloc[keep].map(lambda deal: f"D{8 - deal}")
     weight = pd.Series(np.random.default_rng(seed).uniform(0.5, 2, 20), index=loss.index)
     names = list(dict.fromkeys(cluster))
     means = []
     for counts in np.random.default_rng(5).multinomial(len(names), np.full(len(names), 1 / len(names)), size=50):
         rows = [row for name, times in zip(names, counts) for _ in range(times) for row in loss.index[cluster == name]]
-        means.append(sum(weight[row] * (loss["b"][row] - loss["a"][row]) for row in rows) / sum(weight[row] for row in rows))
+        means.append(
+            sum(weight[row] * (loss["b"][row] - loss["a"][row]) for row in rows) / sum(weight[row] for row in rows)
+        )
     found = bootstrap_difference(loss, "a", cluster, weight, draws=50, seed=5).loc["b"]
     mean = np.average(loss["b"] - loss["a"], weights=weight)
     assert found.tolist() == pytest.approx([mean, np.quantile(means, 0.025), np.quantile(means, 0.975)])
@@ -202,7 +232,8 @@ def test_each_other_forecast_has_a_row_and_an_equal_one_no_difference():
 
 def test_turning_the_comparison_round_turns_the_interval_round():
     loss, cluster = random_losses(0)
-    there, back = bootstrap_difference(loss, "a", cluster).loc["b"], bootstrap_difference(loss, "b", cluster).loc["a"]
+    there = bootstrap_difference(loss, "a", cluster).loc["b"]
+    back = bootstrap_difference(loss, "b", cluster).loc["a"]
     assert there.tolist() == pytest.approx([-back["mean"], -back["high"], -back["low"]])
 
 
@@ -217,7 +248,11 @@ def test_a_row_of_weight_two_counts_like_two_rows():
     loss, cluster = random_losses(0)
     weight = pd.Series(np.where(np.arange(len(loss)) % 3 == 0, 2.0, 1.0))
     twice = np.repeat(np.arange(len(loss)), weight.astype(int))
-    pd.testing.assert_frame_equal(bootstrap_difference(loss, "a", cluster, weight), bootstrap_difference(loss.iloc[twice], "a", cluster.iloc[twice]), rtol=1e-12)
+    pd.testing.assert_frame_equal(
+        bootstrap_difference(loss, "a", cluster, weight),
+        bootstrap_difference(loss.iloc[twice], "a", cluster.iloc[twice]),
+        rtol=1e-12,
+    )
 
 
 def test_a_single_deal_leaves_no_width_and_the_frame_given_is_left_alone():
@@ -234,7 +269,9 @@ def test_log_odds_undo_the_logistic_curve():
 
 
 def test_log_odds_of_certainty_are_those_of_the_floor():
-    assert log_odds(np.array([0.0, 1e-9, 1.0])).tolist() == pytest.approx([math.log(1e-4 / (1 - 1e-4))] * 2 + [math.log((1 - 1e-4) / 1e-4)])
+    assert log_odds(np.array([0.0, 1e-9, 1.0])).tolist() == pytest.approx(
+        [math.log(1e-4 / (1 - 1e-4))] * 2 + [math.log((1 - 1e-4) / 1e-4)]
+    )
     assert log_odds(np.array([0.0]), floor=0.5).tolist() == [0.0]
 
 # %% ../../../nbs/tests/base/test_metrics.ipynb #3d03e7cd
@@ -244,7 +281,9 @@ def test_a_missing_loss_is_refused():
         bootstrap_difference(loss.assign(b=loss["b"].mask(loss.index < 100)), "a", cluster)
 
 # %% ../../../nbs/tests/base/test_metrics.ipynb #b5ae3a56
-@pytest.mark.parametrize("is_won, probability", [([1, 0], [1.1, 0.2]), ([2, 0], [0.1, 0.2]), ([1, 0], [0.1]), ([0.5, 0], [0.1, 0.2])])
+@pytest.mark.parametrize(
+    "is_won, probability", [([1, 0], [1.1, 0.2]), ([2, 0], [0.1, 0.2]), ([1, 0], [0.1]), ([0.5, 0], [0.1, 0.2])]
+)
 def test_what_is_no_label_or_no_probability_is_refused_in_a_sentence(is_won, probability):
     with pytest.raises(CrmError):
         score_forecast(is_won, probability)

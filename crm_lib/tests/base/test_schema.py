@@ -18,15 +18,46 @@ import pytest
 
 from ...base.config import CrmError
 from crm_lib.base.schema import (
-    BACK_FILLED, CLOSED_STAGES, DEALS, DEAL_COLUMNS, DEAL_LEVEL, DTYPES, FURTHER, OPEN_STAGES, PIPELINE_KINDS,
-    REWRITTEN, STAGES, TABLES, TABLE_KEYS, data_dictionary, fixed_columns, late_columns, outcome_columns,
-    require_columns)
+    BACK_FILLED,
+    CLOSED_STAGES,
+    DEAL_COLUMNS,
+    DEAL_LEVEL,
+    DEALS,
+    DTYPES,
+    FURTHER,
+    OPEN_STAGES,
+    PIPELINE_KINDS,
+    REWRITTEN,
+    STAGES,
+    TABLE_KEYS,
+    TABLES,
+    data_dictionary,
+    fixed_columns,
+    late_columns,
+    outcome_columns,
+    require_columns,
+)
 
 # %% ../../../nbs/tests/base/test_schema.ipynb #b072c6e1
 def test_deals_have_the_columns_of_the_contract_in_order():
     assert DEAL_COLUMNS == (
-        "opportunity_id", "sales_agent", "manager", "regional_office", "product", "series", "list_price", "account", "sector",
-        "account_revenue", "employees", "office_location", "stage", "engage_date", "close_date", "close_value")
+        "opportunity_id",
+        "sales_agent",
+        "manager",
+        "regional_office",
+        "product",
+        "series",
+        "list_price",
+        "account",
+        "sector",
+        "account_revenue",
+        "employees",
+        "office_location",
+        "stage",
+        "engage_date",
+        "close_date",
+        "close_value",
+    )
 
 
 def test_the_outcomes_are_stage_close_date_and_close_value():
@@ -40,7 +71,9 @@ def test_the_account_and_all_that_describes_it_count_as_back_filled():
 
 def test_every_column_of_deals_is_fixed_or_late_or_the_key_or_the_first_day():
     assert fixed_columns() == ("sales_agent", "manager", "regional_office", "product", "series", "list_price")
-    assert sorted((*fixed_columns(), *late_columns(), "opportunity_id", "engage_date")) == sorted((*DEAL_COLUMNS, *REWRITTEN))
+    assert sorted((*fixed_columns(), *late_columns(), "opportunity_id", "engage_date")) == sorted(
+        (*DEAL_COLUMNS, *REWRITTEN)
+    )
     assert set(outcome_columns()) < set(late_columns()) and REWRITTEN == ("x_expected_close_date",)
 
 
@@ -57,7 +90,11 @@ def test_each_table_holds_its_key_and_names_no_column_twice():
 
 def test_a_wide_table_may_hold_every_column_of_deals_once():
     wide = {column.name for column in TABLES["sales_pipeline"]} | {column.name for column in (*DEAL_LEVEL, *FURTHER)}
-    assert wide == set(PIPELINE_KINDS) and set(DEAL_COLUMNS) - wide == {"stage"} and not {column.name for column in FURTHER} & set(DEAL_COLUMNS)
+    assert (
+        wide == set(PIPELINE_KINDS)
+        and set(DEAL_COLUMNS) - wide == {"stage"}
+        and not {column.name for column in FURTHER} & set(DEAL_COLUMNS)
+    )
 
 
 def test_each_kind_has_a_dtype():

@@ -25,8 +25,17 @@ import yaml
 from ...access.users import LOCAL, Viewer
 from ...base.config import CrmError
 from ...base.files import write_csv, write_json, write_parquet
-from ...dashboards.artifacts import (project_folder, read_backtest, read_calibration, read_viewed_deals, read_forecast, read_stage_metrics, read_reasons, read_scores,
-                             read_snapshots)
+from crm_lib.dashboards.artifacts import (
+    project_folder,
+    read_backtest,
+    read_calibration,
+    read_forecast,
+    read_reasons,
+    read_scores,
+    read_snapshots,
+    read_stage_metrics,
+    read_viewed_deals,
+)
 from ...registry.bundles import switch, write_bundle
 from ...registry.in_use import InUse
 
@@ -48,90 +57,293 @@ forecast: {}
 model_card: {subgroups: [regional_office], least_deals: 2, bootstrap: 20, seed: 0}
 publish: {trend_days: 28}
 """
-DEALS = pd.DataFrame({
-    "opportunity_id": ["N1", "N2", "N3", "N4", "S1", "S2", "S3", "S4"], "sales_agent": ["Nils", "Nils", "Nora", "Nora", "Sara", "Sara", "Sven", "Sven"],
-    "manager": ["Max", "Max", "Max", "Mia", "Sue", "Sue", "Sue", "Sue"], "regional_office": ["North"] * 4 + ["South"] * 4,
-    "product": ["P"] * 4 + ["Q"] * 4, "series": "S", "list_price": [100.0] * 4 + [7777.0] * 4, "account": None, "sector": None, "account_revenue": np.nan,
-    "employees": np.nan, "office_location": None, "stage": ["engaging", "won", "lost", "engaging"] * 2,
-    "engage_date": pd.to_datetime(["2024-02-01", "2024-01-01", "2024-01-05", "2023-12-01"] * 2),
-    "close_date": pd.to_datetime([None, "2024-02-20", "2024-03-05", None] * 2), "close_value": [None, 90.0, 0.0, None, None, 7000.0, 0.0, None]})
+DEALS = pd.DataFrame(
+    {
+        "opportunity_id": ["N1", "N2", "N3", "N4", "S1", "S2", "S3", "S4"],
+        "sales_agent": ["Nils", "Nils", "Nora", "Nora", "Sara", "Sara", "Sven", "Sven"],
+        "manager": ["Max", "Max", "Max", "Mia", "Sue", "Sue", "Sue", "Sue"],
+        "regional_office": ["North"] * 4 + ["South"] * 4,
+        "product": ["P"] * 4 + ["Q"] * 4,
+        "series": "S",
+        "list_price": [100.0] * 4 + [7777.0] * 4,
+        "account": None,
+        "sector": None,
+        "account_revenue": np.nan,
+        "employees": np.nan,
+        "office_location": None,
+        "stage": ["engaging", "won", "lost", "engaging"] * 2,
+        "engage_date": pd.to_datetime(["2024-02-01", "2024-01-01", "2024-01-05", "2023-12-01"] * 2),
+        "close_date": pd.to_datetime([None, "2024-02-20", "2024-03-05", None] * 2),
+        "close_value": [None, 90.0, 0.0, None, None, 7000.0, 0.0, None],
+    }
+)
 DAY = pd.Timestamp("2024-03-31")
 OPEN = ["N1", "N4", "S1", "S4"]
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #b48ead00
 def _scores():
-    return pd.DataFrame({"as_of": DAY, "opportunity_id": OPEN, "p_won_30": 0.2, "p_won_60": 0.3, "p_won_90": 0.4, "p_won_quarter_end": [0.6, 0.02, 0.6, 0.3],
-                         "p_won_ever": [0.6, 0.02, 0.6, 0.3], "expected_close_date": pd.to_datetime(["2024-05-01", None, "2024-05-02", "2024-06-01"]),
-                         "expected_value": [60.0, 2.0, 4444.0, 2333.0], "grade": ["A", "D", "A", "B"], "trend": ["improving", "declining", "new", "steady"],
-                         "slipped_days": [np.nan, 20.0, 3.0, 0.0], "is_stale": [False, True, False, True], "reason_1": "open: +1.0"})
+    return pd.DataFrame(
+        {
+            "as_of": DAY,
+            "opportunity_id": OPEN,
+            "p_won_30": 0.2,
+            "p_won_60": 0.3,
+            "p_won_90": 0.4,
+            "p_won_quarter_end": [0.6, 0.02, 0.6, 0.3],
+            "p_won_ever": [0.6, 0.02, 0.6, 0.3],
+            "expected_close_date": pd.to_datetime(["2024-05-01", None, "2024-05-02", "2024-06-01"]),
+            "expected_value": [60.0, 2.0, 4444.0, 2333.0],
+            "grade": ["A", "D", "A", "B"],
+            "trend": ["improving", "declining", "new", "steady"],
+            "slipped_days": [np.nan, 20.0, 3.0, 0.0],
+            "is_stale": [False, True, False, True],
+            "reason_1": "open: +1.0",
+        }
+    )
 
 
 def _reasons():
-    base, score = -1.0, np.log(np.array([0.6, 0.02, 0.6, 0.3]) / (1 - np.array([0.6, 0.02, 0.6, 0.3])))
-    parts = [pd.DataFrame({"as_of": DAY, "opportunity_id": OPEN, "horizon": "quarter_end", "base": base, "feature": name, "value": 1.0,
-                           "contribution": (score - base) / 2, "words": f"{name} of the deal: +1.0"}) for name in ("age_days", "week_closing")]
+    base = -1.0
+    score = np.log(np.array([0.6, 0.02, 0.6, 0.3]) / (1 - np.array([0.6, 0.02, 0.6, 0.3])))
+    parts = [
+        pd.DataFrame(
+            {
+                "as_of": DAY,
+                "opportunity_id": OPEN,
+                "horizon": "quarter_end",
+                "base": base,
+                "feature": name,
+                "value": 1.0,
+                "contribution": (score - base) / 2,
+                "words": f"{name} of the deal: +1.0",
+            }
+        )
+        for name in ("age_days", "week_closing")
+    ]
     return pd.concat(parts, ignore_index=True)
 
-
+# %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #b2564053
 def _backtest():
     days = pd.to_datetime(["2024-01-10", "2024-01-31"])
-    rows = [(day, day, deal, horizon, model, 0.4 if model == "always_no" else 0.5) for day in days for deal in DEALS["opportunity_id"]
-            for horizon in ("30", "quarter_end") for model in ("always_no", "cure_table")]
+    rows = [
+        (day, day, deal, horizon, model, 0.4 if model == "always_no" else 0.5)
+        for day in days
+        for deal in DEALS["opportunity_id"]
+        for horizon in ("30", "quarter_end")
+        for model in ("always_no", "cure_table")
+    ]
     return pd.DataFrame(rows, columns=["origin", "as_of", "opportunity_id", "horizon", "model", "probability"])
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #05c8e387
 def _forecast():
-    segments = {("all", "all"): 1.0, ("regional_office", "North"): 0.1, ("regional_office", "South"): 0.9, ("manager", "Max"): 0.05, ("manager", "Sue"): 0.95}
-    days = {"month": ("2024-04-01", "2024-04-30"), "quarter": ("2024-04-01", "2024-06-30"), "next_quarter": ("2024-07-01", "2024-09-30")}
+    segments = {
+        ("all", "all"): 1.0,
+        ("regional_office", "North"): 0.1,
+        ("regional_office", "South"): 0.9,
+        ("manager", "Max"): 0.05,
+        ("manager", "Sue"): 0.95,
+    }
+    days = {
+        "month": ("2024-04-01", "2024-04-30"),
+        "quarter": ("2024-04-01", "2024-06-30"),
+        "next_quarter": ("2024-07-01", "2024-09-30"),
+    }
     spans = {period: tuple(pd.Timestamp(day) for day in ends) for period, ends in days.items()}
-    rows = [(DAY, period, *spans[period], scope, *segment, 800.0 * share, 1000.0 * share, 1300.0 * share, 1010.0 * share, "model")
-            for segment, share in segments.items() for period in ("month", "quarter", "next_quarter") for scope in ("total", "open_pipeline")]
-    return pd.DataFrame(rows, columns=["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"])
+    rows = [
+        (
+            DAY,
+            period,
+            *spans[period],
+            scope,
+            *segment,
+            800.0 * share,
+            1000.0 * share,
+            1300.0 * share,
+            1010.0 * share,
+            "model",
+        )
+        for segment, share in segments.items()
+        for period in ("month", "quarter", "next_quarter")
+        for scope in ("total", "open_pipeline")
+    ]
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "as_of",
+            "period",
+            "first_day",
+            "last_day",
+            "scope",
+            "segment",
+            "segment_value",
+            "p10",
+            "p50",
+            "p90",
+            "mean",
+            "method",
+        ],
+    )
 
+# %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #11f7d023
+_ERRORS = {
+    "published": 0.06,
+    "model": 0.12,
+    "seasonal_mean": 0.2,
+    "combination": 0.06,
+    "last_period": 0.36,
+    "stage_weighted": 2.5,
+}
+_ENTRY = {
+    "method": "model",
+    "kind": "month",
+    "origins": 6,
+    "wape": 0.12,
+    "errors": _ERRORS,
+    "first_day": "2024-04-01",
+    "last_day": "2024-04-30",
+}
+RECORD = {
+    "month": {"total": _ENTRY, "open_pipeline": _ENTRY},
+    "quarter": {
+        "total": {
+            **_ENTRY,
+            "kind": "quarter",
+            "method": "combination",
+            "wape": 0.08,
+            "origins": 4,
+            "last_day": "2024-06-30",
+        }
+    },
+}
+JUDGED = {
+    "auc": 0.82,
+    "brier": 0.14,
+    "brier_skill": 0.25,
+    "accuracy": 0.774,
+    "majority_accuracy": 0.745,
+    "vs_table": [-0.02, -0.01],
+}
 
-_ERRORS = {"published": 0.06, "model": 0.12, "seasonal_mean": 0.2, "combination": 0.06, "last_period": 0.36, "stage_weighted": 2.5}
-_ENTRY = {"method": "model", "kind": "month", "origins": 6, "wape": 0.12, "errors": _ERRORS, "first_day": "2024-04-01", "last_day": "2024-04-30"}
-RECORD = {"month": {"total": _ENTRY, "open_pipeline": _ENTRY}, "quarter": {"total": {**_ENTRY, "kind": "quarter", "method": "combination", "wape": 0.08, "origins": 4,
-                                                                                     "last_day": "2024-06-30"}}}
-JUDGED = {"auc": 0.82, "brier": 0.14, "brier_skill": 0.25, "accuracy": 0.774, "majority_accuracy": 0.745, "vs_table": [-0.02, -0.01]}
+# %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #700f69d4
 METRICS = {
-    "backtest": {"chosen": "cure_table", "why": "It is the simplest of the best.", "horizons": {"quarter_end": {
-        "n": 16, "base_rate": 0.25, "origins": ["2024-01-10", "2024-01-31"], "models": {"cure_table": JUDGED, "always_no": JUDGED}}}},
-    "forecast": {"as_of": "2024-03-31", "booked_in_quarter": 7090.0, "notes": ["The model says 7,090."], "wape": {"month": {"total": 0.06}}, "weeks": 23,
-                 "coverage": {"80": 0.826}, "record": RECORD, "origins": 6, "origins_by_period": {"month": 6}, "methods": {"model": {"month": {"total": 0.12}}},
-                 "baselines": {"last_period": {"month": {"total": 0.36}}}, "forecast": {"month": {"total": {"mean": 7090.0}}}},
+    "backtest": {
+        "chosen": "cure_table",
+        "why": "It is the simplest of the best.",
+        "horizons": {
+            "quarter_end": {
+                "n": 16,
+                "base_rate": 0.25,
+                "origins": ["2024-01-10", "2024-01-31"],
+                "models": {"cure_table": JUDGED, "always_no": JUDGED},
+            }
+        },
+    },
+    "forecast": {
+        "as_of": "2024-03-31",
+        "booked_in_quarter": 7090.0,
+        "notes": ["The model says 7,090."],
+        "wape": {"month": {"total": 0.06}},
+        "weeks": 23,
+        "coverage": {"80": 0.826},
+        "record": RECORD,
+        "origins": 6,
+        "origins_by_period": {"month": 6},
+        "methods": {"model": {"month": {"total": 0.12}}},
+        "baselines": {"last_period": {"month": {"total": 0.36}}},
+        "forecast": {"month": {"total": {"mean": 7090.0}}},
+    },
     "validate": {"is_ready": True, "readiness": {"won deals": 7090}, "suspect_columns": ["account"]},
-    "ingest": {"first_closing": "2024-02-20", "last_day": "2024-03-31", "deals": 7090, "quality": {"deals": 98.6}, "mended_rows": {"product": 632}, "left_rows": {"sector": 1}},
+    "ingest": {
+        "first_closing": "2024-02-20",
+        "last_day": "2024-03-31",
+        "deals": 7090,
+        "quality": {"deals": 98.6},
+        "mended_rows": {"product": 632},
+        "left_rows": {"sector": 1},
+    },
     "publish": {"as_of": "2024-03-31", "expected_value": 7090.0},
-    "models": {"versions": [{"version": 2, "status": "champion", "model": "cure_table", "as_of": "2024-03-31", "skill": 0.25, "decision": "Version 2 is promoted."},
-                            {"version": 1, "status": "former", "model": "phase_table", "as_of": "2024-02-29", "skill": 0.2, "decision": "Version 1 was first."}]}}
+    "models": {
+        "versions": [
+            {
+                "version": 2,
+                "status": "champion",
+                "model": "cure_table",
+                "as_of": "2024-03-31",
+                "skill": 0.25,
+                "decision": "Version 2 is promoted.",
+            },
+            {
+                "version": 1,
+                "status": "former",
+                "model": "phase_table",
+                "as_of": "2024-02-29",
+                "skill": 0.2,
+                "decision": "Version 1 was first.",
+            },
+        ]
+    },
+}
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #982c38ba
 def make_project(folder):
     "Write a small project as the pipeline leaves it."
-    for name, frame in {"deals": DEALS, "scores": _scores(), "reasons": _reasons(), "backtest": _backtest(), "forecast": _forecast(),
-                        "snapshots": pd.DataFrame({"as_of": DAY, "opportunity_id": OPEN, "age_days": 59})}.items():
+    for name, frame in {
+        "deals": DEALS,
+        "scores": _scores(),
+        "reasons": _reasons(),
+        "backtest": _backtest(),
+        "forecast": _forecast(),
+        "snapshots": pd.DataFrame({"as_of": DAY, "opportunity_id": OPEN, "age_days": 59}),
+    }.items():
         write_parquet(frame, folder / "artifacts" / f"{name}.parquet")
     for name, content in METRICS.items():
         write_json(content, folder / "reports" / "metrics" / f"{name}.json")
-    bins = pd.DataFrame({"horizon": ["30", "quarter_end"], "model": "cure_table", "bin_mean": 0.3, "observed": 0.25, "low": 0.1, "high": 0.4, "n": 8})
+    bins = pd.DataFrame(
+        {
+            "horizon": ["30", "quarter_end"],
+            "model": "cure_table",
+            "bin_mean": 0.3,
+            "observed": 0.25,
+            "low": 0.1,
+            "high": 0.4,
+            "n": 8,
+        }
+    )
     write_csv(bins, folder / "reports" / "metrics" / "model_card_calibration.csv")
     (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
     publish(folder)
     return folder
 
-
+# %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #425cc255
 def publish(folder, version=2):
     "Put what stands in a small project into use as a bundle."
     with chdir(folder):
-        paths = [path for place in ("artifacts", "reports") for path in sorted(Path(place).rglob("*.*")) if path.is_file() and "bundle" not in path.parts]
-        write_bundle("artifacts/bundle", paths, InUse("acme", version, "cure_table", "ab" * 32, "2024-03-31"), DAY, yaml.safe_load(PARAMS))
+        paths = [
+            path
+            for place in ("artifacts", "reports")
+            for path in sorted(Path(place).rglob("*.*"))
+            if path.is_file() and "bundle" not in path.parts
+        ]
+        write_bundle(
+            "artifacts/bundle",
+            paths,
+            InUse("acme", version, "cure_table", "ab" * 32, "2024-03-31"),
+            DAY,
+            yaml.safe_load(PARAMS),
+        )
     return switch(folder)
 
 
-NORTH, MAX = Viewer("Nora", "viewer", "regional_office", "North"), Viewer("Max", "manager", "manager", "Max")
-READERS = {"deals": read_viewed_deals, "scores": read_scores, "reasons": read_reasons, "snapshots": read_snapshots, "forecast": read_forecast,
-           "backtest": lambda folder, viewer: read_backtest(folder, viewer, ["cure_table", "always_no"])}
+NORTH = Viewer("Nora", "viewer", "regional_office", "North")
+MAX = Viewer("Max", "manager", "manager", "Max")
+READERS = {
+    "deals": read_viewed_deals,
+    "scores": read_scores,
+    "reasons": read_reasons,
+    "snapshots": read_snapshots,
+    "forecast": read_forecast,
+    "backtest": lambda folder, viewer: read_backtest(folder, viewer, ["cure_table", "always_no"]),
+}
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +359,23 @@ def _said(frame):
 @pytest.mark.parametrize("name", READERS)
 def test_no_reader_lets_out_a_row_of_others(project, name, viewer):
     text = _said(READERS[name](project, viewer))
-    others = ["S1", "S2", "S3", "S4", "Sara", "Sven", "Sue", "South", "7777", "7000", "4444", "2333", "1010.0", "all", *(["N4", "Mia"] if viewer is MAX else [])]
+    others = [
+        "S1",
+        "S2",
+        "S3",
+        "S4",
+        "Sara",
+        "Sven",
+        "Sue",
+        "South",
+        "7777",
+        "7000",
+        "4444",
+        "2333",
+        "1010.0",
+        "all",
+        *(["N4", "Mia"] if viewer is MAX else []),
+    ]
     assert [word for word in others if word in text] == [] and len(text.splitlines()) > 1
 
 
@@ -160,11 +388,15 @@ def test_no_figure_of_the_whole_company_reaches_a_limited_viewer(project, name, 
 
 def test_a_new_figure_is_hidden_until_it_is_named(project):
     write_json({"total": 7090.0}, project / "reports" / "metrics" / "explore.json")
-    assert read_stage_metrics(project, NORTH, "explore") == {} and read_stage_metrics(project, LOCAL, "explore") == {"total": 7090.0}
+    assert read_stage_metrics(project, NORTH, "explore") == {} and read_stage_metrics(project, LOCAL, "explore") == {
+        "total": 7090.0
+    }
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #e2420831
 def test_who_is_not_limited_sees_everything(project):
-    assert len(read_viewed_deals(project, LOCAL)) == 8 and read_scores(project, LOCAL)["opportunity_id"].tolist() == OPEN
+    assert (
+        len(read_viewed_deals(project, LOCAL)) == 8 and read_scores(project, LOCAL)["opportunity_id"].tolist() == OPEN
+    )
     assert len(read_forecast(project, LOCAL)) == 30 and "notes" in read_stage_metrics(project, LOCAL, "forecast")
     assert read_snapshots(project, LOCAL, ["age_days"]).columns.tolist() == ["as_of", "opportunity_id", "age_days"]
     assert read_backtest(project, LOCAL, ["cure_table"])["model"].unique().tolist() == ["cure_table"]
@@ -183,8 +415,17 @@ def test_half_a_limit_shows_nothing(project):
         assert "notes" not in read_stage_metrics(project, viewer, "forecast")
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #b34cf73e
-@pytest.mark.parametrize(("name", "stage"), [("deals", "ingest"), ("scores", "publish"), ("reasons", "explain"), ("snapshots", "features"),
-                                             ("forecast", "forecast"), ("backtest", "backtest")])
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("deals", "ingest"),
+        ("scores", "publish"),
+        ("reasons", "explain"),
+        ("snapshots", "features"),
+        ("forecast", "forecast"),
+        ("backtest", "backtest"),
+    ],
+)
 def test_a_missing_half_written_or_foreign_table_is_a_sentence(tmp_path, name, stage):
     path = make_project(tmp_path) / "artifacts" / f"{name}.parquet"
     whole = path.read_bytes()

@@ -26,9 +26,16 @@ import pytest
 from ...access.users import Viewer
 from ...base.files import write_json
 from ...registry.bundles import open_bundle
-from .test_browser_pipeline import find_violations
 from .test_artifacts import make_project
-from ..support.browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
+from .test_browser_pipeline import find_violations
+from crm_lib.tests.support.browsing import (
+    log_in,
+    needs_chromium,
+    open_browser,
+    open_dashboard,
+    open_page,
+    serve_dashboards,
+)
 
 pytestmark = needs_chromium
 

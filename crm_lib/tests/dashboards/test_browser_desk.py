@@ -20,10 +20,19 @@ from playwright.sync_api import expect
 from ...access.users import Viewer
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import make_project, small_crm
-from ..support.browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
+from crm_lib.tests.support.browsing import (
+    log_in,
+    needs_chromium,
+    open_browser,
+    open_dashboard,
+    open_page,
+    serve_dashboards,
+)
 
 pytestmark = [pytest.mark.slow, needs_chromium]
-BOSS, PASSWORD, STRANGE = "boss", "long enough for all", "<script>alert(1)</script>"
+BOSS = "boss"
+PASSWORD = "long enough for all"
+STRANGE = "<script>alert(1)</script>"
 
 # %% ../../../nbs/tests/dashboards/test_browser_desk.ipynb #e8e00be8
 def _office() -> str:
@@ -57,7 +66,11 @@ def _chance(page) -> str:
 
 def _grave(page) -> list[str]:
     found = Axe().run(page).response["violations"]
-    return [f"{broken['id']}: {broken['nodes'][0]['html'][:200]}" for broken in found if broken["impact"] in ("serious", "critical")]
+    return [
+        f"{broken['id']}: {broken['nodes'][0]['html'][:200]}"
+        for broken in found
+        if broken["impact"] in ("serious", "critical")
+    ]
 
 # %% ../../../nbs/tests/dashboards/test_browser_desk.ipynb #02a24fc1
 @pytest.fixture(scope="module")
@@ -114,7 +127,9 @@ def test_a_file_comes_back_scored_with_its_refused_row(desk):
     page, _ = desk
     frame = their_export(5)
     frame.loc[1, "sales_agent"] = "{{ 7 * 6 }}<img src=x onerror=alert(2)>"
-    page.get_by_label("A CSV of opportunities").set_input_files({"name": "open.csv", "mimeType": "text/csv", "buffer": frame.to_csv(index=False).encode()})
+    page.get_by_label("A CSV of opportunities").set_input_files(
+        {"name": "open.csv", "mimeType": "text/csv", "buffer": frame.to_csv(index=False).encode()}
+    )
     page.get_by_text("open.csv: 4 rows scored, 1 row refused.").wait_for()
     page.get_by_text("{{ 7 * 6 }}<img src=x onerror=alert(2)> is no agent").wait_for()
     files = []
@@ -127,7 +142,9 @@ def test_a_file_comes_back_scored_with_its_refused_row(desk):
 
 def test_a_file_of_nonsense_gets_a_sentence(desk):
     page, _ = desk
-    page.get_by_label("A CSV of opportunities").set_input_files({"name": "photo.csv", "mimeType": "text/csv", "buffer": b"\x00\x01\x02"})
+    page.get_by_label("A CSV of opportunities").set_input_files(
+        {"name": "photo.csv", "mimeType": "text/csv", "buffer": b"\x00\x01\x02"}
+    )
     page.get_by_text("the file holds bytes that no text has").wait_for()
 
 
@@ -146,7 +163,9 @@ def test_a_limited_role_sees_its_rows_on_a_narrow_dark_screen(served, browser):
         expect(page.get_by_label("Agent", exact=True)).to_be_enabled()
         agents = set(page.get_by_label("Agent", exact=True).locator("option").all_inner_texts()) - {"Choose ..."}
         assert agents == set(deals.loc[deals["regional_office"] == _office(), "sales_agent"])
-        foreign = deals[(deals["stage"] == "engaging") & (deals["regional_office"] != _office())]["opportunity_id"].iloc[-1]
+        foreign = deals[(deals["stage"] == "engaging") & (deals["regional_office"] != _office())][
+            "opportunity_id"
+        ].iloc[-1]
         page.get_by_label("Find by number, account, product or agent").fill(foreign)
         page.get_by_text("No open opportunity holds these words").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -12,7 +12,14 @@ import pytest
 
 from ...access.users import Viewer
 from .test_artifacts import DEALS, make_project
-from ..support.browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
+from crm_lib.tests.support.browsing import (
+    log_in,
+    needs_chromium,
+    open_browser,
+    open_dashboard,
+    open_page,
+    serve_dashboards,
+)
 
 pytestmark = needs_chromium
 
@@ -24,7 +31,9 @@ WORD = "a long enough word"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     project = make_project(tmp_path_factory.mktemp("project"))
-    with serve_dashboards(project, [(Viewer(NASTY, "admin"), WORD), (Viewer("Nora", "viewer", "regional_office", "North"), WORD)]) as running:
+    with serve_dashboards(
+        project, [(Viewer(NASTY, "admin"), WORD), (Viewer("Nora", "viewer", "regional_office", "North"), WORD)]
+    ) as running:
         yield running
 
 
@@ -41,12 +50,16 @@ def opened(page, served, name, file):
 
 
 def wait_for_deals(page, wanted):
-    page.wait_for_function("""wanted => [...document.querySelectorAll('table')].filter(one => one.caption.innerText == 'Open deals')
-        .some(one => [...one.querySelectorAll('tbody tr td:first-child')].map(cell => cell.innerText.trim()).join() == wanted)""", arg=",".join(wanted))
+    page.wait_for_function(
+        """wanted => [...document.querySelectorAll('table')].filter(one => one.caption.innerText == 'Open deals')
+        .some(one => [...one.querySelectorAll('tbody tr td:first-child')].map(cell => cell.innerText.trim()).join() == wanted)""",
+        arg=",".join(wanted),
+    )
 
 
 def find_violations(page):
     from axe_playwright_python.sync_playwright import Axe
+
     page.get_by_text("Being drawn.").first.wait_for(state="detached")
     found = Axe().run(page).response["violations"]
     return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]
@@ -70,7 +83,11 @@ def test_a_manager_filters_sorts_opens_and_downloads(served, browser):
         with page.expect_download() as file:
             page.get_by_role("button", name="Download these rows as CSV").click()
         text = file.value.path().read_text(encoding="utf-8-sig").splitlines()
-        assert file.value.suggested_filename == "open_deals.csv" and [line.split(",")[0] for line in text] == ["opportunity_id", "S4", "S1"]
+        assert file.value.suggested_filename == "open_deals.csv" and [line.split(",")[0] for line in text] == [
+            "opportunity_id",
+            "S4",
+            "S1",
+        ]
         page.get_by_role("button", name="S4").focus()
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Deal S4").wait_for()
@@ -88,8 +105,14 @@ def test_a_limited_viewer_sees_only_the_own_rows(served, browser):
     with open_page(browser, 1280) as (page, seen):
         opened(page, served, "Nora", "pipeline.ipynb")
         wait_for_deals(page, ["N1", "N4"])
-        others = DEALS.loc[DEALS["regional_office"] == "South", ["opportunity_id", "sales_agent", "regional_office"]].stack().unique()
-        said = page.evaluate("document.body.innerText + [...document.images].map(one => one.alt) + [...document.querySelectorAll('option')].map(one => one.value)")
+        others = (
+            DEALS.loc[DEALS["regional_office"] == "South", ["opportunity_id", "sales_agent", "regional_office"]]
+            .stack()
+            .unique()
+        )
+        said = page.evaluate(
+            "document.body.innerText + [...document.images].map(one => one.alt) + [...document.querySelectorAll('option')].map(one => one.value)"
+        )
         assert [word for word in others if word in said] == [] and "Nils" in said
         assert_quiet(seen)
 

@@ -25,14 +25,54 @@ import pytest
 from matplotlib.figure import Figure
 
 from ...base.config import CrmError
-from ...dashboards.components import (Bar, Column, Field, Tile, bars, build_or_say, card, cell_texts, chip, download, facts, filled_columns, filters, holds_words, later,
-                           note, page, panel, picture, search_texts, sentences, side_by_side, sort_frame, stack, table, tiles, upload)
+from crm_lib.dashboards.components import (
+    Bar,
+    Column,
+    Field,
+    Tile,
+    bars,
+    build_or_say,
+    card,
+    cell_texts,
+    chip,
+    download,
+    facts,
+    filled_columns,
+    filters,
+    holds_words,
+    later,
+    note,
+    page,
+    panel,
+    picture,
+    search_texts,
+    sentences,
+    side_by_side,
+    sort_frame,
+    stack,
+    table,
+    tiles,
+    upload,
+)
 
 # %% ../../../nbs/tests/dashboards/test_components.ipynb #2fc4ca6a
 NASTY = "{{ 7 * 7 }}<img src=x onerror=alert(1)>"
-ROWS = pd.DataFrame({"id": list("abc"), "name": [NASTY, None, "Bo"], "won": [1234567.4, np.nan, -3.0], "share": [0.126, 1.0, np.nan],
-                     "day": pd.to_datetime(["2017-12-31", None, "2018-01-02"])})
-COLUMNS = [Column("id", "Deal"), Column("name", "Name", "long"), Column("won", "Won", "money"), Column("share", "Share", "percent"), Column("day", "Day", "date")]
+ROWS = pd.DataFrame(
+    {
+        "id": list("abc"),
+        "name": [NASTY, None, "Bo"],
+        "won": [1234567.4, np.nan, -3.0],
+        "share": [0.126, 1.0, np.nan],
+        "day": pd.to_datetime(["2017-12-31", None, "2018-01-02"]),
+    }
+)
+COLUMNS = [
+    Column("id", "Deal"),
+    Column("name", "Name", "long"),
+    Column("won", "Won", "money"),
+    Column("share", "Share", "percent"),
+    Column("day", "Day", "date"),
+]
 
 
 def shown_of(part):
@@ -40,27 +80,65 @@ def shown_of(part):
 
 # %% ../../../nbs/tests/dashboards/test_components.ipynb #13bb358e
 def test_no_word_of_the_crm_reaches_a_template():
-    parts = [note(NASTY), chip(NASTY), sentences([NASTY]), tiles([Tile(NASTY, NASTY)]), bars([Bar(NASTY, 1, NASTY)]), facts({NASTY: NASTY}), card(NASTY, [], NASTY),
-             table(ROWS, COLUMNS, NASTY), filters([Field("a", NASTY, (NASTY,))], print), download(NASTY, "a.csv", bytes), upload(NASTY, print), panel([]),
-             page(NASTY, NASTY, [], NASTY)]
+    parts = [
+        note(NASTY),
+        chip(NASTY),
+        sentences([NASTY]),
+        tiles([Tile(NASTY, NASTY)]),
+        bars([Bar(NASTY, 1, NASTY)]),
+        facts({NASTY: NASTY}),
+        card(NASTY, [], NASTY),
+        table(ROWS, COLUMNS, NASTY),
+        filters([Field("a", NASTY, (NASTY,))], print),
+        download(NASTY, "a.csv", bytes),
+        upload(NASTY, print),
+        panel([]),
+        page(NASTY, NASTY, [], NASTY),
+    ]
     assert [type(part).__name__ for part in parts if "7 * 7" in part.template or "onerror" in part.template] == []
 
 
 def test_cells_are_written_for_people():
-    assert cell_texts(ROWS["won"], "money") == ["1,234,567", "–", "\u22123"] and cell_texts(ROWS["share"], "percent") == ["13\u00a0%", "100\u00a0%", "–"]
-    assert cell_texts(ROWS["day"], "date") == ["2017-12-31", "–", "2018-01-02"] and cell_texts(ROWS["name"], "text") == [NASTY, "–", "Bo"]
-    assert cell_texts(pd.Series([0.256]), "ratio") == ["0.26"] and cell_texts(pd.Series([None, 3]), "number") == ["–", "3"]
+    assert cell_texts(ROWS["won"], "money") == ["1,234,567", "–", "\u22123"] and cell_texts(
+        ROWS["share"], "percent"
+    ) == ["13\u00a0%", "100\u00a0%", "–"]
+    assert cell_texts(ROWS["day"], "date") == ["2017-12-31", "–", "2018-01-02"] and cell_texts(
+        ROWS["name"], "text"
+    ) == [NASTY, "–", "Bo"]
+    assert cell_texts(pd.Series([0.256]), "ratio") == ["0.26"] and cell_texts(pd.Series([None, 3]), "number") == [
+        "–",
+        "3",
+    ]
 
 # %% ../../../nbs/tests/dashboards/test_components.ipynb #e7628647
 def test_sorting_keeps_missing_values_last_and_ties_in_order():
-    assert sort_frame(ROWS, "won", True)["id"].tolist() == ["a", "c", "b"] and sort_frame(ROWS, "won")["id"].tolist() == ["c", "a", "b"]
+    assert sort_frame(ROWS, "won", True)["id"].tolist() == ["a", "c", "b"] and sort_frame(ROWS, "won")[
+        "id"
+    ].tolist() == ["c", "a", "b"]
     assert sort_frame(ROWS, "nothing") is ROWS
 
 
 def test_a_search_knows_parts_of_words_without_accents_case_or_signs():
-    shelf = pd.DataFrame({"id": ["A-1", "B-2", "C-3"], "account": ["Café Müller & Söhne", "O\u2019Neil Group", None], "agent": ["Ada Abel", "Łuk Brun", "Ada Abel"]})
+    shelf = pd.DataFrame(
+        {
+            "id": ["A-1", "B-2", "C-3"],
+            "account": ["Café Müller & Söhne", "O\u2019Neil Group", None],
+            "agent": ["Ada Abel", "Łuk Brun", "Ada Abel"],
+        }
+    )
     texts = search_texts(shelf, ["id", "account", "agent"])
-    asked = {"mull": [0], "CAFE ada": [0], "söhne-": [0], "o'neil": [1], "abel ada": [0, 2], "c-3": [2], "mullerada": [], "?!": [], "": [0, 1, 2], "nan none": []}
+    asked = {
+        "mull": [0],
+        "CAFE ada": [0],
+        "söhne-": [0],
+        "o'neil": [1],
+        "abel ada": [0, 2],
+        "c-3": [2],
+        "mullerada": [],
+        "?!": [],
+        "": [0, 1, 2],
+        "nan none": [],
+    }
     assert {words: np.flatnonzero(holds_words(texts, words)).tolist() for words in asked} == asked
     assert not holds_words(search_texts(shelf.iloc[:0], ["id"]), "a").any()
 
@@ -69,7 +147,7 @@ def test_columns_without_a_value_are_left_out_but_not_for_want_of_rows():
     named = [Column("id", "Deal"), Column("name", "Name")]
     assert filled_columns(ROWS.assign(name=None), named) == named[:1] and filled_columns(ROWS.iloc[:0], named) == named
 
-
+# %% ../../../nbs/tests/dashboards/test_components.ipynb #1789540e
 def test_a_table_sorts_pages_and_opens():
     opened = []
     part = table(ROWS, COLUMNS, "Deals", "id", opened.append, size=2)
@@ -100,6 +178,7 @@ def test_an_error_of_an_answer_is_a_sentence_that_the_next_answer_clears():
     def refuse(key):
         if key == "a":
             raise CrmError("The deal a is gone.")
+
     part = table(ROWS, COLUMNS, "Deals", "id", refuse)
     part.vue_open_row("a")
     assert part.error == "The deal a is gone."
@@ -109,7 +188,9 @@ def test_an_error_of_an_answer_is_a_sentence_that_the_next_answer_clears():
 # %% ../../../nbs/tests/dashboards/test_components.ipynb #7fde41a9
 def test_filters_give_all_their_values_at_once():
     asked = []
-    part = filters([Field("text", "Search"), Field("region", "Region", ("North", "South"))], asked.append, {"text": "x"})
+    part = filters(
+        [Field("text", "Search"), Field("region", "Region", ("North", "South"))], asked.append, {"text": "x"}
+    )
     part.vue_set_value(["region", "North"])
     part.vue_set_value(["unknown", "1"])
     part.vue_clear_values()
@@ -121,7 +202,8 @@ def test_filters_give_all_their_values_at_once():
 
 
 def test_a_file_is_made_on_the_click_and_its_error_is_a_sentence(monkeypatch):
-    part, sent = download("Get", "a.csv", lambda: b"a,b"), []
+    part = download("Get", "a.csv", lambda: b"a,b")
+    sent = []
     monkeypatch.setattr(part, "send", lambda content, buffers=None: sent.append(content))
     part.vue_fetch_file()
     assert sent == [{"method": "save", "args": ["a.csv", "text/csv;charset=utf-8", base64.b64encode(b"a,b").decode()]}]
@@ -139,11 +221,15 @@ def test_an_uploaded_file_arrives_whole_and_a_large_one_is_refused():
 
 # %% ../../../nbs/tests/dashboards/test_components.ipynb #89f2baf4
 def test_figures_bars_and_facts_can_be_changed():
-    part, lengths, known = tiles([]), bars([]), facts({})
+    part = tiles([])
+    lengths = bars([])
+    known = facts({})
     part.show([Tile("Won", "1", "USD", "more")])
     lengths.show([Bar("a", 2, "2"), Bar("b", np.nan, "–"), Bar("c", -1, "–"), Bar("d", 1, "1")])
     known.show({"Product": 3})
-    assert part.items == [{"label": "Won", "value": "1", "unit": "USD", "remark": "more"}] and known.items == [["Product", "3"]]
+    assert part.items == [{"label": "Won", "value": "1", "unit": "USD", "remark": "more"}] and known.items == [
+        ["Product", "3"]
+    ]
     assert [row["width"] for row in lengths.rows] == ["100.0%", "0.0%", "0.0%", "50.0%"]
 
 
@@ -163,12 +249,17 @@ def test_a_panel_opens_under_a_heading_and_a_page_holds_its_parts():
     assert box.is_open and box.heading == "Deal a" and box.children == [inner]
     board = page("Pipeline", "What?", [stack([inner]), side_by_side([inner], 300)], "Ada")
     board.night = True
-    assert board.who == "Ada" and board.children[1].grid == "repeat(auto-fit, minmax(min(100%, 300px), 1fr))" and board.links[0] == ["Pipeline", "pipeline.ipynb"]
+    assert (
+        board.who == "Ada"
+        and board.children[1].grid == "repeat(auto-fit, minmax(min(100%, 300px), 1fr))"
+        and board.links[0] == ["Pipeline", "pipeline.ipynb"]
+    )
 
 
 def test_what_cannot_be_built_is_a_sentence_now_or_later():
     def fail():
         raise CrmError("It is missing.")
+
     assert build_or_say(fail).text == "It is missing." and build_or_say(note, "y").text == "y"
     assert later(fail).children[0].kind == "error"
 
@@ -179,4 +270,5 @@ def test_what_cannot_be_built_is_a_sentence_now_or_later():
         drawn = place.children[0]
         place.vue_begin()
         return before, drawn.text, place.children[0] is drawn
+
     assert asyncio.run(in_a_kernel()) == ("Being drawn.", "drawn", True)

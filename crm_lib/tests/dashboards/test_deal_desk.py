@@ -30,7 +30,18 @@ import pytest
 
 from ...access.users import Viewer
 from ...dashboards import deal_desk as deal_desk_module
-from ...dashboards.deal_desk import answer_facts, answer_tiles, build_desk, deal_desk, find_rows, lay_steps, list_answerable, read_entry, say_curve, warm_up
+from crm_lib.dashboards.deal_desk import (
+    answer_facts,
+    answer_tiles,
+    build_desk,
+    deal_desk,
+    find_rows,
+    lay_steps,
+    list_answerable,
+    read_entry,
+    say_curve,
+    warm_up,
+)
 from ...scoring.what_if import CHANGE_KINDS, pick, score_one
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import asked, lacking, make_project
@@ -47,7 +58,9 @@ def young(context):
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #41a45e86
 def test_the_first_open_deal_is_shown_at_once(built):
     _, desk, _ = built
-    assert desk.key == young(desk.context) and desk.answer is not None and "as it stands in the CRM" in desk.heading.text
+    assert (
+        desk.key == young(desk.context) and desk.answer is not None and "as it stands in the CRM" in desk.heading.text
+    )
     assert [item["label"] for item in desk.tiles.items] == ["Won by quarter end", "Won within a year", "Expected value"]
     assert desk.curve.won and desk.reasons.rows[0]["label"] == "The usual deal" and desk.said.text
 
@@ -71,7 +84,9 @@ def test_an_entered_value_moves_what_is_expected(built):
 def test_what_cannot_be_used_is_said_beside_its_field_and_no_old_answer_stays(built):
     _, desk, _ = built
     desk.form.vue_set_value(["value", "much"])
-    assert list(desk.form.errors) == ["value"] and desk.answer is None and desk.tiles.items == [] and desk.curve.won == ""
+    assert (
+        list(desk.form.errors) == ["value"] and desk.answer is None and desk.tiles.items == [] and desk.curve.won == ""
+    )
     assert desk.hint.text.startswith("Mend the marked field")
     desk.form.vue_set_value(["value", ""])
     assert desk.form.errors == {} and desk.answer is not None
@@ -102,27 +117,39 @@ def test_words_find_open_deals(built):
     _, desk, _ = built
     row = desk.open.iloc[3]
     desk.search.vue_set_value(["words", f"{row['sales_agent'].split()[0].upper()} {row['product'].split()[0]}"])
-    assert row["opportunity_id"] in desk.found.ordered["opportunity_id"].tolist() and len(desk.found.ordered) < len(desk.open)
+    assert row["opportunity_id"] in desk.found.ordered["opportunity_id"].tolist() and len(desk.found.ordered) < len(
+        desk.open
+    )
     desk.found.vue_open_row(row["opportunity_id"])
     assert desk.key == row["opportunity_id"]
-    assert find_rows(desk.open, "zebra").empty and find_rows(desk.open.assign(account="Café Zoé"), "zoe").shape[0] == len(desk.open)
+    assert find_rows(desk.open, "zebra").empty and find_rows(desk.open.assign(account="Café Zoé"), "zoe").shape[
+        0
+    ] == len(desk.open)
 
 
 def test_the_owner_of_a_deal_stays_and_is_chosen_for_a_new_one(built):
     _, desk, _ = built
-    owner, other = desk.answer.opportunity.sales_agent, next(name for name in desk.context.mine["sales_agent"].unique() if name != desk.form.values["sales_agent"])
+    owner = desk.answer.opportunity.sales_agent
+    other = next(name for name in desk.context.mine["sales_agent"].unique() if name != desk.form.values["sales_agent"])
     assert desk.form.fields[0]["choices"] == [owner] and desk.form.fields[0]["fixed"]
     desk.form.vue_set_value(["sales_agent", other])
     assert desk.answer.opportunity.sales_agent == owner and desk.form.values["sales_agent"] == owner
     desk.start_new()
-    assert set(desk.form.fields[0]["choices"]) == set(desk.context.mine["sales_agent"]) and not desk.form.fields[0]["fixed"]
+    assert (
+        set(desk.form.fields[0]["choices"]) == set(desk.context.mine["sales_agent"])
+        and not desk.form.fields[0]["fixed"]
+    )
 
-
+# %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #8dd70083
 @pytest.mark.parametrize("gone", [("product",), ("team",), ("product", "team", "price")], ids=" ".join)
 def test_a_company_that_lacks_columns_has_a_desk_that_scores(gone):
     _, desk, board = build_desk(lacking(*gone)[0])
     assert desk.answer is not None and desk.tiles.items and desk.form.errors == {} and desk.said.text
-    assert ("product" in [field["key"] for field in desk.form.fields]) == ("Product" in [column["heading"] for column in desk.found.columns]) == ("product" not in gone)
+    assert (
+        ("product" in [field["key"] for field in desk.form.fields])
+        == ("Product" in [column["heading"] for column in desk.found.columns])
+        == ("product" not in gone)
+    )
     desk.start_new()
     desk.form.vue_set_value(["sales_agent", desk.form.fields[0]["choices"][0]])
     if "product" not in gone:
@@ -147,7 +174,8 @@ def test_pictures_are_said_in_words_too(built):
 
 def test_steps_begin_where_the_one_before_ended_and_the_rest_is_one_step(built):
     answer = score_one(asked(), pick(asked(), young(asked())))
-    whole, short = lay_steps(answer), lay_steps(answer, 2)
+    whole = lay_steps(answer)
+    short = lay_steps(answer, 2)
     assert len(whole) == len(answer.reasons) + 2 and len(short) == 5 and short[3]["label"].endswith("other reasons")
     assert {row["tone"] for row in whole} <= {"end", "for", "against"} and whole[-1]["label"] == "This deal"
     assert all(0 <= float(row["left"][:-1]) <= 96.1 for row in whole)
@@ -155,7 +183,9 @@ def test_steps_begin_where_the_one_before_ended_and_the_rest_is_one_step(built):
 
 def test_small_and_large_chances_are_not_called_nothing_or_certain(built):
     answer = built[1].answer
-    never = replace(answer, p_ever=0.0001, expected_close=pd.NaT, probabilities={**answer.probabilities, "quarter_end": 0.995})
+    never = replace(
+        answer, p_ever=0.0001, expected_close=pd.NaT, probabilities={**answer.probabilities, "quarter_end": 0.995}
+    )
     assert answer_tiles(never)[0].value == "above 99%" and answer_tiles(never)[1].value == "below 1%"
     assert answer_facts(never, asked().settings.grid.calendar)["Expected close"] == "not in sight"
 
@@ -176,6 +206,7 @@ def test_in_a_kernel_the_answer_comes_before_the_other_choices(built):
         desk.choose(desk.open["opportunity_id"].iloc[2])
         await asyncio.sleep(0.2)
         return early, desk.said.text
+
     early, late = asyncio.run(change())
     assert early == "Scoring the other choices ..." and late != early
 
@@ -183,7 +214,9 @@ def test_in_a_kernel_the_answer_comes_before_the_other_choices(built):
 def test_an_upload_is_scored_shown_and_handed_back(built):
     _, _, board = built
     frame = their_export(4).assign(sales_agent=["<script>alert(1)</script>", *their_export(4)["sales_agent"].iloc[1:]])
-    board.field.vue_take_file({"name": "open.csv", "content": base64.b64encode(frame.to_csv(index=False).encode()).decode()})
+    board.field.vue_take_file(
+        {"name": "open.csv", "content": base64.b64encode(frame.to_csv(index=False).encode()).decode()}
+    )
     assert board.field.said == "open.csv: 3 rows scored, 1 row refused." and board.field.progress == -1
     shown, scores, _, refusals, refused = board.box.children[1:]
     assert shown.total == 3 and refusals.total == 1
@@ -193,7 +226,11 @@ def test_an_upload_is_scored_shown_and_handed_back(built):
 def test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go(built):
     _, _, board = built
     board.field.vue_take_file({"name": "photo.csv", "content": "AAEC"})
-    assert "holds bytes that no text has" in board.field.error and board.box.children == [board.field] and board.field.progress == -1
+    assert (
+        "holds bytes that no text has" in board.field.error
+        and board.box.children == [board.field]
+        and board.field.progress == -1
+    )
     board.take("lost.csv", their_export(2).assign(deal_stage="Lost").to_csv(index=False).encode())
     assert board.field.said == "lost.csv: 0 rows scored, 2 rows refused."
     board.take("open.csv", their_export(2).to_csv(index=False).encode())
@@ -202,14 +239,18 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go(built):
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #ae0d2697
 def test_a_limited_viewer_is_offered_own_names_only(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    place, deals = make_project(tmp_path), asked().deals
+    place = make_project(tmp_path)
+    deals = asked().deals
     office = deals["regional_office"].iloc[0]
     made = deal_desk(Viewer("<b>Ann</b>", "viewer", "regional_office", office), place)
     parts = made.children[0].children[0].children
     asked_for, form = parts[0].children[0].children
     asked_for.children[-1].vue_begin()
     form = form.children[0]
-    assert set(form.fields[0]["choices"]) == set(deals.loc[deals["regional_office"] == office, "sales_agent"]) and made.who == "<b>Ann</b>"
+    assert (
+        set(form.fields[0]["choices"]) == set(deals.loc[deals["regional_office"] == office, "sales_agent"])
+        and made.who == "<b>Ann</b>"
+    )
     assert "scored by version 7 of acme" in parts[-1].text
 
 
@@ -229,12 +270,14 @@ def test_in_a_kernel_the_page_stands_before_the_deals_are_read(tmp_path, monkeyp
         while getattr(made.children[0].children[0], "text", None) == early:
             await asyncio.sleep(0.01)
         return early, len(made.children[0].children[0].children)
+
     assert asyncio.run(look()) == ("The deals are being read.", 4)
 
 
 def test_warming_up_reads_everything_once_and_a_missing_project_stops_nobody(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    read, real = [], deal_desk_module.read_context
+    read = []
+    real = deal_desk_module.read_context
     monkeypatch.setattr(deal_desk_module, "read_context", lambda *given: read.append(real(*given)) or read[-1])
     warm_up(make_project(tmp_path))
     assert len(read) == 1 and len(read[0].deals) and warm_up(tmp_path / "nowhere") is None and len(read) == 1

@@ -24,8 +24,19 @@ import pytest
 
 from ...access.users import LOCAL, User, Viewer
 from ...base.config import CrmError
-from ...dashboards.gate import (DEFAULTS, GATE, STRICT, Dashboard, Sessions, announce_viewer, draw_page, forget_viewer, list_dashboards, read_settings,
-                          wait_for_viewer)
+from crm_lib.dashboards.gate import (
+    DEFAULTS,
+    GATE,
+    STRICT,
+    Dashboard,
+    Sessions,
+    announce_viewer,
+    draw_page,
+    forget_viewer,
+    list_dashboards,
+    read_settings,
+    wait_for_viewer,
+)
 
 # %% ../../../nbs/tests/dashboards/test_gate.ipynb #c371ea3f
 KERNEL = "0f0e1d2c-0001-4002-8003-00000000000a"
@@ -109,14 +120,20 @@ def test_a_session_ends_with_its_time_and_cannot_come_back(sessions, known, cloc
     assert sessions.find(key) is None
 
 
-@pytest.mark.parametrize("change", [lambda known: known.clear(), lambda known: known.update(Eve=User(EVE, "hash of another")),
-                                    lambda known: known.update(Eve=User(Viewer("Eve", "viewer"), "hash"))])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda known: known.clear(),
+        lambda known: known.update(Eve=User(EVE, "hash of another")),
+        lambda known: known.update(Eve=User(Viewer("Eve", "viewer"), "hash")),
+    ],
+)
 def test_a_session_ends_when_its_account_goes_or_changes(sessions, known, change):
     key = sessions.open(EVE, known["Eve"].stamp)
     change(known)
     assert sessions.find(key) is None
 
-
+# %% ../../../nbs/tests/dashboards/test_gate.ipynb #bf85d8fa
 def test_a_session_of_the_token_has_no_account_and_ends_when_closed(sessions):
     key = sessions.open(LOCAL)
     assert sessions.find(key) is LOCAL
@@ -135,14 +152,28 @@ def test_sessions_that_have_ended_are_forgotten(sessions, clock):
 # %% ../../../nbs/tests/dashboards/test_gate.ipynb #0ff3c4e5
 def test_settings_have_defaults_that_params_yaml_may_change():
     assert read_settings(None) == read_settings({}) == DEFAULTS
-    assert read_settings({"port": 0, "pool_size": 0, "session_hours": 0.5, "https": True, "targets": {"month": 1}})["session_hours"] == 0.5
+    assert (
+        read_settings({"port": 0, "pool_size": 0, "session_hours": 0.5, "https": True, "targets": {"month": 1}})[
+            "session_hours"
+        ]
+        == 0.5
+    )
 
 
-@pytest.mark.parametrize(("section", "words"), [
-    ([], "must map keys"), ({"ports": 1}, "ports is unknown; there is port, "), ({"port": "8866"}, "port: '8866' will not do; give a whole number of 0 or more"),
-    ({"pool_size": -1}, "pool_size: -1 will not do"), ({"most_kernels": 2.5}, "whole number above 0"), ({"most_kernels": True}, "most_kernels: True"),
-    ({"session_hours": 0}, "give a number above 0"), ({"cull_minutes": None}, "cull_minutes: None"), ({"https": "yes"}, "neither true nor false"),
-])
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ([], "must map keys"),
+        ({"ports": 1}, "ports is unknown; there is port, "),
+        ({"port": "8866"}, "port: '8866' will not do; give a whole number of 0 or more"),
+        ({"pool_size": -1}, "pool_size: -1 will not do"),
+        ({"most_kernels": 2.5}, "whole number above 0"),
+        ({"most_kernels": True}, "most_kernels: True"),
+        ({"session_hours": 0}, "give a number above 0"),
+        ({"cull_minutes": None}, "cull_minutes: None"),
+        ({"https": "yes"}, "neither true nor false"),
+    ],
+)
 def test_a_setting_that_will_not_do_is_named(section, words):
     if section == []:
         section = ["x"]
@@ -155,15 +186,27 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 def test_nothing_that_a_page_shows_can_become_code():
     form = {"next": HOSTILE, "xsrf": HOSTILE, "name": HOSTILE}
-    page = draw_page(HOSTILE, HOSTILE, viewer=Viewer(HOSTILE, "viewer", "manager", HOSTILE), form=form, dashboards=[Dashboard(HOSTILE, HOSTILE, HOSTILE)],
-                     link="/", link_text=HOSTILE, bad=True)
+    page = draw_page(
+        HOSTILE,
+        HOSTILE,
+        viewer=Viewer(HOSTILE, "viewer", "manager", HOSTILE),
+        form=form,
+        dashboards=[Dashboard(HOSTILE, HOSTILE, HOSTILE)],
+        link="/",
+        link_text=HOSTILE,
+        bad=True,
+    )
     assert "<script" not in page and "<img" not in page and "\"'" not in page and page.count("&lt;script") > 5
 
 
 def test_a_page_asks_nothing_of_the_network():
     page = draw_page("Sign in", form={"next": "/", "xsrf": "x", "name": ""})
     assert "http" not in page.replace('method="post"', "") and "default-src 'none'" in STRICT
-    assert 'autocomplete="username"' in page and 'autocomplete="current-password"' in page and page.count("<label for=") == 2
+    assert (
+        'autocomplete="username"' in page
+        and 'autocomplete="current-password"' in page
+        and page.count("<label for=") == 2
+    )
 
 
 def test_every_page_names_the_product_and_the_login_what_it_is_for():
@@ -179,11 +222,18 @@ def _write_notebook(path, *cells):
 
 
 def test_a_dashboard_is_introduced_by_its_first_heading_and_the_sentence_after_it(tmp_path):
-    _write_notebook(tmp_path / "a.ipynb", ("code", "# no heading"), ("markdown", ["# Pipeline\n", "\n", "> What will\n", "we win? And\n", "more."]))
+    _write_notebook(
+        tmp_path / "a.ipynb",
+        ("code", "# no heading"),
+        ("markdown", ["# Pipeline\n", "\n", "> What will\n", "we win? And\n", "more."]),
+    )
     _write_notebook(tmp_path / "b.ipynb", ("markdown", "# Desk"), ("markdown", "## Parts"))
     _write_notebook(tmp_path / "model_health.ipynb", ("code", "1"))
     (tmp_path / "torn.ipynb").write_text("{")
     (tmp_path / "x.txt").write_text("")
     assert list_dashboards(tmp_path) == {
-        "a.ipynb": Dashboard("a.ipynb", "Pipeline", "What will we win?"), "b.ipynb": Dashboard("b.ipynb", "Desk", ""),
-        "model_health.ipynb": Dashboard("model_health.ipynb", "Model health", ""), "torn.ipynb": Dashboard("torn.ipynb", "Torn", "")}
+        "a.ipynb": Dashboard("a.ipynb", "Pipeline", "What will we win?"),
+        "b.ipynb": Dashboard("b.ipynb", "Desk", ""),
+        "model_health.ipynb": Dashboard("model_health.ipynb", "Model health", ""),
+        "torn.ipynb": Dashboard("torn.ipynb", "Torn", ""),
+    }

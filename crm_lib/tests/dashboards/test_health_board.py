@@ -18,10 +18,18 @@ import pytest
 from ...access.users import LOCAL
 from ...base.config import CrmError
 from ...base.files import write_parquet
-from ...dashboards.health_board import health_page, pick_horizon, read_versions, say_coverage, say_data, tabulate_record, verdict_tiles
+from crm_lib.dashboards.health_board import (
+    health_page,
+    pick_horizon,
+    read_versions,
+    say_coverage,
+    say_data,
+    tabulate_record,
+    verdict_tiles,
+)
 from ...registry.bundles import open_bundle
-from .test_pipeline_board import find, walk
 from .test_artifacts import JUDGED, METRICS, NORTH, RECORD, make_project
+from .test_pipeline_board import find, walk
 
 # %% ../../../nbs/tests/dashboards/test_health_board.ipynb #f5f391da
 @pytest.fixture(scope="module")
@@ -30,45 +38,75 @@ def project(tmp_path_factory):
 
 # %% ../../../nbs/tests/dashboards/test_health_board.ipynb #321658e7
 def test_the_horizon_is_that_of_the_shown_score_where_it_was_judged():
-    assert pick_horizon(METRICS["backtest"], "quarter_end") == "quarter_end" and pick_horizon(METRICS["backtest"], 90) == "quarter_end"
+    assert (
+        pick_horizon(METRICS["backtest"], "quarter_end") == "quarter_end"
+        and pick_horizon(METRICS["backtest"], 90) == "quarter_end"
+    )
     for broken in ({}, {"chosen": "x", "horizons": {}}, {"horizons": {"30": {}}}):
         with pytest.raises(CrmError, match="names no horizon that was judged"):
             pick_horizon(broken, 30)
 
 
-@pytest.mark.parametrize(("interval", "words"), [([-0.02, -0.01], "Better than the simple table beyond doubt."), ([0.01, 0.02], "Worse than the simple table."),
-                                                 ([-0.01, 0.02], "Not told apart from the simple table."), (None, "The simple table itself.")])
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        ([-0.02, -0.01], "Better than the simple table beyond doubt."),
+        ([0.01, 0.02], "Worse than the simple table."),
+        ([-0.01, 0.02], "Not told apart from the simple table."),
+        (None, "The simple table itself."),
+    ],
+)
 def test_the_verdict_stands_beside_the_simple_table(interval, words):
     part = METRICS["backtest"]["horizons"]["quarter_end"]
-    backtest = {"chosen": "cure_table", "horizons": {"30": {**part, "models": {"cure_table": {**JUDGED, "vs_table": interval}}}}}
+    backtest = {
+        "chosen": "cure_table",
+        "horizons": {"30": {**part, "models": {"cure_table": {**JUDGED, "vs_table": interval}}}},
+    }
     shown = verdict_tiles(backtest, "30")
-    assert shown[0].remark.endswith(words) and shown[2].remark == "Always the likelier answer: 74\u00a0%." and shown[3].remark.startswith("At 2 month ends, for the 30 days")
+    assert (
+        shown[0].remark.endswith(words)
+        and shown[2].remark == "Always the likelier answer: 74\u00a0%."
+        and shown[3].remark.startswith("At 2 month ends, for the 30 days")
+    )
 
 # %% ../../../nbs/tests/dashboards/test_health_board.ipynb #dfde380a
 def test_the_forecasts_record_is_tabulated_beside_simpler_ways():
     table = tabulate_record(METRICS["forecast"])
     assert table[["window", "error", "published", "model", "last_period", "origins"]].to_numpy().tolist() == [
-        ["Next month, to 2024-04-30 (model)", 0.12, 0.06, 0.12, 0.36, 6.0], ["Next quarter, to 2024-06-30 (mean of both)", 0.08, 0.06, 0.12, 0.36, 4.0]]
+        ["Next month, to 2024-04-30 (model)", 0.12, 0.06, 0.12, 0.36, 6.0],
+        ["Next quarter, to 2024-06-30 (mean of both)", 0.08, 0.06, 0.12, 0.36, 4.0],
+    ]
     same = {"record": {name: RECORD["month"] for name in ("month", "quarter")}}
     unjudged = {"record": {"month": {"total": {**RECORD["month"]["total"], "origins": 0, "wape": None, "errors": {}}}}}
     assert len(tabulate_record(same)) == 1 and tabulate_record(unjudged).empty and tabulate_record({}).empty
     assert say_coverage({}) == "No interval can be held against what came yet."
-    assert say_coverage(METRICS["forecast"]) == "Of 23 past windows, 83 % lay inside the interval that should hold 80 %."
+    assert (
+        say_coverage(METRICS["forecast"]) == "Of 23 past windows, 83 % lay inside the interval that should hold 80 %."
+    )
 
 
 def test_findings_about_the_data_are_sentences():
     assert say_data(METRICS["ingest"], METRICS["validate"]) == [
-        "The data can carry a forecast.", "The tables know of 2024-02-20 to 2024-03-31.", "Deals: 99 % of the checks on its values passed.",
-        "In the column product, 632 rows were mended.", "In the column sector, 1 doubtful value was left as found.",
-        "Filled in only when a deal closes, and therefore never used: account."]
+        "The data can carry a forecast.",
+        "The tables know of 2024-02-20 to 2024-03-31.",
+        "Deals: 99 % of the checks on its values passed.",
+        "In the column product, 632 rows were mended.",
+        "In the column sector, 1 doubtful value was left as found.",
+        "Filled in only when a deal closes, and therefore never used: account.",
+    ]
     assert say_data({"mended_rows": {"a": 1}, "left_rows": {"b": 2}}, {"is_ready": False}) == [
-        "The data cannot carry a forecast: the report of the stage validate says why.", "In the column a, 1 row was mended.",
-        "In the column b, 2 doubtful values were left as found."]
+        "The data cannot carry a forecast: the report of the stage validate says why.",
+        "In the column a, 1 row was mended.",
+        "In the column b, 2 doubtful values were left as found.",
+    ]
     assert say_data({}, {}) == []
 
 # %% ../../../nbs/tests/dashboards/test_health_board.ipynb #aecc1a5e
 def test_the_versions_are_those_of_the_bundle_and_no_store_is_asked_or_made(project):
-    assert read_versions(open_bundle(project), LOCAL)["status"].tolist() == ["champion", "former"] and not (project / "mlflow.db").exists()
+    assert (
+        read_versions(open_bundle(project), LOCAL)["status"].tolist() == ["champion", "former"]
+        and not (project / "mlflow.db").exists()
+    )
     assert read_versions(open_bundle(project), NORTH).equals(read_versions(open_bundle(project), LOCAL))
 
 
@@ -76,12 +114,27 @@ def test_the_versions_are_those_of_the_bundle_and_no_store_is_asked_or_made(proj
 def test_the_page_shows_verdict_record_and_versions(project, monkeypatch, viewer):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///somewhere.db")
     page = health_page(project, viewer)
-    said = str([{name: value for name, value in part.get_state().items() if name not in ("template", "day", "night")} for part in walk(page)])
+    said = str(
+        [
+            {name: value for name, value in part.get_state().items() if name not in ("template", "day", "night")}
+            for part in walk(page)
+        ]
+    )
     said = re.sub("IPY_MODEL_[0-9a-f]+", "", said)  # a number drawn for a part may hold any digits
-    assert len(find(page, "_Picture")) == 3 and all(part.day for part in find(page, "_Picture")) and not any(part.kind == "error" for part in find(page, "_Note"))
-    assert "scored by version 2 of acme (cure table, fitted on what was known on 2024-03-31)" in said and said.count("Version 2 is promoted.") == 2 and "No stage compares new deals with those" in said
+    assert (
+        len(find(page, "_Picture")) == 3
+        and all(part.day for part in find(page, "_Picture"))
+        and not any(part.kind == "error" for part in find(page, "_Note"))
+    )
+    assert (
+        "scored by version 2 of acme (cure table, fitted on what was known on 2024-03-31)" in said
+        and said.count("Version 2 is promoted.") == 2
+        and "No stage compares new deals with those" in said
+    )
     hints = [part.heading for part in walk(page) if getattr(part, "hint", "").startswith("Whole company.")]
-    assert len(hints) == (0 if viewer is LOCAL else 4) and ("Skill of the chances, whole company" in said) == (viewer is NORTH)
+    assert len(hints) == (0 if viewer is LOCAL else 4) and ("Skill of the chances, whole company" in said) == (
+        viewer is NORTH
+    )
     assert said.count("Regional office North only.") == (0 if viewer is LOCAL else 2)
     assert viewer is LOCAL or not [word for word in ("S1", "Sara", "South", "7090", "7,090") if word in said]
 
@@ -93,7 +146,11 @@ def test_what_is_missing_is_a_sentence_in_its_place(tmp_path):
     (open_bundle(folder) / "reports" / "metrics" / "forecast.json").unlink()
     (open_bundle(folder) / "reports" / "metrics" / "models.json").unlink()
     said = [part.text for part in find(health_page(folder, LOCAL), "_Note") if part.kind == "error"]
-    assert said == ["reports/metrics/models.json is missing: run `dvc repro models`.", "The backtest holds no forecast of your deals that has come due: there is no record to show.", "reports/metrics/forecast.json is missing: run `dvc repro forecast`.",
-                    "reports/metrics/models.json is missing: run `dvc repro models`."]
+    assert said == [
+        "reports/metrics/models.json is missing: run `dvc repro models`.",
+        "The backtest holds no forecast of your deals that has come due: there is no record to show.",
+        "reports/metrics/forecast.json is missing: run `dvc repro forecast`.",
+        "reports/metrics/models.json is missing: run `dvc repro models`.",
+    ]
     (open_bundle(folder) / "params.yaml").unlink()
     assert "params.yaml is missing" in find(health_page(folder, LOCAL), "_Note")[0].text

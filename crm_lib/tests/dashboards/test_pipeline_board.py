@@ -26,13 +26,38 @@ import pandas as pd
 import pytest
 
 from ...access.users import LOCAL, Viewer
+from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...base.files import write_json, write_parquet
-from ...base.calendar import FiscalCalendar
-from ...dashboards.pipeline_board import (DealPanel, add_prospecting, chance_path, coming_periods, comparable_deals, count_changes, count_grades, count_months, count_stages, deal_facts, deals_csv,
-                                    filter_deals, forecast_sentences, forecast_tiles, tabulate_open, pipeline_page, say_comparables, say_shown,
-                                    won_before)
-from ...dashboards.artifacts import read_backtest, read_viewed_deals, read_forecast, read_stage_metrics, read_reasons, read_scores
+from crm_lib.dashboards.artifacts import (
+    read_backtest,
+    read_forecast,
+    read_reasons,
+    read_scores,
+    read_stage_metrics,
+    read_viewed_deals,
+)
+from crm_lib.dashboards.pipeline_board import (
+    DealPanel,
+    add_prospecting,
+    chance_path,
+    coming_periods,
+    comparable_deals,
+    count_changes,
+    count_grades,
+    count_months,
+    count_stages,
+    deal_facts,
+    deals_csv,
+    filter_deals,
+    forecast_sentences,
+    forecast_tiles,
+    pipeline_page,
+    say_comparables,
+    say_shown,
+    tabulate_open,
+    won_before,
+)
 from ...features.movement import count_words
 from ...forecasting.forecast import today_windows
 from ...registry.bundles import open_bundle
@@ -66,22 +91,50 @@ def ids(frame):
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #6c014d87
 def test_deals_are_hot_stale_or_neither(listed, project):
     assert listed["state"].tolist() == ["hot", "stale", "hot", "stale"]
-    assert listed["age_days"].tolist() == [59, 121, 59, 121] and listed["value"].round().tolist() == [100, 100, 7407, 7777]
+    assert listed["age_days"].tolist() == [59, 121, 59, 121] and listed["value"].round().tolist() == [
+        100,
+        100,
+        7407,
+        7777,
+    ]
     assert listed["trend"].tolist() == ["improving", "declining", "new", "steady"]
 
 
-@pytest.mark.parametrize(("values", "wanted"), [
-    ({}, ["N1", "N4", "S1", "S4"]), ({"text": "NORTH nils"}, ["N1"]), ({"text": "(?"}, []), ({"regional_office": "South", "grade": "A"}, ["S1"]),
-    ({"manager": "Mia"}, ["N4"]), ({"sales_agent": "Sven", "product": "Q"}, ["S4"]), ({"age": "30 to 89 days"}, ["N1", "S1"]), ({"age": "180 days and more"}, []),
-    ({"look": "hot"}, ["N1", "S1"]), ({"look": "declining"}, ["N4"]), ({"look": "slipped"}, ["N4"]), ({"look": "stale"}, ["N4", "S4"]), ({"look": "new"}, ["S1"]), ({"look": "unknown", "age": "?"}, ["N1", "N4", "S1", "S4"])])
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({}, ["N1", "N4", "S1", "S4"]),
+        ({"text": "NORTH nils"}, ["N1"]),
+        ({"text": "(?"}, []),
+        ({"regional_office": "South", "grade": "A"}, ["S1"]),
+        ({"manager": "Mia"}, ["N4"]),
+        ({"sales_agent": "Sven", "product": "Q"}, ["S4"]),
+        ({"age": "30 to 89 days"}, ["N1", "S1"]),
+        ({"age": "180 days and more"}, []),
+        ({"look": "hot"}, ["N1", "S1"]),
+        ({"look": "declining"}, ["N4"]),
+        ({"look": "slipped"}, ["N4"]),
+        ({"look": "stale"}, ["N4", "S4"]),
+        ({"look": "new"}, ["S1"]),
+        ({"look": "unknown", "age": "?"}, ["N1", "N4", "S1", "S4"]),
+    ],
+)
 def test_the_list_is_narrowed_down(listed, values, wanted):
     assert ids(filter_deals(listed, values)) == wanted
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #45d344a0
 def test_open_deals_are_counted(listed):
-    assert [bar.text for bar in count_grades(listed)] == ["2 deals, 4.5\u00a0k expected", "1 deal, 2.3\u00a0k expected", "0 deals, 0 expected", "1 deal, 2 expected"]
+    assert [bar.text for bar in count_grades(listed)] == [
+        "2 deals, 4.5\u00a0k expected",
+        "1 deal, 2.3\u00a0k expected",
+        "0 deals, 0 expected",
+        "1 deal, 2 expected",
+    ]
     waiting = pd.concat([DEALS, DEALS.iloc[:1].assign(stage="prospecting")])
-    assert [bar.text for bar in count_stages(listed, waiting)] == ["4 deals, 6.8\u00a0k expected", "1 deal, not scored yet"]
+    assert [bar.text for bar in count_stages(listed, waiting)] == [
+        "4 deals, 6.8\u00a0k expected",
+        "1 deal, not scored yet",
+    ]
     assert [bar.label for bar in count_months(listed)] == ["2024-05", "2024-06", "Not expected"]
     assert [bar.label for bar in count_months(listed, 1)] == ["2024-05", "Later", "Not expected"]
 
@@ -89,19 +142,34 @@ def test_open_deals_are_counted(listed):
 def test_changes_are_counted_as_every_page_counts_them(listed, project):
     bars = {bar.label.lower(): bar for bar in count_changes(listed)}
     assert {word: bar.value for word, bar in bars.items()} == count_words(read_scores(project, LOCAL))
-    assert bars["slipped"].text == "1 deal, typically 20 days later" and bars["stale"].text == "2 deals" and bars["new"].text == "1 deal"
-    assert {word: len(filter_deals(listed, {"look": word})) for word in bars if word != "steady"} == {word: bar.value for word, bar in bars.items() if word != "steady"}
+    assert (
+        bars["slipped"].text == "1 deal, typically 20 days later"
+        and bars["stale"].text == "2 deals"
+        and bars["new"].text == "1 deal"
+    )
+    assert {word: len(filter_deals(listed, {"look": word})) for word in bars if word != "steady"} == {
+        word: bar.value for word, bar in bars.items() if word != "steady"
+    }
     later = tabulate_open(read_scores(project, LOCAL), slip_days=2)
-    assert [bar.text for bar in count_changes(later, 2) if bar.label == "Slipped"] == ["2 deals, typically 12 days later"]
+    assert [bar.text for bar in count_changes(later, 2) if bar.label == "Slipped"] == [
+        "2 deals, typically 12 days later"
+    ]
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #4b2dab4c
 def test_the_forecast_stands_beside_target_and_the_same_days_before(project):
-    forecast, deals = read_forecast(project, LOCAL), read_viewed_deals(project, LOCAL)
+    forecast = read_forecast(project, LOCAL)
+    deals = read_viewed_deals(project, LOCAL)
     rows = forecast[forecast["segment"] == "all"]
     shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"quarter": 2020})
     assert [tile.value for tile in shown] == ["1,010", "1,010", "0", "1,010", "1,010", "7,090"]
-    assert [tile.label for tile in shown[:3]] == ["Next month, including new deals", "Next month, from today's pipeline", "Last month"]
-    assert shown[0].remark == "From 2024-04-01 to 2024-04-30. 8 times in 10 between 800 and 1,300." and shown[3].remark.endswith("This is 50\u00a0% of the quarter's target of 2,020.")
+    assert [tile.label for tile in shown[:3]] == [
+        "Next month, including new deals",
+        "Next month, from today's pipeline",
+        "Last month",
+    ]
+    assert shown[0].remark == "From 2024-04-01 to 2024-04-30. 8 times in 10 between 800 and 1,300." and shown[
+        3
+    ].remark.endswith("This is 50\u00a0% of the quarter's target of 2,020.")
     bare = forecast_tiles(rows.assign(p10=np.nan), deals, FiscalCalendar(1), {})
     assert bare[0].remark == "From 2024-04-01 to 2024-04-30. No interval is given."
 
@@ -109,41 +177,80 @@ def test_the_forecast_stands_beside_target_and_the_same_days_before(project):
 def in_the_middle(rows, day="2024-02-25"):
     "Give the forecast as it would stand in the middle of a quarter."
     spans = {period: [pd.Timestamp(end) for end in window] for period, window in today_windows(day).items()}
-    return rows.assign(as_of=pd.Timestamp(day), **{name: rows["period"].map(lambda period, k=k: spans[period][k]) for k, name in enumerate(("first_day", "last_day"))})
+    return rows.assign(
+        as_of=pd.Timestamp(day),
+        **{
+            name: rows["period"].map(lambda period, k=k: spans[period][k])
+            for k, name in enumerate(("first_day", "last_day"))
+        },
+    )
 
-
+# %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #78bedca5
 def test_in_mid_quarter_every_window_is_that_of_the_forecast_and_booked_counts_towards_the_target(project):
-    forecast, deals = read_forecast(project, LOCAL), read_viewed_deals(project, LOCAL)
+    forecast = read_forecast(project, LOCAL)
+    deals = read_viewed_deals(project, LOCAL)
     rows = in_the_middle(forecast[forecast["segment"] == "all"])
     shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"month": 8100, "quarter": 16200})
-    assert [tile.label for tile in shown] == ["Rest of this month, including new deals", "Rest of this month, from today's pipeline", "The same days a month before",
-                                              "Rest of this quarter, including new deals", "Rest of this quarter, from today's pipeline", "The same days a quarter before"]
-    assert shown[0].remark == ("From 2024-02-26 to 2024-02-29 (4 days). 8 times in 10 between 800 and 1,300. With 7,090 won since 2024-02-01 that makes 8,100 by 2024-02-29, "
-                               "100\u00a0% of the month's target of 8,100.")
-    assert shown[3].remark.startswith("From 2024-02-26 to 2024-03-31.") and "With 7,090 won since 2024-01-01 that makes 8,100 by 2024-03-31, 50\u00a0% of the quarter's target" in shown[3].remark
-    assert [str(day.date()) for day in coming_periods(rows)["start"]] == ["2024-02-26", "2024-02-26"] and coming_periods(rows)["mean"].tolist() == [1010.0, 1010.0]
+    assert [tile.label for tile in shown] == [
+        "Rest of this month, including new deals",
+        "Rest of this month, from today's pipeline",
+        "The same days a month before",
+        "Rest of this quarter, including new deals",
+        "Rest of this quarter, from today's pipeline",
+        "The same days a quarter before",
+    ]
+    assert shown[0].remark == (
+        "From 2024-02-26 to 2024-02-29 (4 days). 8 times in 10 between 800 and 1,300. With 7,090 won since 2024-02-01 that makes 8,100 by 2024-02-29, "
+        "100\u00a0% of the month's target of 8,100."
+    )
+    assert (
+        shown[3].remark.startswith("From 2024-02-26 to 2024-03-31.")
+        and "With 7,090 won since 2024-01-01 that makes 8,100 by 2024-03-31, 50\u00a0% of the quarter's target"
+        in shown[3].remark
+    )
+    assert [str(day.date()) for day in coming_periods(rows)["start"]] == [
+        "2024-02-26",
+        "2024-02-26",
+    ] and coming_periods(rows)["mean"].tolist() == [1010.0, 1010.0]
     assert coming_periods(rows)["label"].tolist() == ["26-29 Feb 2024", "26 Feb to 31 Mar 2024"]
 
-
+# %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #2347ed68
 def test_a_month_that_ends_the_quarter_is_shown_once_with_both_targets(project):
-    forecast, deals = read_forecast(project, LOCAL), read_viewed_deals(project, LOCAL)
+    forecast = read_forecast(project, LOCAL)
+    deals = read_viewed_deals(project, LOCAL)
     rows = in_the_middle(forecast[forecast["segment"] == "all"], "2024-03-30")
     shown = forecast_tiles(rows, deals, FiscalCalendar(1), {"month": 2020, "quarter": 8100})
     assert len(shown) == 3 and shown[0].label == "Rest of this month, the end of the quarter, including new deals"
-    assert "From 2024-03-31 (one day)" in shown[0].remark and "50\u00a0% of the month's target" in shown[0].remark and "100\u00a0% of the quarter's target" in shown[0].remark
+    assert (
+        "From 2024-03-31 (one day)" in shown[0].remark
+        and "50\u00a0% of the month's target" in shown[0].remark
+        and "100\u00a0% of the quarter's target" in shown[0].remark
+    )
     assert len(coming_periods(rows)) == 1
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #f3656aa7
 def test_a_fall_of_new_deals_is_said_above_the_numbers_to_whom_it_concerns(tmp_path):
     folder = make_project(tmp_path)
-    days = pd.date_range("2023-01-01", "2024-02-29", freq="8h").union(pd.date_range("2024-03-01", "2024-03-31", freq="48h"))
-    more = DEALS.iloc[[0] * len(days)].assign(opportunity_id=[f"N{place}x" for place in range(len(days))], engage_date=days)
+    days = pd.date_range("2023-01-01", "2024-02-29", freq="8h").union(
+        pd.date_range("2024-03-01", "2024-03-31", freq="48h")
+    )
+    more = DEALS.iloc[[0] * len(days)].assign(
+        opportunity_id=[f"N{place}x" for place in range(len(days))], engage_date=days
+    )
     write_parquet(pd.concat([DEALS, more], ignore_index=True), open_bundle(folder) / "artifacts" / "deals.parquet")
-    write_json({**read_stage_metrics(open_bundle(folder), LOCAL, "ingest"), "first_closing": "2023-01-01"}, open_bundle(folder) / "reports" / "metrics" / "ingest.json")
-    for viewer, words in ((LOCAL, "The number of new deals has fallen beyond chance: 16 in March 2024"), (NORTH, "The number of new deals of regional office North has fallen")):
+    write_json(
+        {**read_stage_metrics(open_bundle(folder), LOCAL, "ingest"), "first_closing": "2023-01-01"},
+        open_bundle(folder) / "reports" / "metrics" / "ingest.json",
+    )
+    for viewer, words in (
+        (LOCAL, "The number of new deals has fallen beyond chance: 16 in March 2024"),
+        (NORTH, "The number of new deals of regional office North has fallen"),
+    ):
         said = [part.text for part in find(pipeline_page(folder, viewer), "_Note")]
         assert any(text.startswith(words) and "export is incomplete" in text for text in said)
-    assert not any("beyond chance" in part.text for part in find(pipeline_page(make_project(tmp_path / "usual"), LOCAL), "_Note"))
+    assert not any(
+        "beyond chance" in part.text for part in find(pipeline_page(make_project(tmp_path / "usual"), LOCAL), "_Note")
+    )
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #bfa0961c
 @pytest.mark.parametrize("wanted", [True, "much", 0, -1])
@@ -155,14 +262,27 @@ def test_a_target_that_is_no_amount_is_named(project, wanted):
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #2221c540
 def test_sentences_say_the_record_of_each_number_and_why_there_is_no_interval(project):
     forecast = read_forecast(project, LOCAL)
-    rows, left = forecast[forecast["segment"] == "all"], read_stage_metrics(project, LOCAL, "forecast")
+    rows = forecast[forecast["segment"] == "all"]
+    left = read_stage_metrics(project, LOCAL, "forecast")
     said = forecast_sentences(rows, left, {}, LOCAL)
-    assert said[0] == "No target set. Ask your administrator." and said[1] == "Next month: the number is that of the model, which missed 6 earlier whole months by 12.0 %."
-    assert said[2].startswith("Next quarter: the number is that of the mean of the model and earlier quarters, which missed 4 earlier runs of three whole months by 8.0 %")
-    bare = forecast_sentences(rows.assign(p10=np.nan), {**left, "notes": ["Because of this.", "Of the next quarter because of that."]}, {"month": 1}, LOCAL)
+    assert (
+        said[0] == "No target set. Ask your administrator."
+        and said[1] == "Next month: the number is that of the model, which missed 6 earlier whole months by 12.0 %."
+    )
+    assert said[2].startswith(
+        "Next quarter: the number is that of the mean of the model and earlier quarters, which missed 4 earlier runs of three whole months by 8.0 %"
+    )
+    bare = forecast_sentences(
+        rows.assign(p10=np.nan),
+        {**left, "notes": ["Because of this.", "Of the next quarter because of that."]},
+        {"month": 1},
+        LOCAL,
+    )
     assert bare[2:] == ["Because of this."]
     limited = forecast_sentences(rows.assign(p10=np.nan), {"record": left["record"]}, {}, NORTH)
-    assert limited[0].startswith("You see the part of regional office North") and limited[1].endswith("by 12.0 %. Judged on all deals of the company.")
+    assert limited[0].startswith("You see the part of regional office North") and limited[1].endswith(
+        "by 12.0 %. Judged on all deals of the company."
+    )
     assert limited[-1].startswith("No interval is given where past forecasts are too few")
 
 
@@ -174,67 +294,117 @@ def test_comparable_deals_were_open_at_the_same_age(listed):
     many = pd.concat([DEALS.assign(opportunity_id=DEALS["opportunity_id"] + str(k), product="P") for k in range(4)])
     found, words = comparable_deals(many, listed.iloc[0])
     assert words == "of the product P" and found["days_open"].min() >= 59 and found["outcome"].tolist()[-1] == "open"
-    assert say_comparables(found, words, 59).startswith(f"Of {len(found)} other deals of the product P still open after 59 days")
+    assert say_comparables(found, words, 59).startswith(
+        f"Of {len(found)} other deals of the product P still open after 59 days"
+    )
     few, words = comparable_deals(DEALS, listed.iloc[0])
     assert words == "at a list price within 25% of 100" and ids(few) == ["N3", "N4"]
-    assert say_comparables(few.iloc[:1], words, 59).startswith("Of 1 other deal ") and "Those won" not in say_comparables(few, words, 59)
+    assert say_comparables(few.iloc[:1], words, 59).startswith(
+        "Of 1 other deal "
+    ) and "Those won" not in say_comparables(few, words, 59)
     without, words = comparable_deals(DEALS, listed.assign(list_price=np.nan).iloc[1])
-    assert words == "of the product P" and say_comparables(without, words, 121) == "No other deal of the product P was still open after 121 days: nothing can be compared."
+    assert (
+        words == "of the product P"
+        and say_comparables(without, words, 121)
+        == "No other deal of the product P was still open after 121 days: nothing can be compared."
+    )
 
 
 def test_what_was_said_of_a_deal_ends_with_today(listed, project):
     path = chance_path(read_backtest(project, LOCAL, ["cure_table"]), listed.iloc[0])
-    assert [(bar.label, bar.text) for bar in path] == [("2024-01-10", "50\u00a0%"), ("2024-01-31", "50\u00a0%"), ("2024-03-31", "60\u00a0%")]
+    assert [(bar.label, bar.text) for bar in path] == [
+        ("2024-01-10", "50\u00a0%"),
+        ("2024-01-31", "50\u00a0%"),
+        ("2024-03-31", "60\u00a0%"),
+    ]
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #9f9681ea
 def test_the_facts_of_a_deal_are_words(listed):
     known = deal_facts(listed.iloc[1])
-    assert known["Close expected"] == "not expected" and known["Close moved"] == "20 days later" and known["Open for"] == "121 days" and known["Account"] == "–" and known["Stage"] == "engaging"
+    assert (
+        known["Close expected"] == "not expected"
+        and known["Close moved"] == "20 days later"
+        and known["Open for"] == "121 days"
+        and known["Account"] == "–"
+        and known["Stage"] == "engaging"
+    )
     early = deal_facts(listed.iloc[2].copy().replace(3.0, -1.0))
-    assert early["Close moved"] == "1 day earlier" and early["Close expected"] == "2024-05-02" and deal_facts(listed.iloc[3])["Close moved"] == "no"
+    assert (
+        early["Close moved"] == "1 day earlier"
+        and early["Close expected"] == "2024-05-02"
+        and deal_facts(listed.iloc[3])["Close moved"] == "no"
+    )
     assert deal_facts(listed.assign(engage_date=pd.NaT, age_days=np.nan).iloc[0])["Engaged on"] == "–"
 
 
 def test_the_file_opens_without_running_anything(listed):
     text = deals_csv(listed.assign(account="=HYPERLINK(1)", sales_agent="@SUM(1)")).decode("utf-8-sig").splitlines()
-    assert text[0].startswith("opportunity_id,product,account") and text[1].startswith("N1,P,'=HYPERLINK(1),'@SUM(1),Max,North,59,A,hot,improving,0.2,0.6,0.6,2024-05-01")
+    assert text[0].startswith("opportunity_id,product,account") and text[1].startswith(
+        "N1,P,'=HYPERLINK(1),'@SUM(1),Max,North,59,A,hot,improving,0.2,0.6,0.6,2024-05-01"
+    )
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #5e9d7199
 def with_prospecting(deals, *keys):
     "Add prospecting deals: like the first deal, but not engaged yet."
-    fresh = [deals.iloc[:1].assign(opportunity_id=key, stage="prospecting", engage_date=pd.NaT, account="Café Konex") for key in keys]
+    fresh = [
+        deals.iloc[:1].assign(opportunity_id=key, stage="prospecting", engage_date=pd.NaT, account="Café Konex")
+        for key in keys
+    ]
     return pd.concat([deals, *fresh], ignore_index=True)
 
 
 def test_prospecting_deals_are_listed_without_a_chance(listed):
     whole = add_prospecting(listed, with_prospecting(DEALS, "Z1", "Z2"))
-    assert ids(whole) == ["N1", "N4", "S1", "S4", "Z1", "Z2"] and whole["stage"].tolist() == ["engaging"] * 4 + ["prospecting"] * 2
+    assert (
+        ids(whole) == ["N1", "N4", "S1", "S4", "Z1", "Z2"]
+        and whole["stage"].tolist() == ["engaging"] * 4 + ["prospecting"] * 2
+    )
     assert whole["state"].tolist() == [*listed["state"], "prospecting", "prospecting"]
-    assert whole["p_won_quarter_end"].isna().tolist() == [False] * 4 + [True] * 2 and whole["age_days"].isna().sum() == 2
+    assert (
+        whole["p_won_quarter_end"].isna().tolist() == [False] * 4 + [True] * 2 and whole["age_days"].isna().sum() == 2
+    )
     pd.testing.assert_frame_equal(whole[list(listed)].iloc[:4].astype(listed.dtypes), listed)
     assert add_prospecting(listed, DEALS)["state"].tolist() == listed["state"].tolist()
-    assert ids(filter_deals(whole, {"stage": "prospecting"})) == ["Z1", "Z2"] and ids(filter_deals(whole, {"text": "cafe kone"})) == ["Z1", "Z2"]
-    assert say_shown(whole, whole).endswith("2 are prospecting and not scored yet: a chance is given from the day of engagement on.")
+    assert ids(filter_deals(whole, {"stage": "prospecting"})) == ["Z1", "Z2"] and ids(
+        filter_deals(whole, {"text": "cafe kone"})
+    ) == ["Z1", "Z2"]
+    assert say_shown(whole, whole).endswith(
+        "2 are prospecting and not scored yet: a chance is given from the day of engagement on."
+    )
     known = deal_facts(whole.iloc[-1])
-    assert [known[name] for name in ("Stage", "Chance ever", "Grade", "Close expected", "Close moved", "Open for")] == ["prospecting", *["–"] * 5]
-    assert deals_csv(whole).decode("utf-8-sig").splitlines()[-1].startswith("Z2,P,Café Konex,Nils,Max,North,,,prospecting,,,") and ids(add_prospecting(listed, DEALS)) == ids(listed)
+    assert [known[name] for name in ("Stage", "Chance ever", "Grade", "Close expected", "Close moved", "Open for")] == [
+        "prospecting",
+        *["–"] * 5,
+    ]
+    assert deals_csv(whole).decode("utf-8-sig").splitlines()[-1].startswith(
+        "Z2,P,Café Konex,Nils,Max,North,,,prospecting,,,"
+    ) and ids(add_prospecting(listed, DEALS)) == ids(listed)
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #3e5b1dfa
 def test_a_search_says_what_it_cannot_find(listed):
     whole = add_prospecting(listed, DEALS)
     assert say_shown(whole.iloc[:0], whole, DEALS[DEALS["stage"].isin(["won", "lost"])].iloc[:3]) == (
         "0 of 4 open deals, 0 expected in all. Among the closed deals 3 fit the words: 2 won, 1 lost. "
-        "4 of the 4 open deals name no account in the CRM, so no search for an account finds them.")
+        "4 of the 4 open deals name no account in the CRM, so no search for an account finds them."
+    )
     assert "name no account" not in say_shown(whole, whole.assign(account="A"), DEALS.iloc[:0])
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #2726828d
-@pytest.mark.parametrize(("order", "wanted"), [("Chance", ["N1", "S1", "S4", "N4", "Z1"]), ("Expected value (what is at stake)", ["S1", "S4", "N1", "N4", "Z1"]),
-                                               ("Expected close", ["N1", "S1", "S4", "N4", "Z1"]), ("Days open", ["N4", "S4", "N1", "S1", "Z1"])])
+@pytest.mark.parametrize(
+    ("order", "wanted"),
+    [
+        ("Chance", ["N1", "S1", "S4", "N4", "Z1"]),
+        ("Expected value (what is at stake)", ["S1", "S4", "N1", "N4", "Z1"]),
+        ("Expected close", ["N1", "S1", "S4", "N4", "Z1"]),
+        ("Days open", ["N4", "S4", "N1", "S1", "Z1"]),
+    ],
+)
 def test_the_list_is_put_in_order_and_prospecting_deals_come_last(tmp_path, order, wanted):
     folder = make_project(tmp_path)
     write_parquet(with_prospecting(DEALS, "Z1"), open_bundle(folder) / "artifacts" / "deals.parquet")
     page = pipeline_page(folder, LOCAL)
-    fields, rows = find(page, "Filters")[0], next(part for part in find(page, "Table") if part.caption == "Open deals")
+    fields = find(page, "Filters")[0]
+    rows = next(part for part in find(page, "Table") if part.caption == "Open deals")
     fields.vue_set_value(["order", order])
     assert [row["id"] for row in rows.rows] == wanted
     rows.vue_sort_by("opportunity_id")
@@ -244,26 +414,44 @@ def test_the_list_is_put_in_order_and_prospecting_deals_come_last(tmp_path, orde
     assert fields.values == {"order": "Chance"} and (rows.sort_key == "opportunity_id") == (order == "Chance")
     rows.vue_open_row("Z1")
     opened = find(page, "Panel")[0]
-    assert opened.is_open and opened.heading == "Deal Z1" and any("prospecting and not scored yet" in getattr(part, "text", "") for part in walk(opened))
+    assert (
+        opened.is_open
+        and opened.heading == "Deal Z1"
+        and any("prospecting and not scored yet" in getattr(part, "text", "") for part in walk(opened))
+    )
     rows.vue_open_row("N1")
     assert not any("prospecting and not scored yet" in getattr(part, "text", "") for part in walk(opened))
 
 
 def test_a_company_with_prospecting_deals_only_has_a_list(tmp_path):
     folder = make_project(tmp_path)
-    write_parquet(with_prospecting(DEALS[DEALS["close_date"].notna()], "Z1"), open_bundle(folder) / "artifacts" / "deals.parquet")
+    write_parquet(
+        with_prospecting(DEALS[DEALS["close_date"].notna()], "Z1"), open_bundle(folder) / "artifacts" / "deals.parquet"
+    )
     page = pipeline_page(folder, LOCAL)
     assert [row["id"] for part in find(page, "Table") if part.caption == "Open deals" for row in part.rows] == ["Z1"]
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #f278f314
-@pytest.mark.parametrize("gone", [("product", "series", "list_price"), ("manager", "regional_office"), ("list_price",),
-                                  ("product", "series", "list_price", "manager", "regional_office")], ids=" ".join)
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ("product", "series", "list_price"),
+        ("manager", "regional_office"),
+        ("list_price",),
+        ("product", "series", "list_price", "manager", "regional_office"),
+    ],
+    ids=" ".join,
+)
 def test_a_company_that_lacks_columns_has_a_page_without_them(tmp_path, gone):
     folder = make_project(tmp_path)
     bare = DEALS.assign(**{name: np.nan if name == "list_price" else None for name in gone})
-    write_parquet(bare.astype({name: object for name in gone if name != "list_price"}), open_bundle(folder) / "artifacts" / "deals.parquet")
+    write_parquet(
+        bare.astype({name: object for name in gone if name != "list_price"}),
+        open_bundle(folder) / "artifacts" / "deals.parquet",
+    )
     page = pipeline_page(folder, LOCAL)
-    fields, rows = find(page, "Filters")[0], next(part for part in find(page, "Table") if part.caption == "Open deals")
+    fields = find(page, "Filters")[0]
+    rows = next(part for part in find(page, "Table") if part.caption == "Open deals")
     keys = [field["key"] for field in fields.fields]
     assert not set(gone) & set(keys) and not set(gone) & {column["key"] for column in rows.columns}
     assert [field["key"] for field in fields.fields if not field["choices"]] == ["text"]
@@ -274,24 +462,47 @@ def test_a_company_that_lacks_columns_has_a_page_without_them(tmp_path, gone):
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #95d680a8
 def test_a_click_opens_a_deal_and_a_foreign_key_is_refused(listed, project):
-    opened = DealPanel(listed, read_viewed_deals(project, LOCAL), read_reasons(project, LOCAL), lambda: read_backtest(project, LOCAL, ["cure_table"]))
+    opened = DealPanel(
+        listed,
+        read_viewed_deals(project, LOCAL),
+        read_reasons(project, LOCAL),
+        lambda: read_backtest(project, LOCAL, ["cure_table"]),
+    )
     opened.show("N1")
-    assert opened.widget.is_open and opened.widget.heading == "Deal N1" and opened.why.day and "age_days of the deal" in opened.why.alt and opened.none.text == ""
+    assert (
+        opened.widget.is_open
+        and opened.widget.heading == "Deal N1"
+        and opened.why.day
+        and "age_days of the deal" in opened.why.alt
+        and opened.none.text == ""
+    )
     assert opened.past.total == 2 and opened.said.text.startswith("Of 2 other deals")
     with pytest.raises(CrmError, match="The deal X9 is not in your list"):
         opened.show("X9")
-    bare = DealPanel(listed, read_viewed_deals(project, LOCAL), read_reasons(project, LOCAL).iloc[:0], lambda: read_backtest(project, LOCAL, ["unknown"]))
+    bare = DealPanel(
+        listed,
+        read_viewed_deals(project, LOCAL),
+        read_reasons(project, LOCAL).iloc[:0],
+        lambda: read_backtest(project, LOCAL, ["unknown"]),
+    )
     bare.show("N1")
-    assert bare.none.text == "No reasons are stored for this deal. Ask your administrator to rerun the stage explain." and bare.why.day == ""
+    assert (
+        bare.none.text == "No reasons are stored for this deal. Ask your administrator to rerun the stage explain."
+        and bare.why.day == ""
+    )
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #79e5e852
 def test_the_page_is_narrowed_down_and_downloaded(project, monkeypatch):
     page = pipeline_page(project, LOCAL)
-    fields, sent = find(page, "Filters")[0], []
-    rows, file = next(part for part in find(page, "Table") if part.caption == "Open deals"), find(page, "Download")[0]
+    fields = find(page, "Filters")[0]
+    sent = []
+    rows = next(part for part in find(page, "Table") if part.caption == "Open deals")
+    file = find(page, "Download")[0]
     assert [row["id"] for row in rows.rows] == ["N1", "S1", "S4", "N4"]
     fields.vue_set_value(["regional_office", "South"])
-    assert [row["id"] for row in rows.rows] == ["S1", "S4"] and any("2 of 4 open deals, 6,777 expected" in getattr(part, "text", "") for part in walk(page))
+    assert [row["id"] for row in rows.rows] == ["S1", "S4"] and any(
+        "2 of 4 open deals, 6,777 expected" in getattr(part, "text", "") for part in walk(page)
+    )
     assert file.make().decode("utf-8-sig").count("\n") == 3
     rows.vue_open_row("S1")
     assert find(page, "Panel")[0].is_open
@@ -300,17 +511,28 @@ def test_the_page_is_narrowed_down_and_downloaded(project, monkeypatch):
 @pytest.mark.parametrize("viewer", [NORTH, MAX], ids=["a region", "a team"])
 def test_a_limited_page_holds_nothing_of_others(project, viewer):
     page = pipeline_page(project, viewer)
-    said = str([{name: value for name, value in part.get_state().items() if name not in ("template", "day", "night")} for part in walk(page)])
-    assert [word for word in ("S1", "Sara", "Sven", "Sue", "South", "7,777", "4,444", "7,090", "7.1") if word in said] == [] and "N1" in said
+    said = str(
+        [
+            {name: value for name, value in part.get_state().items() if name not in ("template", "day", "night")}
+            for part in walk(page)
+        ]
+    )
+    assert [
+        word for word in ("S1", "Sara", "Sven", "Sue", "South", "7,777", "4,444", "7,090", "7.1") if word in said
+    ] == [] and "N1" in said
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #673bd38d
 def test_what_is_missing_is_a_sentence_in_its_place(tmp_path):
     folder = make_project(tmp_path)
     stranger = pipeline_page(folder, Viewer("x", "viewer", "manager", "Nobody"))
-    assert [part.text for part in find(stranger, "_Note")][1:] == ["The forecast holds no part for manager Nobody, and other parts are not yours to see.",
-                                                               "There is no open deal for you to see."]
+    assert [part.text for part in find(stranger, "_Note")][1:] == [
+        "The forecast holds no part for manager Nobody, and other parts are not yours to see.",
+        "There is no open deal for you to see.",
+    ]
     (open_bundle(folder) / "artifacts" / "scores.parquet").unlink()
-    assert "artifacts/scores.parquet is missing: run `dvc repro publish`." in [part.text for part in find(pipeline_page(folder, LOCAL), "_Note")]
+    assert "artifacts/scores.parquet is missing: run `dvc repro publish`." in [
+        part.text for part in find(pipeline_page(folder, LOCAL), "_Note")
+    ]
     write_parquet(DEALS, open_bundle(folder) / "artifacts" / "deals.parquet")
     (open_bundle(folder) / "params.yaml").unlink()
     assert "params.yaml is missing" in find(pipeline_page(folder, LOCAL), "_Note")[0].text

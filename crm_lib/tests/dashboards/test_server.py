@@ -60,17 +60,25 @@ import yaml
 from argon2 import PasswordHasher
 from tornado.httputil import HTTPHeaders
 
-from ...access import users
+from ...access import users as users_module
 from ...access.users import Viewer, add_user, change_password, remove_user
 from ...base.config import SECTIONS, CrmError
 from ...base.files import write_json
 from ...dashboards import server
 from ...dashboards.gate import DEFAULTS, wait_for_viewer
 from ...dashboards.server import LOOPBACK, Plan, plan_server, run_server, serve
-from ..support.browsing import log_in, needs_chromium, open_browser, open_dashboard, open_page, serve_dashboards
+from crm_lib.tests.support.browsing import (
+    log_in,
+    needs_chromium,
+    open_browser,
+    open_dashboard,
+    open_page,
+    serve_dashboards,
+)
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #bd93f8af
-EVE, BO = Viewer("Eve", "viewer", "regional_office", "East"), Viewer("<script>alert(1)</script>", "manager")
+EVE = Viewer("Eve", "viewer", "regional_office", "East")
+BO = Viewer("<script>alert(1)</script>", "manager")
 SECRET = "a long sentence"
 TINY = """from crm_lib.dashboards.gate import wait_for_viewer
 viewer = wait_for_viewer()
@@ -79,8 +87,13 @@ AFTER = ["kind = 'the cells'", "f'{kind} after it'"]
 
 
 def _write_notebook(path, *cells):
-    nb = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
-    nb.cells = [nbformat.v4.new_markdown_cell(f"# {path.stem.capitalize()}\n> Who am I?"), *[nbformat.v4.new_code_cell(cell) for cell in cells]]
+    nb = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
+    )
+    nb.cells = [
+        nbformat.v4.new_markdown_cell(f"# {path.stem.capitalize()}\n> Who am I?"),
+        *[nbformat.v4.new_code_cell(cell) for cell in cells],
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, path)
 
@@ -101,7 +114,7 @@ def users(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         path = tmp_path_factory.mktemp("users") / "users.json"
         patch.setenv("CRM_USERS", str(path))
-        patch.setattr(users, "_hash", PasswordHasher(1, 8, 1).hash)  # the same kind of hash with little work
+        patch.setattr(users_module, "_hash", PasswordHasher(1, 8, 1).hash)  # the same kind of hash with little work
         for viewer in (EVE, BO):
             add_user(viewer, SECRET)
         yield path
@@ -110,11 +123,13 @@ def users(tmp_path_factory):
 @contextmanager
 def _serving(project, token=None, folder="nbs/dashboards", sweep=0.2, **settings):
     plan = Plan(project, project / folder, {**DEFAULTS, "port": 0, **settings}, token=token, sweep_seconds=sweep)
-    running, up = {}, threading.Event()
+    running = {}
+    up = threading.Event()
 
     def ready(app):
         running.update(app=app, loop=asyncio.get_running_loop())
         up.set()
+
     thread = threading.Thread(target=lambda: asyncio.run(run_server(plan, ready)))
     thread.start()
     try:
@@ -142,7 +157,10 @@ class Visitor:
     """A browser with its cookies."""
 
     def __init__(self, app):
-        self.app, self.cookies, self.headers, self.text = app, {}, HTTPHeaders(), ""
+        self.app = app
+        self.cookies = {}
+        self.headers = HTTPHeaders()
+        self.text = ""
 
     def ask(self, path, method="GET", body=None, **headers):
         connection = http.client.HTTPConnection(LOOPBACK, self.app.port, timeout=60)
@@ -152,7 +170,8 @@ class Visitor:
                 connection.putheader(name, value)
             connection.endheaders((body or "").encode())
             answer = connection.getresponse()
-            self.text, self.headers = answer.read().decode(errors="replace"), HTTPHeaders()
+            self.text = answer.read().decode(errors="replace")
+            self.headers = HTTPHeaders()
             for name, value in answer.getheaders():
                 self.headers.add(name, value)
         finally:
@@ -182,7 +201,13 @@ class Visitor:
         return websocket.create_connection(address, cookie=self.cookie, timeout=20)
 
     def call(self, path, **headers):
-        return self.ask(path, **headers, Upgrade="websocket", Connection="Upgrade", **{"Sec-WebSocket-Key": "x" * 22 + "==", "Sec-WebSocket-Version": "13"})
+        return self.ask(
+            path,
+            **headers,
+            Upgrade="websocket",
+            Connection="Upgrade",
+            **{"Sec-WebSocket-Key": "x" * 22 + "==", "Sec-WebSocket-Version": "13"},
+        )
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #bd311ffb
 def _visit(app, name=None):
@@ -216,18 +241,67 @@ def _until(true, seconds=20):
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #ad94c3e8
 NUMBER = "0f0e1d2c-0001-4002-8003-00000000000a"
-PATHS = ["/", "/voila/render/tiny.ipynb", "/voila/render/", "/voila/render/none.ipynb", "/voila/render/../customers.csv", "/voila/tree", "/voila/tree/nbs",
-         "/api", "/api/kernels", f"/api/kernels/{NUMBER}", f"/api/kernels/{NUMBER}/channels", f"/api/kernels/{NUMBER}/restart", "/api/kernelspecs", "/api/contents",
-         "/api/contents/customers.csv", "/api/sessions", "/api/terminals", "/api/status", "/api/me", "/api/shutdown", "/metrics", "/voila/api/contents",
-         "/voila/api/contents/tiny.ipynb", "/voila/api/themes/@jupyterlab/theme-light-extension/index.css", f"/voila/api/shutdown/{NUMBER}",
-         f"/voila/query/{NUMBER}", f"/voila/execution/{NUMBER}", "/voila/files/customers.csv", "/voila/files/picture.png", "/voila/files/tiny.ipynb",
-         "/voila/files/../../params.yaml", "/voila/static/voila.js", "/voila/static/../../../../etc/passwd", "/voila/static/%2e%2e/%2e%2e/etc/passwd",
-         "/voila/templates/crm/static/voila-style.js", "/voila/templates/../../params.yaml", "/voila/labextensions/jupyter-vuetify/package.json",
-         "/voila/nbextensions/x.js", "/nbextensions/x.js", "/static/style/style.min.css", "/static/favicon.ico", "/files/customers.csv", "/lab", "/tree",
-         "/pulse/", f"/pulse/{NUMBER}",
-         "//", "/login/../api/kernels", "/login/x", "/logout/x", "/%6cogin/", "/voila//render//tiny.ipynb", "/LOGIN", "/?token=", "/favicon.ico"]
 
+# %% ../../../nbs/tests/dashboards/test_server.ipynb #af9a3540
+PATHS = [
+    "/",
+    "/voila/render/tiny.ipynb",
+    "/voila/render/",
+    "/voila/render/none.ipynb",
+    "/voila/render/../customers.csv",
+    "/voila/tree",
+    "/voila/tree/nbs",
+    "/api",
+    "/api/kernels",
+    f"/api/kernels/{NUMBER}",
+    f"/api/kernels/{NUMBER}/channels",
+    f"/api/kernels/{NUMBER}/restart",
+    "/api/kernelspecs",
+    "/api/contents",
+    "/api/contents/customers.csv",
+    "/api/sessions",
+    "/api/terminals",
+    "/api/status",
+    "/api/me",
+    "/api/shutdown",
+    "/metrics",
+    "/voila/api/contents",
+    "/voila/api/contents/tiny.ipynb",
+    "/voila/api/themes/@jupyterlab/theme-light-extension/index.css",
+    f"/voila/api/shutdown/{NUMBER}",
+    f"/voila/query/{NUMBER}",
+    f"/voila/execution/{NUMBER}",
+    "/voila/files/customers.csv",
+    "/voila/files/picture.png",
+    "/voila/files/tiny.ipynb",
+    "/voila/files/../../params.yaml",
+    "/voila/static/voila.js",
+    "/voila/static/../../../../etc/passwd",
+    "/voila/static/%2e%2e/%2e%2e/etc/passwd",
+    "/voila/templates/crm/static/voila-style.js",
+    "/voila/templates/../../params.yaml",
+    "/voila/labextensions/jupyter-vuetify/package.json",
+    "/voila/nbextensions/x.js",
+    "/nbextensions/x.js",
+    "/static/style/style.min.css",
+    "/static/favicon.ico",
+    "/files/customers.csv",
+    "/lab",
+    "/tree",
+    "/pulse/",
+    f"/pulse/{NUMBER}",
+    "//",
+    "/login/../api/kernels",
+    "/login/x",
+    "/logout/x",
+    "/%6cogin/",
+    "/voila//render//tiny.ipynb",
+    "/LOGIN",
+    "/?token=",
+    "/favicon.ico",
+]
 
+# %% ../../../nbs/tests/dashboards/test_server.ipynb #59bd60bd
 @pytest.mark.parametrize("path", PATHS)
 def test_without_a_session_nothing_answers(server, path):
     visitor = _visit(server)
@@ -238,21 +312,41 @@ def test_without_a_session_nothing_answers(server, path):
     assert visitor.call(path) in (302, 403, 404)
 
 
-@pytest.mark.parametrize("headers", [
-    {"Cookie": "crm-session-1=x"}, {"Authorization": "token x"}, {"Authorization": "Bearer "}, {"X-Forwarded-User": "Eve"}, {"X-Remote-User": "Eve"},
-    {"Remote-User": "Eve"}, {"X-Auth-Request-User": "Eve"}, {"X-Forwarded-For": LOOPBACK}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Cookie": "crm-session-1=x"},
+        {"Authorization": "token x"},
+        {"Authorization": "Bearer "},
+        {"X-Forwarded-User": "Eve"},
+        {"X-Remote-User": "Eve"},
+        {"Remote-User": "Eve"},
+        {"X-Auth-Request-User": "Eve"},
+        {"X-Forwarded-For": LOOPBACK},
+    ],
+)
 def test_no_header_opens_the_door(server, headers):
     assert _visit(server).ask("/voila/static/voila.js", **headers) == 403
 
 
 def test_a_cookie_that_was_not_given_by_this_server_opens_nothing(server, cold):
-    name, visitor = server.cookie_name, _visit(cold, "Eve")
+    name = server.cookie_name
+    visitor = _visit(cold, "Eve")
     for value in ("", "x", '"2|1:0|10:1700000000|1:x|4:eA==|00"', visitor.cookies[cold.cookie_name]):
         assert _visit(server).ask("/voila/static/voila.js", Cookie=f"{name}={value}") == 403
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #4e48f53e
-@pytest.mark.parametrize("path", ["/", "/voila/render/tiny.ipynb", "/voila/static/voila.js", "/voila/templates/crm/static/voila-style.js",
-                                  "/voila/labextensions/jupyter-vuetify/package.json", "/voila/api/themes/@jupyterlab/theme-light-extension/index.css"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/voila/render/tiny.ipynb",
+        "/voila/static/voila.js",
+        "/voila/templates/crm/static/voila-style.js",
+        "/voila/labextensions/jupyter-vuetify/package.json",
+        "/voila/api/themes/@jupyterlab/theme-light-extension/index.css",
+    ],
+)
 def test_with_a_session_a_page_and_what_it_needs_answer(server, known, path):
     visitor = known
     assert visitor.ask(path) == 200
@@ -265,8 +359,10 @@ def test_with_a_session_a_page_and_what_it_needs_answer(server, known, path):
 SERVED = re.compile(r"^/logout|^/pulse|^/(\?token=)?$|tiny.ipynb$|voila.js$|voila-style|package.json|index.css")
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if not SERVED.search(path)]
-                         + ["/voila/files/tiny.ipynb", "/voila/api/contents/tiny.ipynb"])
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PATHS if not SERVED.search(path)] + ["/voila/files/tiny.ipynb", "/voila/api/contents/tiny.ipynb"],
+)
 def test_with_a_session_there_are_still_no_files_no_contents_and_no_other_kernels(known, path):
     visitor = known
     assert visitor.ask(path) in (302, 400, 403, 404) and "secret" not in visitor.text and "root:" not in visitor.text
@@ -277,21 +373,29 @@ def test_the_list_names_the_dashboards_and_the_viewer_as_text(server):
     visitor = _visit(server, BO.name)
     assert visitor.ask("/") == 200 and "Tiny" in visitor.text and "Who am I?" in visitor.text
     assert "<script" not in visitor.text and "&lt;script&gt;alert(1)&lt;/script&gt;" in visitor.text
-    assert visitor.headers["Content-Security-Policy"].startswith("default-src 'none'") and visitor.headers["Cache-Control"] == "no-store"
+    assert (
+        visitor.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        and visitor.headers["Cache-Control"] == "no-store"
+    )
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #5224604a
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_has_an_end(server):
     visitor = _visit(server, "Eve")
-    cookie, = [sent for sent in visitor.headers.get_list("Set-Cookie") if sent.startswith("crm-session")]
+    (cookie,) = [sent for sent in visitor.headers.get_list("Set-Cookie") if sent.startswith("crm-session")]
     assert all(word in cookie for word in ("HttpOnly", "SameSite=Lax", "Path=/", "expires=")) and "Secure" not in cookie
 
 
 def test_a_wrong_name_and_a_wrong_password_are_told_alike(cold):
-    visitor, answers = _visit(cold), set()
+    visitor = _visit(cold)
+    answers = set()
     for name, password in (("Eve", "wrong password"), ("Mallory", SECRET), (BO.name, "")):
         assert visitor.log_in(name, password) == 401
         answers.add(re.sub(r'value="[^"]*"', "", visitor.text))
-        assert "Name or password is wrong." in visitor.text and "<script" not in visitor.text and cold.cookie_name not in visitor.cookies
+        assert (
+            "Name or password is wrong." in visitor.text
+            and "<script" not in visitor.text
+            and cold.cookie_name not in visitor.cookies
+        )
     assert len(answers) == 1
     cold.lockout.failures.clear()
 
@@ -301,15 +405,35 @@ def test_a_form_from_elsewhere_is_refused(server):
     assert visitor.post("/login", name="Eve", password=SECRET) == 403 and "load it again" in visitor.text
     assert visitor.ask("/login") == 200
     fields = urlencode({"name": "Eve", "password": SECRET, "_xsrf": visitor.cookies["_xsrf"]})
-    assert visitor.ask("/login", "POST", fields, Origin="http://elsewhere.example", **{"Content-Type": "application/x-www-form-urlencoded"}) == 404
+    assert (
+        visitor.ask(
+            "/login",
+            "POST",
+            fields,
+            Origin="http://elsewhere.example",
+            **{"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        == 404
+    )
     assert server.cookie_name not in visitor.cookies
 
-
-@pytest.mark.parametrize(("wanted", "reached"), [("/voila/render/tiny.ipynb", "/voila/render/tiny.ipynb"), ("//elsewhere.example", "/"), ("https://elsewhere.example", "/"),
-                                                 ("/logout", "/"), ("/voila/render/none.ipynb", "/"), ("tiny.ipynb", "/")])
+# %% ../../../nbs/tests/dashboards/test_server.ipynb #bd180ff2
+@pytest.mark.parametrize(
+    ("wanted", "reached"),
+    [
+        ("/voila/render/tiny.ipynb", "/voila/render/tiny.ipynb"),
+        ("//elsewhere.example", "/"),
+        ("https://elsewhere.example", "/"),
+        ("/logout", "/"),
+        ("/voila/render/none.ipynb", "/"),
+        ("tiny.ipynb", "/"),
+    ],
+)
 def test_one_is_led_on_to_a_dashboard_and_nowhere_else(server, wanted, reached):
     visitor = _visit(server)
-    assert visitor.log_in(path=f"/login?{urlencode({'next': wanted})}") == 302 and visitor.headers["Location"] == reached
+    assert (
+        visitor.log_in(path=f"/login?{urlencode({'next': wanted})}") == 302 and visitor.headers["Location"] == reached
+    )
     assert visitor.ask("/login") == 302 and visitor.headers["Location"] == "/"
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #a3b4f1a8
@@ -334,7 +458,9 @@ def test_signing_in_again_ends_the_session_before(server):
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #7d41fef1
 @contextmanager
 def _turned(keeper):
-    shift, clock, now = [0.0], keeper.clock, keeper.clock()
+    shift = [0.0]
+    clock = keeper.clock
+    now = keeper.clock()
     keeper.clock = lambda: now + shift[0]
     try:
         yield shift
@@ -372,12 +498,14 @@ def _at_once(app, tries):
 @pytest.fixture
 def checked(monkeypatch):
     "Names whose passwords are looked at, as slowly as argon2 is."
-    names, check = [], server.check_password
+    names = []
+    check = server.check_password
 
     def look(known, name, password):
         names.append(name)
         time.sleep(0.05)
         return check(known, name, password)
+
     monkeypatch.setattr(server, "check_password", look)
     return names
 
@@ -418,7 +546,11 @@ def test_a_session_expires(cold):
         assert visitor.ask("/") == 302
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #68e866df
-@pytest.mark.parametrize("change", [lambda: remove_user("Ann"), lambda: change_password("Ann", "another sentence")], ids=["removed", "new password"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda: remove_user("Ann"), lambda: change_password("Ann", "another sentence")],
+    ids=["removed", "new password"],
+)
 def test_a_changed_account_ends_its_sessions_and_kernels(server, users, change):
     add_user(Viewer("Ann", "viewer"), SECRET)
     visitor = _visit(server, "Ann")
@@ -431,7 +563,8 @@ def test_a_changed_account_ends_its_sessions_and_kernels(server, users, change):
 
 
 def test_a_damaged_file_of_accounts_shuts_the_door(cold, users):
-    visitor, text = _visit(cold, "Eve"), users.read_text()
+    visitor = _visit(cold, "Eve")
+    text = users.read_text()
     users.write_text("{")
     try:
         assert visitor.ask("/voila/static/voila.js") == 403 and visitor.log_in("Eve") == 401
@@ -442,7 +575,11 @@ def test_a_damaged_file_of_accounts_shuts_the_door(cold, users):
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #eef35b25
 def test_the_token_opens_the_door_from_this_machine(cold, server):
     visitor = _visit(cold)
-    assert visitor.ask("/login?token=wrong") == 401 and "does not open anything" in visitor.text and visitor.ask("/?token=a-token") == 302
+    assert (
+        visitor.ask("/login?token=wrong") == 401
+        and "does not open anything" in visitor.text
+        and visitor.ask("/?token=a-token") == 302
+    )
     assert visitor.ask("/login?token=a-token") == 302 and visitor.ask("/") == 200 and "local, admin" in visitor.text
     assert _visit(server).ask("/login?token=a-token") == 401
     kernel = visitor.open()
@@ -456,37 +593,61 @@ def test_the_token_does_not_open_the_door_from_elsewhere(cold, monkeypatch):
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #e913abd0
 def test_each_kernel_knows_its_viewer_whatever_the_address_and_the_headers_say(server):
-    eve, bo = _visit(server, "Eve"), _visit(server, BO.name)
+    eve = _visit(server, "Eve")
+    bo = _visit(server, BO.name)
     assert eve.ask("/voila/render/tiny.ipynb?name=admin&role=admin&viewer=x", **{"X-Forwarded-User": "admin"}) == 200
     assert "I see Eve, viewer, East" in eve.text
     assert bo.ask("/voila/render/tiny.ipynb?template=base&theme=dark") == 200
-    assert "I see &lt;script&gt;alert(1)&lt;/script&gt;, manager, None" in bo.text or r"\u003cscript\u003ealert(1)\u003c/script\u003e, manager" in bo.text
+    assert (
+        "I see &lt;script&gt;alert(1)&lt;/script&gt;, manager, None" in bo.text
+        or r"\u003cscript\u003ealert(1)\u003c/script\u003e, manager" in bo.text
+    )
     assert "<script>alert(1)" not in bo.text
     eve.ask("/logout"), bo.ask("/logout")
 
 
 def test_nobody_reaches_the_kernel_of_another_or_one_that_waits(server):
-    eve, bo = _visit(server, "Eve"), _visit(server, BO.name)
+    eve = _visit(server, "Eve")
+    bo = _visit(server, BO.name)
     kernel = eve.open()
     _until(lambda: len(list(server.kernel_manager.list_kernel_ids())) > len(server.kernel_manager.owners))
     waiting = set(server.kernel_manager.list_kernel_ids()) - set(server.kernel_manager.owners)
     for number in (kernel, *waiting):
         assert [bo.ask(f"/api/kernels/{number}", method) for method in ("GET", "DELETE")] == [404, 404]
-        assert bo.call(f"/api/kernels/{number}/channels") == 404 and bo.post(f"/voila/api/shutdown/{number}", _xsrf=bo.cookies["_xsrf"]) == 404
+        assert (
+            bo.call(f"/api/kernels/{number}/channels") == 404
+            and bo.post(f"/voila/api/shutdown/{number}", _xsrf=bo.cookies["_xsrf"]) == 404
+        )
     assert eve.call(f"/api/kernels/{kernel}/channels") == 101 and eve.ask(f"/api/kernels/{kernel}") == 200
     assert eve.call(f"/api/kernels/{kernel}/channels", Origin="http://elsewhere.example") == 403
-    assert eve.ask(f"/voila/api/shutdown/{kernel}", "POST") == 403 and eve.post(f"/voila/api/shutdown/{kernel}", _xsrf=eve.cookies["_xsrf"]) == 204
+    assert (
+        eve.ask(f"/voila/api/shutdown/{kernel}", "POST") == 403
+        and eve.post(f"/voila/api/shutdown/{kernel}", _xsrf=eve.cookies["_xsrf"]) == 204
+    )
     assert eve.ask(f"/api/kernels/{kernel}") == 404
     eve.ask("/logout")
 
-
+# %% ../../../nbs/tests/dashboards/test_server.ipynb #03ea410e
 def test_a_kernel_runs_nothing_that_a_browser_sends(server):
     eve = _visit(server, "Eve")
     kernel = eve.open()
     line = eve.connect(kernel)
     header = {"msg_id": "1", "username": "", "session": "x", "version": "5.3"}
-    for kind, content in (("execute_request", {"code": "open('made', 'w')", "silent": False}), ("comm_info_request", {})):
-        line.send(json.dumps({"header": {**header, "msg_type": kind}, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}))
+    for kind, content in (
+        ("execute_request", {"code": "open('made', 'w')", "silent": False}),
+        ("comm_info_request", {}),
+    ):
+        line.send(
+            json.dumps(
+                {
+                    "header": {**header, "msg_type": kind},
+                    "parent_header": {},
+                    "metadata": {},
+                    "content": content,
+                    "channel": "shell",
+                }
+            )
+        )
     kinds = []
     while "comm_info_reply" not in kinds:
         kinds.append(json.loads(line.recv())["header"]["msg_type"])
@@ -497,10 +658,15 @@ def test_a_kernel_runs_nothing_that_a_browser_sends(server):
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #d1cf57ba
 def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server):
     _until(lambda: not server.kernel_manager.owners and server._count(server.kernel_manager) == 1)
-    eve, bo = _visit(server, "Eve"), _visit(server, BO.name)
+    eve = _visit(server, "Eve")
+    bo = _visit(server, BO.name)
     for _ in range(4):
         eve.open()
-    assert bo.ask("/voila/render/tiny.ipynb") == 503 and "4 dashboards are open" in bo.text and bo.headers["Retry-After"] == "60"
+    assert (
+        bo.ask("/voila/render/tiny.ipynb") == 503
+        and "4 dashboards are open" in bo.text
+        and bo.headers["Retry-After"] == "60"
+    )
     eve.ask("/logout")
     _until(lambda: bo.ask("/voila/render/tiny.ipynb") == 200)
     bo.ask("/logout")
@@ -510,13 +676,16 @@ def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server)
 @pytest.mark.slow
 def test_a_viewer_who_opens_thirty_pages_leaves_others_served(project, users):
     with _serving(project, most_kernels=5, kernels_per_account=2, pool_size=0) as app:
-        eve, bo, most = _visit(app, "Eve"), _visit(app, BO.name), []
+        eve = _visit(app, "Eve")
+        bo = _visit(app, BO.name)
+        most = []
 
         def look(tab):
             status = tab.ask("/voila/render/tiny.ipynb")
             most.append(server.count_pages(app.kernel_manager.pages, "Eve"))
             assert status == 200 or "2 of your dashboards are being opened" in tab.text
             return status
+
         with ThreadPoolExecutor(30) as crowd:
             answers = crowd.map(look, [_tab(eve) for _ in range(30)])
             mine = [bo.open(), bo.open()]
@@ -527,8 +696,12 @@ def test_a_viewer_who_opens_thirty_pages_leaves_others_served(project, users):
 
 def test_one_page_too_many_ends_the_one_that_was_not_used_for_longest_and_says_so(project, users):
     with _serving(project, kernels_per_account=2, pool_size=0) as app:
-        eve, again, bo = _visit(app, "Eve"), _visit(app, "Eve"), _visit(app, BO.name)
-        first, second, other = eve.open(), again.open(), bo.open()  # of an account, in whatever browser
+        eve = _visit(app, "Eve")
+        again = _visit(app, "Eve")
+        bo = _visit(app, BO.name)
+        first = eve.open()
+        second = again.open()
+        other = bo.open()  # of an account, in whatever browser
         assert _pulse(eve, first, idle=0)["lives"] and _pulse(again, second, idle=600)["lives"]
         third = eve.open()
         assert all(_pulse(who, kernel)["lives"] for who, kernel in ((eve, first), (eve, third), (bo, other)))
@@ -542,7 +715,8 @@ def _kill(app, kernel):
 
 
 def test_a_page_learns_that_its_kernel_died_and_nobody_else_learns_anything(cold):
-    eve, bo = _visit(cold, "Eve"), _visit(cold, BO.name)
+    eve = _visit(cold, "Eve")
+    bo = _visit(cold, BO.name)
     kernel = eve.open()
     assert _pulse(eve, kernel) == {"lives": True, "why": "", "connected": False, "shown": "", "bundle": ""}
     assert not _pulse(bo, kernel)["lives"] and not _pulse(eve, NUMBER)["lives"] and not _pulse(eve, "")["lives"]
@@ -558,8 +732,9 @@ def test_a_warm_kernel_that_died_is_given_to_nobody(server):
     def waiting():
         tasks = [task for pool in server.kernel_manager._pools.values() for task in pool]
         return [task.result()["kernel_id"] for task in tasks if task.done()]
+
     _until(waiting)
-    dead, = waiting()
+    (dead,) = waiting()
     _kill(server, dead)
     _until(lambda: waiting() and waiting() != [dead])
     eve = _visit(server, "Eve")
@@ -625,16 +800,25 @@ def test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace(project, users):
     with _serving(project, folder="broken") as app:
         visitor = _visit(app, "Eve")
         visitor.open("broken.ipynb")
-        assert "log names the cause" in visitor.text and "ZeroDivisionError" not in visitor.text and "Traceback" not in visitor.text
+        assert (
+            "log names the cause" in visitor.text
+            and "ZeroDivisionError" not in visitor.text
+            and "Traceback" not in visitor.text
+        )
 
 
 def test_a_kernel_that_does_not_start_is_a_sentence_and_leaves_nothing_behind(project, users, monkeypatch):
     async def fail(self, **_):
         raise RuntimeError("no memory left")
+
     monkeypatch.setattr(server.AsyncMappingKernelManager, "start_kernel", fail)
     with _serving(project, sweep=0.05) as app:
         visitor = _visit(app, "Eve")
-        assert visitor.ask("/voila/render/tiny.ipynb") == 500 and "log names it" in visitor.text and "memory" not in visitor.text
+        assert (
+            visitor.ask("/voila/render/tiny.ipynb") == 500
+            and "log names it" in visitor.text
+            and "memory" not in visitor.text
+        )
         assert app.kernel_manager.owners == {} and list(Path(app.plan.folder).glob("*.json")) == []
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #c6d20d22
@@ -643,7 +827,9 @@ def settings():
     return {**DEFAULTS, "port": 0}
 
 
-def test_a_plan_serves_the_projects_notebooks_or_those_of_the_repository(project, users, settings, tmp_path, monkeypatch):
+def test_a_plan_serves_the_projects_notebooks_or_those_of_the_repository(
+    project, users, settings, tmp_path, monkeypatch
+):
     assert plan_server(project, settings).dashboards == project / "nbs" / "dashboards"
     plan = plan_server(project, settings, with_token=True)
     assert len(plan.token) >= 43 and plan.token not in repr(plan_server(project, settings))
@@ -687,6 +873,7 @@ def test_the_server_says_how_to_get_in_and_ends_when_asked(project, users, setti
         said.append(line)
         if len(said) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
+
     serve(plan_server(project, {**settings, "pool_size": 0}, with_token=token), say)
     assert re.fullmatch(rf"http://{LOOPBACK}:\d+/login" + (r"\?token=\S{43}" if token else ""), said[0])
     assert ("token" in said[1]) == token
@@ -717,7 +904,11 @@ def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project
             page.get_by_label("Password").fill(SECRET)
             page.keyboard.press("Enter")
             page.get_by_text("I see Eve, viewer, East").wait_for()
-            assert seen.outside == [] and seen.dialogs == [] and [line for line in seen.failed if "/login" not in line] == []
+            assert (
+                seen.outside == []
+                and seen.dialogs == []
+                and [line for line in seen.failed if "/login" not in line] == []
+            )
         with open_page(browser) as (page, seen):
             log_in(page, served.address, BO.name, SECRET)
             page.get_by_text("<script>alert(1)</script>, manager").wait_for()
@@ -732,6 +923,7 @@ def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #c8cf1be4
 def _look_at_the_login(browser, address):
     from axe_playwright_python.sync_playwright import Axe
+
     for dark in (False, True):
         with open_page(browser, 390, 800, dark=dark) as (page, seen):
             page.goto(f"{address}/login")

@@ -56,10 +56,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
-from ...evaluation.backtest import (attach_labels, choose_model, compare_losses, compare_variants, fit_chosen, forecast_origin, forecast_variants,
-                              judge_origins, reliability_table, rolling_origins, run_backtest, summarise, training_sets)
+from ...base.config import CrmError
+from crm_lib.evaluation.backtest import (
+    attach_labels,
+    choose_model,
+    compare_losses,
+    compare_variants,
+    fit_chosen,
+    forecast_origin,
+    forecast_variants,
+    judge_origins,
+    reliability_table,
+    rolling_origins,
+    run_backtest,
+    summarise,
+    training_sets,
+)
 from ...evaluation.variants import make_variant
 from ...features.features import FeatureSettings, build_features
 from ...features.snapshots import spaced_dates
@@ -89,12 +102,15 @@ def test_the_quarters_end_alone_asks_for_one_day():
 
 
 def test_too_short_a_history_is_refused_with_its_days():
-    with pytest.raises(CrmError, match="Between 2024-01-01 and 2024-03-15 lies no month end .* and 30 days after .* needs more history"):
+    with pytest.raises(
+        CrmError, match="Between 2024-01-01 and 2024-03-15 lies no month end .* and 30 days after .* needs more history"
+    ):
         rolling_origins("2024-01-01", "2024-03-15", [30, 60])
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #d773712d
 WORDS = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-ORIGIN, FIRST = np.datetime64("2025-01-31"), pd.Timestamp("2024-03-01")
+ORIGIN = np.datetime64("2025-01-31")
+FIRST = pd.Timestamp("2024-03-01")
 HORIZONS = [30, 90, "quarter_end"]
 ALL = ["always_no", "age_curve", "phase_table", "cure_table", "logistic", "forest", "xgboost"]
 
@@ -115,7 +131,14 @@ def snapshots(deals):
 
 @pytest.fixture(scope="module")
 def forecasts(deals, snapshots):
-    return run_backtest(deals, snapshots, np.array(["2024-12-31", "2025-01-31"], "M8[D]"), FIRST, ["always_no", "phase_table", "logistic"], HORIZONS)
+    return run_backtest(
+        deals,
+        snapshots,
+        np.array(["2024-12-31", "2025-01-31"], "M8[D]"),
+        FIRST,
+        ["always_no", "phase_table", "logistic"],
+        HORIZONS,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +190,8 @@ def test_a_forecast_does_not_change_when_everything_after_its_origin_does(deals,
 
 
 def test_the_redrawn_future_changes_the_labels(deals, forecasts):
-    other, last = another_future(deals), pd.Timestamp("2025-06-30")
+    other = another_future(deals)
+    last = pd.Timestamp("2025-06-30")
     at_origin = forecasts[(forecasts["origin"] == pd.Timestamp(ORIGIN)) & (forecasts["model"] == "logistic")]
     labels = [attach_labels(at_origin, table, last)["is_won"] for table in (deals, other)]
     assert (labels[0] != labels[1]).mean() > 0.05
@@ -177,7 +201,9 @@ def test_one_row_per_origin_open_deal_horizon_and_model(forecasts, snapshots):
     assert list(forecasts.columns) == ["origin", "as_of", "opportunity_id", "horizon", "model", "probability"]
     assert not forecasts.duplicated(["origin", "opportunity_id", "horizon", "model"]).any()
     open_deals = snapshots[snapshots["as_of"].isin(forecasts["origin"])].groupby("as_of").size()
-    assert (forecasts.groupby("origin").size() == 9 * open_deals).all() and (forecasts["origin"] == forecasts["as_of"]).all()
+    assert (forecasts.groupby("origin").size() == 9 * open_deals).all() and (
+        forecasts["origin"] == forecasts["as_of"]
+    ).all()
     assert set(forecasts["horizon"]) == {"30", "90", "quarter_end"} and forecasts["probability"].between(0, 1).all()
 
 
@@ -185,7 +211,10 @@ def test_a_model_learns_from_snapshots_and_a_baseline_from_each_deal_once(deals,
     told = forecast_origin(deals, snapshots, ORIGIN, FIRST, ["logistic"], [30])
     _, landmarks = training_sets(deals, snapshots, ORIGIN, FIRST)
     test = snapshots[snapshots["as_of"] == pd.Timestamp(ORIGIN)]
-    assert told["probability"].tolist() == CloseHazardModel("logistic").fit(*landmarks).predict_win(test, [30])[30].tolist()
+    assert (
+        told["probability"].tolist()
+        == CloseHazardModel("logistic").fit(*landmarks).predict_win(test, [30])[30].tolist()
+    )
 
 
 def test_all_origins_together_are_each_origin_alone(forecasts, deals, snapshots):
@@ -195,8 +224,12 @@ def test_all_origins_together_are_each_origin_alone(forecasts, deals, snapshots)
 
 
 def test_the_calendar_and_the_bins_of_the_settings_are_used(deals, snapshots):
-    usual, shifted = (forecast_origin(deals, snapshots, ORIGIN, FIRST, ["phase_table"], ["quarter_end"], FeatureSettings(fiscal_year_start=start))
-                      for start in (1, 3))
+    usual, shifted = (
+        forecast_origin(
+            deals, snapshots, ORIGIN, FIRST, ["phase_table"], ["quarter_end"], FeatureSettings(fiscal_year_start=start)
+        )
+        for start in (1, 3)
+    )
     assert usual["probability"].mean() > shifted["probability"].mean() + 0.01
     coarse = forecast_origin(deals, snapshots, ORIGIN, FIRST, ["phase_table"], [30], FeatureSettings(age_edges=(500,)))
     assert coarse["probability"].nunique() == 1
@@ -204,7 +237,9 @@ def test_the_calendar_and_the_bins_of_the_settings_are_used(deals, snapshots):
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #35b1fd63
 def test_origins_without_snapshots_are_named(deals, snapshots):
     with pytest.raises(CrmError, match="lack the origins 2024-10-30, 2024-10-31: rerun the features stage"):
-        run_backtest(deals, snapshots, np.array(["2024-10-31", "2025-01-31", "2024-10-30"], "M8[D]"), FIRST, ["always_no"], [30])
+        run_backtest(
+            deals, snapshots, np.array(["2024-10-31", "2025-01-31", "2024-10-30"], "M8[D]"), FIRST, ["always_no"], [30]
+        )
 
 
 def test_the_backtest_leaves_its_tables_as_they_were(deals, snapshots):
@@ -221,16 +256,44 @@ def told(*rows):
 
 
 def test_labels_are_those_of_the_deals_table_and_the_unknown_is_dropped():
-    deals = pd.DataFrame({"opportunity_id": ["won", "late", "lost"], "stage": ["won", "won", "lost"], "engage_date": pd.Timestamp("2024-01-01"),
-                          "close_date": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-02-10"])})
-    rows = told(*[("2024-01-31", key, horizon, "m", 0.5) for key in ("won", "late", "lost") for horizon in ("30", "60", "90", "quarter_end")])
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": ["won", "late", "lost"],
+            "stage": ["won", "won", "lost"],
+            "engage_date": pd.Timestamp("2024-01-01"),
+            "close_date": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-02-10"]),
+        }
+    )
+    rows = told(
+        *[
+            ("2024-01-31", key, horizon, "m", 0.5)
+            for key in ("won", "late", "lost")
+            for horizon in ("30", "60", "90", "quarter_end")
+        ]
+    )
     found = attach_labels(rows, deals, "2024-03-31").set_index(["opportunity_id", "horizon"])["is_won"]
-    assert found.to_dict() == {("won", "30"): 1.0, ("won", "60"): 1.0, ("won", "quarter_end"): 1.0, ("late", "30"): 0.0, ("late", "60"): 1.0,
-                               ("late", "quarter_end"): 1.0, ("lost", "30"): 0.0, ("lost", "60"): 0.0, ("lost", "quarter_end"): 0.0}
+    assert found.to_dict() == {
+        ("won", "30"): 1.0,
+        ("won", "60"): 1.0,
+        ("won", "quarter_end"): 1.0,
+        ("late", "30"): 0.0,
+        ("late", "60"): 1.0,
+        ("late", "quarter_end"): 1.0,
+        ("lost", "30"): 0.0,
+        ("lost", "60"): 0.0,
+        ("lost", "quarter_end"): 0.0,
+    }
 
-
+# %% ../../../nbs/tests/evaluation/test_backtest.ipynb #c811da3e
 def test_the_quarters_end_is_that_of_the_companys_calendar():
-    deals = pd.DataFrame({"opportunity_id": ["a"], "stage": ["won"], "engage_date": pd.Timestamp("2024-01-01"), "close_date": pd.Timestamp("2024-04-15")})
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": ["a"],
+            "stage": ["won"],
+            "engage_date": pd.Timestamp("2024-01-01"),
+            "close_date": pd.Timestamp("2024-04-15"),
+        }
+    )
     rows = told(("2024-02-29", "a", "quarter_end", "m", 0.5))
     assert attach_labels(rows, deals, "2024-12-31")["is_won"].tolist() == [0.0]
     assert attach_labels(rows, deals, "2024-12-31", FiscalCalendar(2))["is_won"].tolist() == [1.0]
@@ -238,7 +301,11 @@ def test_the_quarters_end_is_that_of_the_companys_calendar():
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #74e764b9
 def test_always_no_is_as_accurate_as_the_majority_exactly_at_every_origin(judged):
     never = judge_origins(judged).query("model == 'always_no'")
-    assert len(never) == 6 and (never["accuracy"] == never["majority_accuracy"]).all() and (never["brier_skill"] <= 0).all()
+    assert (
+        len(never) == 6
+        and (never["accuracy"] == never["majority_accuracy"]).all()
+        and (never["brier_skill"] <= 0).all()
+    )
 
 
 def test_each_origin_is_judged_alone(judged):
@@ -261,7 +328,12 @@ def by_hand():
     "Two horizons, two origins of unlike size; the loss of good is .01, of bad .25, of the table .09 for every row."
     said = {"phase_table": 0.3, "good": 0.1, "bad": 0.5, "same": 0.3}
     sizes = {("30", "2024-01-31"): 30, ("30", "2024-02-29"): 10, ("60", "2024-01-31"): 30}
-    rows = [(origin, f"D{k}", horizon, model, p) for (horizon, origin), n in sizes.items() for k in range(n) for model, p in said.items()]
+    rows = [
+        (origin, f"D{k}", horizon, model, p)
+        for (horizon, origin), n in sizes.items()
+        for k in range(n)
+        for model, p in said.items()
+    ]
     return told(*rows).assign(is_won=0.0)
 
 
@@ -276,26 +348,40 @@ def test_differences_of_constant_losses_are_exact_and_their_interval_is_a_point(
 
 def test_any_model_can_be_the_one_that_others_are_compared_with(by_hand):
     found = compare_losses(by_hand, draws=50, against="good").set_index(["horizon", "model"])
-    assert np.allclose(found.loc[("all", "phase_table"), ["mean", "low", "high"]].astype(float), 0.09 - 0.01) and "good" not in found.index.get_level_values("model")
+    assert np.allclose(
+        found.loc[("all", "phase_table"), ["mean", "low", "high"]].astype(float), 0.09 - 0.01
+    ) and "good" not in found.index.get_level_values("model")
 
 
 def test_every_origin_weighs_the_same_within_a_horizon_and_every_horizon_in_all(by_hand):
-    worse = (by_hand["model"] == "good") & (by_hand["horizon"] == "30") & (by_hand["origin"] == pd.Timestamp("2024-02-29"))
-    found = compare_losses(by_hand.assign(probability=by_hand["probability"].mask(worse, 0.7)), draws=50).set_index(["horizon", "model"])["mean"]
-    assert found["30", "good"] == pytest.approx((0.01 + 0.49) / 2 - 0.09) and found["60", "good"] == pytest.approx(-0.08)
+    worse = (
+        (by_hand["model"] == "good") & (by_hand["horizon"] == "30") & (by_hand["origin"] == pd.Timestamp("2024-02-29"))
+    )
+    found = compare_losses(by_hand.assign(probability=by_hand["probability"].mask(worse, 0.7)), draws=50).set_index(
+        ["horizon", "model"]
+    )["mean"]
+    assert found["30", "good"] == pytest.approx((0.01 + 0.49) / 2 - 0.09) and found["60", "good"] == pytest.approx(
+        -0.08
+    )
     assert found["all", "good"] == pytest.approx((found["30", "good"] + found["60", "good"]) / 2)
 
 
 def test_the_interval_is_the_same_for_the_same_seed_and_holds_the_mean(judged):
-    first, second = compare_losses(judged, draws=60, seed=1), compare_losses(judged, draws=60, seed=1)
+    first = compare_losses(judged, draws=60, seed=1)
+    second = compare_losses(judged, draws=60, seed=1)
     pd.testing.assert_frame_equal(first, second)
     assert ((first["low"] <= first["mean"]) & (first["mean"] <= first["high"])).all()
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #522f8af3
 def gate(**models):
     "Intervals (low, high) per model, `all` first, then one per single horizon."
-    return pd.DataFrame([{"horizon": horizon, "model": model, "low": low, "high": high, "mean": (low + high) / 2}
-                         for model, pairs in models.items() for horizon, (low, high) in zip(("all", "30", "60"), pairs)])
+    return pd.DataFrame(
+        [
+            {"horizon": horizon, "model": model, "low": low, "high": high, "mean": (low + high) / 2}
+            for model, pairs in models.items()
+            for horizon, (low, high) in zip(("all", "30", "60"), pairs)
+        ]
+    )
 
 
 def test_a_model_below_zero_everywhere_is_chosen_with_its_figures():
@@ -309,7 +395,16 @@ def test_of_several_that_pass_the_smallest_brier_score_wins():
     assert choose_model(compared, ["logistic", "forest"])[0] == "forest"
 
 
-@pytest.mark.parametrize("pairs", [[(-0.02, 0.001)], [(-0.02, 0.0)], [(0.01, 0.02)], [(-0.02, -0.01), (0.001, 0.002), (-0.05, -0.04)], [(np.nan, np.nan)]])
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [(-0.02, 0.001)],
+        [(-0.02, 0.0)],
+        [(0.01, 0.02)],
+        [(-0.02, -0.01), (0.001, 0.002), (-0.05, -0.04)],
+        [(np.nan, np.nan)],
+    ],
+)
 def test_doubt_over_all_or_harm_at_one_horizon_leaves_the_table(pairs):
     name, why = choose_model(gate(forest=pairs), ["forest"])
     assert name == "phase_table" and why.startswith("No richer model beats the age x phase table")
@@ -326,15 +421,24 @@ def test_only_candidates_are_chosen_and_nobody_else_harms_them():
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #9dcefbfc
 def test_the_record_holds_means_over_origins_and_pooled_accuracy(judged):
-    by_origin, compared = judge_origins(judged), compare_losses(judged, draws=50)
+    by_origin = judge_origins(judged)
+    compared = compare_losses(judged, draws=50)
     record = summarise(judged, by_origin, compared)
     assert list(record) == ["30", "90", "quarter_end"] and record["30"]["origins"] == ["2024-12-31", "2025-01-31"]
-    part, rows = judged.query("horizon == '30' and model == 'logistic'"), by_origin.query("horizon == '30' and model == 'logistic'")
+    part = judged.query("horizon == '30' and model == 'logistic'")
+    rows = by_origin.query("horizon == '30' and model == 'logistic'")
     figures = record["30"]["models"]["logistic"]
     assert record["30"]["n"] == len(part) and record["30"]["base_rate"] == part["is_won"].mean()
-    assert figures["auc"] == rows["auc"].mean() and figures["brier"] == rows["brier"].mean() and figures["brier_skill"] == rows["brier_skill"].mean()
+    assert (
+        figures["auc"] == rows["auc"].mean()
+        and figures["brier"] == rows["brier"].mean()
+        and figures["brier_skill"] == rows["brier_skill"].mean()
+    )
     assert figures["accuracy"] == ((part["probability"] > 0.5) == part["is_won"]).mean()
-    assert figures["vs_table"] == compared.query("horizon == '30' and model == 'logistic'")[["low", "high"]].iloc[0].tolist()
+    assert (
+        figures["vs_table"]
+        == compared.query("horizon == '30' and model == 'logistic'")[["low", "high"]].iloc[0].tolist()
+    )
 
 
 def test_the_table_differs_from_itself_by_nothing(judged):
@@ -345,7 +449,11 @@ def test_the_table_differs_from_itself_by_nothing(judged):
 
 
 def test_an_origin_without_a_win_does_not_blank_the_mean_of_the_others(by_hand):
-    mixed = by_hand.assign(is_won=((by_hand["opportunity_id"].isin(["D0", "D1"])) & (by_hand["origin"] == pd.Timestamp("2024-01-31"))).astype(float))
+    mixed = by_hand.assign(
+        is_won=(
+            (by_hand["opportunity_id"].isin(["D0", "D1"])) & (by_hand["origin"] == pd.Timestamp("2024-01-31"))
+        ).astype(float)
+    )
     record = summarise(mixed, judge_origins(mixed), compare_losses(mixed, draws=20))
     assert record["30"]["models"]["good"]["auc"] == 0.5 and np.isfinite(record["30"]["models"]["good"]["brier_skill"])
 
@@ -353,7 +461,9 @@ def test_an_origin_without_a_win_does_not_blank_the_mean_of_the_others(by_hand):
 def test_reliability_counts_every_row_of_each_model_and_horizon_once(judged):
     table = reliability_table(judged, bins=5)
     assert list(table.columns) == ["horizon", "model", "bin_mean", "observed", "low", "high", "n"]
-    assert table.groupby(["horizon", "model"])["n"].sum().equals(judged.groupby(["horizon", "model"]).size().rename("n"))
+    assert (
+        table.groupby(["horizon", "model"])["n"].sum().equals(judged.groupby(["horizon", "model"]).size().rename("n"))
+    )
     assert ((table["low"] <= table["observed"] + 1e-12) & (table["observed"] <= table["high"] + 1e-12)).all()
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #3cb04ee7
@@ -362,8 +472,12 @@ SWING = np.tile([0.009, -0.009], 40)
 
 def lost(**models):
     "Forecasts of 80 deals at one origin; per model a loss, or one per deal, for each of two horizons."
-    rows = [("2024-01-31", f"D{k}", horizon, model, float(np.sqrt(np.broadcast_to(losses[place], 80)[k])))
-            for model, losses in models.items() for place, horizon in enumerate(("30", "60")) for k in range(80)]
+    rows = [
+        ("2024-01-31", f"D{k}", horizon, model, float(np.sqrt(np.broadcast_to(losses[place], 80)[k])))
+        for model, losses in models.items()
+        for place, horizon in enumerate(("30", "60"))
+        for k in range(80)
+    ]
     return told(*rows).assign(is_won=0.0)
 
 
@@ -374,13 +488,20 @@ def chosen_of(judged, *names):
 
 @pytest.fixture
 def close_race():
-    return lost(phase_table=[0.09, 0.09], cure_table=[0.0105 + SWING, 0.0105 + SWING], logistic=[0.0101, 0.0101], xgboost=[0.01, 0.01])
+    return lost(
+        phase_table=[0.09, 0.09],
+        cure_table=[0.0105 + SWING, 0.0105 + SWING],
+        logistic=[0.0101, 0.0101],
+        xgboost=[0.01, 0.01],
+    )
 
 
 def test_the_simplest_that_is_as_good_as_the_best_is_chosen_and_the_sentence_names_both(close_race):
     (name, why), (best, short) = chosen_of(close_race, "cure_table", "logistic", "xgboost")
     assert (name, best) == ("cure_table", "xgboost")
-    assert why.startswith("Over all horizons its Brier score is 0.0795 better than the age x phase table's (95 % interval 0.07")
+    assert why.startswith(
+        "Over all horizons its Brier score is 0.0795 better than the age x phase table's (95 % interval 0.07"
+    )
     assert " xgboost scores 0.0005 better still, but not beyond doubt (95 % interval of the difference -0.00" in why
     assert why.endswith("and cure_table is simpler.")
     assert "0.0800 better" in short and "simpler" not in short
@@ -412,9 +533,14 @@ def test_the_order_of_the_candidates_says_which_is_simpler_and_the_best_may_be_i
 
 
 def test_one_that_does_not_beat_the_table_is_not_chosen_for_being_simple():
-    judged = lost(phase_table=[0.0105 + SWING, 0.0105], cure_table=[0.0105 + SWING, 0.0105], xgboost=[0.0095 + SWING, 0.0095])
+    judged = lost(
+        phase_table=[0.0105 + SWING, 0.0105], cure_table=[0.0105 + SWING, 0.0105], xgboost=[0.0095 + SWING, 0.0095]
+    )
     assert chosen_of(judged, "cure_table", "xgboost")[0][0] == "xgboost"
-    assert chosen_of(judged, "cure_table")[0] == chosen_of(judged, "cure_table")[1] and chosen_of(judged, "cure_table")[0][0] == "phase_table"
+    assert (
+        chosen_of(judged, "cure_table")[0] == chosen_of(judged, "cure_table")[1]
+        and chosen_of(judged, "cure_table")[0][0] == "phase_table"
+    )
 
 
 def test_a_single_one_that_passes_needs_no_second_look(close_race):
@@ -424,13 +550,24 @@ def test_a_single_one_that_passes_needs_no_second_look(close_race):
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #e72a1f84
 def test_every_variant_is_held_against_its_own_model_with_a_verdict():
     varied = {"xgboost+tuned": [0.01, 0.02], "xgboost+segments": [0.02, 0.03], "forest+sigmoid": [0.01 + SWING, 0.01]}
-    found = compare_variants(lost(xgboost=[0.02, 0.02], forest=[0.01, 0.01], **varied), 100).set_index(["variant", "horizon"])
+    found = compare_variants(lost(xgboost=[0.02, 0.02], forest=[0.01, 0.01], **varied), 100).set_index(
+        ["variant", "horizon"]
+    )
     assert list(found) == ["model", "mean", "low", "high", "verdict"] and len(found) == 9
-    assert found["model"].groupby("variant").first().to_dict() == {"forest+sigmoid": "forest", "xgboost+segments": "xgboost", "xgboost+tuned": "xgboost"}
-    said = {name: rows.droplevel(0).str.removesuffix(" beyond doubt").to_dict() for name, rows in found["verdict"].groupby("variant")}
-    assert said == {"xgboost+tuned": {"30": "better", "60": "no difference", "all": "better"},
-                    "xgboost+segments": {"30": "no difference", "60": "worse", "all": "worse"},
-                    "forest+sigmoid": dict.fromkeys(["30", "60", "all"], "no difference")}
+    assert found["model"].groupby("variant").first().to_dict() == {
+        "forest+sigmoid": "forest",
+        "xgboost+segments": "xgboost",
+        "xgboost+tuned": "xgboost",
+    }
+    said = {
+        name: rows.droplevel(0).str.removesuffix(" beyond doubt").to_dict()
+        for name, rows in found["verdict"].groupby("variant")
+    }
+    assert said == {
+        "xgboost+tuned": {"30": "better", "60": "no difference", "all": "better"},
+        "xgboost+segments": {"30": "no difference", "60": "worse", "all": "worse"},
+        "forest+sigmoid": dict.fromkeys(["30", "60", "all"], "no difference"),
+    }
     assert found.loc[("xgboost+tuned", "all"), "mean"] == pytest.approx(-0.005)
     assert found.loc[("xgboost+segments", "60"), "low"] == pytest.approx(0.01)
 
@@ -450,7 +587,8 @@ def test_without_variants_there_is_an_empty_table_of_the_same_columns(close_race
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #60114287
 def test_variants_are_forecast_on_the_days_of_their_models(deals, snapshots, judged):
     recipe = {"segments": {"column": "regional_office", "least_closings": 20, "prior": 20.0}}
-    last, asked = observed_until(deals), ["30", "quarter_end"]
+    last = observed_until(deals)
+    asked = ["30", "quarter_end"]
     few = judged[judged["horizon"].isin(asked)]
     found = forecast_variants(deals, snapshots, few, (FIRST, last), ["logistic"], "logistic", recipe, ["sigmoid"])
     keys = ["origin", "as_of", "opportunity_id", "horizon"]
@@ -461,12 +599,17 @@ def test_variants_are_forecast_on_the_days_of_their_models(deals, snapshots, jud
 
 
 def test_where_nothing_can_be_varied_there_are_no_rows(deals, snapshots, judged):
-    found = forecast_variants(deals, snapshots, judged, (FIRST, observed_until(deals)), ["logistic"], "phase_table", {}, [])
+    found = forecast_variants(
+        deals, snapshots, judged, (FIRST, observed_until(deals)), ["logistic"], "phase_table", {}, []
+    )
     assert found.empty and list(found) == list(judged)
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #90404a3b
-RECIPE = {"settings": {"logistic": {"learner_settings": {"C": 0.05}, "bins": 3, "follow_up_days": 60}}, "features": ["week_volume"],
-          "segments": {"column": "regional_office", "least_closings": 60, "prior": 60.0}}
+RECIPE = {
+    "settings": {"logistic": {"learner_settings": {"C": 0.05}, "bins": 3, "follow_up_days": 60}},
+    "features": ["week_volume"],
+    "segments": {"column": "regional_office", "least_closings": 60, "prior": 60.0},
+}
 
 
 @pytest.mark.parametrize("name", ["logistic+tuned", "logistic+screened", "cure_table+segments"])
@@ -487,7 +630,11 @@ def test_a_variant_without_a_recipe_is_refused(deals, snapshots):
 @pytest.mark.parametrize("models", [[], ()])
 def test_no_models_give_an_empty_table_of_the_same_columns_and_kinds(deals, snapshots, forecasts, models):
     first, again = (run_backtest(deals, snapshots, np.array([ORIGIN]), FIRST, models, HORIZONS) for _ in range(2))
-    assert len(first) == 0 and first.dtypes.to_dict() == forecasts.dtypes.to_dict() and list(again) == list(first) == list(forecasts)
+    assert (
+        len(first) == 0
+        and first.dtypes.to_dict() == forecasts.dtypes.to_dict()
+        and list(again) == list(first) == list(forecasts)
+    )
     pd.testing.assert_frame_equal(pd.concat([forecasts, first], ignore_index=True), forecasts)
     with pytest.raises(CrmError, match="lack the origins 2024-10-30"):
         run_backtest(deals, snapshots, np.array(["2024-10-30"], "M8[D]"), FIRST, models, HORIZONS)
@@ -511,12 +658,18 @@ def test_the_calendar_the_bins_and_the_seed_reach_the_chosen_model(deals, snapsh
 
 
 def test_a_calibrated_choice_is_the_raw_model_and_maps_of_its_own_past_forecasts(deals, snapshots, forecasts):
-    last, origins = observed_until(deals), np.unique(snapshots["as_of"].to_numpy("M8[D]"))[-6:-1]
+    last = observed_until(deals)
+    origins = np.unique(snapshots["as_of"].to_numpy("M8[D]"))[-6:-1]
     mine = run_backtest(deals, snapshots, origins, FIRST, ["cure_table"], HORIZONS)
     model, X, y = fit_chosen("cure_table+sigmoid", deals, snapshots, last, FIRST, pd.concat([mine, forecasts]))
     raw = make_model("cure_table").fit(X, y)
     wanted = CalibratedModel(raw, "sigmoid").fit_calibration_maps(attach_labels(mine, deals, last))
-    assert isinstance(model, CalibratedModel) and model.kind == "sigmoid" and list(model.maps_) == list(wanted.maps_) and "30" in model.maps_
+    assert (
+        isinstance(model, CalibratedModel)
+        and model.kind == "sigmoid"
+        and list(model.maps_) == list(wanted.maps_)
+        and "30" in model.maps_
+    )
     test = snapshots[snapshots["as_of"] == pd.Timestamp(ORIGIN)]
     assert model.predict_win(test, HORIZONS).equals(wanted.predict_win(test, HORIZONS))
     assert not model.predict_win(test, [30]).equals(raw.predict_win(test, [30]))

@@ -16,20 +16,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...evaluation.patterns import closing_hazard, stale_by_agent, win_drivers, win_rates, win_rates_by_phase
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #1abf7733
 def make_deals(stages, engaged, closed, agents="Ann"):
-    return pd.DataFrame({"opportunity_id": [str(row) for row in range(len(stages))], "sales_agent": agents, "stage": stages,
-                         "engage_date": pd.to_datetime(engaged), "close_date": pd.to_datetime(closed)})
+    return pd.DataFrame(
+        {
+            "opportunity_id": [str(row) for row in range(len(stages))],
+            "sales_agent": agents,
+            "stage": stages,
+            "engage_date": pd.to_datetime(engaged),
+            "close_date": pd.to_datetime(closed),
+        }
+    )
 
 
 @pytest.fixture
 def deals():
-    return make_deals(["won", "lost", "won", "engaging", "prospecting"], ["2024-01-01", "2024-01-11", "2024-01-21", "2024-01-01", None],
-                      ["2024-01-21", "2024-02-10", "2024-03-01", None, None], ["Ann", "Ann", "Bo", "Bo", "Bo"])
+    return make_deals(
+        ["won", "lost", "won", "engaging", "prospecting"],
+        ["2024-01-01", "2024-01-11", "2024-01-21", "2024-01-01", None],
+        ["2024-01-21", "2024-02-10", "2024-03-01", None, None],
+        ["Ann", "Ann", "Bo", "Bo", "Bo"],
+    )
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #2bc2dc48
 def test_only_closed_deals_count_in_a_win_rate(deals):
@@ -45,7 +56,9 @@ def test_groups_may_be_given_as_values_and_the_missing_are_left_out(deals):
 
 def test_the_month_of_the_quarter_follows_the_fiscal_year(deals):
     assert win_rates_by_phase(deals)["rate"].tolist() == [1.0, 0.0, 1.0]
-    assert win_rates_by_phase(deals, FiscalCalendar(2))["group"].tolist() == [f"month {month} of the quarter" for month in (1, 2, 3)]
+    assert win_rates_by_phase(deals, FiscalCalendar(2))["group"].tolist() == [
+        f"month {month} of the quarter" for month in (1, 2, 3)
+    ]
     assert win_rates_by_phase(deals, FiscalCalendar(2))["rate"].tolist() == [0.0, 1.0, 1.0]
 
 
@@ -56,13 +69,13 @@ def test_nothing_closed_gives_an_empty_table(deals):
 def test_a_constant_hazard_is_found_again():
     rng = np.random.default_rng(0)
     engaged = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 90, 3000), unit="D")
-    closed = pd.Series(engaged + pd.to_timedelta(rng.geometric(.05, 3000), unit="D"))
+    closed = pd.Series(engaged + pd.to_timedelta(rng.geometric(0.05, 3000), unit="D"))
     open_now = closed > "2024-06-30"
     deals = make_deals(np.where(open_now, "engaging", "won"), engaged, closed.mask(open_now))
     hazard = closing_hazard(deals, "2024-01-01", "2024-06-30", min_days=300)
-    assert ((hazard["low"] <= .05) & (.05 <= hazard["high"])).mean() > .85
+    assert ((hazard["low"] <= 0.05) & (0.05 <= hazard["high"])).mean() > 0.85
     assert hazard["closes"].sum() <= (~open_now).sum()
-    assert np.average(hazard["hazard"], weights=hazard["days"]) == pytest.approx(.05, abs=.003)
+    assert np.average(hazard["hazard"], weights=hazard["days"]) == pytest.approx(0.05, abs=0.003)
 
 
 def test_days_before_the_first_recorded_closing_are_not_at_risk(deals):
@@ -72,8 +85,14 @@ def test_days_before_the_first_recorded_closing_are_not_at_risk(deals):
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #531aafa1
 def test_a_deal_counts_as_stale_only_when_it_had_the_time(deals):
-    assert stale_by_agent(deals, "2024-04-30")[["sales_agent", "n", "stale"]].values.tolist() == [["Bo", 2, 0.5], ["Ann", 2, 0.0]]
-    assert stale_by_agent(deals, "2024-02-15")[["sales_agent", "n", "stale"]].values.tolist() == [["Bo", 1, 1.0], ["Ann", 2, 0.0]]
+    assert stale_by_agent(deals, "2024-04-30")[["sales_agent", "n", "stale"]].values.tolist() == [
+        ["Bo", 2, 0.5],
+        ["Ann", 2, 0.0],
+    ]
+    assert stale_by_agent(deals, "2024-02-15")[["sales_agent", "n", "stale"]].values.tolist() == [
+        ["Bo", 1, 1.0],
+        ["Ann", 2, 0.0],
+    ]
 
 
 def test_no_closings_leave_no_measure_of_stale(deals):
@@ -90,13 +109,13 @@ def many(agent_rates, n=400, seed=3):
 
 
 def test_an_agent_who_wins_more_is_found_and_the_calendar_is_not():
-    drivers = win_drivers(many({"Ann": .5, "Bo": .7})).set_index("what")
+    drivers = win_drivers(many({"Ann": 0.5, "Bo": 0.7})).set_index("what")
     assert drivers["is_real"].to_dict() == {"sales agent": True, "month of the quarter": False}
-    assert drivers.loc["sales agent", "lowest"] == pytest.approx(.5, abs=.06)
+    assert drivers.loc["sales agent", "lowest"] == pytest.approx(0.5, abs=0.06)
 
 
 def test_equal_agents_are_called_equal():
-    assert not win_drivers(many({"Ann": .6, "Bo": .6, "Cy": .6}))["is_real"].any()
+    assert not win_drivers(many({"Ann": 0.6, "Bo": 0.6, "Cy": 0.6}))["is_real"].any()
 
 
 def test_a_column_with_one_group_or_few_deals_has_no_answer(deals):

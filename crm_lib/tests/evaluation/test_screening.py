@@ -26,12 +26,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...evaluation import screening
 from ...evaluation.backtest import attach_labels, judge_origins
-from ...evaluation.screening import (compare_settings, inner_facts, inner_losses, inner_origins, list_additions, make_objective, mean_loss, prepare_inner,
-                               screen_features)
+from crm_lib.evaluation.screening import (
+    compare_settings,
+    inner_facts,
+    inner_losses,
+    inner_origins,
+    list_additions,
+    make_objective,
+    mean_loss,
+    prepare_inner,
+    screen_features,
+)
 from ...evaluation.tuning import default_settings, name_study, tune
 from ...features.features import build_features
 from ...features.snapshots import label_wins, spaced_dates
@@ -51,16 +60,24 @@ def test_a_day_needs_closings_before_it_and_the_shortest_horizon_behind_the_firs
     dates = pd.date_range("2024-01-01", "2024-12-31")
     found = inner_origins(dates, "2024-02-01", "2024-06-30", [60, 30, "quarter_end"], 500)
     assert str(min(found)) == "2024-03-17" and str(max(found)) == "2024-05-31" and len(found) == 76
-    assert min(inner_origins(dates, "2024-02-01", "2024-06-30", [30], 500, least_days=92)) == np.datetime64("2024-05-03")
+    assert min(inner_origins(dates, "2024-02-01", "2024-06-30", [30], 500, least_days=92)) == np.datetime64(
+        "2024-05-03"
+    )
 
 
 def test_a_horizon_counts_only_where_it_had_ended_by_the_first_test_day():
     dates = ["2024-03-31", "2024-04-01", "2024-05-01", "2024-05-02", "2024-05-31"]
     assert days_of(dates, "2024-01-01", "2024-06-30", HORIZONS, 9) == {
-        "2024-03-31": [30, 60, 90, "quarter_end"], "2024-04-01": [30, 60, 90, "quarter_end"], "2024-05-01": [30, 60, "quarter_end"],
-        "2024-05-02": [30, "quarter_end"], "2024-05-31": [30, "quarter_end"]}
+        "2024-03-31": [30, 60, 90, "quarter_end"],
+        "2024-04-01": [30, 60, 90, "quarter_end"],
+        "2024-05-01": [30, 60, "quarter_end"],
+        "2024-05-02": [30, "quarter_end"],
+        "2024-05-31": [30, "quarter_end"],
+    }
     assert days_of(dates[1:2], "2024-01-01", "2024-06-29", HORIZONS) == {"2024-04-01": [30, 60]}
-    assert days_of(dates[2:3], "2024-01-01", "2024-06-30", HORIZONS, calendar=FiscalCalendar(2)) == {"2024-05-01": [30, 60]}
+    assert days_of(dates[2:3], "2024-01-01", "2024-06-30", HORIZONS, calendar=FiscalCalendar(2)) == {
+        "2024-05-01": [30, 60]
+    }
     assert days_of(["2024-06-29"], "2024-01-01", "2024-06-30", ["quarter_end"]) == {"2024-06-29": ["quarter_end"]}
 
 
@@ -71,7 +88,9 @@ def test_an_even_choice_is_taken_that_ends_with_the_last():
     assert days_of(dates, "2024-05-01", "2024-06-30", [30]) == {} == days_of([], "2024-01-01", "2024-06-30", [30])
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"count": "4"}, {"count": True}, {"least_days": 0}, {"least_days": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"count": 0}, {"count": "4"}, {"count": True}, {"least_days": 0}, {"least_days": 1.5}]
+)
 def test_a_wrong_number_of_days_names_its_key(wrong):
     key = {"count": "inner_origins", "least_days": "least_days"}[next(iter(wrong))]
     with pytest.raises(CrmError, match=f"tuning.{key}: .* at least 1"):
@@ -79,7 +98,8 @@ def test_a_wrong_number_of_days_names_its_key(wrong):
 
 # %% ../../../nbs/tests/evaluation/test_screening.ipynb #33c8c7fb
 WORDS = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-TEST_DAY, FIRST = np.datetime64("2025-01-31"), pd.Timestamp("2024-03-01")
+TEST_DAY = np.datetime64("2025-01-31")
+FIRST = pd.Timestamp("2024-03-01")
 FEW = ["week_closing", "agent_stale_share"]
 
 
@@ -94,12 +114,24 @@ def deals():
 
 @pytest.fixture(scope="module")
 def snapshots(deals):
-    frame, rng = features_of(deals), np.random.default_rng(0)
+    frame = features_of(deals)
+    rng = np.random.default_rng(0)
     number = frame["opportunity_id"].rank(method="dense")
-    stays = deals.set_index("opportunity_id").assign(days=lambda table: (table["close_date"] - table["engage_date"]).dt.days)["days"]
-    return frame.assign(x_days=frame["opportunity_id"].map(stays).fillna(999.0).clip(upper=150), x_noise=rng.normal(size=len(frame)), x_number=number, x_same=1.0,
-                        x_empty=np.nan, x_text="a", x_flag=rng.random(len(frame)) > 0.5, x_endless=np.where(number == 1, np.inf, number),
-                        x_nullable=pd.array(number, "Int64"), x_part=number.where(number > 5) % 3)
+    stays = deals.set_index("opportunity_id").assign(
+        days=lambda table: (table["close_date"] - table["engage_date"]).dt.days
+    )["days"]
+    return frame.assign(
+        x_days=frame["opportunity_id"].map(stays).fillna(999.0).clip(upper=150),
+        x_noise=rng.normal(size=len(frame)),
+        x_number=number,
+        x_same=1.0,
+        x_empty=np.nan,
+        x_text="a",
+        x_flag=rng.random(len(frame)) > 0.5,
+        x_endless=np.where(number == 1, np.inf, number),
+        x_nullable=pd.array(number, "Int64"),
+        x_part=number.where(number > 5) % 3,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +140,17 @@ def task(deals, snapshots):
 
 # %% ../../../nbs/tests/evaluation/test_screening.ipynb #6019daf6
 def test_every_forecast_has_its_label_and_weighs_as_in_the_backtest(task, deals, snapshots):
-    assert list(task.rows) == ["origin", "horizon", "opportunity_id", "is_won", "weight"] and task.rows["weight"].sum() == pytest.approx(1)
+    assert list(task.rows) == ["origin", "horizon", "opportunity_id", "is_won", "weight"] and task.rows[
+        "weight"
+    ].sum() == pytest.approx(1)
     assert task.rows.groupby("horizon")["weight"].sum().round(9).nunique() == 1 and len(task.origins) == 2
     for (origin, horizon), part in task.rows.groupby(["origin", "horizon"]):
         test = snapshots[snapshots["as_of"] == origin]
         labels = label_wins(test, deals, int(horizon) if horizon.isdigit() else horizon, "2025-06-30")
-        assert part["opportunity_id"].tolist() == test["opportunity_id"].tolist() and part["is_won"].tolist() == labels.tolist()
+        assert (
+            part["opportunity_id"].tolist() == test["opportunity_id"].tolist()
+            and part["is_won"].tolist() == labels.tolist()
+        )
 
 
 def test_the_loss_is_that_of_a_model_fitted_on_the_day_and_judged_as_the_backtest_does(task, deals, snapshots):
@@ -122,33 +159,48 @@ def test_the_loss_is_that_of_a_model_fitted_on_the_day_and_judged_as_the_backtes
     for day, (X, y, _) in task.training.items():
         model = CloseHazardModel("logistic", FEW, bins=5, follow_up_days=60, learner_settings={"C": 0.1}).fit(X, y)
         test = snapshots[snapshots["as_of"] == day].reset_index(drop=True)
-        won = model.predict_win(test, task.origins[day]).assign(as_of=test["as_of"], origin=test["as_of"], opportunity_id=test["opportunity_id"], model="m")
-        parts.append(won.melt(["as_of", "origin", "opportunity_id", "model"], var_name="horizon", value_name="probability").astype({"horizon": str}))
+        won = model.predict_win(test, task.origins[day]).assign(
+            as_of=test["as_of"], origin=test["as_of"], opportunity_id=test["opportunity_id"], model="m"
+        )
+        parts.append(
+            won.melt(
+                ["as_of", "origin", "opportunity_id", "model"], var_name="horizon", value_name="probability"
+            ).astype({"horizon": str})
+        )
     by_origin = judge_origins(attach_labels(pd.concat(parts, ignore_index=True), deals, "2025-06-30"))
-    assert make_objective(task, "logistic", FEW)(settings) == pytest.approx(by_origin.groupby("horizon")["brier"].mean().mean(), abs=1e-12)
+    assert make_objective(task, "logistic", FEW)(settings) == pytest.approx(
+        by_origin.groupby("horizon")["brier"].mean().mean(), abs=1e-12
+    )
 
 
 def test_a_loss_is_computed_once_and_other_questions_have_other_losses(task, monkeypatch):
     first = inner_losses(task, "logistic", features=FEW)
     monkeypatch.setattr(screening, "_forecast", None)
-    assert inner_losses(task, "logistic", default_settings("logistic"), FEW) is first and mean_loss(task, first) == make_objective(task, "logistic", FEW)(None)
+    assert inner_losses(task, "logistic", default_settings("logistic"), FEW) is first and mean_loss(
+        task, first
+    ) == make_objective(task, "logistic", FEW)(None)
     with pytest.raises(TypeError):
         inner_losses(task, "logistic", features=FEW, seed=1)
 
-
+# %% ../../../nbs/tests/evaluation/test_screening.ipynb #8712265f
 def test_the_default_settings_do_not_differ_from_themselves_and_bad_ones_are_worse(task):
     same = compare_settings(task, "logistic", default_settings("logistic"), FEW)
     blunt = compare_settings(task, "logistic", {"learner_settings": {"C": 1e-6}, "bins": 2, "follow_up_days": 30}, FEW)
-    assert same == {"mean": 0, "low": 0, "high": 0} and blunt["low"] < blunt["mean"] < blunt["high"] and blunt["mean"] > 0
+    assert (
+        same == {"mean": 0, "low": 0, "high": 0} and blunt["low"] < blunt["mean"] < blunt["high"] and blunt["mean"] > 0
+    )
 
 # %% ../../../nbs/tests/evaluation/test_screening.ipynb #e17a413f
 def another_future(deals):
-    rng, test_day = np.random.default_rng(1), pd.Timestamp(TEST_DAY)
+    rng = np.random.default_rng(1)
+    test_day = pd.Timestamp(TEST_DAY)
     changed = deals.copy()
     later = ~(changed["close_date"] <= test_day) & changed["engage_date"].notna()
     n = int(later.sum())
     changed.loc[later, "stage"] = rng.choice(["won", "lost", "engaging"], n)
-    changed.loc[later, "close_date"] = changed.loc[later, "engage_date"].clip(lower=test_day) + pd.to_timedelta(rng.integers(1, 60, n), unit="D")
+    changed.loc[later, "close_date"] = changed.loc[later, "engage_date"].clip(lower=test_day) + pd.to_timedelta(
+        rng.integers(1, 60, n), unit="D"
+    )
     changed.loc[later, "close_value"] = rng.random(n)
     changed.loc[changed["stage"] == "engaging", "close_date"] = pd.NaT
     changed.loc[later, ["account", "sector"]] = "Changed"
@@ -156,7 +208,8 @@ def another_future(deals):
 
 
 def another_table(snapshots):
-    late, rng = snapshots["as_of"] >= pd.Timestamp(TEST_DAY), np.random.default_rng(2)
+    late = snapshots["as_of"] >= pd.Timestamp(TEST_DAY)
+    rng = np.random.default_rng(2)
     changed = snapshots.copy()
     for name in (*MODEL_FEATURES, "x_days", "x_noise", "x_same"):
         changed.loc[late, name] = rng.random(late.sum())
@@ -176,7 +229,16 @@ def test_nothing_from_the_first_test_day_on_changes_anything(deals, snapshots, t
     chosen = [screen_features(one, ["x_days"], FEW, "logistic", 100) for one in (task, again)]
     assert chosen[0].kept == chosen[1].kept
     pd.testing.assert_frame_equal(chosen[0].evidence, chosen[1].evidence)
-    found = [tune(make_objective(one, "logistic", FEW), "logistic", 3, storage=None, name=name_study("logistic", inner_facts(one, FEW))) for one in (task, again)]
+    found = [
+        tune(
+            make_objective(one, "logistic", FEW),
+            "logistic",
+            3,
+            storage=None,
+            name=name_study("logistic", inner_facts(one, FEW)),
+        )
+        for one in (task, again)
+    ]
     assert found[0].settings == found[1].settings and found[0].trials.equals(found[1].trials)
 
 
@@ -185,12 +247,31 @@ def test_what_happened_before_the_first_test_day_does_change_the_question(deals,
     other.loc[other["close_date"] <= pd.Timestamp("2024-10-01"), "stage"] = "lost"
     changed = inner_facts(prepare_inner(other, snapshots, TEST_DAY, FIRST, HORIZONS, 2))
     assert changed["data"] != inner_facts(task)["data"] and changed["code"] == inner_facts(task)["code"]
-    assert name_study("logistic", inner_facts(task, FEW)) != name_study("logistic", inner_facts(task)) != name_study("logistic", inner_facts(task, seed=1))
+    assert (
+        name_study("logistic", inner_facts(task, FEW))
+        != name_study("logistic", inner_facts(task))
+        != name_study("logistic", inner_facts(task, seed=1))
+    )
 
 # %% ../../../nbs/tests/evaluation/test_screening.ipynb #f8e32b88
 def test_only_measures_can_be_added(task):
-    names = ["x_days", "x_noise", "x_number", "x_same", "x_empty", "x_text", "x_flag", "x_endless", "x_nullable", "x_part", "x_absent", "week_closing"]
-    assert list_additions(task, names) == ["x_days", "x_noise", "x_part"] and list_additions(task, names, 1) == ["x_days"]
+    names = [
+        "x_days",
+        "x_noise",
+        "x_number",
+        "x_same",
+        "x_empty",
+        "x_text",
+        "x_flag",
+        "x_endless",
+        "x_nullable",
+        "x_part",
+        "x_absent",
+        "week_closing",
+    ]
+    assert list_additions(task, names) == ["x_days", "x_noise", "x_part"] and list_additions(task, names, 1) == [
+        "x_days"
+    ]
     assert list_additions(task, names, 0) == []
     for wrong in (-1, 1.0, True):
         with pytest.raises(CrmError, match="tuning.candidates: .* 0 for none"):
@@ -204,9 +285,10 @@ def scripted(monkeypatch, task, worth):
 
     def losses(task, learner="xgboost", settings=None, features=(), seed=0):
         return 1 - sum(worth[name][0] + worth[name][1] * spread for name in features)
+
     monkeypatch.setattr(screening, "inner_losses", losses)
 
-
+# %% ../../../nbs/tests/evaluation/test_screening.ipynb #4c1e16ae
 def test_features_are_left_out_one_by_one_the_least_missed_first(task, monkeypatch):
     scripted(monkeypatch, task, {"good": (0.1, 0), "doubtful": (0.02, 1), "useless": (0, 0), "harmful": (-0.05, 0)})
     found = screen_features(task, features=["good", "doubtful", "useless", "harmful"])
@@ -215,7 +297,9 @@ def test_features_are_left_out_one_by_one_the_least_missed_first(task, monkeypat
     assert steps == {1: ["good", "doubtful", "useless", "harmful"], 2: ["doubtful", "useless"], 3: ["doubtful"]}
     gone = found.evidence[~found.evidence["kept"]]
     assert gone["feature"].tolist() == ["harmful", "useless"] and gone["mean"].round(9).tolist() == [-0.05, 0]
-    assert gone["sentence"].iloc[0] == ("Without harmful the inner Brier score is 0.05000 better (95 % interval of the difference -0.05000 to -0.05000): it goes.")
+    assert gone["sentence"].iloc[0] == (
+        "Without harmful the inner Brier score is 0.05000 better (95 % interval of the difference -0.05000 to -0.05000): it goes."
+    )
 
 
 def test_where_proof_is_asked_for_a_feature_goes_only_if_it_does_harm_beyond_doubt(task, monkeypatch):
@@ -238,7 +322,11 @@ def test_all_features_missed_beyond_doubt_are_asked_once(task, monkeypatch):
 
 
 def test_columns_are_added_the_best_first_and_only_beyond_doubt(task, monkeypatch):
-    scripted(monkeypatch, task, {"good": (0.1, 0), "x_fine": (0.05, 0), "x_best": (0.2, 0), "x_doubtful": (0.04, 1), "x_bad": (-0.1, 0)})
+    scripted(
+        monkeypatch,
+        task,
+        {"good": (0.1, 0), "x_fine": (0.05, 0), "x_best": (0.2, 0), "x_doubtful": (0.04, 1), "x_bad": (-0.1, 0)},
+    )
     found = screen_features(task, ["x_fine", "x_best", "x_doubtful", "x_bad"], ["good"])
     assert found.kept == ["good", "x_best", "x_fine"]
     steps = found.evidence.groupby("step")["feature"].agg(list).to_dict()
@@ -256,7 +344,10 @@ def test_without_days_to_practise_on_everything_stays(deals, snapshots, test_day
     short = prepare_inner(deals, snapshots, test_day, FIRST, HORIZONS)
     found = screen_features(short, list_additions(short, ["x_days"]))
     assert not short.origins and short.rows.empty and found.kept == list(MODEL_FEATURES)
-    assert list(found.evidence) == ["step", "feature", "change", "mean", "low", "high", "kept", "sentence"] and found.evidence.empty
+    assert (
+        list(found.evidence) == ["step", "feature", "change", "mean", "low", "high", "kept", "sentence"]
+        and found.evidence.empty
+    )
     assert inner_facts(short)["features"] == list(MODEL_FEATURES)
 
 
@@ -265,4 +356,8 @@ def test_a_day_with_few_closings_behind_it_is_passed_over(deals, snapshots):
     is_early = (late["close_date"] < pd.Timestamp("2024-09-15")).to_numpy() & (np.arange(len(late)) % 60 > 0)
     late.loc[is_early, ["close_date", "stage"]] = [pd.NaT, "engaging"]
     found = prepare_inner(late, features_of(late), TEST_DAY, FIRST, HORIZONS, 8)
-    assert found.origins and min(found.origins) > np.datetime64("2024-09-15") and set(found.origins) == set(found.training) == set(found.tests)
+    assert (
+        found.origins
+        and min(found.origins) > np.datetime64("2024-09-15")
+        and set(found.origins) == set(found.training) == set(found.tests)
+    )

@@ -22,7 +22,21 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...evaluation.subgroups import IN_LINE, MISSING, SIZES, TOO_HIGH, TOO_LOW, TOO_SMALL, agent_sizes, judge_all, label_subgroups, say_overall, say_subgroups, subgroup_table, summarise_subgroups
+from crm_lib.evaluation.subgroups import (
+    IN_LINE,
+    MISSING,
+    SIZES,
+    TOO_HIGH,
+    TOO_LOW,
+    TOO_SMALL,
+    agent_sizes,
+    judge_all,
+    label_subgroups,
+    say_overall,
+    say_subgroups,
+    subgroup_table,
+    summarise_subgroups,
+)
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #c7f3e713
 NASTY = "<script>alert(1)</script>|`x`\n# y"
@@ -31,25 +45,43 @@ NASTY = "<script>alert(1)</script>|`x`\n# y"
 @pytest.fixture
 def deals():
     agents = ["Ada"] * 80 + ["Bo"] * 60 + ["Cy"] * 40 + ["Di"] * 20
-    return pd.DataFrame({"opportunity_id": [f"D{i:03d}" for i in range(200)], "sales_agent": agents, "regional_office": (["East", "West", None, "East"] * 50),
-                         "product": [NASTY] * 150 + ["P"] * 50, "account": None, "stage": "won", "engage_date": pd.Timestamp("2024-01-01")})
+    return pd.DataFrame(
+        {
+            "opportunity_id": [f"D{i:03d}" for i in range(200)],
+            "sales_agent": agents,
+            "regional_office": (["East", "West", None, "East"] * 50),
+            "product": [NASTY] * 150 + ["P"] * 50,
+            "account": None,
+            "stage": "won",
+            "engage_date": pd.Timestamp("2024-01-01"),
+        }
+    )
 
 
 @pytest.fixture
 def judged(deals):
     came = np.arange(200) % 5 < 2
     frame = pd.DataFrame({"opportunity_id": deals["opportunity_id"], "probability": 0.4, "is_won": came.astype(float)})
-    return pd.concat([frame.assign(origin=pd.Timestamp(day)) for day in ("2024-01-31", "2024-02-29")], ignore_index=True)
+    return pd.concat(
+        [frame.assign(origin=pd.Timestamp(day)) for day in ("2024-01-31", "2024-02-29")], ignore_index=True
+    )
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #fce2434c
 def test_agents_are_split_into_thirds_by_the_deals_known_at_each_origin(deals):
     later = deals["sales_agent"].eq("Ada") & (np.arange(200) >= 10)
     moved = deals.assign(engage_date=deals["engage_date"].mask(later, pd.Timestamp("2024-02-10")))
-    sizes = agent_sizes(moved, pd.to_datetime(["2024-02-29", "2024-01-31", "2024-01-31"])).set_index(["origin", "sales_agent"])["agent_size"].unstack("origin")
+    sizes = (
+        agent_sizes(moved, pd.to_datetime(["2024-02-29", "2024-01-31", "2024-01-31"]))
+        .set_index(["origin", "sales_agent"])["agent_size"]
+        .unstack("origin")
+    )
     assert sizes.loc["Ada"].tolist() == [SIZES[0], SIZES[2]] and sizes.loc["Cy"].tolist() == [SIZES[1], SIZES[1]]
 
 
-@pytest.mark.parametrize(("agents", "named"), [(["Ada"], [SIZES[1]]), (["Ada", "Bo"], [SIZES[1]] * 2), (["Ada", "Bo", "Bo"], [SIZES[0], SIZES[2]])])
+@pytest.mark.parametrize(
+    ("agents", "named"),
+    [(["Ada"], [SIZES[1]]), (["Ada", "Bo"], [SIZES[1]] * 2), (["Ada", "Bo", "Bo"], [SIZES[0], SIZES[2]])],
+)
 def test_agents_of_equally_many_deals_stay_together(agents, named):
     few = pd.DataFrame({"sales_agent": agents, "engage_date": pd.Timestamp("2024-01-01")})
     assert agent_sizes(few, ["2024-01-31"])["agent_size"].tolist() == named
@@ -62,15 +94,26 @@ def test_before_the_first_deal_there_are_no_agents(deals):
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #4365438d
 def test_a_missing_region_or_agent_is_a_subgroup_of_its_own(deals, judged):
-    assert label_subgroups(judged, deals, "regional_office").value_counts().to_dict() == {"East": 200, "West": 100, MISSING: 100}
+    assert label_subgroups(judged, deals, "regional_office").value_counts().to_dict() == {
+        "East": 200,
+        "West": 100,
+        MISSING: 100,
+    }
     nobody = deals.assign(sales_agent=deals["sales_agent"].where(deals["sales_agent"] != "Di"))
     named = label_subgroups(judged.sample(frac=1, random_state=0), nobody, "agent_size")
     assert named.value_counts()[MISSING] == 40 and named.index.tolist() != list(range(400))
     assert label_subgroups(judged, deals.assign(regional_office=None), "regional_office").eq(MISSING).all()
 
 
-@pytest.mark.parametrize(("by", "said"), [("account", "account is written when a deal closes"), ("stage", "stage is written when a deal closes"),
-                                          ("region", "region is no column that makes subgroups"), ("opportunity_id", "opportunity_id is no column that makes subgroups")])
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("account", "account is written when a deal closes"),
+        ("stage", "stage is written when a deal closes"),
+        ("region", "region is no column that makes subgroups"),
+        ("opportunity_id", "opportunity_id is no column that makes subgroups"),
+    ],
+)
 def test_a_column_that_makes_no_subgroups_is_refused(deals, judged, by, said):
     with pytest.raises(CrmError, match=f"model_card.subgroups: {said}"):
         subgroup_table(judged, deals, [by])
@@ -82,15 +125,27 @@ def test_figures_are_those_of_the_forecasts_of_the_subgroup(deals, judged):
     assert east[["by", "n", "deals", "verdict"]].tolist() == ["regional_office", 200, 100, IN_LINE]
     part = judged[judged["opportunity_id"].isin(deals.loc[deals["regional_office"] == "East", "opportunity_id"])]
     base = part["is_won"].mean()
-    assert np.allclose(east[["base_rate", "mean_forecast", "brier"]].astype(float), [base, 0.4, ((0.4 - part["is_won"]) ** 2).mean()])
-    assert np.isclose(east["brier_skill"], 1 - east["brier"] / (base * (1 - base))) and np.isclose(east["gap"], 0.4 - base) and east["low"] < 0 < east["high"]
-    assert NASTY in set(table["subgroup"]) and table["by"].unique().tolist() == ["regional_office", "product", "agent_size"]
+    assert np.allclose(
+        east[["base_rate", "mean_forecast", "brier"]].astype(float), [base, 0.4, ((0.4 - part["is_won"]) ** 2).mean()]
+    )
+    assert (
+        np.isclose(east["brier_skill"], 1 - east["brier"] / (base * (1 - base)))
+        and np.isclose(east["gap"], 0.4 - base)
+        and east["low"] < 0 < east["high"]
+    )
+    assert NASTY in set(table["subgroup"]) and table["by"].unique().tolist() == [
+        "regional_office",
+        "product",
+        "agent_size",
+    ]
     pd.testing.assert_frame_equal(table, subgroup_table(judged, deals, ["regional_office", "product", "agent_size"]))
 
 
 def test_a_subgroup_of_few_deals_is_counted_and_not_judged(deals, judged):
     table = subgroup_table(judged, deals, ["product"], least_deals=51).set_index("subgroup")
-    assert table["verdict"].to_dict() == {NASTY: IN_LINE, "P": TOO_SMALL} and table.loc["P", ["n", "deals"]].tolist() == [100, 50]
+    assert table["verdict"].to_dict() == {NASTY: IN_LINE, "P": TOO_SMALL} and table.loc[
+        "P", ["n", "deals"]
+    ].tolist() == [100, 50]
     assert table.loc["P", ["base_rate", "gap", "low"]].isna().all()
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #bf38d01e
@@ -99,27 +154,42 @@ def test_a_subgroup_that_is_off_is_called_out_in_either_direction(deals, judged)
     off = judged.assign(probability=np.where(is_east, 0.9, 0.05))
     table = subgroup_table(off, deals, ["regional_office"])
     assert table["verdict"].tolist() == [TOO_LOW, TOO_HIGH, TOO_LOW]
-    assert "regional office East, where 90.0% was said and 40.0% came" in say_subgroups(table) and "3 are" in say_subgroups(table)
+    assert "regional office East, where 90.0% was said and 40.0% came" in say_subgroups(
+        table
+    ) and "3 are" in say_subgroups(table)
 
 
 def test_an_interval_that_only_just_leaves_zero_out_is_no_proof_among_many(deals, judged):
     alone = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all"), ["x_all"])
-    many = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all", **{f"x_{k}": "all" for k in range(60)}), ["x_all", *[f"x_{k}" for k in range(60)]])
+    many = subgroup_table(
+        judged.assign(probability=0.5),
+        deals.assign(x_all="all", **{f"x_{k}": "all" for k in range(60)}),
+        ["x_all", *[f"x_{k}" for k in range(60)]],
+    )
     assert alone["verdict"].tolist() == [TOO_HIGH] and set(many["verdict"]) == {IN_LINE} and many["low"].gt(0).all()
 
 
 @pytest.mark.parametrize("came", [0.0, 1.0])
 def test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval(deals, judged, came):
-    near = subgroup_table(judged.assign(is_won=came, probability=abs(came - 0.004)), deals.assign(x_all="all"), ["x_all"]).iloc[0]
+    near = subgroup_table(
+        judged.assign(is_won=came, probability=abs(came - 0.004)), deals.assign(x_all="all"), ["x_all"]
+    ).iloc[0]
     assert near["verdict"] == IN_LINE and np.isnan(near["brier_skill"]) and near["low"] < 0 < near["high"]
-    far = subgroup_table(judged.assign(is_won=came, probability=abs(came - 0.3)), deals.assign(x_all="all"), ["x_all"]).iloc[0]
+    far = subgroup_table(
+        judged.assign(is_won=came, probability=abs(came - 0.3)), deals.assign(x_all="all"), ["x_all"]
+    ).iloc[0]
     assert far["verdict"] == (TOO_LOW if came else TOO_HIGH)
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #c1df1044
 def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):
     table = subgroup_table(judged, deals, ["product"], least_deals=51)
-    assert say_subgroups(table) == ("Of 1 subgroup judged, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked. 1 more is too small to judge.")
-    assert say_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500)) == "None of the 2 subgroups is large enough to judge."
+    assert say_subgroups(table) == (
+        "Of 1 subgroup judged, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked. 1 more is too small to judge."
+    )
+    assert (
+        say_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500))
+        == "None of the 2 subgroups is large enough to judge."
+    )
     assert say_subgroups(subgroup_table(judged, deals, ["product"])).endswith("the number of subgroups asked.")
     off = subgroup_table(judged.assign(probability=0.9), deals, ["regional_office"], least_deals=60)
     assert "1 is" in say_subgroups(off) and say_subgroups(off).endswith("2 more are too small to judge.")
@@ -127,16 +197,24 @@ def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):
 
 def test_a_column_without_a_value_makes_no_subgroup(deals, judged):
     bare = subgroup_table(judged, deals.assign(product=None), ["product", "regional_office"])
-    assert set(bare["by"]) == {"regional_office"} and len(bare) == len(subgroup_table(judged, deals, ["regional_office"]))
+    assert set(bare["by"]) == {"regional_office"} and len(bare) == len(
+        subgroup_table(judged, deals, ["regional_office"])
+    )
     none = subgroup_table(judged, deals.assign(product=None), ["product"])
-    assert none.empty and say_subgroups(none) == "The deals make no subgroups: the columns to tell them apart are empty." and summarise_subgroups(none) == {}
+    assert (
+        none.empty
+        and say_subgroups(none) == "The deals make no subgroups: the columns to tell them apart are empty."
+        and summarise_subgroups(none) == {}
+    )
 
 
 def test_all_forecasts_together_are_judged_like_a_subgroup(deals, judged):
     overall = judge_all(judged.assign(probability=0.5))
     alone = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all"), ["x_all"]).iloc[0]
     assert all(overall[name] == alone[name] for name in overall)
-    assert say_overall(overall).startswith("Over all deals 50.0% was said and 40.0% came, a gap of +10.0 points (95 % interval +")
+    assert say_overall(overall).startswith(
+        "Over all deals 50.0% was said and 40.0% came, a gap of +10.0 points (95 % interval +"
+    )
 
 
 def test_forecasts_of_two_models_or_none_are_refused(deals, judged):
@@ -148,6 +226,14 @@ def test_forecasts_of_two_models_or_none_are_refused(deals, judged):
 def test_the_summary_names_no_subgroup(deals, judged):
     table = subgroup_table(judged.assign(probability=0.9), deals, ["product", "regional_office"], least_deals=60)
     found = summarise_subgroups(table)
-    assert found["product"] == {"groups": 2, "judged": 1, "off": 1, "widest_gap": table["gap"].iloc[0], "lowest_skill": table["brier_skill"].iloc[0]}
+    assert found["product"] == {
+        "groups": 2,
+        "judged": 1,
+        "off": 1,
+        "widest_gap": table["gap"].iloc[0],
+        "lowest_skill": table["brier_skill"].iloc[0],
+    }
     assert found["regional_office"]["judged"] == 1 and NASTY not in str(found) and "East" not in str(found)
-    assert np.isnan(summarise_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500))["product"]["widest_gap"])
+    assert np.isnan(
+        summarise_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500))["product"]["widest_gap"]
+    )

@@ -51,12 +51,16 @@ from sqlalchemy.exc import OperationalError
 from ...base.config import CrmError
 from ...evaluation import tuning
 from ...evaluation.tuning import default_settings, name_study, say_search, search_space, tune
-from ...models.learners import LEARNERS
 from ...models.close_hazard import CloseHazardModel
+from ...models.learners import LEARNERS
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #4344383e
 def loss(settings):
-    return abs(settings["bins"] - 5) + abs(settings["follow_up_days"] - 60) / 30 + settings["learner_settings"].get("C", 0) / 10
+    return (
+        abs(settings["bins"] - 5)
+        + abs(settings["follow_up_days"] - 60) / 30
+        + settings["learner_settings"].get("C", 0) / 10
+    )
 
 
 def states(store, name="search"):
@@ -73,9 +77,13 @@ def store(tmp_path):
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #a700aae3
 @pytest.mark.parametrize("learner", [name for name in LEARNERS if name != "table"])  # a table has nothing to search for
 def test_the_default_settings_are_those_of_the_code_and_lie_in_the_space(learner):
-    settings, space = default_settings(learner), search_space(learner)
-    assert space["default"].between(space["lowest"], space["highest"]).all() and {"bins", "follow_up_days"} < set(space["setting"])
-    model, fitted = CloseHazardModel(), LEARNERS[learner]()
+    settings = default_settings(learner)
+    space = search_space(learner)
+    assert space["default"].between(space["lowest"], space["highest"]).all() and {"bins", "follow_up_days"} < set(
+        space["setting"]
+    )
+    model = CloseHazardModel()
+    fitted = LEARNERS[learner]()
     assert settings["bins"] == model.bins and settings["follow_up_days"] == model.follow_up_days
     assert settings["learner_settings"] == {name: getattr(fitted, name) for name in settings["learner_settings"]}
 
@@ -87,15 +95,24 @@ def test_an_unknown_learner_is_named_with_the_known_ones():
 
 
 def test_the_name_of_a_search_changes_with_learner_and_question():
-    names = [name_study("logistic", {"seed": 0}), name_study("logistic", {"seed": 1}), name_study("forest", {"seed": 0}), name_study("logistic", {"seed": 0})]
+    names = [
+        name_study("logistic", {"seed": 0}),
+        name_study("logistic", {"seed": 1}),
+        name_study("forest", {"seed": 0}),
+        name_study("logistic", {"seed": 0}),
+    ]
     assert len(set(names)) == 3 and names[0] == names[3] and names[0].startswith("logistic-")
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #64933127
 def test_the_default_settings_are_the_first_trial_and_the_best_is_never_worse():
     found = tune(loss, "logistic", 8, storage=None)
-    assert found.trials["is_default"].tolist() == [True] + [False] * 7 and found.default_value == loss(default_settings("logistic"))
+    assert found.trials["is_default"].tolist() == [True] + [False] * 7 and found.default_value == loss(
+        default_settings("logistic")
+    )
     assert found.value == found.trials["value"].min() == loss(found.settings) <= found.default_value
-    assert found.trials["best"].tolist() == found.trials["value"].cummin().tolist() and found.trials["trial"].tolist() == list(range(8))
+    assert found.trials["best"].tolist() == found.trials["value"].cummin().tolist() and found.trials[
+        "trial"
+    ].tolist() == list(range(8))
     assert found.importances == {}
 
 
@@ -116,14 +133,21 @@ def test_of_equal_trials_the_default_wins_and_nothing_is_said_to_matter():
 
 def test_a_setting_that_decides_weighs_most():
     found = tune(lambda settings: (settings["bins"] - 5) ** 2, "logistic", 25, storage=None)
-    assert max(found.importances, key=found.importances.get) == "bins" and sum(found.importances.values()) == pytest.approx(1)
+    assert max(found.importances, key=found.importances.get) == "bins" and sum(
+        found.importances.values()
+    ) == pytest.approx(1)
 
 
 def test_the_sentence_tells_a_search_that_found_something_from_one_that_did_not():
-    found, flat = tune(loss, "logistic", 6, storage=None), tune(lambda settings: 0.25, "logistic", 2, storage=None)
-    assert say_search("logistic", flat, 0, 0) == "of 2 trials of logistic none has a better Brier score than the default settings' 0.2500"
-    assert say_search("logistic", found, -0.5, 0.125).endswith(f"where the default settings have {found.default_value:.4f} "
-                                                               "(95 % interval of the difference -0.5000 to 0.1250)")
+    found = tune(loss, "logistic", 6, storage=None)
+    flat = tune(lambda settings: 0.25, "logistic", 2, storage=None)
+    assert (
+        say_search("logistic", flat, 0, 0)
+        == "of 2 trials of logistic none has a better Brier score than the default settings' 0.2500"
+    )
+    assert say_search("logistic", found, -0.5, 0.125).endswith(
+        f"where the default settings have {found.default_value:.4f} (95 % interval of the difference -0.5000 to 0.1250)"
+    )
 
 
 def test_another_seed_tries_other_settings():
@@ -154,6 +178,7 @@ def test_an_error_in_between_is_passed_on_and_the_next_run_takes_its_place(store
         if len(calls) in (1, 4):
             raise KeyboardInterrupt if len(calls) == 1 else ZeroDivisionError
         return loss(settings)
+
     for kind in (KeyboardInterrupt, ZeroDivisionError):
         with pytest.raises(kind):
             tune(sometimes, "logistic", 6, storage=store)
@@ -228,7 +253,9 @@ def running(worker, minutes):
 def test_a_trial_is_left_when_its_process_is_gone_or_its_machine_silent_for_an_hour():
     host, pid, born = tuning._this_worker().split("|")
     assert born and not tuning._is_left(running(f"{host}|{pid}|{born}", 600))
-    assert tuning._is_left(running(f"{host}|{pid}|{int(born) - 1}", 0)) and tuning._is_left(running(f"{host}|999999999|5", 0))
+    assert tuning._is_left(running(f"{host}|{pid}|{int(born) - 1}", 0)) and tuning._is_left(
+        running(f"{host}|999999999|5", 0)
+    )
     assert not tuning._is_left(running("elsewhere|1|5", 50)) and tuning._is_left(running("elsewhere|1|5", 70))
     assert not tuning._is_left(running(None, 0)) and tuning._is_left(running(None, 2))
 
@@ -245,6 +272,7 @@ def test_a_worker_waits_for_the_last_trials_of_others_until_they_are_done_or_lef
         if len(naps) == 2:
             with tuning._open_study(store, "search") as study:
                 study.tell(other.number, 0.0)
+
     monkeypatch.setattr(tuning.time, "sleep", sleep)
     assert tune(loss, "logistic", 4, storage=store).value == 0.0 and len(naps) == 2
 
@@ -261,6 +289,7 @@ def test_after_the_time_no_trial_is_begun_but_the_default_is_tried(store):
     def slow(settings):
         time.sleep(0.05)
         return loss(settings)
+
     found = tune(slow, "logistic", 500, timeout=0.001, storage=store)
     assert len(found.trials) == 1 and found.settings == default_settings("logistic")
     assert 1 <= len(tune(slow, "logistic", 500, timeout=0.3, storage=store).trials) < 20
@@ -278,11 +307,17 @@ def test_a_wrong_time_is_refused(timeout):
         tune(loss, "logistic", 1, timeout, storage=None)
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #587bdfcb
-@pytest.mark.parametrize("address", ["nowhere", "sqlite:////no/such/folder/a.db", "oddbase://user@place/x", "mysql+pymysql://me@place/x"])
+@pytest.mark.parametrize(
+    "address", ["nowhere", "sqlite:////no/such/folder/a.db", "oddbase://user@place/x", "mysql+pymysql://me@place/x"]
+)
 def test_a_database_that_cannot_be_used_is_a_sentence_with_its_address(address):
     with pytest.raises(CrmError) as error:
         tune(loss, "logistic", 1, storage=address)
-    assert f"cannot be kept in {address} (" in str(error.value) and "tuning.storage" in str(error.value) and "\n" not in str(error.value)
+    assert (
+        f"cannot be kept in {address} (" in str(error.value)
+        and "tuning.storage" in str(error.value)
+        and "\n" not in str(error.value)
+    )
 
 
 @pytest.mark.parametrize("address", [5, ""])
@@ -300,7 +335,9 @@ def test_a_file_that_is_no_database_is_a_sentence_and_stays_as_it_was(tmp_path):
 
 def test_secrets_come_from_the_environment_and_are_never_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("TUNING_FOLDER", str(tmp_path))
-    assert len(tune(loss, "logistic", 1, storage="sqlite:///${TUNING_FOLDER}/a.db").trials) == 1 and not list(tmp_path.glob("*TUNING*"))
+    assert len(tune(loss, "logistic", 1, storage="sqlite:///${TUNING_FOLDER}/a.db").trials) == 1 and not list(
+        tmp_path.glob("*TUNING*")
+    )
     monkeypatch.setenv("TUNING_PASSWORD", "s3c/ret")
     error = OperationalError("", {}, Exception("no entry for s3c/ret or s3c%2Fret"))
     assert tuning._reason(error, "mysql://me:${TUNING_PASSWORD}@place/x") == "no entry for *** or ***"
@@ -314,19 +351,23 @@ def test_a_database_lost_on_the_way_is_a_sentence(store, monkeypatch):
     def lose(settings):
         def gone(*args, **kwargs):
             raise OperationalError("", {}, Exception("server closed the connection"))
+
         monkeypatch.setattr(optuna.Study, "tell", gone)
         return loss(settings)
+
     with pytest.raises(CrmError, match="server closed the connection"):
         tune(lose, "logistic", 1, storage=store)
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #ae784c0b
 def test_tables_made_by_two_at_once_are_tried_again_and_other_errors_are_not(store, monkeypatch):
-    naps, whole = [], tuning._connect
+    naps = []
+    whole = tuning._connect
 
     def race(address):
         if len(naps) < 2:
             raise OperationalError("", {}, Exception("table studies already exists"))
         return whole(address)
+
     monkeypatch.setattr(tuning.time, "sleep", naps.append)
     monkeypatch.setattr(tuning, "_connect", race)
     assert len(tune(loss, "logistic", 1, storage=store).trials) == 1 and naps == [0.1, 0.1]
@@ -337,6 +378,7 @@ def test_an_endless_race_ends_with_a_sentence_and_lets_go_of_the_database(store,
 
     def race(*args, **kwargs):
         raise OperationalError("", {}, Exception("database is locked"))
+
     monkeypatch.setattr(tuning.time, "sleep", naps.append)
     monkeypatch.setattr(tuning.optuna, "create_study", race)
     with pytest.raises(CrmError, match="database is locked"):

@@ -24,8 +24,8 @@ from copy import deepcopy
 
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...evaluation.variants import VARIANTS, list_variants, make_variant, read_recipe, split_name
 from ...models.calibration import CALIBRATORS
 from ...models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
@@ -34,12 +34,17 @@ from ...models.segments import SegmentedModel
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #b31e4299
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_name_comes_apart_at_the_plus(variant):
-    assert split_name(f"cure_table+{variant}") == ("cure_table", variant) and split_name("cure_table") == ("cure_table", "")
+    assert split_name(f"cure_table+{variant}") == ("cure_table", variant) and split_name("cure_table") == (
+        "cure_table",
+        "",
+    )
 
 
 @pytest.mark.parametrize("name", ["xgboost+magic", "xgboost+", "xgboost+tuned+sigmoid"])
 def test_a_variant_that_nobody_knows_is_refused_with_the_known_ones(name):
-    with pytest.raises(CrmError, match=r"The variant '.*' of 'xgboost\+.*' is unknown: choose from tuned, screened, segments, sigmoid"):
+    with pytest.raises(
+        CrmError, match=r"The variant '.*' of 'xgboost\+.*' is unknown: choose from tuned, screened, segments, sigmoid"
+    ):
         split_name(name)
     with pytest.raises(CrmError, match="is unknown: choose from"):
         make_variant(name)
@@ -57,7 +62,9 @@ def settings_of(bins=8, follow_up_days=120, **learner_settings):
 SEGMENTS = {"column": "product", "least_closings": 30, "prior": 20.0}
 
 
-@pytest.mark.parametrize("found", [settings_of(bins=5), settings_of(follow_up_days=90), settings_of(depth=2), settings_of(depth=4, step=0.2)])
+@pytest.mark.parametrize(
+    "found", [settings_of(bins=5), settings_of(follow_up_days=90), settings_of(depth=2), settings_of(depth=4, step=0.2)]
+)
 def test_settings_that_differ_in_anything_make_a_tuned_variant(found):
     assert list_variants(["xgboost"], "xgboost", {"settings": {"xgboost": found}}) == ["xgboost+tuned"]
 
@@ -68,15 +75,21 @@ def test_a_search_that_found_the_default_settings_makes_no_variant(found):
 
 
 def test_a_learner_that_the_backtest_does_not_judge_has_no_variant():
-    recipe = {"settings": {"forest": settings_of(depth=2), "xgboost": settings_of(depth=2)}, "features": MODEL_FEATURES[:1]}
+    recipe = {
+        "settings": {"forest": settings_of(depth=2), "xgboost": settings_of(depth=2)},
+        "features": MODEL_FEATURES[:1],
+    }
     assert list_variants(["cure_table", "forest"], "cure_table", recipe) == ["forest+tuned", "forest+screened"]
     assert list_variants(["cure_table"], "cure_table", recipe) == []
 
 
 def test_other_features_make_a_screened_variant_and_the_same_in_another_order_none():
     recipe = {"settings": {"xgboost": settings_of()}}
-    fewer, more = MODEL_FEATURES[1:], [*MODEL_FEATURES, "x_score"]
-    assert [list_variants(["xgboost"], "xgboost", recipe | {"features": names}) for names in (fewer, more)] == [["xgboost+screened"]] * 2
+    fewer = MODEL_FEATURES[1:]
+    more = [*MODEL_FEATURES, "x_score"]
+    assert [list_variants(["xgboost"], "xgboost", recipe | {"features": names}) for names in (fewer, more)] == [
+        ["xgboost+screened"]
+    ] * 2
     assert list_variants(["xgboost"], "xgboost", recipe | {"features": MODEL_FEATURES[::-1]}) == []
 
 
@@ -86,7 +99,11 @@ def test_the_best_is_compared_by_segments_unless_it_is_a_baseline_or_nobody_aske
     assert all(list_variants(["xgboost"], best, {"segments": SEGMENTS}) == [] for best in BASELINES)
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #b7ed80d3
-RECIPE = {"settings": {"xgboost": settings_of(bins=5, follow_up_days=90, depth=2)}, "features": ["week_volume", "x_score"], "segments": SEGMENTS}
+RECIPE = {
+    "settings": {"xgboost": settings_of(bins=5, follow_up_days=90, depth=2)},
+    "features": ["week_volume", "x_score"],
+    "segments": SEGMENTS,
+}
 
 
 def given(model, *without):
@@ -95,35 +112,61 @@ def given(model, *without):
 
 @pytest.mark.parametrize("name", [*BASELINES, "cure_table", "logistic", "forest", "xgboost"])
 def test_a_name_without_a_plus_is_the_model_itself(name):
-    made, plain = make_variant(name, RECIPE, FiscalCalendar(4), (5, 30), 7), make_model(name, FiscalCalendar(4), (5, 30), 7)
-    assert type(made) is type(plain) and given(made) == given(plain) and given(make_variant(name)) == given(make_model(name))
+    made = make_variant(name, RECIPE, FiscalCalendar(4), (5, 30), 7)
+    plain = make_model(name, FiscalCalendar(4), (5, 30), 7)
+    assert (
+        type(made) is type(plain)
+        and given(made) == given(plain)
+        and given(make_variant(name)) == given(make_model(name))
+    )
 
 
 def test_the_tuned_one_differs_by_its_settings_alone():
-    made, plain = make_variant("xgboost+tuned", RECIPE, FiscalCalendar(4), (5, 30), 7), make_model("xgboost", FiscalCalendar(4), (5, 30), 7)
+    made = make_variant("xgboost+tuned", RECIPE, FiscalCalendar(4), (5, 30), 7)
+    plain = make_model("xgboost", FiscalCalendar(4), (5, 30), 7)
     changed = ("bins", "follow_up_days", "learner_settings")
-    assert given(made, *changed) == given(plain, *changed) and [getattr(made, name) for name in changed] == [5, 90, {"depth": 2}]
+    assert given(made, *changed) == given(plain, *changed) and [getattr(made, name) for name in changed] == [
+        5,
+        90,
+        {"depth": 2},
+    ]
 
 
 def test_the_screened_one_differs_by_its_features_alone():
-    made, plain = make_variant("forest+screened", RECIPE, FiscalCalendar(4), (5, 30), 7), make_model("forest", FiscalCalendar(4), (5, 30), 7)
+    made = make_variant("forest+screened", RECIPE, FiscalCalendar(4), (5, 30), 7)
+    plain = make_model("forest", FiscalCalendar(4), (5, 30), 7)
     assert given(made, "features") == given(plain, "features") and made.features == ("week_volume", "x_score")
 
 
 def test_the_one_in_segments_holds_the_model_and_is_asked_as_the_recipe_says():
     made = make_variant("cure_table+segments", RECIPE, FiscalCalendar(4), (5, 30), 7)
     assert isinstance(made, SegmentedModel) and (made.column, made.least_closings, made.prior) == ("product", 30, 20.0)
-    assert isinstance(made.base, CloseHazardModel) and given(made.base) == given(make_model("cure_table", FiscalCalendar(4), (5, 30), 7))
+    assert isinstance(made.base, CloseHazardModel) and given(made.base) == given(
+        make_model("cure_table", FiscalCalendar(4), (5, 30), 7)
+    )
     assert made.calendar == FiscalCalendar(4)
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #f71cc4fd
-@pytest.mark.parametrize("name, recipe", [
-    ("xgboost+tuned", None), ("xgboost+screened", {}), ("xgboost+segments", {"segments": None}), ("forest+tuned", RECIPE),
-    ("xgboost+screened", {"features": []}), ("phase_table+segments", RECIPE), ("age_curve+screened", RECIPE), ("xgboost+sigmoid", RECIPE)])
+@pytest.mark.parametrize(
+    "name, recipe",
+    [
+        ("xgboost+tuned", None),
+        ("xgboost+screened", {}),
+        ("xgboost+segments", {"segments": None}),
+        ("forest+tuned", RECIPE),
+        ("xgboost+screened", {"features": []}),
+        ("phase_table+segments", RECIPE),
+        ("age_curve+screened", RECIPE),
+        ("xgboost+sigmoid", RECIPE),
+    ],
+)
 def test_what_the_recipe_does_not_hold_is_refused_with_the_stages_to_rerun(name, recipe):
     with pytest.raises(CrmError) as told:
         make_variant(name, recipe)
-    assert str(told.value) == f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters."
+    assert (
+        str(told.value)
+        == f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters."
+    )
 
 
 def test_making_variants_leaves_the_recipe_as_it_was():
@@ -136,8 +179,13 @@ def test_making_variants_leaves_the_recipe_as_it_was():
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #5aa9920c
 def test_a_recipe_is_what_tuning_wrote_and_how_to_cut_segments(tmp_path):
     (tmp_path / "tuning.json").write_text('{"features": ["week_closing"], "settings": {}}', encoding="utf-8")
-    whole, plain = read_recipe(tmp_path / "tuning.json", "product", 30), read_recipe(tmp_path / "tuning.json")
-    assert whole == {"features": ["week_closing"], "settings": {}, "segments": {"column": "product", "least_closings": 30, "prior": 30.0}}
+    whole = read_recipe(tmp_path / "tuning.json", "product", 30)
+    plain = read_recipe(tmp_path / "tuning.json")
+    assert whole == {
+        "features": ["week_closing"],
+        "settings": {},
+        "segments": {"column": "product", "least_closings": 30, "prior": 30.0},
+    }
     assert plain == {**whole, "segments": None}
 
 
@@ -145,5 +193,7 @@ def test_a_recipe_is_what_tuning_wrote_and_how_to_cut_segments(tmp_path):
 def test_a_recipe_that_cannot_be_read_names_the_stage_that_writes_it(tmp_path, content):
     if content is not None:
         (tmp_path / "tuning.json").write_text(content, encoding="latin-1")
-    with pytest.raises(CrmError, match="tuning.json is missing or not what the stage tuning writes: run `dvc repro tuning`"):
+    with pytest.raises(
+        CrmError, match="tuning.json is missing or not what the stage tuning writes: run `dvc repro tuning`"
+    ):
         read_recipe(tmp_path / "tuning.json")

@@ -33,7 +33,8 @@ from ...simulation.simulate import World, simulate
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #f56667c1
 SEEDS = pytest.mark.parametrize("seed", range(6))
-START, DATES = np.datetime64("2024-01-10"), np.array(["2024-01-20", "2024-02-29", "2024-05-15"], "M8[D]")
+START = np.datetime64("2024-01-10")
+DATES = np.array(["2024-01-20", "2024-02-29", "2024-05-15"], "M8[D]")
 GRID = Grid(FiscalCalendar(2), (5, 15, 40))
 
 
@@ -56,10 +57,19 @@ def watch_by_hand(deals, agent, cohort, as_of, start, grid):
         entered = max(engaged, start - 1)
         if not engaged <= as_of or (closed is not None and closed <= entered):
             continue
-        cells = [(day, int(grid.cell((day - engaged).astype(int), day))) for day in days_of(engaged, as_of if closed is None else closed)]
-        found[row] = dict(lived=[cell for _, cell in cells], watched=[cell for day, cell in cells if day > entered], counted=engaged >= start - 1,
-                          agent=agent[row], cohort=cohort[row],
-                          closing=cells[-1][1] if closed is not None else None, dormant=0.0 if closed is not None else 0.3)
+        cells = [
+            (day, int(grid.cell((day - engaged).astype(int), day)))
+            for day in days_of(engaged, as_of if closed is None else closed)
+        ]
+        found[row] = dict(
+            lived=[cell for _, cell in cells],
+            watched=[cell for day, cell in cells if day > entered],
+            counted=engaged >= start - 1,
+            agent=agent[row],
+            cohort=cohort[row],
+            closing=cells[-1][1] if closed is not None else None,
+            dormant=0.0 if closed is not None else 0.3,
+        )
     return found
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #c9c8c1ba
@@ -67,11 +77,15 @@ def step_by_hand(deals, hazard, agents, cohorts):
     for deal in deals.values():
         share = 1 - (1 - agents[deal["agent"]]) * (1 - cohorts[deal["cohort"]])
         still_open = math.prod(1 - hazard[cell] for cell in deal["lived"])
-        deal.update(share=share, dormant=0.0 if deal["closing"] is not None else share / (share + (1 - share) * still_open))
+        deal.update(
+            share=share, dormant=0.0 if deal["closing"] is not None else share / (share + (1 - share) * still_open)
+        )
 
 
 def shares_by_hand(deals, name, shares, worth, centre=None):
-    due = {key: sum(deal["dormant"] * shares[key] / deal["share"] for deal in deals if deal[name] == key) for key in shares}
+    due = {
+        key: sum(deal["dormant"] * shares[key] / deal["share"] for deal in deals if deal[name] == key) for key in shares
+    }
     centre = sum(due.values()) / max(len(deals), 1) if centre is None else centre
     return {key: (due[key] + worth * centre) / (sum(deal[name] == key for deal in deals) + worth) for key in shares}
 
@@ -79,18 +93,21 @@ def shares_by_hand(deals, name, shares, worth, centre=None):
 def alive_by_hand(deals, agent, cohort, as_of, start, grid, prior=3.0, steps=30):
     "Take the two steps with loops over deals and days."
     watched = watch_by_hand(deals, agent, cohort, as_of, start, grid)
-    agents, cohorts = dict.fromkeys(agent, 0.15), dict.fromkeys(cohort, 0.01)
+    agents = dict.fromkeys(agent, 0.15)
+    cohorts = dict.fromkeys(cohort, 0.01)
     if all(deal["closing"] is None for deal in watched.values()):
         return {row: 1.0 for row in watched}
     for _ in range(steps):
-        days, closes = np.zeros(grid.size), np.zeros(grid.size)
+        days = np.zeros(grid.size)
+        closes = np.zeros(grid.size)
         for deal in watched.values():
             np.add.at(days, deal["watched"], 1 - deal["dormant"])
             np.add.at(closes, [] if deal["closing"] is None else [deal["closing"]], 1)
         hazard = [min(some / max(all_, 1), 0.95) for some, all_ in zip(closes, days)]
         step_by_hand(watched, hazard, agents, cohorts)
         counted = [deal for deal in watched.values() if deal["counted"]]
-        agents, cohorts = shares_by_hand(counted, "agent", agents, prior), shares_by_hand(counted, "cohort", cohorts, 10, 0.01)
+        agents = shares_by_hand(counted, "agent", agents, prior)
+        cohorts = shares_by_hand(counted, "cohort", cohorts, 10, 0.01)
     step_by_hand(watched, hazard, agents, cohorts)
     return {row: 1 - deal["dormant"] for row, deal in watched.items() if deal["closing"] is None}
 
@@ -100,7 +117,9 @@ def alive_by_hand(deals, agent, cohort, as_of, start, grid, prior=3.0, steps=30)
 def test_groups_give_what_a_loop_over_deals_and_days_gives(seed, prior):
     deals, agent, cohort = random_deals(seed)
     for day in DATES:
-        found, wanted = (alive(deals, agent, cohort, day, START, GRID, prior) for alive in (alive_probabilities, alive_by_hand))
+        found, wanted = (
+            alive(deals, agent, cohort, day, START, GRID, prior) for alive in (alive_probabilities, alive_by_hand)
+        )
         assert np.flatnonzero(~np.isnan(found)).tolist() == sorted(wanted)
         np.testing.assert_allclose(found[sorted(wanted)], [wanted[row] for row in sorted(wanted)], atol=1e-6)
 
@@ -109,30 +128,40 @@ def test_groups_give_what_a_loop_over_deals_and_days_gives(seed, prior):
 def test_days_in_cells_are_those_of_a_walk(seed):
     rng = np.random.default_rng(seed)
     engaged = rng.integers(19_000, 19_400, 30)
-    after, until = engaged + rng.integers(0, 300, 30), engaged + rng.integers(0, 700, 30)
+    after = engaged + rng.integers(0, 300, 30)
+    until = engaged + rng.integers(0, 700, 30)
     found = _days_in_cells(engaged, after, until, GRID)
     for row, start in enumerate(engaged):
         days = np.arange(after[row] + 1, until[row] + 1)
-        assert found[row].tolist() == np.bincount(GRID.cell(days - start, days.astype("M8[D]")), minlength=GRID.size).tolist()
+        assert (
+            found[row].tolist()
+            == np.bincount(GRID.cell(days - start, days.astype("M8[D]")), minlength=GRID.size).tolist()
+        )
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #53804194
 @SEEDS
 def test_what_comes_after_the_date_changes_nothing(seed):
     deals, agent, cohort = random_deals(seed)
     for day in DATES:
-        later, rng = deals["close_date"] > pd.Timestamp(day), np.random.default_rng(seed)
-        other = deals.assign(close_date=deals["close_date"].mask(later, pd.Timestamp(day) + pd.Timedelta(days=int(rng.integers(1, 90)))))
-        new = pd.DataFrame({"engage_date": pd.Timestamp(day) + pd.to_timedelta(rng.integers(1, 9, 20), "D"), "close_date": pd.NaT})
+        later = deals["close_date"] > pd.Timestamp(day)
+        rng = np.random.default_rng(seed)
+        other = deals.assign(
+            close_date=deals["close_date"].mask(later, pd.Timestamp(day) + pd.Timedelta(days=int(rng.integers(1, 90))))
+        )
+        new = pd.DataFrame(
+            {"engage_date": pd.Timestamp(day) + pd.to_timedelta(rng.integers(1, 9, 20), "D"), "close_date": pd.NaT}
+        )
         groups = np.append(agent, rng.integers(0, 9, 20)), np.append(cohort, rng.integers(0, 20, 20))
         found = alive_probabilities(pd.concat([other, new], ignore_index=True), *groups, day, START)
-        np.testing.assert_array_equal(found[:len(deals)], alive_probabilities(deals, agent, cohort, day, START))
-        assert np.isnan(found[len(deals):]).all()
+        np.testing.assert_array_equal(found[: len(deals)], alive_probabilities(deals, agent, cohort, day, START))
+        assert np.isnan(found[len(deals) :]).all()
 
 
 @SEEDS
 def test_neither_the_order_of_deals_nor_the_numbers_of_groups_matter(seed):
     deals, agent, cohort = random_deals(seed)
-    before, order = deals.copy(deep=True), np.random.default_rng(seed).permutation(len(deals))
+    before = deals.copy(deep=True)
+    order = np.random.default_rng(seed).permutation(len(deals))
     found = alive_probabilities(deals, agent, cohort, DATES[2], START)
     moved = alive_probabilities(deals.iloc[order], agent[order] * 7 + 3, 50 - cohort[order], DATES[2], START)
     np.testing.assert_allclose(moved, found[order], atol=2e-6)
@@ -144,7 +173,9 @@ def steady():
     "Three agents get a deal a day; what closes does so within twenty days, and the third leaves every other deal lying."
     number = np.arange(300)
     engaged = pd.Timestamp("2024-01-01") + pd.to_timedelta(number // 3, "D")
-    closes = pd.Series(engaged + pd.to_timedelta(number * 7 % 20 + 1, "D")).mask((number % 3 == 2) & (number // 3 % 2 == 1))
+    closes = pd.Series(engaged + pd.to_timedelta(number * 7 % 20 + 1, "D")).mask(
+        (number % 3 == 2) & (number // 3 % 2 == 1)
+    )
     return pd.DataFrame({"engage_date": engaged, "close_date": closes}), number % 3, np.zeros(300, "int64")
 
 
@@ -164,14 +195,17 @@ def test_of_one_agents_deals_the_older_ones_are_less_alive(steady):
 @pytest.mark.parametrize("by", ["agent", "cohort"])
 def test_deals_of_an_agent_or_cohort_that_closes_everything_are_alive(steady, by):
     deals, group, one = steady
-    alive = alive_probabilities(deals, *((group, one) if by == "agent" else (one, group)), np.datetime64("2024-04-08"), "2024-01-01")
+    alive = alive_probabilities(
+        deals, *((group, one) if by == "agent" else (one, group)), np.datetime64("2024-04-08"), "2024-01-01"
+    )
     age = 99 - np.arange(300) // 3
     assert np.nanmin(alive[(group < 2) & (age < 15)]) > 0.95 and np.nanmax(alive[group == 2]) < 0.6
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #3e4f3263
 @pytest.fixture(scope="module")
 def crm():
-    simulation, stages = simulate(World(n_deals=4000), seed=7), ("prospecting", "engaging", "won", "lost")
+    simulation = simulate(World(n_deals=4000), seed=7)
+    stages = ("prospecting", "engaging", "won", "lost")
     return build_deals(simulation.tables, {stage.capitalize(): stage for stage in stages}).deals, simulation.truth
 
 
@@ -180,7 +214,8 @@ def test_in_a_simulated_crm_as_many_deals_are_alive_as_it_says(crm, day):
     deals, truth = crm
     found = build_features(deals, [day], records_start(deals))
     found = found.merge(truth[["opportunity_id", "is_stale"]], on="opportunity_id", validate="one_to_one")
-    alive, is_alive = found["alive_probability"], ~found["is_stale"].astype(bool)
+    alive = found["alive_probability"]
+    is_alive = ~found["is_stale"].astype(bool)
     level = np.minimum((alive * 4).astype(int), 3)
     gap = (alive - is_alive).groupby(level).sum().abs().sum() / len(found)
     assert gap < 0.06
@@ -209,11 +244,19 @@ def test_one_agent_and_one_cohort_are_enough():
 
 
 def test_deals_from_before_the_records_are_told_by_the_overall_share_alone():
-    deals = pd.DataFrame({"engage_date": pd.to_datetime(["2023-11-01", "2023-11-01", "2024-02-01", "2024-02-01"]),
-                          "close_date": pd.to_datetime(["2024-02-05", None, "2024-02-09", None])})
-    found = alive_probabilities(deals, np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), np.datetime64("2024-02-20"), "2024-01-10")
+    deals = pd.DataFrame(
+        {
+            "engage_date": pd.to_datetime(["2023-11-01", "2023-11-01", "2024-02-01", "2024-02-01"]),
+            "close_date": pd.to_datetime(["2024-02-05", None, "2024-02-09", None]),
+        }
+    )
+    found = alive_probabilities(
+        deals, np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), np.datetime64("2024-02-20"), "2024-01-10"
+    )
     assert 0 < found[1] < found[3] < 1
-    only_old = alive_probabilities(deals.head(2), np.array([0, 0]), np.array([0, 0]), np.datetime64("2024-02-20"), "2024-01-10")
+    only_old = alive_probabilities(
+        deals.head(2), np.array([0, 0]), np.array([0, 0]), np.datetime64("2024-02-20"), "2024-01-10"
+    )
     assert 0 < only_old[1] < 1
 
 
@@ -222,9 +265,12 @@ def test_a_date_before_the_records_began_knows_no_closing():
     found = alive_probabilities(deals, agent, cohort, np.datetime64("2024-01-05"), START)
     assert set(found[~np.isnan(found)]) == {1.0}
 
-
+# %% ../../../nbs/tests/features/test_cure.ipynb #678d0b99
 def test_a_deal_closed_on_its_first_day_counts_for_nothing():
     deals, agent, cohort = random_deals(0)
-    quick = pd.concat([deals, pd.DataFrame({"engage_date": [DATES[1]] * 9, "close_date": [DATES[1]] * 9}).astype("M8[ns]")], ignore_index=True)
+    quick = pd.concat(
+        [deals, pd.DataFrame({"engage_date": [DATES[1]] * 9, "close_date": [DATES[1]] * 9}).astype("M8[ns]")],
+        ignore_index=True,
+    )
     found = alive_probabilities(quick, np.append(agent, [1] * 9), np.append(cohort, [1] * 9), DATES[2], START)
-    np.testing.assert_array_equal(found[:len(deals)], alive_probabilities(deals, agent, cohort, DATES[2], START))
+    np.testing.assert_array_equal(found[: len(deals)], alive_probabilities(deals, agent, cohort, DATES[2], START))

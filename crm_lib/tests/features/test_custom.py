@@ -28,17 +28,24 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...features.features import FEATURES
 from ...features.custom import add_features, list_candidates, load_functions, make_builder, require_reasons
+from ...features.features import FEATURES
 from ...features.snapshots import take_snapshots
 
 # %% ../../../nbs/tests/features/test_custom.ipynb #d134c5ea
 @pytest.fixture
 def deals():
-    frame = pd.DataFrame({
-        "opportunity_id": list("abc"), "sales_agent": ["Ada", "Ada", "Bo"], "product": "P", "x_source": ["web", None, "fair"],
-        "close_value": [9.0, np.nan, np.nan],
-        "engage_date": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"]), "close_date": pd.to_datetime(["2024-01-20", None, None])})
+    frame = pd.DataFrame(
+        {
+            "opportunity_id": list("abc"),
+            "sales_agent": ["Ada", "Ada", "Bo"],
+            "product": "P",
+            "x_source": ["web", None, "fair"],
+            "close_value": [9.0, np.nan, np.nan],
+            "engage_date": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"]),
+            "close_date": pd.to_datetime(["2024-01-20", None, None]),
+        }
+    )
     before = frame.copy(deep=True)
     yield frame
     pd.testing.assert_frame_equal(frame, before)
@@ -61,7 +68,11 @@ def write(folder, text, name="mine.py"):
 def test_functions_come_from_files_and_from_modules_in_the_order_of_the_list(tmp_path):
     write(tmp_path, "def one(deals, snapshots): ...\nTWO = 2")
     write(tmp_path, "def two(deals, snapshots): ...", "own_package_a/parts.py")
-    assert list(load_functions(["own_package_a.parts:two", "mine.py:one", "numpy:log"], tmp_path)) == ["two", "one", "log"]
+    assert list(load_functions(["own_package_a.parts:two", "mine.py:one", "numpy:log"], tmp_path)) == [
+        "two",
+        "one",
+        "log",
+    ]
     assert load_functions([], tmp_path) == load_functions(None, tmp_path) == {}
 
 
@@ -74,26 +85,36 @@ def test_a_file_is_read_anew_each_time_and_leaves_no_compiled_copy(tmp_path):
 
 
 def test_a_file_may_import_what_stands_in_the_top_folder(tmp_path):
-    write(write(tmp_path, "LIMIT = 7", "own_limits_b.py"), "from own_limits_b import LIMIT\ndef f(deals, snapshots): return LIMIT", "deep/mine.py")
+    write(
+        write(tmp_path, "LIMIT = 7", "own_limits_b.py"),
+        "from own_limits_b import LIMIT\ndef f(deals, snapshots): return LIMIT",
+        "deep/mine.py",
+    )
     assert load_functions(["deep/mine.py:f"], tmp_path)["f"](None, None) == 7
 
 # %% ../../../nbs/tests/features/test_custom.ipynb #59edb94a
-@pytest.mark.parametrize("names, sentence", [
-    ("mine.py:f", "features.own is 'mine.py:f': give a list of functions"),
-    (["mine.py"], "'mine.py' names no function; write"),
-    ([":f"], "':f' names no function"),
-    ([3], "3 names no function"),
-    (["absent.py:f"], "there is no file .*absent.py"),
-    (["mine.py:g"], "mine.py holds no function g"),
-    (["mine.py:NUMBER"], "holds no function NUMBER"),
-    (["mine.py:f", "again.py:f"], "names two functions f: rename one"),
-    (["slip.py:f"], r"slip.py cannot be loaded: line 2, `def f\(:`, gives SyntaxError: .+ Mend it"),
-    (["fails.py:f"], "fails.py cannot be loaded: line 3, `LIMIT = 1 / 0`, gives ZeroDivisionError: division by zero"),
-    (["needs.py:f"], "line 1, `import no_such_package_c`, gives ModuleNotFoundError"),
-    (["latin.py:f"], "latin.py cannot be loaded: SyntaxError|latin.py cannot be loaded: line"),
-    (["no_such_package_c.parts:f"], "the module no_such_package_c.parts cannot be imported .ModuleNotFoundError"),
-    (["numpy:no_such_function"], "numpy holds no function no_such_function"),
-])
+@pytest.mark.parametrize(
+    "names, sentence",
+    [
+        ("mine.py:f", "features.own is 'mine.py:f': give a list of functions"),
+        (["mine.py"], "'mine.py' names no function; write"),
+        ([":f"], "':f' names no function"),
+        ([3], "3 names no function"),
+        (["absent.py:f"], "there is no file .*absent.py"),
+        (["mine.py:g"], "mine.py holds no function g"),
+        (["mine.py:NUMBER"], "holds no function NUMBER"),
+        (["mine.py:f", "again.py:f"], "names two functions f: rename one"),
+        (["slip.py:f"], r"slip.py cannot be loaded: line 2, `def f\(:`, gives SyntaxError: .+ Mend it"),
+        (
+            ["fails.py:f"],
+            "fails.py cannot be loaded: line 3, `LIMIT = 1 / 0`, gives ZeroDivisionError: division by zero",
+        ),
+        (["needs.py:f"], "line 1, `import no_such_package_c`, gives ModuleNotFoundError"),
+        (["latin.py:f"], "latin.py cannot be loaded: SyntaxError|latin.py cannot be loaded: line"),
+        (["no_such_package_c.parts:f"], "the module no_such_package_c.parts cannot be imported .ModuleNotFoundError"),
+        (["numpy:no_such_function"], "numpy holds no function no_such_function"),
+    ],
+)
 def test_what_cannot_be_loaded_is_named_in_a_sentence(tmp_path, names, sentence):
     for name in ("mine.py", "again.py"):
         write(tmp_path, "NUMBER = 1\ndef f(deals, snapshots): ...", name)
@@ -138,45 +159,62 @@ def test_each_kind_of_value_arrives_as_a_number_a_truth_value_a_day_or_text(deal
 
 
 def test_values_arrive_in_the_order_of_their_index(deals, taken):
-    added = add_features(deals, taken, {"age": lambda deals, rows: rows["age_days"].sort_values(),
-                                        "unit": lambda deals, rows: rows["as_of"] - rows["engage_date"]})
+    added = add_features(
+        deals,
+        taken,
+        {
+            "age": lambda deals, rows: rows["age_days"].sort_values(),
+            "unit": lambda deals, rows: rows["as_of"] - rows["engage_date"],
+        },
+    )
     assert added["age"].tolist() == added["unit"].tolist() == taken["age_days"].tolist()
     assert list(added) == [*taken, "age", "unit"]
 
-
+# %% ../../../nbs/tests/features/test_custom.ipynb #1165083b
 def test_snapshots_under_another_index_keep_it(deals, taken):
     moved = taken.set_index(pd.Index([5, 6, 7, 8, 9]))
     added = add_features(deals, moved, {"age": lambda deals, rows: rows["age_days"]})
     assert added.index.tolist() == [5, 6, 7, 8, 9] and added["age"].tolist() == taken["age_days"].tolist()
 
 # %% ../../../nbs/tests/features/test_custom.ipynb #74f86306
-@pytest.mark.parametrize("function, sentence", [
-    (lambda deals, rows: [1, 2], "function mine: it returns 2 values for 5 snapshots"),
-    (lambda deals, rows: deals["close_value"], "it returns 3 values for 5 snapshots"),
-    (lambda deals, rows: 3.0, "it returns float, not a Series or an array"),
-    (lambda deals, rows: None, "it returns NoneType"),
-    (lambda deals, rows: rows[["age_days"]], "it returns DataFrame"),
-    (lambda deals, rows: np.ones((5, 2)), "it returns ndarray"),
-    (lambda deals, rows: "abcde", "it returns str"),
-    (lambda deals, rows: [1, "a", 2, 3, 4], "values of the kind int, str; return numbers, truth values, days or text, of one kind"),
-    (lambda deals, rows: [{}, {}, {}, {}, {}], "values of the kind dict"),
-    (lambda deals, rows: np.array([1j] * 5), "values of the kind complex"),
-    (lambda deals, rows: 1 / (rows["age_days"] * 0.0), "5 of 5 values are infinite"),
-    (lambda deals, rows: rows["age_days"].set_axis(list("abcde")), "another index than the snapshots"),
-    (lambda deals, rows: rows["age_days"].set_axis([0, 0, 1, 2, 3]), "another index than the snapshots"),
-])
+@pytest.mark.parametrize(
+    "function, sentence",
+    [
+        (lambda deals, rows: [1, 2], "function mine: it returns 2 values for 5 snapshots"),
+        (lambda deals, rows: deals["close_value"], "it returns 3 values for 5 snapshots"),
+        (lambda deals, rows: 3.0, "it returns float, not a Series or an array"),
+        (lambda deals, rows: None, "it returns NoneType"),
+        (lambda deals, rows: rows[["age_days"]], "it returns DataFrame"),
+        (lambda deals, rows: np.ones((5, 2)), "it returns ndarray"),
+        (lambda deals, rows: "abcde", "it returns str"),
+        (
+            lambda deals, rows: [1, "a", 2, 3, 4],
+            "values of the kind int, str; return numbers, truth values, days or text, of one kind",
+        ),
+        (lambda deals, rows: [{}, {}, {}, {}, {}], "values of the kind dict"),
+        (lambda deals, rows: np.array([1j] * 5), "values of the kind complex"),
+        (lambda deals, rows: 1 / (rows["age_days"] * 0.0), "5 of 5 values are infinite"),
+        (lambda deals, rows: rows["age_days"].set_axis(list("abcde")), "another index than the snapshots"),
+        (lambda deals, rows: rows["age_days"].set_axis([0, 0, 1, 2, 3]), "another index than the snapshots"),
+    ],
+)
 def test_what_is_no_column_is_refused_in_a_sentence(deals, taken, function, sentence):
     with pytest.raises(CrmError, match=sentence):
         add_features(deals, taken, {"mine": function})
 
 # %% ../../../nbs/tests/features/test_custom.ipynb #8c1097ae
 def test_an_error_inside_names_function_file_line_and_what_python_said(deals, taken, tmp_path):
-    write(tmp_path, "def helper(table):\n    return table['no_such_column']\n\ndef mine(deals, snapshots):\n    return helper(deals)\n")
+    write(
+        tmp_path,
+        "def helper(table):\n    return table['no_such_column']\n\ndef mine(deals, snapshots):\n    return helper(deals)\n",
+    )
     functions = load_functions(["mine.py:mine"], tmp_path)
     with pytest.raises(CrmError) as caught:
         add_features(deals, taken, functions)
-    assert str(caught.value) == ("features.own, function mine of mine.py: line 2, `return table['no_such_column']`, gives KeyError: 'no_such_column'. "
-                                 "Mend the function, or take it out of features.own.")
+    assert str(caught.value) == (
+        "features.own, function mine of mine.py: line 2, `return table['no_such_column']`, gives KeyError: 'no_such_column'. "
+        "Mend the function, or take it out of features.own."
+    )
 
 
 def test_an_error_of_a_function_without_a_file_is_told_too(deals, taken):
@@ -197,6 +235,7 @@ def test_a_function_sees_only_what_is_known_and_can_change_nothing(deals, taken)
         table.loc[:, "close_value"] = 0.0
         rows.loc[:, "age_days"] = 0
         return rows["age_days"]
+
     assert add_features(deals, taken.assign(agent_stale_share=0.5), {"mine": greedy})["mine"].tolist() == [0] * 5
 
 # %% ../../../nbs/tests/features/test_custom.ipynb #04739a47
@@ -207,25 +246,33 @@ def test_candidates_are_built_features_columns_of_the_crm_and_own_ones_but_those
 
 
 def test_a_day_that_is_rewritten_until_the_close_is_never_a_candidate(deals):
-    assert "x_expected_close_date" not in list_candidates(deals.assign(x_expected_close_date=pd.Timestamp("2024-06-30")), {})
+    assert "x_expected_close_date" not in list_candidates(
+        deals.assign(x_expected_close_date=pd.Timestamp("2024-06-30")), {}
+    )
 
 
 def test_a_builder_carries_the_candidates_and_calls_no_function_that_is_left_out(deals):
     own = {"mine": lambda deals, rows: rows["age_days"] * 2, "broken": lambda deals, rows: 1 / 0}
     built = make_builder(take_snapshots, ["x_source", "mine"], own)(deals, ["2024-01-10", "2024-01-31"])
-    assert built["x_source"].tolist() == ["web", None, "fair", None, "fair"] and built["mine"].tolist() == (built["age_days"] * 2).tolist()
+    assert (
+        built["x_source"].tolist() == ["web", None, "fair", None, "fair"]
+        and built["mine"].tolist() == (built["age_days"] * 2).tolist()
+    )
     assert "x_source" not in make_builder(take_snapshots, ["mine"], own)(deals, ["2024-01-10"])
 
 
-@pytest.mark.parametrize("given, sentence", [
-    ({"x_sauce": "late"}, "features.leave_out names x_sauce, which is no such column: choose from x_source, mine"),
-    ({"age_days": "late"}, "names age_days, which is no such column"),
-    ({"x_source": ""}, "features.leave_out, column x_source: '' is no reason"),
-    ({"x_source": " "}, "is no reason"),
-    ({"x_source": None}, "column x_source: None is no reason"),
-    ({"x_source": True}, "column x_source: True is no reason"),
-    (["x_source"], r"features.leave_out is \['x_source'\]: map each column to the reason"),
-])
+@pytest.mark.parametrize(
+    "given, sentence",
+    [
+        ({"x_sauce": "late"}, "features.leave_out names x_sauce, which is no such column: choose from x_source, mine"),
+        ({"age_days": "late"}, "names age_days, which is no such column"),
+        ({"x_source": ""}, "features.leave_out, column x_source: '' is no reason"),
+        ({"x_source": " "}, "is no reason"),
+        ({"x_source": None}, "column x_source: None is no reason"),
+        ({"x_source": True}, "column x_source: True is no reason"),
+        (["x_source"], r"features.leave_out is \['x_source'\]: map each column to the reason"),
+    ],
+)
 def test_a_name_that_nobody_knows_and_a_missing_reason_are_sentences(deals, given, sentence):
     with pytest.raises(CrmError, match=sentence):
         list_candidates(deals, {"mine": None}, given)

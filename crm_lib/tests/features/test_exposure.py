@@ -29,9 +29,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
-from ...features.exposure import AGE_EDGES, Grid, age_bins, count_exposure, cells_ahead
+from ...base.config import CrmError
+from ...features.exposure import AGE_EDGES, Grid, age_bins, cells_ahead, count_exposure
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #476c7924
 SEEDS = pytest.mark.parametrize("seed", range(8))
@@ -53,14 +53,19 @@ def cell_by_hand(age, day, grid):
 def random_follow_ups(seed, n=40):
     rng = np.random.default_rng(seed)
     dates = pd.to_datetime(rng.choice(["2023-12-30", "2024-01-31", "2024-02-28", "2024-02-29"], n))
-    snapshots = pd.DataFrame({"as_of": dates, "age_days": rng.integers(0, 400, n) * rng.integers(0, 2, n)}, index=rng.permutation(n) + 50)
-    seen = pd.DataFrame({"event": rng.integers(0, 3, n).astype("int8"), "duration": rng.integers(-2, 60, n)}, index=snapshots.index)
+    snapshots = pd.DataFrame(
+        {"as_of": dates, "age_days": rng.integers(0, 400, n) * rng.integers(0, 2, n)}, index=rng.permutation(n) + 50
+    )
+    seen = pd.DataFrame(
+        {"event": rng.integers(0, 3, n).astype("int8"), "duration": rng.integers(-2, 60, n)}, index=snapshots.index
+    )
     grid = Grid(FiscalCalendar(int(rng.integers(1, 13))), AGE_EDGES if seed % 2 else (3, 10, 25))
     return snapshots, seen, rng.integers(0, 4, n), grid
 
 
 def count_by_hand(snapshots, seen, group, limit, grid):
-    days, closes = Counter(), Counter()
+    days = Counter()
+    closes = Counter()
     for snapshot, ended, own in zip(snapshots.itertuples(), seen.itertuples(), group):
         for step in range(1, min(ended.duration, limit) + 1):
             day = snapshot.as_of.date() + datetime.timedelta(days=step)
@@ -88,7 +93,8 @@ def test_edges_that_do_not_rise_are_refused(edges):
 
 @pytest.mark.parametrize("month", range(1, 13))
 def test_every_age_and_day_has_its_cell(month):
-    grid, days = Grid(FiscalCalendar(month), (3, 10)), np.arange("2023-12-01", "2025-01-10", dtype="M8[D]")
+    grid = Grid(FiscalCalendar(month), (3, 10))
+    days = np.arange("2023-12-01", "2025-01-10", dtype="M8[D]")
     for age in (0, 3, 4, 10, 11, 900):
         found = grid.cell(np.full(len(days), age), days)
         assert found.tolist() == [cell_by_hand(age, day, grid) for day in days.astype(object)]
@@ -109,8 +115,13 @@ def test_grids_of_the_same_edges_and_calendar_are_equal():
 @SEEDS
 def test_a_walk_gives_the_cell_of_each_deal_on_each_day_to_come(seed):
     rng = np.random.default_rng(seed)
-    ages, start, grid = rng.integers(0, 380, 7), datetime.date(2023, 12, 20) + datetime.timedelta(days=int(rng.integers(0, 90))), Grid(FiscalCalendar(seed + 1))
-    wanted = [[cell_by_hand(age + step, start + datetime.timedelta(days=step), grid) for step in range(1, 101)] for age in ages]
+    ages = rng.integers(0, 380, 7)
+    start = datetime.date(2023, 12, 20) + datetime.timedelta(days=int(rng.integers(0, 90)))
+    grid = Grid(FiscalCalendar(seed + 1))
+    wanted = [
+        [cell_by_hand(age + step, start + datetime.timedelta(days=step), grid) for step in range(1, 101)]
+        for age in ages
+    ]
     assert cells_ahead(np.datetime64(start), ages, 100, grid).tolist() == wanted
     assert cells_ahead(pd.Timestamp(start), ages, 100, grid).tolist() == wanted
 
@@ -136,22 +147,28 @@ def test_counts_are_those_of_a_loop_over_deals_and_days(seed, limit):
 def test_without_groups_all_deals_are_one(seed):
     snapshots, seen, _, grid = random_follow_ups(seed)
     found = count_exposure(snapshots, seen, grid=grid)
-    assert list(found.itertuples(index=False, name=None)) == count_by_hand(snapshots, seen, [0] * len(seen), 10_000, grid)
+    assert list(found.itertuples(index=False, name=None)) == count_by_hand(
+        snapshots, seen, [0] * len(seen), 10_000, grid
+    )
 
 
 @SEEDS
 def test_groups_add_up_to_the_whole(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
     parts = count_exposure(snapshots, seen, group, grid=grid).groupby("cell")[["days", "closes"]].sum()
-    pd.testing.assert_frame_equal(parts, count_exposure(snapshots, seen, grid=grid).set_index("cell")[["days", "closes"]])
+    pd.testing.assert_frame_equal(
+        parts, count_exposure(snapshots, seen, grid=grid).set_index("cell")[["days", "closes"]]
+    )
 
 
 @SEEDS
 def test_the_order_of_rows_does_not_matter(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
     order = np.random.default_rng(seed).permutation(len(seen))
-    pd.testing.assert_frame_equal(count_exposure(snapshots.iloc[order], seen.iloc[order], group[order], grid=grid),
-                                  count_exposure(snapshots, seen, group, grid=grid))
+    pd.testing.assert_frame_equal(
+        count_exposure(snapshots.iloc[order], seen.iloc[order], group[order], grid=grid),
+        count_exposure(snapshots, seen, group, grid=grid),
+    )
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #2a393afe
 @SEEDS
@@ -164,7 +181,8 @@ def test_every_day_followed_and_every_closing_after_the_first_evening_is_counted
 
 
 def test_a_closing_on_the_last_day_counted_counts_and_one_later_does_not():
-    snapshots, seen = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "age_days": [4]}), pd.DataFrame({"event": [1], "duration": [7]})
+    snapshots = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "age_days": [4]})
+    seen = pd.DataFrame({"event": [1], "duration": [7]})
     assert count_exposure(snapshots, seen, limit=7)[["days", "closes"]].sum().tolist() == [7, 1]
     assert count_exposure(snapshots, seen, limit=6)[["days", "closes"]].sum().tolist() == [6, 0]
 
@@ -184,7 +202,9 @@ def test_follow_ups_of_other_snapshots_are_refused():
 @SEEDS
 def test_half_a_weight_halves_the_days_and_leaves_the_closings_whole(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
-    whole, half = (count_exposure(snapshots, seen, group, grid=grid, weight=np.full(len(seen), share)) for share in (1.0, 0.5))
+    whole, half = (
+        count_exposure(snapshots, seen, group, grid=grid, weight=np.full(len(seen), share)) for share in (1.0, 0.5)
+    )
     assert (half["closes"] == whole["closes"]).all() and half["closes"].dtype == "int64" and half["days"].dtype == float
     assert half["days"].tolist() == np.maximum(whole["days"] / 2, whole["closes"]).tolist()
 
@@ -192,7 +212,8 @@ def test_half_a_weight_halves_the_days_and_leaves_the_closings_whole(seed):
 @SEEDS
 def test_a_weight_of_one_counts_what_no_weight_counts(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
-    plain, ones = count_exposure(snapshots, seen, group, 30, grid), count_exposure(snapshots, seen, group, 30, grid, np.ones(len(seen)))
+    plain = count_exposure(snapshots, seen, group, 30, grid)
+    ones = count_exposure(snapshots, seen, group, 30, grid, np.ones(len(seen)))
     pd.testing.assert_frame_equal(plain.astype({"days": float}), ones)
 
 
@@ -200,16 +221,21 @@ def test_a_weight_of_one_counts_what_no_weight_counts(seed):
 def test_weighted_days_are_those_of_a_loop_and_never_below_the_closings(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
     weight = np.random.default_rng(seed).integers(0, 9, len(seen)) / 8
-    found, days = count_exposure(snapshots, seen, group, 30, grid, weight), Counter()
+    found = count_exposure(snapshots, seen, group, 30, grid, weight)
+    days = Counter()
     for row in range(len(seen)):
         for own, cell, count, _ in count_by_hand(snapshots.iloc[[row]], seen.iloc[[row]], group[[row]], 30, grid):
             days[own, cell] += count * weight[row]
     closes = {(own, cell): count for own, cell, _, count in count_by_hand(snapshots, seen, group, 30, grid)}
-    assert found["days"].tolist() == [max(days[key], closes[key]) for key in sorted(days)] and (found["days"] >= found["closes"]).all()
+    assert (
+        found["days"].tolist() == [max(days[key], closes[key]) for key in sorted(days)]
+        and (found["days"] >= found["closes"]).all()
+    )
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #e6b74eff
 def test_a_closing_of_a_deal_thought_dead_still_counts_as_one_on_one_day():
-    snapshots, seen = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "age_days": [4]}), pd.DataFrame({"event": [1], "duration": [1]})
+    snapshots = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "age_days": [4]})
+    seen = pd.DataFrame({"event": [1], "duration": [1]})
     found = count_exposure(snapshots, seen, weight=np.array([0.0]))
     assert found[["days", "closes"]].values.tolist() == [[1, 1]]
 
@@ -218,10 +244,13 @@ def test_a_closing_of_a_deal_thought_dead_still_counts_as_one_on_one_day():
 def test_the_order_of_weighted_rows_does_not_matter(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
     rng = np.random.default_rng(seed)
-    weight, order = np.round(rng.uniform(size=len(seen)) * 2**20) / 2**20, rng.permutation(len(seen))
+    weight = np.round(rng.uniform(size=len(seen)) * 2**20) / 2**20
+    order = rng.permutation(len(seen))
     kept = weight.copy()
     again = count_exposure(snapshots.iloc[order], seen.iloc[order], group[order], grid=grid, weight=weight[order])
-    pd.testing.assert_frame_equal(again, count_exposure(snapshots, seen, group, grid=grid, weight=weight), check_exact=True)
+    pd.testing.assert_frame_equal(
+        again, count_exposure(snapshots, seen, group, grid=grid, weight=weight), check_exact=True
+    )
     assert (weight == kept).all()
 
 

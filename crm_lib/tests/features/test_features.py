@@ -39,17 +39,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar, as_days
+from ...base.config import CrmError
 from ...features.cure import alive_probabilities
 from ...features.exposure import AGE_EDGES, Grid, count_exposure
-from ...features.features import FEATURES, LABELS, FeatureSettings, build_features, closing_ratios, cohort_volumes, stale_shares
+from crm_lib.features.features import (
+    FEATURES,
+    LABELS,
+    FeatureSettings,
+    build_features,
+    closing_ratios,
+    cohort_volumes,
+    stale_shares,
+)
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, take_snapshots
 from ...ingestion.deals import build_deals, records_start
 from ...simulation.simulate import World, simulate_crm
 
 # %% ../../../nbs/tests/features/test_features.ipynb #94a5f4c8
-SEEDS, DAY = pytest.mark.parametrize("seed", range(6)), datetime.timedelta(days=1)
+SEEDS = pytest.mark.parametrize("seed", range(6))
+DAY = datetime.timedelta(days=1)
 DATES = np.array(["2024-01-20", "2024-02-29", "2024-03-31", "2024-05-15"], "M8[D]")
 START = np.datetime64("2024-01-10")
 
@@ -59,33 +68,54 @@ def random_deals(seed, n=50):
     engaged = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 120, n), "D")
     stage = rng.choice(["won", "lost", "engaging"], n, p=[0.45, 0.25, 0.3])
     closes = pd.Series(engaged + pd.to_timedelta(rng.integers(0, 70, n), "D")).where(stage != "engaging")
-    return pd.DataFrame({
-        "opportunity_id": [f"D{name:03d}" for name in rng.permutation(n)], "sales_agent": rng.choice(["Ada", "Bo", "Cy"], n),
-        "regional_office": rng.choice(["East", "West"], n), "product": "P", "list_price": 10.0, "stage": stage,
-        "engage_date": engaged, "close_date": closes}).set_axis(rng.permutation(n) + 1000)
+    return pd.DataFrame(
+        {
+            "opportunity_id": [f"D{name:03d}" for name in rng.permutation(n)],
+            "sales_agent": rng.choice(["Ada", "Bo", "Cy"], n),
+            "regional_office": rng.choice(["East", "West"], n),
+            "product": "P",
+            "list_price": 10.0,
+            "stage": stage,
+            "engage_date": engaged,
+            "close_date": closes,
+        }
+    ).set_axis(rng.permutation(n) + 1000)
 
 
 def dated(deals):
     "List engagement and closing (or nothing) of each deal as numpy days."
-    return [(np.datetime64(a, "D"), None if pd.isna(b) else np.datetime64(b, "D")) for a, b in zip(deals["engage_date"], deals["close_date"])]
+    return [
+        (np.datetime64(a, "D"), None if pd.isna(b) else np.datetime64(b, "D"))
+        for a, b in zip(deals["engage_date"], deals["close_date"])
+    ]
 
 
 def settings_of(seed):
-    return FeatureSettings(fiscal_year_start=seed * 2 + 1, age_edges=(5, 15, 40), prior=1.5, stale_quantile=0.8, cohort_days=5 + seed)
+    return FeatureSettings(
+        fiscal_year_start=seed * 2 + 1, age_edges=(5, 15, 40), prior=1.5, stale_quantile=0.8, cohort_days=5 + seed
+    )
 
 # %% ../../../nbs/tests/features/test_features.ipynb #f8fec814
 def ratios_by_hand(deals, group, as_of, start, settings):
     "Walk every deal-day up to the date; sum closings and what the hazard of each day's cell lets one expect."
-    walked, as_of, start = [], as_of.item(), np.datetime64(start, "D").item()
+    walked = []
+    as_of = as_of.item()
+    start = np.datetime64(start, "D").item()
     for own, (engaged, closed) in zip(group, dated(deals)):
-        day, stop = engaged.item() + DAY, min(as_of, as_of if closed is None else closed.item())
+        day = engaged.item() + DAY
+        stop = min(as_of, as_of if closed is None else closed.item())
         while day <= stop:
             if day >= start:
-                cell = sum((day - engaged.item()).days > edge for edge in settings.age_edges), (day.month - settings.fiscal_year_start) % 12 % 3
+                cell = (
+                    sum((day - engaged.item()).days > edge for edge in settings.age_edges),
+                    (day.month - settings.fiscal_year_start) % 12 % 3,
+                )
                 walked.append((own, cell, closed is not None and day == closed.item()))
             day += DAY
-    days, closes = Counter(cell for _, cell, _ in walked), Counter(cell for _, cell, ends in walked if ends)
-    seen, expected = [0] * (max(group) + 1), [0.0] * (max(group) + 1)
+    days = Counter(cell for _, cell, _ in walked)
+    closes = Counter(cell for _, cell, ends in walked if ends)
+    seen = [0] * (max(group) + 1)
+    expected = [0.0] * (max(group) + 1)
     for own, cell, ends in walked:
         seen[own] += ends
         expected[own] += closes[cell] / days[cell]
@@ -94,7 +124,9 @@ def ratios_by_hand(deals, group, as_of, start, settings):
 
 @SEEDS
 def test_ratios_are_closings_over_what_a_walk_through_all_deal_days_expects(seed):
-    deals, settings, rng = random_deals(seed), settings_of(seed), np.random.default_rng(seed)
+    deals = random_deals(seed)
+    settings = settings_of(seed)
+    rng = np.random.default_rng(seed)
     group = rng.integers(0, 4, len(deals))
     found = closing_ratios(deals, group, DATES, START, settings)
     assert found.shape == (group.max() + 1, len(DATES))
@@ -109,24 +141,43 @@ def test_all_deals_in_one_group_close_as_usual(seed):
 
 
 def test_more_shrinkage_brings_ratios_nearer_to_usual():
-    deals, group = random_deals(0), np.arange(50) % 5
-    far, near = (np.abs(np.log(closing_ratios(deals, group, DATES, START, FeatureSettings(prior=prior)))) for prior in (0.5, 50.0))
+    deals = random_deals(0)
+    group = np.arange(50) % 5
+    far, near = (
+        np.abs(np.log(closing_ratios(deals, group, DATES, START, FeatureSettings(prior=prior))))
+        for prior in (0.5, 50.0)
+    )
     assert (near <= far).all() and near.max() < 0.2 < 0.6 < far.max()
 
 
 def test_a_closing_before_the_records_start_or_on_the_first_day_counts_for_nothing():
-    deals = pd.DataFrame({"engage_date": pd.to_datetime(["2024-01-01", "2024-01-12"]), "close_date": pd.to_datetime(["2024-01-09", "2024-01-12"])})
+    deals = pd.DataFrame(
+        {
+            "engage_date": pd.to_datetime(["2024-01-01", "2024-01-12"]),
+            "close_date": pd.to_datetime(["2024-01-09", "2024-01-12"]),
+        }
+    )
     assert closing_ratios(deals, np.array([0, 1]), DATES, START).tolist() == [[1.0] * 4] * 2
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #2667f2d7
 @SEEDS
 def test_days_at_risk_are_those_that_delayed_entry_counts(seed):
-    deals, settings = random_deals(seed), settings_of(seed)
+    deals = random_deals(seed)
+    settings = settings_of(seed)
     seen = follow_up(entered := entry_snapshots(deals, START, DATES[-1]), deals, DATES[-1])
-    counted = count_exposure(entered, seen, grid=settings.grid).set_index("cell").reindex(range(settings.grid.size), fill_value=0)
+    counted = (
+        count_exposure(entered, seen, grid=settings.grid)
+        .set_index("cell")
+        .reindex(range(settings.grid.size), fill_value=0)
+    )
     hazard = (counted["closes"] / counted["days"].clip(lower=1)).to_numpy()
     agent = deals["sales_agent"].factorize(sort=True)[0]
-    code = deals.set_index("opportunity_id")["sales_agent"].reindex(entered["opportunity_id"]).map({"Ada": 0, "Bo": 1, "Cy": 2}).to_numpy()
+    code = (
+        deals.set_index("opportunity_id")["sales_agent"]
+        .reindex(entered["opportunity_id"])
+        .map({"Ada": 0, "Bo": 1, "Cy": 2})
+        .to_numpy()
+    )
     own = count_exposure(entered, seen, code, grid=settings.grid)
     expected = own.assign(expected=own["days"] * hazard[own["cell"]]).groupby("group")[["closes", "expected"]].sum()
     wanted = (expected["closes"] + settings.prior) / (expected["expected"] + settings.prior)
@@ -152,16 +203,22 @@ def volumes_by_hand(engaged, place, as_of, days):
 @SEEDS
 @pytest.mark.parametrize("days", [1, 7, 30])
 def test_volumes_are_a_weeks_deals_over_the_places_usual_week(seed, days):
-    engaged, place = as_days(random_deals(seed)["engage_date"]), np.random.default_rng(seed).integers(0, 3, 50)
+    engaged = as_days(random_deals(seed)["engage_date"])
+    place = np.random.default_rng(seed).integers(0, 3, 50)
     for day in DATES:
-        np.testing.assert_allclose(cohort_volumes(engaged, place, day, days), volumes_by_hand(engaged, place, day, days), rtol=1e-12)
+        np.testing.assert_allclose(
+            cohort_volumes(engaged, place, day, days), volumes_by_hand(engaged, place, day, days), rtol=1e-12
+        )
 
 
 def test_deals_to_come_leave_the_volumes_of_today_alone():
     engaged = as_days(["2024-01-01", "2024-01-03", "2024-01-20"])
     with_later = as_days(["2024-01-01", "2024-01-03", "2024-01-20", *["2024-01-21"] * 50, None])
     found = cohort_volumes(with_later, np.zeros(54, int), np.datetime64("2024-01-20"))
-    assert found[:3].tolist() == cohort_volumes(engaged, np.zeros(3, int), np.datetime64("2024-01-20")).tolist() and np.isnan(found[3:]).all()
+    assert (
+        found[:3].tolist() == cohort_volumes(engaged, np.zeros(3, int), np.datetime64("2024-01-20")).tolist()
+        and np.isnan(found[3:]).all()
+    )
 
 # %% ../../../nbs/tests/features/test_features.ipynb #b6f3fcf4
 def quantile_by_hand(values, share):
@@ -173,11 +230,14 @@ def quantile_by_hand(values, share):
 
 
 def shares_by_hand(deals, agent, as_of, start, settings):
-    ages = [(closed - engaged).astype(int) for engaged, closed in dated(deals) if closed is not None and closed <= as_of]
+    ages = [
+        (closed - engaged).astype(int) for engaged, closed in dated(deals) if closed is not None and closed <= as_of
+    ]
     if not ages:
         return [0.0] * (max(agent) + 1)
     limit = math.ceil(round(quantile_by_hand(ages, settings.stale_quantile), 9))
-    old, stale = [0] * (max(agent) + 1), [0] * (max(agent) + 1)
+    old = [0] * (max(agent) + 1)
+    stale = [0] * (max(agent) + 1)
     for own, (engaged, closed) in zip(agent, dated(deals)):
         if engaged >= start and engaged + limit <= as_of:
             old[own] += 1
@@ -188,14 +248,21 @@ def shares_by_hand(deals, agent, as_of, start, settings):
 
 @SEEDS
 def test_shares_are_the_old_deals_still_open_over_all_old_deals(seed):
-    deals, settings = random_deals(seed), settings_of(seed)
+    deals = random_deals(seed)
+    settings = settings_of(seed)
     agent = np.random.default_rng(seed).integers(0, 4, len(deals))
     for day in DATES:
-        np.testing.assert_allclose(stale_shares(deals, agent, day, START, settings), shares_by_hand(deals, agent, day, START, settings), rtol=1e-12)
+        np.testing.assert_allclose(
+            stale_shares(deals, agent, day, START, settings),
+            shares_by_hand(deals, agent, day, START, settings),
+            rtol=1e-12,
+        )
 
 
 def test_nobody_has_left_a_deal_lying_before_the_first_closing():
-    assert stale_shares(random_deals(0), np.arange(50) % 3, np.datetime64("2024-01-01") - 1, START).tolist() == [0.0] * 3
+    assert (
+        stale_shares(random_deals(0), np.arange(50) % 3, np.datetime64("2024-01-01") - 1, START).tolist() == [0.0] * 3
+    )
 
 # %% ../../../nbs/tests/features/test_features.ipynb #fa2fff1b
 def test_the_grid_of_the_settings_has_their_calendar_and_edges():
@@ -235,28 +302,49 @@ def part(features, day):
 # %% ../../../nbs/tests/features/test_features.ipynb #115a36f1
 def test_features_are_the_snapshots_with_a_finite_value_in_every_column(crm):
     deals, start = crm
-    found, snapshots = build_features(deals, MONTHS, start), take_snapshots(deals, MONTHS)
+    found = build_features(deals, MONTHS, start)
+    snapshots = take_snapshots(deals, MONTHS)
     pd.testing.assert_frame_equal(found[list(snapshots)], snapshots)
     assert set(FEATURES) <= set(found) and len(found) > 200
     assert np.isfinite(found[list(FEATURES)].to_numpy()).all() and (found[list(FEATURES)] >= 0).all(axis=None)
-    assert (found[["agent_stale_share", "alive_probability"]] <= 1).all(axis=None) and found[list(FEATURES)].nunique().min() > 10
+    assert (found[["agent_stale_share", "alive_probability"]] <= 1).all(axis=None) and found[
+        list(FEATURES)
+    ].nunique().min() > 10
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #6b75f75d
 def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
     deals, start = crm
-    settings, found = FeatureSettings(fiscal_year_start=2, prior=2.0), build_features(deals, MONTHS, start, FeatureSettings(fiscal_year_start=2, prior=2.0))
-    engaged = deals[deals["engage_date"].notna() & (deals["engage_date"] <= pd.Timestamp(MONTHS[1]))].reset_index(drop=True)
+    settings = FeatureSettings(fiscal_year_start=2, prior=2.0)
+    found = build_features(deals, MONTHS, start, FeatureSettings(fiscal_year_start=2, prior=2.0))
+    engaged = deals[deals["engage_date"].notna() & (deals["engage_date"] <= pd.Timestamp(MONTHS[1]))].reset_index(
+        drop=True
+    )
     week = (as_days(engaged["engage_date"]).astype(int) // 7).astype(str)
-    codes = {"agent": engaged["sales_agent"].factorize()[0], "week": pd.factorize(week)[0], "cohort": pd.factorize(engaged["regional_office"] + week)[0],
-             "place": engaged["regional_office"].factorize()[0]}
-    wanted = pd.DataFrame({
-        "opportunity_id": engaged["opportunity_id"],
-        "cohort_closing": np.take(ratios_by_hand(engaged, codes["cohort"], MONTHS[1], as_days(start), settings), codes["cohort"]),
-        "week_closing": np.take(ratios_by_hand(engaged, codes["week"], MONTHS[1], as_days(start), settings), codes["week"]),
-        "cohort_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"], MONTHS[1], 7),
-        "week_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"] * 0, MONTHS[1], 7),
-        "agent_stale_share": np.take(shares_by_hand(engaged, codes["agent"], MONTHS[1], as_days(start), settings), codes["agent"]),
-        "alive_probability": alive_probabilities(engaged, codes["agent"], codes["cohort"], MONTHS[1], start, settings.grid, settings.prior)})
+    codes = {
+        "agent": engaged["sales_agent"].factorize()[0],
+        "week": pd.factorize(week)[0],
+        "cohort": pd.factorize(engaged["regional_office"] + week)[0],
+        "place": engaged["regional_office"].factorize()[0],
+    }
+    wanted = pd.DataFrame(
+        {
+            "opportunity_id": engaged["opportunity_id"],
+            "cohort_closing": np.take(
+                ratios_by_hand(engaged, codes["cohort"], MONTHS[1], as_days(start), settings), codes["cohort"]
+            ),
+            "week_closing": np.take(
+                ratios_by_hand(engaged, codes["week"], MONTHS[1], as_days(start), settings), codes["week"]
+            ),
+            "cohort_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"], MONTHS[1], 7),
+            "week_volume": volumes_by_hand(as_days(engaged["engage_date"]), codes["place"] * 0, MONTHS[1], 7),
+            "agent_stale_share": np.take(
+                shares_by_hand(engaged, codes["agent"], MONTHS[1], as_days(start), settings), codes["agent"]
+            ),
+            "alive_probability": alive_probabilities(
+                engaged, codes["agent"], codes["cohort"], MONTHS[1], start, settings.grid, settings.prior
+            ),
+        }
+    )
     wanted = wanted[is_open(engaged, MONTHS[1])].sort_values("opportunity_id", ignore_index=True)
     same(part(found, MONTHS[1])[list(wanted)], wanted)
 
@@ -283,12 +371,15 @@ def test_neither_the_order_of_deals_nor_of_dates_matters(crm):
 
 def test_building_twice_gives_the_same_bits(crm):
     deals, start = crm
-    pd.testing.assert_frame_equal(build_features(deals, MONTHS, start), build_features(deals, MONTHS, start), check_exact=True)
+    pd.testing.assert_frame_equal(
+        build_features(deals, MONTHS, start), build_features(deals, MONTHS, start), check_exact=True
+    )
 
 # %% ../../../nbs/tests/features/test_features.ipynb #8268b4e9
 def other_future(deals, day, rng):
     "Keep what stood in the CRM at the end of the day and draw everything later anew."
-    day, deals = pd.Timestamp(day), deals.copy()
+    day = pd.Timestamp(day)
+    deals = deals.copy()
     open_then = np.flatnonzero(is_open(deals, day))
     stage = rng.choice(["won", "lost", "engaging"], len(open_then))
     later = day + pd.to_timedelta(rng.integers(1, 200, len(open_then)), "D")
@@ -298,8 +389,13 @@ def other_future(deals, day, rng):
         deals.iloc[open_then, deals.columns.get_loc(name)] = None
     past = deals[~(deals["engage_date"] > day)]
     new = past.sample(60, replace=True, random_state=int(rng.integers(1 << 30)))
-    new = new.assign(opportunity_id=[f"NEW{place}" for place in range(60)], stage="won", close_value=1.0,
-                     engage_date=day + pd.to_timedelta(rng.integers(1, 20, 60), "D"), close_date=day + pd.to_timedelta(rng.integers(20, 60, 60), "D"))
+    new = new.assign(
+        opportunity_id=[f"NEW{place}" for place in range(60)],
+        stage="won",
+        close_value=1.0,
+        engage_date=day + pd.to_timedelta(rng.integers(1, 20, 60), "D"),
+        close_date=day + pd.to_timedelta(rng.integers(20, 60, 60), "D"),
+    )
     return pd.concat([past.astype(object), new.astype(object)], ignore_index=True).astype(deals.dtypes.to_dict())
 
 
@@ -317,31 +413,45 @@ def test_another_future_changes_no_feature_of_any_day_before_it(crm, draw):
 def test_another_past_does_change_features(crm):
     deals, start = crm
     other = other_future(deals, MONTHS[0], np.random.default_rng(0))
-    first, second = (part(build_features(table, MONTHS, start), MONTHS[1]).set_index("opportunity_id") for table in (deals, other))
+    first, second = (
+        part(build_features(table, MONTHS, start), MONTHS[1]).set_index("opportunity_id") for table in (deals, other)
+    )
     both = first.index.intersection(second.index)
     for name in ("cohort_closing", "week_closing", "week_volume", "agent_stale_share", "alive_probability"):
         assert (first.loc[both, name] != second.loc[both, name]).any()
 
 # %% ../../../nbs/tests/features/test_features.ipynb #857873fa
 def test_a_date_without_open_deals_gives_no_rows_and_harms_no_other_date():
-    deals = random_deals(0).assign(close_date=lambda table: table["close_date"].fillna(pd.Timestamp("2024-04-30")).clip(upper=pd.Timestamp("2024-05-10")))
+    deals = random_deals(0).assign(
+        close_date=lambda table: (
+            table["close_date"].fillna(pd.Timestamp("2024-04-30")).clip(upper=pd.Timestamp("2024-05-10"))
+        )
+    )
     deals = deals[deals["engage_date"] <= deals["close_date"]]
-    none, some = build_features(deals, DATES[3:], START), build_features(deals, DATES, START)
+    none = build_features(deals, DATES[3:], START)
+    some = build_features(deals, DATES, START)
     assert len(none) == 0 and list(none) == list(some) and set(some["as_of"]) == set(pd.to_datetime(DATES[:3]))
     same(some, build_features(deals, DATES[:3], START))
 
 
 def test_a_date_before_all_deals_gives_no_rows_beside_later_dates():
     deals = random_deals(0)
-    same(build_features(deals, np.array([np.datetime64("2023-01-01"), *DATES]), START), build_features(deals, DATES, START))
+    same(
+        build_features(deals, np.array([np.datetime64("2023-01-01"), *DATES]), START),
+        build_features(deals, DATES, START),
+    )
 
 
 def test_deals_never_engaged_and_deals_without_agent_or_office_do_no_harm():
     deals = random_deals(0)
-    prospects = deals.head(5).assign(opportunity_id=list("abcde"), stage="prospecting", engage_date=pd.NaT, close_date=pd.NaT)
+    prospects = deals.head(5).assign(
+        opportunity_id=list("abcde"), stage="prospecting", engage_date=pd.NaT, close_date=pd.NaT
+    )
     same(build_features(pd.concat([deals, prospects]), DATES, START), build_features(deals, DATES, START))
     nameless = build_features(deals.assign(sales_agent=None, regional_office=np.nan), DATES, START)
-    assert np.isfinite(nameless[list(FEATURES)].to_numpy(float)).all() and len(nameless) == len(build_features(deals, DATES, START))
+    assert np.isfinite(nameless[list(FEATURES)].to_numpy(float)).all() and len(nameless) == len(
+        build_features(deals, DATES, START)
+    )
 
 
 def test_cohorts_may_be_made_by_another_column():
@@ -350,11 +460,21 @@ def test_cohorts_may_be_made_by_another_column():
     renamed = build_features(deals.assign(regional_office=deals["sales_agent"]), DATES, START)
     same(by_agent.drop(columns="regional_office"), renamed.drop(columns="regional_office"))
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #1d9998f1
 def test_a_later_export_puts_the_same_deals_into_the_same_cohorts():
     deals = random_deals(0)
-    earlier = pd.concat([deals, deals.head(1).assign(opportunity_id="early", engage_date=pd.Timestamp("2023-12-20"), close_date=pd.Timestamp("2023-12-23"))])
-    ranks = [build_features(table, DATES[1:2], START).set_index("opportunity_id")["week_volume"].rank() for table in (deals, earlier)]
+    earlier = pd.concat(
+        [
+            deals,
+            deals.head(1).assign(
+                opportunity_id="early", engage_date=pd.Timestamp("2023-12-20"), close_date=pd.Timestamp("2023-12-23")
+            ),
+        ]
+    )
+    ranks = [
+        build_features(table, DATES[1:2], START).set_index("opportunity_id")["week_volume"].rank()
+        for table in (deals, earlier)
+    ]
     pd.testing.assert_series_equal(*ranks)
 
 # %% ../../../nbs/tests/features/test_features.ipynb #1ecfc6ba

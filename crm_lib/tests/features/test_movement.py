@@ -15,7 +15,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...features.movement import TRENDS, WORDS, count_words, explain_words, is_slipped, is_stale, name_trend, stale_age, tabulate_words
+from crm_lib.features.movement import (
+    TRENDS,
+    WORDS,
+    count_words,
+    explain_words,
+    is_slipped,
+    is_stale,
+    name_trend,
+    stale_age,
+    tabulate_words,
+)
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #b6952f7d
 def test_a_move_of_the_log_odds_by_more_than_a_quarter_has_a_name():
@@ -44,7 +54,12 @@ def test_a_slip_is_more_than_so_many_days_later():
 def deals():
     closes = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(1, 11), unit="D"))
     frame = pd.DataFrame({"engage_date": pd.Timestamp("2024-01-01"), "close_date": closes})
-    late = pd.DataFrame({"engage_date": pd.to_datetime(["2024-01-22", "2024-01-21", None]), "close_date": pd.to_datetime([None, "2024-02-20", None])})
+    late = pd.DataFrame(
+        {
+            "engage_date": pd.to_datetime(["2024-01-22", "2024-01-21", None]),
+            "close_date": pd.to_datetime([None, "2024-02-20", None]),
+        }
+    )
     return pd.concat([frame, late], ignore_index=True)
 
 
@@ -60,15 +75,26 @@ def test_what_closed_later_was_open_and_its_age_was_not_known(deals):
 
 
 def test_where_nothing_has_closed_nothing_is_stale(deals):
-    assert np.isnan(stale_age(deals["engage_date"], deals["close_date"], "2024-01-01")) and not is_stale(deals, "2024-01-01").any()
+    assert (
+        np.isnan(stale_age(deals["engage_date"], deals["close_date"], "2024-01-01"))
+        and not is_stale(deals, "2024-01-01").any()
+    )
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #c3bde4d7
 def test_every_word_has_a_count_and_a_meaning():
-    scores = pd.DataFrame({"trend": ["new", "improving", "new"], "slipped_days": [np.nan, 8.0, np.nan], "is_stale": [False, True, False]})
+    scores = pd.DataFrame(
+        {"trend": ["new", "improving", "new"], "slipped_days": [np.nan, 8.0, np.nan], "is_stale": [False, True, False]}
+    )
     assert count_words(scores) == {"improving": 1, "steady": 0, "declining": 0, "new": 2, "slipped": 1, "stale": 1}
-    assert count_words(scores, slip_days=8)["slipped"] == 0 and sum(count_words(scores)[word] for word in TRENDS) == len(scores)
+    assert count_words(scores, slip_days=8)["slipped"] == 0 and sum(
+        count_words(scores)[word] for word in TRENDS
+    ) == len(scores)
     table = tabulate_words(count_words(scores), "2024-03-03", 5)
     assert table.index.tolist() == list(WORDS) and table.loc["new"].tolist() == [2, "was not open on 2024-03-03"]
     meanings = explain_words("2024-03-03", 5, 0.8)
-    assert tuple(meanings) == WORDS and meanings["slipped"] == "expected to close more than 5 days later than on 2024-03-03" and "80%" in meanings["stale"]
+    assert (
+        tuple(meanings) == WORDS
+        and meanings["slipped"] == "expected to close more than 5 days later than on 2024-03-03"
+        and "80%" in meanings["stale"]
+    )
     assert explain_words()["new"] == explain_words(pd.NaT)["new"] == "was not open on the earlier day"

@@ -34,14 +34,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...base.schema import late_columns
-from ...features.snapshots import (entry_snapshots, follow_up, is_open, known_at, label_wins, month_ends, spaced_dates,
-                               take_snapshots)
+from crm_lib.features.snapshots import (
+    entry_snapshots,
+    follow_up,
+    is_open,
+    known_at,
+    label_wins,
+    month_ends,
+    spaced_dates,
+    take_snapshots,
+)
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #e162ff8e
-FIRST, SEEDS = datetime.date(2023, 11, 20), pytest.mark.parametrize("seed", range(6))
+FIRST = datetime.date(2023, 11, 20)
+SEEDS = pytest.mark.parametrize("seed", range(6))
 DAY = datetime.timedelta(days=1)
 
 
@@ -49,14 +58,22 @@ def random_deals(seed, n=60):
     rng = np.random.default_rng(seed)
     engaged = pd.Timestamp(FIRST) + pd.to_timedelta(rng.integers(0, 100, n), "D")
     stage = rng.choice(["won", "lost", "engaging", "prospecting"], n, p=[0.45, 0.25, 0.2, 0.1])
-    is_closed, names = np.isin(stage, ["won", "lost"]), rng.permutation(n)
-    return pd.DataFrame({
-        "opportunity_id": [f"D{name:03d}" for name in names], "sales_agent": rng.choice(["Ada", "Bo", "Cy"], n),
-        "regional_office": rng.choice(["East", "West"], n), "list_price": rng.integers(1, 9, n) * 10.0,
-        "account": np.where(rng.uniform(size=n) < 0.7, "Acme", None), "employees": rng.integers(1, 99, n).astype(float), "stage": stage,
-        "engage_date": pd.Series(engaged).mask(stage == "prospecting"),
-        "close_date": pd.Series(engaged + pd.to_timedelta(rng.integers(0, 70, n), "D")).where(is_closed),
-        "close_value": np.where(stage == "won", 5.0, np.where(stage == "lost", 0.0, np.nan))}).set_axis(rng.permutation(n) + 1000)
+    is_closed = np.isin(stage, ["won", "lost"])
+    names = rng.permutation(n)
+    return pd.DataFrame(
+        {
+            "opportunity_id": [f"D{name:03d}" for name in names],
+            "sales_agent": rng.choice(["Ada", "Bo", "Cy"], n),
+            "regional_office": rng.choice(["East", "West"], n),
+            "list_price": rng.integers(1, 9, n) * 10.0,
+            "account": np.where(rng.uniform(size=n) < 0.7, "Acme", None),
+            "employees": rng.integers(1, 99, n).astype(float),
+            "stage": stage,
+            "engage_date": pd.Series(engaged).mask(stage == "prospecting"),
+            "close_date": pd.Series(engaged + pd.to_timedelta(rng.integers(0, 70, n), "D")).where(is_closed),
+            "close_value": np.where(stage == "won", 5.0, np.where(stage == "lost", 0.0, np.nan)),
+        }
+    ).set_axis(rng.permutation(n) + 1000)
 
 
 def day_of(value):
@@ -69,7 +86,8 @@ def days_tried(step=9):
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #1a307e6e
 def open_on(deal, day):
     "Say whether one deal was engaged by the end of the day and closes later, if ever."
-    engaged, closed = day_of(deal.engage_date), day_of(deal.close_date)
+    engaged = day_of(deal.engage_date)
+    closed = day_of(deal.close_date)
     return engaged is not None and engaged <= day and (closed is None or closed > day)
 
 
@@ -127,7 +145,8 @@ def test_the_table_of_a_day_holds_row_by_row_what_stood_in_it(deals):
 
 @SEEDS
 def test_turning_back_twice_is_turning_back_once(deals):
-    early, late = pd.Timestamp("2024-01-10"), pd.Timestamp("2024-02-05")
+    early = pd.Timestamp("2024-01-10")
+    late = pd.Timestamp("2024-02-05")
     pd.testing.assert_frame_equal(known_at(known_at(deals, late), early), known_at(deals, early))
 
 
@@ -136,13 +155,18 @@ def test_the_table_of_a_day_names_no_later_day(deals):
     for day in days_tried(20):
         cut = known_at(deals, day)
         assert not (cut[["engage_date", "close_date"]] > pd.Timestamp(day)).any(axis=None)
-        assert set(cut["stage"]) <= {"won", "lost", "engaging"} and (cut["stage"].eq("engaging") == cut["close_date"].isna()).all()
+        assert (
+            set(cut["stage"]) <= {"won", "lost", "engaging"}
+            and (cut["stage"].eq("engaging") == cut["close_date"].isna()).all()
+        )
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #7877c2ee
 @SEEDS
 def test_what_an_open_deal_becomes_changes_nothing_known_before(deals, seed):
-    day, rng = pd.Timestamp("2024-01-15"), np.random.default_rng(seed)
-    other, open_then = deals.copy(), is_open(deals, day)
+    day = pd.Timestamp("2024-01-15")
+    rng = np.random.default_rng(seed)
+    other = deals.copy()
+    open_then = is_open(deals, day)
     n = int(open_then.sum())
     other.loc[open_then, "stage"] = rng.choice(["won", "lost"], n)
     other.loc[open_then, "close_date"] = day + pd.to_timedelta(rng.integers(1, 50, n), "D")
@@ -167,10 +191,28 @@ def test_before_the_first_deal_nothing_was_known(deals):
 @SEEDS
 def test_snapshots_are_the_open_deals_of_each_date_with_their_age(deals):
     dates = days_tried()
-    wanted = sorted((pd.Timestamp(day), deal.opportunity_id, deal.sales_agent, deal.list_price, (day - day_of(deal.engage_date)).days)
-                    for day in dates for deal in deals.itertuples() if open_on(deal, day))
+    wanted = sorted(
+        (
+            pd.Timestamp(day),
+            deal.opportunity_id,
+            deal.sales_agent,
+            deal.list_price,
+            (day - day_of(deal.engage_date)).days,
+        )
+        for day in dates
+        for deal in deals.itertuples()
+        if open_on(deal, day)
+    )
     found = take_snapshots(deals, dates)
-    assert list(found) == ["as_of", "opportunity_id", "sales_agent", "regional_office", "list_price", "engage_date", "age_days"]
+    assert list(found) == [
+        "as_of",
+        "opportunity_id",
+        "sales_agent",
+        "regional_office",
+        "list_price",
+        "engage_date",
+        "age_days",
+    ]
     columns = ["as_of", "opportunity_id", "sales_agent", "list_price", "age_days"]
     assert list(found[columns].itertuples(index=False, name=None)) == wanted
     assert found.index.tolist() == list(range(len(wanted))) and (found["age_days"] >= 0).all()
@@ -182,23 +224,36 @@ def test_snapshots_from_the_table_of_the_day_are_the_same(deals):
     for day in days_tried(20):
         pd.testing.assert_frame_equal(take_snapshots(deals, [day]), take_snapshots(known_at(deals, day), [day]))
 
-
+# %% ../../../nbs/tests/features/test_snapshots.ipynb #aedf7d37
 @SEEDS
 def test_neither_the_order_of_deals_nor_that_of_dates_matters(deals, seed):
     dates = days_tried(30)
-    pd.testing.assert_frame_equal(take_snapshots(deals, dates), take_snapshots(deals.sample(frac=1, random_state=seed), dates[::-1]))
+    pd.testing.assert_frame_equal(
+        take_snapshots(deals, dates), take_snapshots(deals.sample(frac=1, random_state=seed), dates[::-1])
+    )
 
 
 @pytest.mark.parametrize("seed", [0])
 def test_other_columns_can_be_asked_for(deals):
     assert list(take_snapshots(deals, ["2024-01-15"], columns=["list_price", "unknown"])) == [
-        "as_of", "opportunity_id", "list_price", "engage_date", "age_days"]
+        "as_of",
+        "opportunity_id",
+        "list_price",
+        "engage_date",
+        "age_days",
+    ]
 
 
 @pytest.mark.parametrize("seed", [0])
 def test_dates_without_open_deals_give_no_rows_but_all_columns(deals):
-    empty, some = take_snapshots(deals, ["2020-01-01"]), take_snapshots(deals, ["2020-01-01", "2024-01-15"])
-    assert len(empty) == 0 and list(empty) == list(some) and empty.dtypes.equals(some.dtypes) and set(some["as_of"]) == {pd.Timestamp("2024-01-15")}
+    empty = take_snapshots(deals, ["2020-01-01"])
+    some = take_snapshots(deals, ["2020-01-01", "2024-01-15"])
+    assert (
+        len(empty) == 0
+        and list(empty) == list(some)
+        and empty.dtypes.equals(some.dtypes)
+        and set(some["as_of"]) == {pd.Timestamp("2024-01-15")}
+    )
 
 
 @pytest.mark.parametrize("seed", [0])
@@ -208,7 +263,14 @@ def test_no_date_at_all_is_refused(deals):
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #d8a8c8ff
 def test_month_ends_are_the_days_before_a_first_of_a_month():
-    for first, length in [("2023-12-31", 0), ("2024-01-01", 30), ("2024-01-31", 60), ("2023-11-15", 500), ("1969-11-30", 90), ("2024-02-10", 5)]:
+    for first, length in [
+        ("2023-12-31", 0),
+        ("2024-01-01", 30),
+        ("2024-01-31", 60),
+        ("2023-11-15", 500),
+        ("1969-11-30", 90),
+        ("2024-02-10", 5),
+    ]:
         days = [day_of(first) + step * DAY for step in range(length + 1)]
         wanted = [day for day in days if (day + DAY).day == 1]
         assert month_ends(first, days[-1]).astype(object).tolist() == wanted
@@ -220,10 +282,13 @@ def test_no_month_end_lies_between_days_in_the_wrong_order():
 
 @pytest.mark.parametrize("every", [1, 2, 7, 14, 200])
 def test_spaced_dates_end_with_the_last_and_reach_back_to_the_first(every):
-    first, last = datetime.date(2024, 1, 1), datetime.date(2024, 3, 1)
-    wanted, day = [], last
+    first = datetime.date(2024, 1, 1)
+    last = datetime.date(2024, 3, 1)
+    wanted = []
+    day = last
     while day >= first:
-        wanted, day = [day, *wanted], day - every * DAY
+        wanted = [day, *wanted]
+        day = day - every * DAY
     assert spaced_dates(first, last, every).astype(object).tolist() == wanted
 
 
@@ -243,20 +308,26 @@ def watched(deal, day, last):
 
 @SEEDS
 def test_each_snapshot_is_followed_to_its_end_or_to_the_last_day(deals, seed):
-    last, snapshots = datetime.date(2024, 3, 1), take_snapshots(deals, days_tried()[:12])
+    last = datetime.date(2024, 3, 1)
+    snapshots = take_snapshots(deals, days_tried()[:12])
     snapshots = snapshots.sample(frac=1, random_state=seed).set_axis(np.arange(len(snapshots)) * 3)
     deal_of = {deal.opportunity_id: deal for deal in deals.itertuples()}
     wanted = [watched(deal_of[row.opportunity_id], row.as_of.date(), last) for row in snapshots.itertuples()]
     found = follow_up(snapshots, deals, last)
     assert list(found.itertuples(index=False, name=None)) == wanted and found.index.equals(snapshots.index)
-    assert found.dtypes.astype(str).to_dict() == {"event": "int8", "duration": "int64"} and set(found["event"]) == {0, 1, 2}
+    assert found.dtypes.astype(str).to_dict() == {"event": "int8", "duration": "int64"} and set(found["event"]) == {
+        0,
+        1,
+        2,
+    }
 
 
 @SEEDS
 def test_what_comes_after_the_last_day_known_is_never_used(deals):
     snapshots = take_snapshots(deals, days_tried()[:8])
     last = max(snapshots["as_of"]) + DAY * 20
-    whole, cut = follow_up(snapshots, deals, last), follow_up(snapshots, known_at(deals, last), last)
+    whole = follow_up(snapshots, deals, last)
+    cut = follow_up(snapshots, known_at(deals, last), last)
     pd.testing.assert_frame_equal(whole, cut)
 
 
@@ -280,7 +351,10 @@ def test_labels_are_those_of_a_walk_to_the_horizon_for_every_fiscal_year(deals, 
     last = datetime.date(2024, 4, 15)
     snapshots = take_snapshots(deals, [*days_tried(11), *month_ends("2023-11-01", "2024-04-15")])
     deal_of = {deal.opportunity_id: deal for deal in deals.itertuples()}
-    wanted = [label_by_hand(deal_of[row.opportunity_id], row.as_of.date(), horizon, last, month) for row in snapshots.itertuples()]
+    wanted = [
+        label_by_hand(deal_of[row.opportunity_id], row.as_of.date(), horizon, last, month)
+        for row in snapshots.itertuples()
+    ]
     found = label_wins(snapshots, deals, horizon, last, FiscalCalendar(month))
     assert [None if pd.isna(label) else label for label in found] == wanted
     assert found.name == "is_won" and found.index.equals(snapshots.index) and {None, 0.0, 1.0} == set(wanted)
@@ -288,23 +362,37 @@ def test_labels_are_those_of_a_walk_to_the_horizon_for_every_fiscal_year(deals, 
 
 @pytest.mark.parametrize("closes, label", [("2024-02-01", 1.0), ("2024-03-01", 1.0), ("2024-03-02", 0.0)])
 def test_a_win_on_the_horizons_last_day_counts_and_on_the_next_does_not(closes, label):
-    deals = pd.DataFrame({"opportunity_id": ["a"], "stage": ["won"], "engage_date": pd.to_datetime(["2024-01-01"]), "close_date": pd.to_datetime([closes])})
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": ["a"],
+            "stage": ["won"],
+            "engage_date": pd.to_datetime(["2024-01-01"]),
+            "close_date": pd.to_datetime([closes]),
+        }
+    )
     snapshots = take_snapshots(deals, ["2024-01-31"])
     assert label_wins(snapshots, deals, 30, "2024-03-31").tolist() == [label]
-    assert label_wins(snapshots, deals, 30, "2024-03-01").tolist() == [label] and label_wins(snapshots, deals, 30, "2024-02-29").isna().all()
+    assert (
+        label_wins(snapshots, deals, 30, "2024-03-01").tolist() == [label]
+        and label_wins(snapshots, deals, 30, "2024-02-29").isna().all()
+    )
 
-
+# %% ../../../nbs/tests/features/test_snapshots.ipynb #a8de7076
 @SEEDS
 def test_labels_need_nothing_after_the_last_day_known(deals):
-    snapshots, last = take_snapshots(deals, days_tried(5)), datetime.date(2024, 2, 20)
+    snapshots = take_snapshots(deals, days_tried(5))
+    last = datetime.date(2024, 2, 20)
     for horizon in (10, 60, "quarter_end"):
         early = snapshots[snapshots["as_of"] <= pd.Timestamp(last)]
-        pd.testing.assert_series_equal(label_wins(early, deals, horizon, last), label_wins(early, known_at(deals, last), horizon, last))
+        pd.testing.assert_series_equal(
+            label_wins(early, deals, horizon, last), label_wins(early, known_at(deals, last), horizon, last)
+        )
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #5ebd957e
 @SEEDS
 def test_each_deal_enters_on_the_first_evening_from_which_its_closing_would_be_seen(deals):
-    start, last = datetime.date(2024, 1, 5), datetime.date(2024, 2, 10)
+    start = datetime.date(2024, 1, 5)
+    last = datetime.date(2024, 2, 10)
     wanted = {}
     for deal in deals.itertuples():
         for day in days_tried(1):
@@ -312,16 +400,25 @@ def test_each_deal_enters_on_the_first_evening_from_which_its_closing_would_be_s
                 wanted[deal.opportunity_id] = (pd.Timestamp(day), (day - day_of(deal.engage_date)).days)
                 break
     found = entry_snapshots(deals, start, last)
-    assert {row.opportunity_id: (row.as_of, row.age_days) for row in found.itertuples()} == wanted and found["opportunity_id"].is_unique
-    assert list(found) == list(take_snapshots(deals, [start])) and found["as_of"].dtype == "M8[ns]" and found["age_days"].dtype == "int64"
+    assert {row.opportunity_id: (row.as_of, row.age_days) for row in found.itertuples()} == wanted and found[
+        "opportunity_id"
+    ].is_unique
+    assert (
+        list(found) == list(take_snapshots(deals, [start]))
+        and found["as_of"].dtype == "M8[ns]"
+        and found["age_days"].dtype == "int64"
+    )
 
 
 @SEEDS
 def test_days_after_entry_are_the_days_on_which_a_closing_could_be_recorded(deals):
-    start, last = datetime.date(2024, 1, 5), datetime.date(2024, 3, 1)
+    start = datetime.date(2024, 1, 5)
+    last = datetime.date(2024, 3, 1)
     days = [start + step * DAY for step in range((last - start).days + 1)]
     at_risk = sum(open_on(deal, day - DAY) for deal in deals.itertuples() for day in days)
-    closings = sum(open_on(deal, day - DAY) and day_of(deal.close_date) == day for deal in deals.itertuples() for day in days)
+    closings = sum(
+        open_on(deal, day - DAY) and day_of(deal.close_date) == day for deal in deals.itertuples() for day in days
+    )
     seen = follow_up(entry_snapshots(deals, start, last), deals, last)
     assert seen["duration"].sum() == at_risk and (seen["event"] > 0).sum() == closings > 0
 

@@ -25,11 +25,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...features.snapshots import known_at, take_snapshots
-from ...forecasting.bookings import (build_book, draw_revenue, in_scope, fit_common_shock, list_segments, new_deal_wins, recent_deals, revenue_moments, stage_weighted,
-                             summarise_draws)
+from crm_lib.forecasting.bookings import (
+    build_book,
+    draw_revenue,
+    fit_common_shock,
+    in_scope,
+    list_segments,
+    new_deal_wins,
+    recent_deals,
+    revenue_moments,
+    stage_weighted,
+    summarise_draws,
+)
 from ...models.incidence import IncidenceModel
 
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #4f7cb373
@@ -44,15 +54,25 @@ class Steady(IncidenceModel):
 
 
 def crm(*rows):
-    frame = pd.DataFrame(rows, columns=["opportunity_id", "engage_date", "close_date", "stage", "close_value", "sales_agent", "product"])
+    frame = pd.DataFrame(
+        rows, columns=["opportunity_id", "engage_date", "close_date", "stage", "close_value", "sales_agent", "product"]
+    )
     dates = {name: pd.to_datetime(frame[name]) for name in ("engage_date", "close_date")}
     return frame.assign(**dates, manager="M", regional_office=None, series="S", list_price=100.0)
 
 
-DEALS = crm(("a", "2024-01-05", "2024-02-10", "won", 80.0, "A", "P"), ("b", "2024-02-05", "2024-03-10", "lost", 0.0, "B", "P"),
-            ("c", "2024-03-05", None, "engaging", np.nan, "A", "Q"), ("d", "2024-03-20", None, "engaging", np.nan, "B", "P"),
-            ("e", None, None, "prospecting", np.nan, "B", "P"), ("f", "2024-04-02", "2024-04-05", "won", 900.0, "A", "P"))
-APRIL = {"april": (np.datetime64("2024-04-01"), np.datetime64("2024-04-10")), "later": (np.datetime64("2024-04-11"), np.datetime64("2024-04-20"))}
+DEALS = crm(
+    ("a", "2024-01-05", "2024-02-10", "won", 80.0, "A", "P"),
+    ("b", "2024-02-05", "2024-03-10", "lost", 0.0, "B", "P"),
+    ("c", "2024-03-05", None, "engaging", np.nan, "A", "Q"),
+    ("d", "2024-03-20", None, "engaging", np.nan, "B", "P"),
+    ("e", None, None, "prospecting", np.nan, "B", "P"),
+    ("f", "2024-04-02", "2024-04-05", "won", 900.0, "A", "P"),
+)
+APRIL = {
+    "april": (np.datetime64("2024-04-01"), np.datetime64("2024-04-10")),
+    "later": (np.datetime64("2024-04-11"), np.datetime64("2024-04-20")),
+}
 
 
 def make_book(deals=DEALS, as_of="2024-03-31", windows=APRIL, start="2024-01-01"):
@@ -77,8 +97,12 @@ def test_a_new_deal_can_be_won_from_the_day_after_its_first_on():
 def test_an_open_deal_brings_its_chance_of_being_won_in_the_window():
     book = make_book()
     now = in_scope(book, "open_pipeline")
-    assert now["opportunity_id"].tolist() == ["c", "d"] and now["april"].tolist() == pytest.approx([0.5 * (1 - 0.9**10)] * 2)
-    assert now["later"].tolist() == pytest.approx([0.5 * (0.9**10 - 0.9**20)] * 2) and now["value"].tolist() == pytest.approx([80.0, 80.0])
+    assert now["opportunity_id"].tolist() == ["c", "d"] and now["april"].tolist() == pytest.approx(
+        [0.5 * (1 - 0.9**10)] * 2
+    )
+    assert now["later"].tolist() == pytest.approx([0.5 * (0.9**10 - 0.9**20)] * 2) and now[
+        "value"
+    ].tolist() == pytest.approx([80.0, 80.0])
 
 
 def test_deals_to_come_are_allotted_by_the_share_of_recent_engagements():
@@ -90,8 +114,11 @@ def test_deals_to_come_are_allotted_by_the_share_of_recent_engagements():
 
 
 def test_a_scrambled_future_changes_nothing():
-    other = DEALS.assign(close_value=[80.0, 0.0, 5.0, 6.0, np.nan, 1.0], stage=["won", "lost", "won", "lost", "prospecting", "lost"],
-                         close_date=pd.to_datetime(["2024-02-10", "2024-03-10", "2024-04-02", "2024-04-03", None, "2024-05-09"]))
+    other = DEALS.assign(
+        close_value=[80.0, 0.0, 5.0, 6.0, np.nan, 1.0],
+        stage=["won", "lost", "won", "lost", "prospecting", "lost"],
+        close_date=pd.to_datetime(["2024-02-10", "2024-03-10", "2024-04-02", "2024-04-03", None, "2024-05-09"]),
+    )
     pd.testing.assert_frame_equal(make_book(other), make_book())
     pd.testing.assert_frame_equal(make_book(DEALS[:4]), make_book())
 
@@ -117,10 +144,18 @@ def test_a_day_without_open_or_recent_deals_gives_what_is_left():
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #4a2d96c1
 def sheet(*rows):
     frame = pd.DataFrame(rows, columns=["sales_agent", "value", "is_open", "w"])
-    return frame.assign(opportunity_id="o", regional_office="R", manager="M", product=np.where(np.arange(len(frame)) % 2, "P", "Q"))
+    return frame.assign(
+        opportunity_id="o", regional_office="R", manager="M", product=np.where(np.arange(len(frame)) % 2, "P", "Q")
+    )
 
 
-BOOK = sheet(("A", 100.0, True, 0.5), ("B", 300.0, True, 0.2), ("A", 100.0, False, 0.7), ("B", 200.0, False, 0.4), ("B", 50.0, True, 0.0))
+BOOK = sheet(
+    ("A", 100.0, True, 0.5),
+    ("B", 300.0, True, 0.2),
+    ("A", 100.0, False, 0.7),
+    ("B", 200.0, False, 0.4),
+    ("B", 50.0, True, 0.0),
+)
 
 
 def test_moments_of_a_coin_and_of_a_count_are_those_of_the_books():
@@ -133,7 +168,9 @@ def test_draws_have_the_moments_that_were_computed(spread):
     drawn = draw_revenue(BOOK, "w", spread, draws=60_000)
     for scope in ("open_pipeline", "total"):
         mean, variance = revenue_moments(in_scope(BOOK, scope), "w", spread)
-        assert drawn[scope][:, 0].mean() == pytest.approx(mean, rel=0.02) and drawn[scope][:, 0].var() == pytest.approx(variance, rel=0.04)
+        assert drawn[scope][:, 0].mean() == pytest.approx(mean, rel=0.02) and drawn[scope][:, 0].var() == pytest.approx(
+            variance, rel=0.04
+        )
 
 
 def test_draws_follow_the_exact_distribution_of_two_deals():
@@ -145,10 +182,12 @@ def test_draws_follow_the_exact_distribution_of_two_deals():
 def test_many_deals_are_drawn_in_parts_and_the_same_seed_gives_the_same_draws():
     book = sheet(*[("A", 1.0, True, 0.5)] * 3000)
     drawn = draw_revenue(book, "w", 0.0, draws=2000, seed=3)["total"]
-    assert drawn[:, 0].mean() == pytest.approx(1500, rel=0.002) and drawn[:, 0].std() == pytest.approx(750**0.5, rel=0.1)
+    assert drawn[:, 0].mean() == pytest.approx(1500, rel=0.002) and drawn[:, 0].std() == pytest.approx(
+        750**0.5, rel=0.1
+    )
     assert np.array_equal(drawn, draw_revenue(book, "w", 0.0, draws=2000, seed=3)["total"])
 
-
+# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #4e4ed82b
 def test_every_draw_adds_up_over_the_segments():
     listed, _ = list_segments(BOOK)
     drawn = draw_revenue(BOOK, "w", 0.2, draws=200)["total"]
@@ -157,19 +196,30 @@ def test_every_draw_adds_up_over_the_segments():
 
 
 def test_means_add_up_to_the_cent_and_follow_the_published_mean():
-    drawn, factor = draw_revenue(BOOK, "w", 0.2, draws=200), {"open_pipeline": 0.5, "total": 1.7}
+    drawn = draw_revenue(BOOK, "w", 0.2, draws=200)
+    factor = {"open_pipeline": 0.5, "total": 1.7}
     table = summarise_draws(BOOK, "w", drawn, {"open_pipeline": 0.0, "total": 0.1}, factor)
     sums = table.groupby(["scope", "segment"])["mean"].sum().unstack()
     assert (sums.sub(sums["all"], axis=0).abs() < 0.005).all(axis=None)
     assert sums["all"].to_dict() == pytest.approx({"open_pipeline": 55.0, "total": 1.7 * 260})
-    assert list(table) == ["scope", "segment", "segment_value", "p10", "p50", "p90", "mean"] and (table["p10"] <= table["p90"]).all()
+    assert (
+        list(table) == ["scope", "segment", "segment_value", "p10", "p50", "p90", "mean"]
+        and (table["p10"] <= table["p90"]).all()
+    )
 
 
 def test_a_shock_widens_and_does_not_lift():
     book = sheet(*[("A", 1.0, True, 0.5)] * 400)
     drawn = draw_revenue(book, "w", 0.0, draws=4000)
-    narrow, wide = (summarise_draws(book, "w", drawn, dict.fromkeys(drawn, shock), dict.fromkeys(drawn, 1.0), (0.025, 0.5)).iloc[0] for shock in (0.0, 0.3))
-    assert wide["p2.5"] < 0.7 * narrow["p2.5"] and wide["mean"] == narrow["mean"] and wide["p50"] == pytest.approx(200 * np.exp(-0.045), rel=0.03)
+    narrow, wide = (
+        summarise_draws(book, "w", drawn, dict.fromkeys(drawn, shock), dict.fromkeys(drawn, 1.0), (0.025, 0.5)).iloc[0]
+        for shock in (0.0, 0.3)
+    )
+    assert (
+        wide["p2.5"] < 0.7 * narrow["p2.5"]
+        and wide["mean"] == narrow["mean"]
+        and wide["p50"] == pytest.approx(200 * np.exp(-0.045), rel=0.03)
+    )
 
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #20e32861
 def test_the_stage_weighted_pipeline_is_win_rate_times_price():
@@ -185,8 +235,14 @@ def past(*rows):
 
 def test_the_shock_is_drawn_from_the_usual_towards_the_misses_seen():
     rows = past(("2024-01-01", "2024-01-31", np.exp(0.2), 1.0), ("2024-02-01", "2024-02-29", np.exp(-0.2), 1.0))
-    assert fit_common_shock(rows, "model", [0.05, 0.1, 0.9], 0.8) == pytest.approx(((8 * 0.0064 + 2 * 0.04) / 10) ** 0.5)
-    assert fit_common_shock(rows[:0], "model", [0.1], 0.8) == fit_common_shock(rows.assign(actual=0.0), "model", [0.1], 0.8) == pytest.approx(0.08)
+    assert fit_common_shock(rows, "model", [0.05, 0.1, 0.9], 0.8) == pytest.approx(
+        ((8 * 0.0064 + 2 * 0.04) / 10) ** 0.5
+    )
+    assert (
+        fit_common_shock(rows[:0], "model", [0.1], 0.8)
+        == fit_common_shock(rows.assign(actual=0.0), "model", [0.1], 0.8)
+        == pytest.approx(0.08)
+    )
     assert fit_common_shock(rows[:0], "model", [1e9], 0.8) == 0.8
 
 

@@ -37,26 +37,65 @@ from ...base.calendar import FiscalCalendar
 from ...evaluation.backtest import run_backtest
 from ...features.features import build_features
 from ...features.snapshots import month_ends, spaced_dates
-from ...forecasting.forecast import (Limits, Origin, add_actuals, choose_method, interval_coverage, distinct_windows, fit_forecasters, forecast_revenue, differs_beyond_doubt, similar_windows,
-                              number_records, publish_record, say_record, take_origin,
-                              take_origins, summarise_record, today_windows, wape, wape_table, weekly_intervals, window_kind)
+from crm_lib.forecasting.forecast import (
+    Limits,
+    Origin,
+    add_actuals,
+    choose_method,
+    differs_beyond_doubt,
+    distinct_windows,
+    fit_forecasters,
+    forecast_revenue,
+    interval_coverage,
+    number_records,
+    publish_record,
+    say_record,
+    similar_windows,
+    summarise_record,
+    take_origin,
+    take_origins,
+    today_windows,
+    wape,
+    wape_table,
+    weekly_intervals,
+    window_kind,
+)
 from ...forecasting.periods import period_window, won_revenue
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #9ae5754d
-LAST, WEEKS = pd.Timestamp("2023-12-20"), pd.to_datetime(["2023-09-30", "2023-10-09", "2023-11-06", "2023-12-04"])
+LAST = pd.Timestamp("2023-12-20")
+WEEKS = pd.to_datetime(["2023-09-30", "2023-10-09", "2023-11-06", "2023-12-04"])
 ORIGINS = month_ends("2023-09-01", "2023-11-30")
 
 
 def small_crm(size=500):
     rng = np.random.default_rng(0)
     engaged = pd.Series(pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(size) * 355 // size, unit="D"))
-    close = engaged + pd.to_timedelta(np.where(rng.uniform(size=size) < 0.6, rng.integers(1, 15, size), rng.integers(30, 90, size)), unit="D")
-    is_closed, won = close <= LAST, rng.uniform(size=size) < 0.6
+    close = engaged + pd.to_timedelta(
+        np.where(rng.uniform(size=size) < 0.6, rng.integers(1, 15, size), rng.integers(30, 90, size)), unit="D"
+    )
+    is_closed = close <= LAST
+    won = rng.uniform(size=size) < 0.6
     stage = np.where(is_closed, np.where(won, "won", "lost"), "engaging")
     value = np.where(stage == "won", rng.choice([80.0, 120.0], size), np.where(stage == "lost", 0.0, np.nan))
-    named = {"product": rng.choice(["P", "Q"], size), "sales_agent": rng.choice(["A", "B", "C"], size), "regional_office": rng.choice(["North", "South"], size)}
-    return pd.DataFrame({"opportunity_id": [f"{k:04d}" for k in range(size)], **named, "series": "S", "list_price": 100.0, "manager": "M",
-                         "engage_date": engaged, "close_date": close.where(is_closed), "stage": stage, "close_value": value})
+    named = {
+        "product": rng.choice(["P", "Q"], size),
+        "sales_agent": rng.choice(["A", "B", "C"], size),
+        "regional_office": rng.choice(["North", "South"], size),
+    }
+    return pd.DataFrame(
+        {
+            "opportunity_id": [f"{k:04d}" for k in range(size)],
+            **named,
+            "series": "S",
+            "list_price": 100.0,
+            "manager": "M",
+            "engage_date": engaged,
+            "close_date": close.where(is_closed),
+            "stage": stage,
+            "close_value": value,
+        }
+    )
 
 
 DAYS = np.union1d(spaced_dates("2023-01-03", LAST, 14), ORIGINS)
@@ -65,7 +104,7 @@ DAYS = np.union1d(spaced_dates("2023-01-03", LAST, 14), ORIGINS)
 def snapshots_until(deals, last):
     return build_features(deals, DAYS[DAYS <= np.datetime64(last, "D")], "2023-01-03")
 
-
+# %% ../../../nbs/tests/forecasting/test_forecast.ipynb #b1678dae
 def stand(deals, origins=ORIGINS, weeks=WEEKS, last=LAST):
     further = np.setdiff1d(pd.DatetimeIndex(weeks).to_numpy().astype("datetime64[D]"), DAYS)
     snapshots = snapshots_until(deals, last)
@@ -100,10 +139,16 @@ def test_a_changed_future_changes_no_forecast(deals, standings, change):
     origin = pd.Timestamp("2023-10-31")
     late = deals["close_date"] > origin
     other = deals[deals["engage_date"] <= origin].assign(
-        stage=deals["stage"].mask(late, "engaging"), close_value=deals["close_value"].mask(late), close_date=deals["close_date"].mask(late))
+        stage=deals["stage"].mask(late, "engaging"),
+        close_value=deals["close_value"].mask(late),
+        close_date=deals["close_date"].mask(late),
+    )
     if change == "scrambled":
-        other = deals.assign(stage=deals["stage"].mask(late, "lost"), close_value=deals["close_value"].mask(late, 1e6),
-                             close_date=deals["close_date"].mask(late, LAST - pd.Timedelta(days=1)))
+        other = deals.assign(
+            stage=deals["stage"].mask(late, "lost"),
+            close_value=deals["close_value"].mask(late, 1e6),
+            close_date=deals["close_date"].mask(late, LAST - pd.Timedelta(days=1)),
+        )
     again = next(one for one in stand(other, ORIGINS[1:2], WEEKS[:0]) if one.as_of == ORIGINS[1])
     before = next(one for one in standings if one.as_of == ORIGINS[1])
     pd.testing.assert_frame_equal(again.rows, before.rows)
@@ -127,21 +172,32 @@ def test_only_windows_that_have_ended_are_stood_for(standings):
 def test_the_actual_is_what_was_won_and_of_the_open_pipeline_what_was_open(record, deals):
     month = record[record["period"] == "month"].iloc[:2].set_index("scope")
     assert month["actual"]["total"] == won_revenue(deals, "2023-10-01", "2023-10-31")
-    assert 0 < month["actual"]["open_pipeline"] == won_revenue(deals, "2023-10-01", "2023-10-31", "2023-09-30") < month["actual"]["total"]
+    assert (
+        0
+        < month["actual"]["open_pipeline"]
+        == won_revenue(deals, "2023-10-01", "2023-10-31", "2023-09-30")
+        < month["actual"]["total"]
+    )
     assert month["combination"].tolist() == ((month["model"] + month["seasonal_mean"]) / 2).tolist()
 
 
 def test_the_error_is_what_was_missed_over_what_came():
     assert wape(pd.Series([100.0, 100.0]), pd.Series([90.0, 120.0])) == pytest.approx(0.15)
-    assert np.isnan(wape(pd.Series([0.0]), pd.Series([1.0]))) and np.isnan(wape(pd.Series([5.0, 5.0]), pd.Series([5.0, np.nan])))
+    assert np.isnan(wape(pd.Series([0.0]), pd.Series([1.0]))) and np.isnan(
+        wape(pd.Series([5.0, 5.0]), pd.Series([5.0, np.nan]))
+    )
 
 
 def test_the_record_is_summed_up_by_period_and_scope(record):
     table = wape_table(record).set_index(["period", "scope"])
     rows = record[(record["period"] == "month") & (record["scope"] == "total")]
     assert table.loc[("month", "total"), "origins"] == len(rows) == 2
-    assert table.loc[("month", "total"), "model"] == pytest.approx((rows["actual"] - rows["model"]).abs().sum() / rows["actual"].sum())
-    assert table.loc[("month", "total"), "stage_weighted"] == pytest.approx(wape(rows["actual"], rows["stage_weighted"]))
+    assert table.loc[("month", "total"), "model"] == pytest.approx(
+        (rows["actual"] - rows["model"]).abs().sum() / rows["actual"].sum()
+    )
+    assert table.loc[("month", "total"), "stage_weighted"] == pytest.approx(
+        wape(rows["actual"], rows["stage_weighted"])
+    )
 
 
 def test_a_calibrated_variant_with_too_few_past_forecasts_says_what_its_base_says(deals):
@@ -149,44 +205,84 @@ def test_a_calibrated_variant_with_too_few_past_forecasts_says_what_its_base_say
     past = run_backtest(deals, snapshots, ORIGINS[:2], "2023-01-03", ["cure_table"], [30])
     common = (deals, snapshots, "2023-10-31", "2023-01-03")
     calibrated, newcomers = fit_forecasters("cure_table+isotonic", *common, past=past)
-    raw, today = fit_forecasters("cure_table", *common)[0], snapshots[snapshots["as_of"] == pd.Timestamp("2023-10-31")]
+    raw = fit_forecasters("cure_table", *common)[0]
+    today = snapshots[snapshots["as_of"] == pd.Timestamp("2023-10-31")]
     assert calibrated.maps_ == {} and type(newcomers).__name__ == "PhaseTable"
     assert np.array_equal(calibrated.predict_paths(today, 99), raw.predict_paths(today, 99))
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #8fc60592
 def told(*rows, period="month", scope="total"):
-    frame = pd.DataFrame(rows, columns=["as_of", "model", "seasonal_mean", "actual"]).astype({"as_of": "datetime64[ns]"})
-    return frame.assign(period=period, scope=scope, last=frame["as_of"] + pd.Timedelta(days=30), first=frame["as_of"] + pd.Timedelta(days=1), noise=0.1,
-                        combination=(frame["model"] + frame["seasonal_mean"]) / 2, last_period=1.0, stage_weighted=1.0)
+    frame = pd.DataFrame(rows, columns=["as_of", "model", "seasonal_mean", "actual"]).astype(
+        {"as_of": "datetime64[ns]"}
+    )
+    return frame.assign(
+        period=period,
+        scope=scope,
+        last=frame["as_of"] + pd.Timedelta(days=30),
+        first=frame["as_of"] + pd.Timedelta(days=1),
+        noise=0.1,
+        combination=(frame["model"] + frame["seasonal_mean"]) / 2,
+        last_period=1.0,
+        stage_weighted=1.0,
+    )
 
 
-MONTHS = told(("2024-01-31", 100, 130, 100), ("2024-03-01", 100, 130, 100), ("2024-03-31", 100, 130, 130), ("2024-04-30", 100, 190, 100), ("2024-05-31", 10, 190, 100))
+MONTHS = told(
+    ("2024-01-31", 100, 130, 100),
+    ("2024-03-01", 100, 130, 100),
+    ("2024-03-31", 100, 130, 130),
+    ("2024-04-30", 100, 190, 100),
+    ("2024-05-31", 10, 190, 100),
+)
 
 
 def test_few_origins_publish_the_combination_and_more_the_best():
     assert choose_method(MONTHS[:2], 3) == "combination" and choose_method(MONTHS[:2], 2) == "model"
-    assert choose_method(MONTHS[:0], 0) == "combination" and choose_method(MONTHS[:2].assign(model=np.nan, combination=np.nan), 2) == "seasonal_mean"
+    assert (
+        choose_method(MONTHS[:0], 0) == "combination"
+        and choose_method(MONTHS[:2].assign(model=np.nan, combination=np.nan), 2) == "seasonal_mean"
+    )
     published = publish_record(MONTHS, least=2)
     assert published["method"].tolist() == ["combination", "combination", "model", "model", "model"]
     assert published["published"].tolist() == [115, 115, 100, 100, 10]
 
 
 def test_methods_far_apart_leave_the_model():
-    assert differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.1}) and differs_beyond_doubt({"model": 2.1, "seasonal_mean": 1.0}) and differs_beyond_doubt({"model": 1.0, "seasonal_mean": np.nan})
-    assert not differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.0}) and not differs_beyond_doubt({"model": 0.0, "seasonal_mean": 0.0})
+    assert (
+        differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.1})
+        and differs_beyond_doubt({"model": 2.1, "seasonal_mean": 1.0})
+        and differs_beyond_doubt({"model": 1.0, "seasonal_mean": np.nan})
+    )
+    assert not differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.0}) and not differs_beyond_doubt(
+        {"model": 0.0, "seasonal_mean": 0.0}
+    )
     assert publish_record(MONTHS, least=9)["method"].tolist() == ["combination"] * 4 + ["model"]
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #2275217c
 def test_every_week_has_the_intervals_that_would_have_been_published(standings, record):
     found = weekly_intervals(standings, record, draws=300)
     assert found.groupby("scope")["as_of"].nunique().tolist() == [3, 3]
-    assert (found["p2.5"] <= found["p10"]).all() and (found["p10"] < found["p50"]).all() and (found["p90"] <= found["p97.5"]).all()
+    assert (
+        (found["p2.5"] <= found["p10"]).all()
+        and (found["p10"] < found["p50"]).all()
+        and (found["p90"] <= found["p97.5"]).all()
+    )
     truth = record[record["period"] == "four_weeks"].set_index(["as_of", "scope"])["actual"]
     assert found.set_index(["as_of", "scope"])["actual"].to_dict() == truth.to_dict()
 
 
 def test_an_interval_holds_where_what_came_lies_inside():
-    rows = pd.DataFrame({"scope": "total", "actual": [5.0, 15.0, 30.0], "p2.5": 1.0, "p10": 10.0, "p50": 12.0, "p90": 20.0, "p97.5": 25.0})
+    rows = pd.DataFrame(
+        {
+            "scope": "total",
+            "actual": [5.0, 15.0, 30.0],
+            "p2.5": 1.0,
+            "p10": 10.0,
+            "p50": 12.0,
+            "p90": 20.0,
+            "p97.5": 25.0,
+        }
+    )
     assert interval_coverage(rows) == {"80": 1 / 3, "95": 2 / 3}
     assert np.isnan(interval_coverage(rows, "open_pipeline")["80"])
 
@@ -201,8 +297,14 @@ def test_the_metrics_hold_the_record_by_period_and_scope(standings, record):
     assert set(found["wape"]) == {"month"}
     table = wape_table(record).set_index(["period", "scope"])
     assert found["wape"]["month"]["total"] == table.loc[("month", "total"), "published"]
-    assert found["baselines"]["stage_weighted"]["month"]["open_pipeline"] == table.loc[("month", "open_pipeline"), "stage_weighted"]
-    assert set(found["baselines"]) == {"seasonal_mean", "last_period", "stage_weighted"} and set(found["coverage"]) == {"80", "95"}
+    assert (
+        found["baselines"]["stage_weighted"]["month"]["open_pipeline"]
+        == table.loc[("month", "open_pipeline"), "stage_weighted"]
+    )
+    assert set(found["baselines"]) == {"seasonal_mean", "last_period", "stage_weighted"} and set(found["coverage"]) == {
+        "80",
+        "95",
+    }
     assert found["origins"] == 2 and found["weeks"] == 3
 
 
@@ -216,9 +318,27 @@ def test_without_a_past_there_is_an_empty_record_and_still_a_forecast(today):
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #54383cab
 def test_the_forecast_holds_the_columns_of_the_contract_for_every_period_scope_and_segment(today, record):
     table, _, _ = forecast_revenue(today, record, draws=200)
-    assert list(table) == ["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
-    assert not table.duplicated(["period", "scope", "segment", "segment_value"]).any() and (table["as_of"] == LAST).all()
-    assert set(table["period"]) == {"month", "quarter", "next_quarter"} and set(table["scope"]) == {"open_pipeline", "total"}
+    assert list(table) == [
+        "as_of",
+        "period",
+        "first_day",
+        "last_day",
+        "scope",
+        "segment",
+        "segment_value",
+        "p10",
+        "p50",
+        "p90",
+        "mean",
+        "method",
+    ]
+    assert (
+        not table.duplicated(["period", "scope", "segment", "segment_value"]).any() and (table["as_of"] == LAST).all()
+    )
+    assert set(table["period"]) == {"month", "quarter", "next_quarter"} and set(table["scope"]) == {
+        "open_pipeline",
+        "total",
+    }
     assert set(table["segment"]) == {"all", "regional_office", "manager", "sales_agent", "product"}
 
 
@@ -236,78 +356,140 @@ KINDS_OF_TODAY = ("like_month", "like_next_quarter")
 def history(*pairs):
     "Six past months of both scopes at which model and seasonal mean were as good as said."
     days = pd.date_range("2023-01-31", periods=6, freq="ME")
-    return pd.concat([told(*[(day, model, mean, 100) for day in days], period=period, scope=scope)
-                      for scope, (model, mean) in zip(("open_pipeline", "total"), pairs) for period in KINDS_OF_TODAY])
+    return pd.concat(
+        [
+            told(*[(day, model, mean, 100) for day in days], period=period, scope=scope)
+            for scope, (model, mean) in zip(("open_pipeline", "total"), pairs)
+            for period in KINDS_OF_TODAY
+        ]
+    )
 
 
 def standing_of(model, mean, today):
     "The standing of today with other numbers for model and seasonal mean, open pipeline and total."
-    values = {name: today.rows["scope"].map(dict(zip(("open_pipeline", "total"), pair))) for name, pair in (("model", model), ("seasonal_mean", mean))}
-    return Origin(today.as_of, today.book, today.log_spread, today.rows.assign(**values, combination=(values["model"] + values["seasonal_mean"]) / 2))
+    values = {
+        name: today.rows["scope"].map(dict(zip(("open_pipeline", "total"), pair)))
+        for name, pair in (("model", model), ("seasonal_mean", mean))
+    }
+    return Origin(
+        today.as_of,
+        today.book,
+        today.log_spread,
+        today.rows.assign(**values, combination=(values["model"] + values["seasonal_mean"]) / 2),
+    )
 
-
+# %% ../../../nbs/tests/forecasting/test_forecast.ipynb #4ff7d549
 def test_the_published_mean_is_that_of_the_method_with_the_best_record(today):
     rows = today.rows[today.rows["period"] == "month"].set_index("scope")["model"]
     asked = standing_of(rows, rows * 1.5, today)
     table, notes, reasons = forecast_revenue(asked, history((100, 130), (130, 100)), draws=200)
-    assert reasons.loc[0, "why"] == "at 6 past origins it missed least: model 0.0%, seasonal mean 30.0%, combination 15.0%"
-    assert reasons["method"].tolist()[:2] == ["model", "seasonal_mean"] and reasons.loc[1, "seasonal_mean"] == rows["total"] * 1.5
+    assert (
+        reasons.loc[0, "why"] == "at 6 past origins it missed least: model 0.0%, seasonal mean 30.0%, combination 15.0%"
+    )
+    assert (
+        reasons["method"].tolist()[:2] == ["model", "seasonal_mean"]
+        and reasons.loc[1, "seasonal_mean"] == rows["total"] * 1.5
+    )
     whole = table[(table["period"] == "month") & (table["segment"] == "all")].set_index("scope")
     assert whole["method"].tolist() == ["model", "seasonal_mean"]
-    assert whole["mean"].to_dict() == pytest.approx({"open_pipeline": rows["open_pipeline"], "total": 1.5 * rows["total"]})
+    assert whole["mean"].to_dict() == pytest.approx(
+        {"open_pipeline": rows["open_pipeline"], "total": 1.5 * rows["total"]}
+    )
     assert not any("of the month: only" in note for note in notes)
 
 
 def test_an_open_pipeline_above_the_total_leaves_the_model(today):
     asked = standing_of((100.0, 110.0), (150.0, 112.0), today)
     table, _, reasons = forecast_revenue(asked, history((130, 100), (100, 130)), draws=50)
-    assert set(table["method"]) == {"model"} and reasons["why"].str.contains("put the open pipeline above the total").all()
+    assert (
+        set(table["method"]) == {"model"} and reasons["why"].str.contains("put the open pipeline above the total").all()
+    )
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #3384c793
 def test_a_part_of_a_month_is_judged_by_parts_and_not_by_months(today):
-    past, asked = history((100, 110), (100, 110)), standing_of((100.0, 300.0), (110.0, 310.0), today)
+    past = history((100, 110), (100, 110))
+    asked = standing_of((100.0, 300.0), (110.0, 310.0), today)
     assert forecast_revenue(asked, past, limits=Limits(widest=99), draws=50)[1] == []
     months = past.assign(period=past["period"].str.replace("like_", ""))
     assert len(forecast_revenue(asked, months, FiscalCalendar(), Limits(widest=99), draws=50)[1]) == 4
 
 
-@pytest.mark.parametrize(("day", "kinds"), [("2023-12-31", ["month", "quarter", "next_quarter"]), ("2024-01-31", ["month", "like_quarter", "next_quarter"]),
-                                            ("2024-02-29", ["month", "month", "next_quarter"]), ("2024-02-10", ["like_month", "like_quarter", "like_next_quarter"])])
+@pytest.mark.parametrize(
+    ("day", "kinds"),
+    [
+        ("2023-12-31", ["month", "quarter", "next_quarter"]),
+        ("2024-01-31", ["month", "like_quarter", "next_quarter"]),
+        ("2024-02-29", ["month", "month", "next_quarter"]),
+        ("2024-02-10", ["like_month", "like_quarter", "like_next_quarter"]),
+    ],
+)
 def test_a_window_of_today_is_judged_by_windows_of_its_kind(day, kinds):
     assert [window_kind(period, window, day) for period, window in today_windows(day).items()] == kinds
     like = similar_windows(day, FiscalCalendar(), "2023-01-01")
-    assert {kind for windows in like.values() for kind in windows} == {kind for kind in kinds if kind.startswith("like_")}
+    assert {kind for windows in like.values() for kind in windows} == {
+        kind for kind in kinds if kind.startswith("like_")
+    }
     for stood, windows in like.items():
         for kind, (first, last) in windows.items():
             today = today_windows(day)[kind.removeprefix("like_")]
-            assert first - stood == today[0] - np.datetime64(day) and last <= np.datetime64(day) and (last + 1).astype("datetime64[M]") > last.astype("datetime64[M]")
-            assert kind == "like_next_quarter" or last - first in (today[1] - today[0], np.timedelta64(58, "D"), np.timedelta64(60, "D"), np.timedelta64(61, "D"))
+            assert (
+                first - stood == today[0] - np.datetime64(day)
+                and last <= np.datetime64(day)
+                and (last + 1).astype("datetime64[M]") > last.astype("datetime64[M]")
+            )
+            assert kind == "like_next_quarter" or last - first in (
+                today[1] - today[0],
+                np.timedelta64(58, "D"),
+                np.timedelta64(60, "D"),
+                np.timedelta64(61, "D"),
+            )
 
-
+# %% ../../../nbs/tests/forecasting/test_forecast.ipynb #4c12a155
 def test_the_windows_of_today_are_those_of_the_contract():
-    assert today_windows("2024-03-31")["quarter"] == period_window("2024-03-31", "quarter") and list(today_windows("2024-03-31")) == ["month", "quarter", "next_quarter"]
-    assert list(distinct_windows("2024-02-29").values()) == [["month", "quarter"], ["next_quarter"]] and len(distinct_windows("2024-02-10")) == 3
+    assert today_windows("2024-03-31")["quarter"] == period_window("2024-03-31", "quarter") and list(
+        today_windows("2024-03-31")
+    ) == ["month", "quarter", "next_quarter"]
+    assert (
+        list(distinct_windows("2024-02-29").values()) == [["month", "quarter"], ["next_quarter"]]
+        and len(distinct_windows("2024-02-10")) == 3
+    )
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #fe00d6b0
 def test_two_periods_of_the_same_days_carry_one_number_and_one_interval(today):
-    table, _, reasons = forecast_revenue(standing_of((100.0, 300.0), (110.0, 310.0), today), history((100, 110), (100, 110)), limits=Limits(widest=99), draws=50)
-    one, other = (table[table["period"] == name].drop(columns="period").reset_index(drop=True) for name in ("month", "quarter"))
+    table, _, reasons = forecast_revenue(
+        standing_of((100.0, 300.0), (110.0, 310.0), today),
+        history((100, 110), (100, 110)),
+        limits=Limits(widest=99),
+        draws=50,
+    )
+    one, other = (
+        table[table["period"] == name].drop(columns="period").reset_index(drop=True) for name in ("month", "quarter")
+    )
     pd.testing.assert_frame_equal(one, other)
-    assert one["p10"].notna().all() and set(zip(one["first_day"], one["last_day"])) == {(pd.Timestamp("2023-12-21"), pd.Timestamp("2023-12-31"))}
+    assert one["p10"].notna().all() and set(zip(one["first_day"], one["last_day"])) == {
+        (pd.Timestamp("2023-12-21"), pd.Timestamp("2023-12-31"))
+    }
     assert reasons.loc[reasons["period"] == "quarter", "kind"].unique().tolist() == ["like_month"]
 
 
 @pytest.mark.parametrize("day", ["2023-11-15", "2023-11-29", "2023-10-31", "2023-11-30"])
 def test_every_row_names_its_days_and_like_days_are_like_numbers(deals, day):
     snapshots = build_features(deals, np.union1d(DAYS[DAYS <= np.datetime64(day)], [np.datetime64(day)]), "2023-01-03")
-    models, windows = fit_forecasters("cure_table", deals, snapshots, day, "2023-01-03"), today_windows(day)
-    table, _, _ = forecast_revenue(take_origin(*models, deals, snapshots, day, windows, "2023-01-03"), publish_record(add_actuals([], deals)), draws=50)
+    models = fit_forecasters("cure_table", deals, snapshots, day, "2023-01-03")
+    windows = today_windows(day)
+    table, _, _ = forecast_revenue(
+        take_origin(*models, deals, snapshots, day, windows, "2023-01-03"),
+        publish_record(add_actuals([], deals)),
+        draws=50,
+    )
     for period, part in table.groupby("period"):
         assert set(zip(part["first_day"], part["last_day"])) == {tuple(pd.Timestamp(end) for end in windows[period])}
     columns = ["scope", "segment", "segment_value", "first_day", "last_day"]
-    assert (table.groupby(columns)["mean"].nunique() == 1).all() and table.groupby(["first_day", "last_day", "scope"])["method"].nunique().eq(1).all()
+    assert (table.groupby(columns)["mean"].nunique() == 1).all() and table.groupby(["first_day", "last_day", "scope"])[
+        "method"
+    ].nunique().eq(1).all()
 
-
+# %% ../../../nbs/tests/forecasting/test_forecast.ipynb #aa25f02b
 def test_the_record_beside_a_number_is_that_of_its_method(today):
     past = history((100, 130), (130, 100))
     past = publish_record(past.assign(published=1.0))
@@ -315,24 +497,55 @@ def test_the_record_beside_a_number_is_that_of_its_method(today):
     _, _, reasons = forecast_revenue(standing_of(rows, rows * 1.5, today), past, draws=50)
     found = number_records(reasons, past)
     assert found["month"]["open_pipeline"]["method"] == "model" and found["month"]["open_pipeline"]["wape"] == 0
-    assert found["month"]["total"]["method"] == "seasonal_mean" and found["month"]["total"]["wape"] == 0 == found["month"]["total"]["errors"]["seasonal_mean"]
-    assert found["month"]["total"]["errors"]["model"] == pytest.approx(0.3) and found["month"]["total"]["errors"]["published"] != 0
-    assert found["month"] == found["quarter"] and found["month"]["total"]["first_day"] == "2023-12-21" and found["month"]["total"]["origins"] == 6
+    assert (
+        found["month"]["total"]["method"] == "seasonal_mean"
+        and found["month"]["total"]["wape"] == 0 == found["month"]["total"]["errors"]["seasonal_mean"]
+    )
+    assert (
+        found["month"]["total"]["errors"]["model"] == pytest.approx(0.3)
+        and found["month"]["total"]["errors"]["published"] != 0
+    )
+    assert (
+        found["month"] == found["quarter"]
+        and found["month"]["total"]["first_day"] == "2023-12-21"
+        and found["month"]["total"]["origins"] == 6
+    )
 
 
 def test_the_record_is_said_with_method_number_and_kind_of_windows():
     entry = {"method": "combination", "kind": "month", "origins": 6, "wape": 0.1234}
-    assert say_record(entry) == "The number is that of the mean of the model and earlier quarters, which missed 6 earlier whole months by 12.3 %."
-    assert say_record({**entry, "kind": "like_month", "origins": 1, "method": "model"}).endswith("of the model, which missed the one earlier window of the same length by 12.3 %.")
+    assert (
+        say_record(entry)
+        == "The number is that of the mean of the model and earlier quarters, which missed 6 earlier whole months by 12.3 %."
+    )
+    assert say_record({**entry, "kind": "like_month", "origins": 1, "method": "model"}).endswith(
+        "of the model, which missed the one earlier window of the same length by 12.3 %."
+    )
     for nothing in ({"origins": 0}, {"wape": np.nan}, {"wape": None}):
         assert say_record({**entry, **nothing}).endswith("no earlier whole month can be judged yet.")
 
-
+# %% ../../../nbs/tests/forecasting/test_forecast.ipynb #1d6bf6ef
 def test_windows_of_a_length_are_stood_at_by_the_model_of_the_month_end_before(deals):
     like = similar_windows(LAST, FiscalCalendar(), ORIGINS[0])
-    snapshots, further = snapshots_until(deals, LAST), np.setdiff1d(list(like), DAYS)
-    every = take_origins("cure_table", deals, snapshots, build_features(deals, further, "2023-01-03"), ORIGINS, WEEKS[:0], LAST, "2023-01-03", like=like)
+    snapshots = snapshots_until(deals, LAST)
+    further = np.setdiff1d(list(like), DAYS)
+    every = take_origins(
+        "cure_table",
+        deals,
+        snapshots,
+        build_features(deals, further, "2023-01-03"),
+        ORIGINS,
+        WEEKS[:0],
+        LAST,
+        "2023-01-03",
+        like=like,
+    )
     rows = add_actuals(every, deals)
     rows = rows[(rows["period"] == "like_month") & (rows["scope"] == "total")]
-    assert [str(day.date()) for day in rows["as_of"]] == ["2023-10-20", "2023-11-19"] and ((rows["last"] - rows["first"]).dt.days == 10).all()
-    assert rows["actual"].tolist() == [won_revenue(deals, "2023-10-21", "2023-10-31"), won_revenue(deals, "2023-11-20", "2023-11-30")]
+    assert [str(day.date()) for day in rows["as_of"]] == ["2023-10-20", "2023-11-19"] and (
+        (rows["last"] - rows["first"]).dt.days == 10
+    ).all()
+    assert rows["actual"].tolist() == [
+        won_revenue(deals, "2023-10-21", "2023-10-31"),
+        won_revenue(deals, "2023-11-20", "2023-11-30"),
+    ]

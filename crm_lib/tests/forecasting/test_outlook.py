@@ -25,8 +25,18 @@ from ...base.calendar import FiscalCalendar
 from ...features.features import build_features
 from ...features.movement import TRENDS, count_words, name_trend
 from ...features.snapshots import month_ends, spaced_dates
-from ...forecasting.forecast import Limits, fit_forecasters, similar_windows, say_record, wape
-from ...forecasting.outlook import Outlook, in_words, list_record, list_windows, forecast_today, evaluate_origins, explain_since, say_finding, won_revenue_by_month
+from ...forecasting.forecast import Limits, fit_forecasters, say_record, similar_windows, wape
+from crm_lib.forecasting.outlook import (
+    Outlook,
+    evaluate_origins,
+    explain_since,
+    forecast_today,
+    in_words,
+    list_record,
+    list_windows,
+    say_finding,
+    won_revenue_by_month,
+)
 from ...forecasting.periods import find_break, say_break, won_revenue
 from ...ingestion.deals import records_start
 from ...scoring.scores import score_latest
@@ -41,9 +51,21 @@ def small_crm(size=400):
     close = engaged + pd.to_timedelta(rng.integers(1, 60, size), unit="D")
     stage = np.where(close <= LAST, rng.choice(["won", "lost"], size), "engaging")
     value = np.where(stage == "won", 100.0, np.where(stage == "lost", 0.0, np.nan))
-    return pd.DataFrame({"opportunity_id": [f"{k:04d}" for k in range(size)], "product": "P", "sales_agent": rng.choice(["A", "B"], size), "regional_office": "R",
-                         "series": "S", "list_price": 100.0, "manager": "M", "engage_date": engaged, "close_date": close.where(close <= LAST), "stage": stage,
-                         "close_value": value})
+    return pd.DataFrame(
+        {
+            "opportunity_id": [f"{k:04d}" for k in range(size)],
+            "product": "P",
+            "sales_agent": rng.choice(["A", "B"], size),
+            "regional_office": "R",
+            "series": "S",
+            "list_price": 100.0,
+            "manager": "M",
+            "engage_date": engaged,
+            "close_date": close.where(close <= LAST),
+            "stage": stage,
+            "close_value": value,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +73,22 @@ def outlook():
     deals = small_crm()
     first = records_start(deals)
     dates = np.union1d(spaced_dates(first, LAST, 14), month_ends(first, LAST))
-    return Outlook(deals, build_features(deals, dates, first), first, LAST, {"chosen": "cure_table"}, limits=Limits(1, 1), draws=100)
+    return Outlook(
+        deals,
+        build_features(deals, dates, first),
+        first,
+        LAST,
+        {"chosen": "cure_table"},
+        limits=Limits(1, 1),
+        draws=100,
+    )
 
-
+# %% ../../../nbs/tests/forecasting/test_outlook.ipynb #256927c5
 @pytest.fixture(scope="module")
 def past(outlook):
-    return evaluate_origins(outlook, lambda deals, days: build_features(deals, days, outlook.records_start), [30, "quarter_end"], 2)
+    return evaluate_origins(
+        outlook, lambda deals, days: build_features(deals, days, outlook.records_start), [30, "quarter_end"], 2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,31 +100,53 @@ def ahead(outlook, past):
 def test_the_past_holds_every_month_end_and_every_week_between(past):
     days = past.record.groupby("period")["as_of"].unique()
     assert list(pd.DatetimeIndex(days["month"]).strftime("%Y-%m-%d")) == ["2023-09-30", "2023-10-31"]
-    assert (pd.Series(days["four_weeks"]).diff().dropna() == pd.Timedelta(days=7)).all() and days["four_weeks"].max() <= LAST - pd.Timedelta(days=28)
+    assert (pd.Series(days["four_weeks"]).diff().dropna() == pd.Timedelta(days=7)).all() and days[
+        "four_weeks"
+    ].max() <= LAST - pd.Timedelta(days=28)
     assert past.figures["weeks"] == len(days["four_weeks"]) == len(past.intervals) // 2 == 7
     assert past.errors.loc[past.errors["period"] == "month", "origins"].tolist() == [2, 2]
 
 
 def test_days_that_have_snapshots_already_are_not_built_again(outlook):
     asked = []
+
     def build(deals, days):
         asked.extend(days)
         return build_features(deals, days, outlook.records_start)
+
     evaluate_origins(outlook, build, [30, "quarter_end"], 1)
     assert asked and not set(pd.DatetimeIndex(asked)) & set(outlook.snapshots["as_of"])
 
 
 def test_what_the_weeks_between_show_is_not_learned_from(outlook, past):
     days = past.record.loc[past.record["period"] == "four_weeks", "as_of"].unique()
-    other = evaluate_origins(outlook, lambda deals, asked: build_features(deals, np.union1d(asked, days + pd.Timedelta(days=1)), outlook.records_start), [30, "quarter_end"], 2)
+    other = evaluate_origins(
+        outlook,
+        lambda deals, asked: build_features(
+            deals, np.union1d(asked, days + pd.Timedelta(days=1)), outlook.records_start
+        ),
+        [30, "quarter_end"],
+        2,
+    )
     pd.testing.assert_frame_equal(other.errors, past.errors)
 
-
+# %% ../../../nbs/tests/forecasting/test_outlook.ipynb #bcae4e29
 def test_no_week_needs_to_be_built_where_all_are_there(outlook):
-    days = np.union1d(pd.date_range("2023-10-31", LAST, freq="7D").to_numpy().astype("datetime64[D]"), list(similar_windows(LAST, FiscalCalendar(), "2023-10-31")))
+    days = np.union1d(
+        pd.date_range("2023-10-31", LAST, freq="7D").to_numpy().astype("datetime64[D]"),
+        list(similar_windows(LAST, FiscalCalendar(), "2023-10-31")),
+    )
     weeks = build_features(outlook.deals, days, outlook.records_start)
-    whole = Outlook(**{**vars(outlook), "snapshots": pd.concat([outlook.snapshots, weeks]).drop_duplicates(["as_of", "opportunity_id"])})
-    assert evaluate_origins(whole, lambda *_: pytest.fail("nothing is missing"), [30, "quarter_end"], 1).figures["weeks"] == 2
+    whole = Outlook(
+        **{
+            **vars(outlook),
+            "snapshots": pd.concat([outlook.snapshots, weeks]).drop_duplicates(["as_of", "opportunity_id"]),
+        }
+    )
+    assert (
+        evaluate_origins(whole, lambda *_: pytest.fail("nothing is missing"), [30, "quarter_end"], 1).figures["weeks"]
+        == 2
+    )
 
 
 def test_the_forecast_and_what_is_booked_stand_beside_each_other(outlook, ahead):
@@ -102,7 +156,11 @@ def test_the_forecast_and_what_is_booked_stand_beside_each_other(outlook, ahead)
     for (period, scope), row in ahead.whole.iterrows():
         assert ahead.figures["forecast"][period][scope] == {"mean": row["mean"], "method": row["method"]}
     assert ahead.whole.loc[("month", "total")].equals(ahead.whole.loc[("quarter", "total")])
-    assert ahead.whole.loc[("month", "total"), "first_day"] == pd.Timestamp("2023-12-11") and ahead.alarm == "" and ahead.figures["new_deals"] is None
+    assert (
+        ahead.whole.loc[("month", "total"), "first_day"] == pd.Timestamp("2023-12-11")
+        and ahead.alarm == ""
+        and ahead.figures["new_deals"] is None
+    )
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #cfe9fc65
 def test_pictures_get_what_was_won_what_is_said_and_what_came(outlook, past, ahead):
@@ -111,21 +169,38 @@ def test_pictures_get_what_was_won_what_is_said_and_what_came(outlook, past, ahe
     published = ahead.coming[ahead.coming["method"] == "published"].set_index("label")
     assert list(published.index) == ["11-31 Dec 2023", "Jan to Mar 2024"] and published["start"].is_monotonic_increasing
     assert published["mean"].tolist() == ahead.whole.xs("total", level="scope")["mean"].tolist()[1:]
-    assert set(ahead.coming["method"]) <= {"published", "model", "seasonal_mean", "last_period"} and ahead.coming["mean"].notna().all()
+    assert (
+        set(ahead.coming["method"]) <= {"published", "model", "seasonal_mean", "last_period"}
+        and ahead.coming["mean"].notna().all()
+    )
     record = list_record(past)
     one = record[(record["origin"] == "2023-10-31") & (record["period"] == "month")].set_index("method")["forecast"]
-    row = past.record[(past.record["as_of"] == "2023-10-31") & (past.record["period"] == "month") & (past.record["scope"] == "total")].iloc[0]
+    row = past.record[
+        (past.record["as_of"] == "2023-10-31") & (past.record["period"] == "month") & (past.record["scope"] == "total")
+    ].iloc[0]
     assert one.to_dict() == row[["published", "model", "seasonal_mean", "last_period", "stage_weighted"]].to_dict()
-    assert in_words(past.errors)[["period", "scope"]].iloc[:2].to_numpy().tolist() == [["month (2)", "open"], ["month (2)", "all"]]
-    assert list_windows(past)["actual"].tolist() == past.intervals.loc[past.intervals["scope"] == "total", "actual"].tolist()
+    assert in_words(past.errors)[["period", "scope"]].iloc[:2].to_numpy().tolist() == [
+        ["month (2)", "open"],
+        ["month (2)", "all"],
+    ]
+    assert (
+        list_windows(past)["actual"].tolist()
+        == past.intervals.loc[past.intervals["scope"] == "total", "actual"].tolist()
+    )
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #9d3fdfbf
 def test_the_finding_names_the_days_the_amounts_and_the_record_of_the_number(ahead):
-    said, month = say_finding(ahead), ahead.whole.loc[("month", "total"), "mean"]
+    said = say_finding(ahead)
+    month = ahead.whole.loc[("month", "total"), "mean"]
     entry = ahead.figures["record"]["month"]["total"]
-    assert said.startswith(f"From 2023-12-11 to 2023-12-31 (21 days) {month:,.0f} is expected") and "to the end of the quarter" not in said
+    assert (
+        said.startswith(f"From 2023-12-11 to 2023-12-31 (21 days) {month:,.0f} is expected")
+        and "to the end of the quarter" not in said
+    )
     assert entry["kind"] == "like_month" and entry["origins"] == 2 and said.endswith(say_record(entry))
-    assert say_finding(ahead._replace(alarm="New deals have fallen.")).startswith("New deals have fallen. From 2023-12-11")
+    assert say_finding(ahead._replace(alarm="New deals have fallen.")).startswith(
+        "New deals have fallen. From 2023-12-11"
+    )
 
 
 def test_the_error_beside_the_number_is_that_of_its_method_at_windows_of_its_kind(past, ahead):
@@ -139,7 +214,9 @@ def test_the_error_beside_the_number_is_that_of_its_method_at_windows_of_its_kin
 def test_a_fall_of_new_deals_is_the_first_that_is_said(outlook):
     many = pd.date_range("2023-06-01", "2023-11-10", freq="6h")
     more = pd.DataFrame({"engage_date": many.union(pd.date_range("2023-11-11", LAST, freq="40h"))})
-    assert say_break(find_break(more, LAST, "2023-06-01")).startswith("The number of new deals has fallen beyond chance: 18 in the month to 2023-12-10, against")
+    assert say_break(find_break(more, LAST, "2023-06-01")).startswith(
+        "The number of new deals has fallen beyond chance: 18 in the month to 2023-12-10, against"
+    )
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #6fe5238c
 def test_what_moved_the_quarter_adds_up(outlook):
@@ -148,17 +225,32 @@ def test_what_moved_the_quarter_adds_up(outlook):
     since = pd.Timestamp("2023-11-12")
     won = outlook.deals[(outlook.deals["stage"] == "won") & (outlook.deals["close_date"] > since)]
     learned = change.steps.set_index("step").loc["relearned", "change"]
-    assert change.steps["total"].iloc[-1] == pytest.approx(change.moves["after"].sum()) == pytest.approx(change.moves["before"].sum() + change.moves["change"].sum())
-    assert change.steps["total"].iloc[0] + learned == pytest.approx(change.moves["before"].sum()) and f"{change.steps['total'].iloc[0]:,.0f}" in change.sentence
-    assert change.moves.loc[change.moves["step"].isin(["won", "new_won"]), "after"].sum() == won["close_value"].sum() > 0
-    assert change.sentence.startswith("On 2023-11-12 the deals then open were expected to bring") and "from 2023-10-01 to 2023-12-31" in change.sentence
+    assert (
+        change.steps["total"].iloc[-1]
+        == pytest.approx(change.moves["after"].sum())
+        == pytest.approx(change.moves["before"].sum() + change.moves["change"].sum())
+    )
+    assert (
+        change.steps["total"].iloc[0] + learned == pytest.approx(change.moves["before"].sum())
+        and f"{change.steps['total'].iloc[0]:,.0f}" in change.sentence
+    )
+    assert (
+        change.moves.loc[change.moves["step"].isin(["won", "new_won"]), "after"].sum() == won["close_value"].sum() > 0
+    )
+    assert (
+        change.sentence.startswith("On 2023-11-12 the deals then open were expected to bring")
+        and "from 2023-10-01 to 2023-12-31" in change.sentence
+    )
     assert change.moves["change"].abs().is_monotonic_decreasing
 
 
 def test_a_changed_future_changes_nothing_of_the_earlier_forecast(outlook):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
-    change, late = explain_since(outlook, model), outlook.deals["close_date"] > pd.Timestamp("2023-11-12")
-    other = outlook.deals.assign(stage=outlook.deals["stage"].mask(late, "lost"), close_value=outlook.deals["close_value"].mask(late, 0.0))
+    change = explain_since(outlook, model)
+    late = outlook.deals["close_date"] > pd.Timestamp("2023-11-12")
+    other = outlook.deals.assign(
+        stage=outlook.deals["stage"].mask(late, "lost"), close_value=outlook.deals["close_value"].mask(late, 0.0)
+    )
     again = explain_since(Outlook(**{**vars(outlook), "deals": other}), model)
     assert again.steps["total"].iloc[0] == pytest.approx(change.steps["total"].iloc[0])
 
@@ -166,10 +258,13 @@ def test_a_changed_future_changes_nothing_of_the_earlier_forecast(outlook):
 def test_directions_slips_and_stale_deals_are_counted_as_the_list_of_deals_counts_them(outlook):
     model, _ = fit_forecasters("cure_table", outlook.deals, outlook.snapshots, LAST, outlook.records_start)
     scores = score_latest(model, outlook.deals, outlook.snapshots, [30, "quarter_end"])
-    change, counted = explain_since(outlook, model), count_words(scores)
+    change = explain_since(outlook, model)
+    counted = count_words(scores)
     assert change.counts == counted and counted["new"] > 0 and counted["slipped"] > 0 and counted["stale"] > 0
     steps = change.steps.set_index("step")["deals"]
-    assert {word: int(steps[word]) for word in ("improving", "steady", "declining", "new", "slipped")} == {word: counted[word] for word in counted if word != "stale"}
+    assert {word: int(steps[word]) for word in ("improving", "steady", "declining", "new", "slipped")} == {
+        word: counted[word] for word in counted if word != "stale"
+    }
     assert explain_since(outlook, model, slip_days=1e9).counts["slipped"] == 0
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #ff987ee9
@@ -178,13 +273,17 @@ def test_directions_are_against_what_was_published_where_that_was_kept(outlook):
     day = pd.Timestamp("2023-11-08")
     assert day not in set(outlook.snapshots["as_of"])
     build = lambda deals, days: build_features(deals, days, outlook.records_start)
-    said = score_latest(model, outlook.deals, build(outlook.deals, np.array([day.to_datetime64()])), ["quarter_end"])[["as_of", "opportunity_id", "p_won_ever", "expected_close_date"]]
+    said = score_latest(model, outlook.deals, build(outlook.deals, np.array([day.to_datetime64()])), ["quarter_end"])[
+        ["as_of", "opportunity_id", "p_won_ever", "expected_close_date"]
+    ]
     said = said.assign(p_won_ever=said["p_won_ever"] / 2).iloc[5:]
     change = explain_since(outlook, model, said=said, build=build)
     scores = score_latest(model, outlook.deals, outlook.snapshots, ["quarter_end"])
     then = said.set_index("opportunity_id").reindex(scores["opportunity_id"])
     trend = name_trend(scores["p_won_ever"].to_numpy(), then["p_won_ever"].to_numpy())
-    assert {word: change.counts[word] for word in TRENDS} == {word: int((trend == word).sum()) for word in TRENDS} and change.counts["improving"] > 0
+    assert {word: change.counts[word] for word in TRENDS} == {
+        word: int((trend == word).sum()) for word in TRENDS
+    } and change.counts["improving"] > 0
     slipped = (scores["expected_close_date"] - then["expected_close_date"].to_numpy()).dt.days > 7
     assert change.counts["slipped"] == slipped.sum() and "2023-11-08" in change.sentence
     assert explain_since(outlook, model, said=said.iloc[:0]).counts == explain_since(outlook, model).counts

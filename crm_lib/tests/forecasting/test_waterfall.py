@@ -37,96 +37,170 @@ PERIOD = {"since": "2024-02-15", "until": "2024-03-10", "period_start": "2024-02
 
 def forecast(**rows):
     rows = {name: (*row, row[0])[:4] for name, row in rows.items()}
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["probability", "value", "expected_close_date", "ever"])
-    return frame.astype({"probability": float, "value": float, "ever": float}).assign(expected_close_date=pd.to_datetime(frame["expected_close_date"])).rename_axis("opportunity_id").reset_index()
+    frame = pd.DataFrame.from_dict(
+        rows, orient="index", columns=["probability", "value", "expected_close_date", "ever"]
+    )
+    return (
+        frame.astype({"probability": float, "value": float, "ever": float})
+        .assign(expected_close_date=pd.to_datetime(frame["expected_close_date"]))
+        .rename_axis("opportunity_id")
+        .reset_index()
+    )
 
 
 def crm(**rows):
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["stage", "engage_date", "close_date", "close_value"]).astype({"close_value": float})
+    frame = pd.DataFrame.from_dict(
+        rows, orient="index", columns=["stage", "engage_date", "close_date", "close_value"]
+    ).astype({"close_value": float})
     frame = frame.assign(**{name: pd.to_datetime(frame[name]) for name in ("engage_date", "close_date")})
-    return frame.rename_axis("opportunity_id").reset_index().assign(office=["East", "West"] * (len(frame) // 2) + ["East"] * (len(frame) % 2))
+    return (
+        frame.rename_axis("opportunity_id")
+        .reset_index()
+        .assign(office=["East", "West"] * (len(frame) // 2) + ["East"] * (len(frame) % 2))
+    )
 
 
 def moved(was, now, became=("engaging", "2024-01-10", None, None), **days):
     "Give what is said of one deal: forecast then, forecast now, what the CRM says; None for not there."
-    before, after, deals = (make(**({"deal": row} if row else {})) for make, row in ((forecast, was), (forecast, now), (crm, became)))
+    before, after, deals = (
+        make(**({"deal": row} if row else {})) for make, row in ((forecast, was), (forecast, now), (crm, became))
+    )
     return explain_change(before, after, deals, **{**PERIOD, **days}).to_dict("records")
 
 
-IN, OUT = "2024-03-20", "2024-04-20"
+IN = "2024-03-20"
+OUT = "2024-04-20"
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #b8af469f
-@pytest.mark.parametrize(("was", "now", "step", "change", "parts"), [
-    ((0.5, 100, IN), (0.1, 100, OUT), "declining", -40, (-40, 0, 0)), ((0.1, 100, None), (0.5, 100, IN), "improving", 40, (40, 0, 0)),
-    ((0.5, 100, IN), (0.5, 120, IN), "steady", 10, (0, 0, 10)), ((0.5, 100, IN), (0.5, 100, OUT), "steady", 0, (0, 0, 0)),
-    ((0.4, 100, IN, 0.8), (0.2, 100, OUT, 0.8), "steady", -20, (0, -20, 0)), ((0.2, 100, OUT, 0.8), (0.4, 100, IN, 0.5), "declining", 20, (-15.75, 35.75, 0)),
-    ((0.2, 100, OUT, 0.4), (0.2, 100, OUT, 0.8), "improving", 0, (15, -15, 0)), ((0.0, 100, None, 0.0), (0.0, 100, None, 0.0), "steady", 0, (0, 0, 0)),
-    (None, (0.3, 100, IN), "entered_late", 30, (30, 0, 0))])
+@pytest.mark.parametrize(
+    ("was", "now", "step", "change", "parts"),
+    [
+        ((0.5, 100, IN), (0.1, 100, OUT), "declining", -40, (-40, 0, 0)),
+        ((0.1, 100, None), (0.5, 100, IN), "improving", 40, (40, 0, 0)),
+        ((0.5, 100, IN), (0.5, 120, IN), "steady", 10, (0, 0, 10)),
+        ((0.5, 100, IN), (0.5, 100, OUT), "steady", 0, (0, 0, 0)),
+        ((0.4, 100, IN, 0.8), (0.2, 100, OUT, 0.8), "steady", -20, (0, -20, 0)),
+        ((0.2, 100, OUT, 0.8), (0.4, 100, IN, 0.5), "declining", 20, (-15.75, 35.75, 0)),
+        ((0.2, 100, OUT, 0.4), (0.2, 100, OUT, 0.8), "improving", 0, (15, -15, 0)),
+        ((0.0, 100, None, 0.0), (0.0, 100, None, 0.0), "steady", 0, (0, 0, 0)),
+        (None, (0.3, 100, IN), "entered_late", 30, (30, 0, 0)),
+    ],
+)
 def test_an_open_deal_has_its_direction_and_three_reasons(was, now, step, change, parts):
-    row, = moved(was, now)
+    (row,) = moved(was, now)
     assert row["step"] == step and row["change"] == pytest.approx(change) and row["is_open"]
-    assert (row["from_chance"], row["from_timing"], row["from_value"]) == pytest.approx(parts) and row["after"] - row["before"] == row["change"]
+    assert (row["from_chance"], row["from_timing"], row["from_value"]) == pytest.approx(parts) and row["after"] - row[
+        "before"
+    ] == row["change"]
 
 
-@pytest.mark.parametrize(("later", "is_slip"), [("2024-03-27", False), ("2024-03-28", True), ("2024-03-10", False), (None, False)])
+@pytest.mark.parametrize(
+    ("later", "is_slip"), [("2024-03-27", False), ("2024-03-28", True), ("2024-03-10", False), (None, False)]
+)
 def test_a_slip_is_a_closing_expected_more_than_a_week_later(later, is_slip):
-    row, = moved((0.4, 100, IN, 0.8), (0.2, 100, later, 0.8))
+    (row,) = moved((0.4, 100, IN, 0.8), (0.2, 100, later, 0.8))
     assert row["slipped"] == is_slip
     steps = sum_steps(pd.DataFrame([row])).set_index("step")
-    assert steps.loc["slipped" if is_slip else "retimed", ["deals", "change"]].tolist() == [1, pytest.approx(-20)] and steps.loc["steady", ["deals", "change"]].tolist() == [1, 0]
+    assert steps.loc["slipped" if is_slip else "retimed", ["deals", "change"]].tolist() == [
+        1,
+        pytest.approx(-20),
+    ] and steps.loc["steady", ["deals", "change"]].tolist() == [1, 0]
 
-
+# %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #5069e75e
 def test_a_direction_never_moves_the_forecast_the_other_way():
-    rng, names = np.random.default_rng(0), [f"d{place}" for place in range(200)]
-    was, now = (pd.DataFrame({"opportunity_id": names, "ever": rng.random(200), "value": rng.random(200) * 100,
-                              "expected_close_date": pd.Timestamp(IN) + pd.to_timedelta(rng.integers(0, 30, 200), unit="D")}).assign(
-                                  probability=lambda frame: frame["ever"] * rng.random(200)) for _ in range(2))
-    steps = sum_steps(explain_change(was, now, crm(**dict.fromkeys(names, ("engaging", "2024-01-10", None, None))), **PERIOD)).set_index("step")
-    assert steps.loc["improving", "change"] > 0 > steps.loc["declining", "change"] and steps.loc[["improving", "steady", "declining"], "deals"].sum() == 200
+    rng = np.random.default_rng(0)
+    names = [f"d{place}" for place in range(200)]
+    was, now = (
+        pd.DataFrame(
+            {
+                "opportunity_id": names,
+                "ever": rng.random(200),
+                "value": rng.random(200) * 100,
+                "expected_close_date": pd.Timestamp(IN) + pd.to_timedelta(rng.integers(0, 30, 200), unit="D"),
+            }
+        ).assign(probability=lambda frame: frame["ever"] * rng.random(200))
+        for _ in range(2)
+    )
+    steps = sum_steps(
+        explain_change(was, now, crm(**dict.fromkeys(names, ("engaging", "2024-01-10", None, None))), **PERIOD)
+    ).set_index("step")
+    assert (
+        steps.loc["improving", "change"] > 0 > steps.loc["declining", "change"]
+        and steps.loc[["improving", "steady", "declining"], "deals"].sum() == 200
+    )
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #c5469b65
-@pytest.mark.parametrize(("was", "became", "step", "before", "after"), [
-    ((0.8, 100, IN), ("won", "2024-01-10", "2024-03-01", 110), "won", 80, 110), ((0.8, 100, IN), ("won", "2024-01-10", "2024-03-10", 70), "won", 80, 70),
-    ((0.8, 100, IN), ("lost", "2024-01-10", "2024-03-01", 0), "lost", 80, 0), (None, ("won", "2024-02-16", "2024-03-01", 50), "new_won", 0, 50),
-    (None, ("won", "2024-02-15", "2024-03-01", 50), "entered_late", 0, 50), ((0.8, 100, IN), None, "removed", 80, 0),
-    ((0.8, 100, IN), ("won", "2024-01-10", "2024-02-10", 90), "won", 80, 90)])
+@pytest.mark.parametrize(
+    ("was", "became", "step", "before", "after"),
+    [
+        ((0.8, 100, IN), ("won", "2024-01-10", "2024-03-01", 110), "won", 80, 110),
+        ((0.8, 100, IN), ("won", "2024-01-10", "2024-03-10", 70), "won", 80, 70),
+        ((0.8, 100, IN), ("lost", "2024-01-10", "2024-03-01", 0), "lost", 80, 0),
+        (None, ("won", "2024-02-16", "2024-03-01", 50), "new_won", 0, 50),
+        (None, ("won", "2024-02-15", "2024-03-01", 50), "entered_late", 0, 50),
+        ((0.8, 100, IN), None, "removed", 80, 0),
+        ((0.8, 100, IN), ("won", "2024-01-10", "2024-02-10", 90), "won", 80, 90),
+    ],
+)
 def test_a_deal_that_closed_leaves_with_what_it_brought(was, became, step, before, after):
-    row, = moved(was, None, became)
+    (row,) = moved(was, None, became)
     assert (row["step"], row["before"], row["after"], row["is_open"]) == (step, before, after, False)
 
 
 def test_a_win_is_a_surprise_of_chance_and_of_price():
-    row, = moved((0.8, 100, IN), None, ("won", "2024-01-10", "2024-03-01", 110))
-    assert row["from_timing"] == 0 and row["from_chance"] == pytest.approx(0.2 * 105) and row["from_value"] == pytest.approx(10 * 0.9)
+    (row,) = moved((0.8, 100, IN), None, ("won", "2024-01-10", "2024-03-01", 110))
+    assert (
+        row["from_timing"] == 0
+        and row["from_chance"] == pytest.approx(0.2 * 105)
+        and row["from_value"] == pytest.approx(10 * 0.9)
+    )
 
 
 def test_a_win_before_the_period_is_none_of_its_revenue():
-    row, = moved((0.8, 100, IN), None, ("won", "2024-01-10", "2024-02-20", 100), period_start="2024-03-01")
+    (row,) = moved((0.8, 100, IN), None, ("won", "2024-01-10", "2024-02-20", 100), period_start="2024-03-01")
     assert (row["step"], row["change"]) == ("won_early", -80)
-    assert moved((0.8, 100, IN), None, ("won", "2024-01-10", "2024-02-20", 100), period_start="2024-02-20")[0]["step"] == "won"
+    assert (
+        moved((0.8, 100, IN), None, ("won", "2024-01-10", "2024-02-20", 100), period_start="2024-02-20")[0]["step"]
+        == "won"
+    )
 
-
-@pytest.mark.parametrize("became", [("won", "2024-01-01", "2024-02-15", 9), ("lost", "2024-02-16", "2024-03-01", 0), ("won", "2024-02-16", "2024-03-11", 9),
-                                    ("prospecting", None, None, None), ("engaging", "2024-03-11", None, None)])
+# %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #acfd3f8f
+@pytest.mark.parametrize(
+    "became",
+    [
+        ("won", "2024-01-01", "2024-02-15", 9),
+        ("lost", "2024-02-16", "2024-03-01", 0),
+        ("won", "2024-02-16", "2024-03-11", 9),
+        ("prospecting", None, None, None),
+        ("engaging", "2024-03-11", None, None),
+    ],
+)
 def test_what_was_in_neither_forecast_and_brought_nothing_between_has_no_row(became):
     assert moved(None, None, became) == []
 
 
 def test_a_new_deal_is_new_with_all_it_is_worth():
-    row, = moved(None, (0.3, 100, OUT), ("engaging", "2024-02-16", None, None))
+    (row,) = moved(None, (0.3, 100, OUT), ("engaging", "2024-02-16", None, None))
     assert (row["step"], row["change"], row["from_value"]) == ("new", 30, 0)
 
 
 def test_a_closing_after_this_forecast_is_not_known_yet():
-    row, = moved((0.5, 100, IN), (0.6, 100, IN), ("lost", "2024-01-10", "2024-03-11", 0))
+    (row,) = moved((0.5, 100, IN), (0.6, 100, IN), ("lost", "2024-01-10", "2024-03-11", 0))
     assert row["step"] == "improving"
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #1426a810
 @pytest.mark.parametrize("until", ["2024-03-31", "2024-04-30"])
-@pytest.mark.parametrize("became", [("engaging", "2024-01-10", None, None), ("won", "2024-01-10", "2024-04-01", 100), ("lost", "2024-01-10", "2024-04-01", 0)])
+@pytest.mark.parametrize(
+    "became",
+    [
+        ("engaging", "2024-01-10", None, None),
+        ("won", "2024-01-10", "2024-04-01", 100),
+        ("lost", "2024-01-10", "2024-04-01", 0),
+    ],
+)
 @pytest.mark.parametrize("expected", [IN, OUT, None])
 def test_what_is_open_at_the_end_is_left_open(until, became, expected):
-    row, = moved((0.5, 100, expected), None, became, until=until)
+    (row,) = moved((0.5, 100, expected), None, became, until=until)
     assert (row["step"], row["change"], row["is_open"]) == ("left_open", -50, True) and not row["slipped"]
 
 
@@ -140,33 +214,64 @@ def test_without_expected_days_nothing_slips_and_without_a_chance_of_ever_the_pe
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #60560d77
 BEFORE = forecast(a=(0.5, 100, IN), b=(0.9, 100, IN), c=(0.2, 1000, IN), d=(0.4, 10, IN))
 AFTER = forecast(c=(0.3, 1000, IN), d=(0.9, 10, IN), e=(0.5, 50, IN))
-DEALS = crm(a=("lost", "2024-01-01", "2024-03-01", 0), b=("won", "2024-01-01", "2024-03-01", 80), c=("engaging", "2024-01-01", None, None),
-            d=("engaging", "2024-01-01", None, None), e=("engaging", "2024-02-20", None, None))
+DEALS = crm(
+    a=("lost", "2024-01-01", "2024-03-01", 0),
+    b=("won", "2024-01-01", "2024-03-01", 80),
+    c=("engaging", "2024-01-01", None, None),
+    d=("engaging", "2024-01-01", None, None),
+    e=("engaging", "2024-02-20", None, None),
+)
 
 
 def test_the_largest_change_of_a_step_comes_first_and_the_steps_in_order():
     moves = explain_change(BEFORE, AFTER, DEALS, **PERIOD)
-    assert moves["opportunity_id"].tolist() == list("bacde") and list(moves) == ["opportunity_id", "step", "slipped", *AMOUNTS, "is_open"]
+    assert moves["opportunity_id"].tolist() == list("bacde") and list(moves) == [
+        "opportunity_id",
+        "step",
+        "slipped",
+        *AMOUNTS,
+        "is_open",
+    ]
 
 
 def test_the_steps_lead_from_the_last_forecast_to_this_one():
     steps = sum_steps(explain_change(BEFORE, AFTER, DEALS, **PERIOD))
-    assert steps["step"].tolist() == ["opening", *STEPS, "closing"] and steps.loc[0, ["deals", "total"]].tolist() == [4, 344]
+    assert steps["step"].tolist() == ["opening", *STEPS, "closing"] and steps.loc[0, ["deals", "total"]].tolist() == [
+        4,
+        344,
+    ]
     assert steps["total"].iloc[-1] == pytest.approx(80 + 300 + 9 + 25) and steps["deals"].iloc[-1] == 3
-    assert steps.set_index("step")["change"][["won", "lost", "improving", "new"]].tolist() == pytest.approx([-10, -50, 105, 25])
-    assert steps["total"].iloc[-2] == pytest.approx(steps["total"].iloc[-1]) and steps.loc[0, AMOUNTS].isna().all() and steps["deals"].dtype == np.int64
+    assert steps.set_index("step")["change"][["won", "lost", "improving", "new"]].tolist() == pytest.approx(
+        [-10, -50, 105, 25]
+    )
+    assert (
+        steps["total"].iloc[-2] == pytest.approx(steps["total"].iloc[-1])
+        and steps.loc[0, AMOUNTS].isna().all()
+        and steps["deals"].dtype == np.int64
+    )
 
-
+# %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #4962b55b
 def test_a_part_has_its_own_steps_and_the_unknown_part_its_name():
-    moves = explain_change(BEFORE, AFTER, DEALS.assign(office=["East", "West", None, "West", "East"]), **PERIOD, group="office")
+    moves = explain_change(
+        BEFORE, AFTER, DEALS.assign(office=["East", "West", None, "West", "East"]), **PERIOD, group="office"
+    )
     by_office = sum_steps(moves, "office")
-    assert by_office["office"].unique().tolist() == ["(unknown)", "East", "West"] and list(by_office)[:2] == ["office", "step"]
-    assert by_office.groupby("office")["total"].last().to_dict() == pytest.approx({"(unknown)": 300, "East": 25, "West": 89})
+    assert by_office["office"].unique().tolist() == ["(unknown)", "East", "West"] and list(by_office)[:2] == [
+        "office",
+        "step",
+    ]
+    assert by_office.groupby("office")["total"].last().to_dict() == pytest.approx(
+        {"(unknown)": 300, "East": 25, "West": 89}
+    )
 
 
 def test_no_deals_give_steps_of_nothing():
     moves = explain_change(BEFORE.iloc[:0], AFTER.iloc[:0], DEALS.iloc[:0], **PERIOD, group="office")
-    assert sum_steps(moves)["total"].tolist() == [0.0] * (len(STEPS) + 2) and sum_steps(moves, "office").empty and "office" in sum_steps(moves, "office")
+    assert (
+        sum_steps(moves)["total"].tolist() == [0.0] * (len(STEPS) + 2)
+        and sum_steps(moves, "office").empty
+        and "office" in sum_steps(moves, "office")
+    )
 
 
 def test_the_tables_given_stay_as_they_were():
@@ -177,7 +282,9 @@ def test_the_tables_given_stay_as_they_were():
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #d9d6ea69
 FIRST = pd.Timestamp("2024-01-01")
-DAYS = st.tuples(st.integers(20, 90), st.integers(1, 60), st.integers(-60, 30), st.integers(0, 90)).filter(lambda days: days[2] + days[3] > 0)
+DAYS = st.tuples(st.integers(20, 90), st.integers(1, 60), st.integers(-60, 30), st.integers(0, 90)).filter(
+    lambda days: days[2] + days[3] > 0
+)
 
 
 def _days(rng, count, last, missing):
@@ -187,37 +294,68 @@ def _days(rng, count, last, missing):
 
 def _frames(rng, count, scale, since, until, end):
     "Draw deals of every kind, and the two forecasts that fit them."
-    rows = pd.DataFrame({"opportunity_id": [f"d{place}" for place in range(count)], "engage_date": _days(rng, count, 120, 0), "office": rng.choice(list("EW"), count)})
-    rows["close_date"] = (rows["engage_date"] + pd.to_timedelta(rng.integers(0, 60, count), unit="D")).mask(rng.random(count) < 0.4)
-    rows["stage"] = pd.Series(rng.choice(["won", "lost"], count), dtype=object).where(rows["close_date"].notna(), "engaging")
+    rows = pd.DataFrame(
+        {
+            "opportunity_id": [f"d{place}" for place in range(count)],
+            "engage_date": _days(rng, count, 120, 0),
+            "office": rng.choice(list("EW"), count),
+        }
+    )
+    rows["close_date"] = (rows["engage_date"] + pd.to_timedelta(rng.integers(0, 60, count), unit="D")).mask(
+        rng.random(count) < 0.4
+    )
+    rows["stage"] = pd.Series(rng.choice(["won", "lost"], count), dtype=object).where(
+        rows["close_date"].notna(), "engaging"
+    )
     rows["close_value"] = (rng.random(count) * scale * (rows["stage"] == "won")).where(rows["close_date"].notna())
-    is_known, is_late = rng.random(count) < 0.9, rng.random(count) < 0.1
+    is_known = rng.random(count) < 0.9
+    is_late = rng.random(count) < 0.1
     was, now = ((rows["engage_date"] <= day) & ~(rows["close_date"] <= day) for day in (since, until))
-    before, after = (rows.loc[keep, ["opportunity_id"]].assign(ever=rng.random(keep.sum()), value=rng.choice([scale, 0.0, 0.3 * scale], keep.sum()),
-                                                               expected_close_date=_days(rng, keep.sum(), 200, 0.2).to_numpy()) for keep in (was & ~is_late, now & is_known))
-    before, after = (frame.assign(probability=frame["ever"] * rng.random(len(frame)) * use) for frame, use in ((before, 1.0), (after, float(until < end))))
+    before, after = (
+        rows.loc[keep, ["opportunity_id"]].assign(
+            ever=rng.random(keep.sum()),
+            value=rng.choice([scale, 0.0, 0.3 * scale], keep.sum()),
+            expected_close_date=_days(rng, keep.sum(), 200, 0.2).to_numpy(),
+        )
+        for keep in (was & ~is_late, now & is_known)
+    )
+    before, after = (
+        frame.assign(probability=frame["ever"] * rng.random(len(frame)) * use)
+        for frame, use in ((before, 1.0), (after, float(until < end)))
+    )
     return before, after, rows[is_known].reset_index(drop=True)
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #1f2909e5
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 80), st.sampled_from([1.0, 5e3, 1e8]), DAYS)
 def test_the_steps_add_up_whatever_happened(seed, count, scale, days):
-    since, start = FIRST + pd.Timedelta(days=days[0]), FIRST + pd.Timedelta(days=days[0] + days[2])
-    until, end = since + pd.Timedelta(days=days[1]), start + pd.Timedelta(days=days[3])
+    since = FIRST + pd.Timedelta(days=days[0])
+    start = FIRST + pd.Timedelta(days=days[0] + days[2])
+    until = since + pd.Timedelta(days=days[1])
+    end = start + pd.Timedelta(days=days[3])
     before, after, deals = _frames(np.random.default_rng(seed), count, scale, since, until, end)
     moves = explain_change(before, after, deals, since, until, start, end, group="office")
-    steps, by_office = sum_steps(moves), sum_steps(moves, "office")
+    steps = sum_steps(moves)
+    by_office = sum_steps(moves, "office")
     counted = deals["close_date"].between(start, end) & (deals["close_date"] <= until) & (deals["stage"] == "won")
     counted &= (deals["close_date"] > since) | deals["opportunity_id"].isin(before["opportunity_id"])
     opening, closing = ((frame["probability"] * frame["value"]).sum() for frame in (before, after))
     closing += deals.loc[counted, "close_value"].sum()
     assert steps["total"].iloc[[0, -2, -1]].tolist() == pytest.approx([opening, closing, closing], abs=0.004)
     assert opening + steps["change"].sum() == pytest.approx(closing, abs=0.004)
-    assert moves["opportunity_id"].is_unique and {*before["opportunity_id"], *after["opportunity_id"], *deals.loc[counted, "opportunity_id"]} == set(moves["opportunity_id"])
-    assert moves[["from_chance", "from_timing", "from_value"]].sum(axis=1).tolist() == pytest.approx(moves["change"].tolist(), abs=0.004)
+    assert moves["opportunity_id"].is_unique and {
+        *before["opportunity_id"],
+        *after["opportunity_id"],
+        *deals.loc[counted, "opportunity_id"],
+    } == set(moves["opportunity_id"])
+    assert moves[["from_chance", "from_timing", "from_value"]].sum(axis=1).tolist() == pytest.approx(
+        moves["change"].tolist(), abs=0.004
+    )
     if len(moves):
         parts = by_office.groupby("step")[["change", "total"]].sum()
-        assert parts.loc[list(STEPS), "change"].tolist() == pytest.approx(steps["change"].iloc[1:-1].tolist(), abs=0.004)
+        assert parts.loc[list(STEPS), "change"].tolist() == pytest.approx(
+            steps["change"].iloc[1:-1].tolist(), abs=0.004
+        )
         assert parts.loc[["opening", "closing"], "total"].tolist() == pytest.approx([opening, closing], abs=0.004)
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #e9ad4771
@@ -227,20 +365,43 @@ def refused(match, before=BEFORE, after=AFTER, deals=DEALS, group=None, **days):
 
 
 def test_missing_columns_and_keys_are_named():
-    refused("table before: the columns probability, value are missing; the table has opportunity_id, expected_close_date, ever", before=BEFORE.drop(columns=["probability", "value"]))
+    refused(
+        "table before: the columns probability, value are missing; the table has opportunity_id, expected_close_date, ever",
+        before=BEFORE.drop(columns=["probability", "value"]),
+    )
     refused("table deals: the column close_value is missing", deals=DEALS.drop(columns="close_value"))
     refused("table deals: the column region is missing", group="region")
-    refused("table after: the columns opportunity_id, probability, value are missing; the table has none", after=pd.DataFrame())
+    refused(
+        "table after: the columns opportunity_id, probability, value are missing; the table has none",
+        after=pd.DataFrame(),
+    )
     refused("table after: 1 rows have no opportunity_id", after=AFTER.assign(opportunity_id=["c", "d", None]))
     for name, frame in (("before", BEFORE), ("after", AFTER), ("deals", DEALS)):
-        refused(f"table {name}: the deal {frame['opportunity_id'].iloc[-1]} stands there more than once", **{name: pd.concat([frame, frame.tail(1)])})
+        refused(
+            f"table {name}: the deal {frame['opportunity_id'].iloc[-1]} stands there more than once",
+            **{name: pd.concat([frame, frame.tail(1)])},
+        )
 
 
-@pytest.mark.parametrize(("column", "value"), [("probability", 1.01), ("probability", -0.1), ("probability", None), ("probability", "high"), ("value", -1.0), ("value", np.inf), ("value", np.nan)])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("probability", 1.01),
+        ("probability", -0.1),
+        ("probability", None),
+        ("probability", "high"),
+        ("value", -1.0),
+        ("value", np.inf),
+        ("value", np.nan),
+    ],
+)
 def test_numbers_outside_their_range_are_named_with_their_deal(column, value):
     wrong = BEFORE.assign(**{column: BEFORE[column].astype(object).where(BEFORE["opportunity_id"] != "c", value)})
     refused(f"table before, column {column}: the deal c has", before=wrong)
-    refused(f"table after, column {column}: the deal c has", after=AFTER.assign(**{column: AFTER[column].astype(object).where(AFTER["opportunity_id"] != "c", value)}))
+    refused(
+        f"table after, column {column}: the deal c has",
+        after=AFTER.assign(**{column: AFTER[column].astype(object).where(AFTER["opportunity_id"] != "c", value)}),
+    )
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #7fd2111a
 def test_days_stand_in_their_order():
@@ -252,7 +413,13 @@ def test_days_stand_in_their_order():
 
 def test_forecasts_that_do_not_fit_the_deals_are_refused():
     refused("deals that deals lacks .deals: 1, the first is e.", deals=DEALS.iloc[:4])
-    refused("closed by 2024-03-10 .deals: 1, the first is c.; forecast only", deals=DEALS.assign(stage="lost", close_date=DEALS["close_date"].mask(DEALS["opportunity_id"] == "c", pd.Timestamp("2024-03-05"))))
+    refused(
+        "closed by 2024-03-10 .deals: 1, the first is c.; forecast only",
+        deals=DEALS.assign(
+            stage="lost",
+            close_date=DEALS["close_date"].mask(DEALS["opportunity_id"] == "c", pd.Timestamp("2024-03-05")),
+        ),
+    )
     refused("lacks deals still open on 2024-03-10 .deals: 1, the first is d.", after=AFTER.drop(index=1))
     refused("a won deal has no close_value .deals: 1, the first is b.", deals=DEALS.assign(close_value=np.nan))
     refused("a chance within a period that is over .deals: 3, the first is c.", until="2024-03-31")

@@ -121,10 +121,16 @@ def refusal(url, folder, tables=None):
 # %% ../../../nbs/tests/ingestion/test_database.ipynb #25d81293
 def test_the_tables_come_as_the_other_sources_give_them(crm, folder, frames, tmp_path):
     paths = fetch_sql(address(crm), folder)
-    assert [path.name for path in paths] == [f"{name}.csv" for name in frames] and sorted(paths) == sorted(folder.iterdir())
+    assert [path.name for path in paths] == [f"{name}.csv" for name in frames] and sorted(paths) == sorted(
+        folder.iterdir()
+    )
     import_tables(frames, tmp_path / "data")
-    assert {path.name: path.read_bytes() for path in paths} == {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
-    assert {table.name: len(table.frame) for table in read_raw(folder)}["sales_pipeline"] == len(frames["sales_pipeline"])
+    assert {path.name: path.read_bytes() for path in paths} == {
+        path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()
+    }
+    assert {table.name: len(table.frame) for table in read_raw(folder)}["sales_pipeline"] == len(
+        frames["sales_pipeline"]
+    )
 
 
 def test_names_fit_whatever_their_capitals_are(tmp_path, folder, frames):
@@ -139,16 +145,32 @@ def test_tables_that_nobody_named_may_be_missing_but_the_deals(crm, folder):
 
 
 def test_a_view_a_schema_and_a_strange_name_are_found(crm, folder):
-    run(crm, "CREATE VIEW open_deals AS SELECT * FROM sales_pipeline WHERE close_date IS NULL", 'CREATE TABLE "100 % of ""it"".x" (a)',
-        'INSERT INTO "100 % of ""it"".x" VALUES (1)')
-    fetch_sql(address(crm), folder, {"sales_pipeline": "main.Open_Deals", "accounts": '100 % of "it".x', "products": "MAIN.products"})
-    assert len(rows(folder)) > 2 and all(row[6] == "" for row in rows(folder)[1:]) and rows(folder, "accounts") == [["a"], ["1"]]
+    run(
+        crm,
+        "CREATE VIEW open_deals AS SELECT * FROM sales_pipeline WHERE close_date IS NULL",
+        'CREATE TABLE "100 % of ""it"".x" (a)',
+        'INSERT INTO "100 % of ""it"".x" VALUES (1)',
+    )
+    fetch_sql(
+        address(crm),
+        folder,
+        {"sales_pipeline": "main.Open_Deals", "accounts": '100 % of "it".x', "products": "MAIN.products"},
+    )
+    assert (
+        len(rows(folder)) > 2
+        and all(row[6] == "" for row in rows(folder)[1:])
+        and rows(folder, "accounts") == [["a"], ["1"]]
+    )
 
-
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #c06a701d
 def test_a_query_may_stand_for_a_table(crm, folder):
     query = "WITH won AS (SELECT * FROM sales_pipeline WHERE deal_stage = 'Won') SELECT opportunity_id, '50 %, :x' AS \"a.b\" FROM won -- all\n ; "
     fetch_sql(address(crm), folder, {"sales_pipeline": query, "accounts": " select 1 as account "})
-    assert rows(folder)[0] == ["opportunity_id", "a.b"] and rows(folder)[1][1] == "50 %, :x" and rows(folder, "accounts") == [["account"], ["1"]]
+    assert (
+        rows(folder)[0] == ["opportunity_id", "a.b"]
+        and rows(folder)[1][1] == "50 %, :x"
+        and rows(folder, "accounts") == [["account"], ["1"]]
+    )
 
 
 def test_a_path_may_hold_any_sign_and_be_relative(tmp_path, folder, frames, monkeypatch):
@@ -159,24 +181,52 @@ def test_a_path_may_hold_any_sign_and_be_relative(tmp_path, folder, frames, monk
 
 def test_more_rows_than_a_chunk_come_in_their_order(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(database, "_CHUNK", 7)
-    run(tmp_path / "n.db", "CREATE TABLE sales_pipeline AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99) SELECT i FROM n")
+    run(
+        tmp_path / "n.db",
+        "CREATE TABLE sales_pipeline AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99) SELECT i FROM n",
+    )
     fetch_sql(address(tmp_path / "n.db"), folder)
     assert [row[0] for row in rows(folder)[1:]] == [str(number) for number in range(100)]
 
 # %% ../../../nbs/tests/ingestion/test_database.ipynb #822fbed5
 EST = datetime.timezone(datetime.timedelta(hours=-5))
 CELLS = [
-    (None, ""), ("", ""), ("NULL", "NULL"), (" a ", " a "), (True, "TRUE"), (False, "FALSE"), (0, "0"), (10**30, "1" + "0" * 30),
-    (4800.0, "4800"), (-0.0, "0"), (0.1 + 0.2, "0.3"), (1.1 + 2.2, "3.3"), (1e22, "1" + "0" * 22), (1e-7, "0.0000001"), (1 / 3, "0.3333333333333333"),
-    (9007199254740991.0, "9007199254740991"), (123456789012345.67, "123456789012345.67"), (-2.5, "-2.5"), (float("nan"), ""),
-    (Decimal("4800.00"), "4800"), (Decimal("12.50"), "12.5"), (Decimal("1E+3"), "1000"), (Decimal("1E-9"), "0.000000001"), (Decimal("-0.00"), "0"),
-    (Decimal("12345678901234567890.12"), "12345678901234567890.12"), (Decimal("NaN"), ""),
-    (datetime.date(2024, 2, 29), "2024-02-29"), (datetime.date(987, 1, 2), "0987-01-02"), (datetime.time(8, 5), "08:05:00"),
-    (datetime.datetime(2024, 2, 29), "2024-02-29 00:00:00"), (datetime.datetime(2024, 2, 29, 1, 2, 3, 999999), "2024-02-29 01:02:03"),
-    (datetime.datetime(2024, 2, 29, 23, 30, tzinfo=EST), "2024-03-01 04:30:00"), (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (None, ""),
+    ("", ""),
+    ("NULL", "NULL"),
+    (" a ", " a "),
+    (True, "TRUE"),
+    (False, "FALSE"),
+    (0, "0"),
+    (10**30, "1" + "0" * 30),
+    (4800.0, "4800"),
+    (-0.0, "0"),
+    (0.1 + 0.2, "0.3"),
+    (1.1 + 2.2, "3.3"),
+    (1e22, "1" + "0" * 22),
+    (1e-7, "0.0000001"),
+    (1 / 3, "0.3333333333333333"),
+    (9007199254740991.0, "9007199254740991"),
+    (123456789012345.67, "123456789012345.67"),
+    (-2.5, "-2.5"),
+    (float("nan"), ""),
+    (Decimal("4800.00"), "4800"),
+    (Decimal("12.50"), "12.5"),
+    (Decimal("1E+3"), "1000"),
+    (Decimal("1E-9"), "0.000000001"),
+    (Decimal("-0.00"), "0"),
+    (Decimal("12345678901234567890.12"), "12345678901234567890.12"),
+    (Decimal("NaN"), ""),
+    (datetime.date(2024, 2, 29), "2024-02-29"),
+    (datetime.date(987, 1, 2), "0987-01-02"),
+    (datetime.time(8, 5), "08:05:00"),
+    (datetime.datetime(2024, 2, 29), "2024-02-29 00:00:00"),
+    (datetime.datetime(2024, 2, 29, 1, 2, 3, 999999), "2024-02-29 01:02:03"),
+    (datetime.datetime(2024, 2, 29, 23, 30, tzinfo=EST), "2024-03-01 04:30:00"),
+    (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
 ]
 
-
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #f5c58aeb
 @pytest.mark.parametrize("value, cell", CELLS, ids=[repr(value) for value, _ in CELLS])
 def test_a_value_has_one_text(value, cell):
     assert database._cell(value) == cell
@@ -190,7 +240,11 @@ def test_a_float_is_read_back_as_itself(number):
 
 def test_text_with_commas_quotes_and_lines_comes_back_as_it_was(tmp_path, folder):
     strange = 'a,"b"\r\nc;é'
-    run(tmp_path / "t.db", "CREATE TABLE sales_pipeline (a, b)", f"INSERT INTO sales_pipeline VALUES ('{strange}', NULL)")
+    run(
+        tmp_path / "t.db",
+        "CREATE TABLE sales_pipeline (a, b)",
+        f"INSERT INTO sales_pipeline VALUES ('{strange}', NULL)",
+    )
     fetch_sql(address(tmp_path / "t.db"), folder)
     assert rows(folder) == [["a", "b"], [strange, ""]]
 
@@ -205,7 +259,10 @@ def test_a_value_that_is_no_cell_is_named_by_column_and_row(crm, folder, value, 
 def test_the_file_is_what_it_was(crm, folder, tmp_path):
     before = hashlib.md5(crm.read_bytes()).digest()
     fetch_sql(address(crm), folder)
-    assert hashlib.md5(crm.read_bytes()).digest() == before and sorted(path.name for path in tmp_path.iterdir()) == ["crm.db", "folder"]
+    assert hashlib.md5(crm.read_bytes()).digest() == before and sorted(path.name for path in tmp_path.iterdir()) == [
+        "crm.db",
+        "folder",
+    ]
 
 
 def test_a_missing_file_is_not_made(tmp_path, folder):
@@ -224,11 +281,21 @@ def test_a_writer_between_two_tables_is_not_seen(crm, folder, frames, monkeypatc
 
     monkeypatch.setattr(database, "_write_table", write_and_meddle)
     fetch_sql(address(crm), folder)
-    assert len(rows(folder, "accounts")) == len(frames["accounts"]) + 1 and len(rows(folder, "products")) == len(frames["products"]) + 1
+    assert (
+        len(rows(folder, "accounts")) == len(frames["accounts"]) + 1
+        and len(rows(folder, "products")) == len(frames["products"]) + 1
+    )
 
 
-WRITING = ["WITH x AS (SELECT 1) DELETE FROM accounts", "select * into copy from accounts", "SELECT 1 drop table accounts", "select 1 for UPDATE",
-           "with x as (insert into accounts values (1) returning *) select * from x", r"SELECT '\' INTO OUTFILE '/x'", "SELECT 1 /*!50000 INTO @a */"]
+WRITING = [
+    "WITH x AS (SELECT 1) DELETE FROM accounts",
+    "select * into copy from accounts",
+    "SELECT 1 drop table accounts",
+    "select 1 for UPDATE",
+    "with x as (insert into accounts values (1) returning *) select * from x",
+    r"SELECT '\' INTO OUTFILE '/x'",
+    "SELECT 1 /*!50000 INTO @a */",
+]
 
 
 @pytest.mark.parametrize("query", WRITING)
@@ -238,13 +305,22 @@ def test_a_query_that_changes_something_is_refused_before_it_is_sent(crm, folder
     assert "params.yaml, key source.tables.accounts holds the word" in message and "only reading is allowed" in message
     assert crm.read_bytes() == before
 
-
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #b67332b7
 @pytest.mark.parametrize("query", ["SELECT 1; DROP TABLE accounts", "SELECT 1;;SELECT 2", "SELECT ';' AS a"])
 def test_more_than_one_statement_is_refused(crm, folder, query):
     assert "holds more than one statement" in refusal(address(crm), folder, {"accounts": query})
 
 
-@pytest.mark.parametrize("query", ['SELECT "update" FROM t', "SELECT [into] FROM t", "SELECT `drop` FROM t", "SELECT 'delete' -- drop\n/* create */ AS a", "select deleted, updated_at FROM creates"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        'SELECT "update" FROM t',
+        "SELECT [into] FROM t",
+        "SELECT `drop` FROM t",
+        "SELECT 'delete' -- drop\n/* create */ AS a",
+        "select deleted, updated_at FROM creates",
+    ],
+)
 def test_a_column_called_like_a_forbidden_word_may_stand_in_quotes(query):
     assert database._require_query(query + " ;", "accounts") == query
 
@@ -255,7 +331,16 @@ def test_the_transaction_refuses_what_the_words_do_not_show(crm):
         connection.exec_driver_sql("DELETE FROM accounts")
 
 # %% ../../../nbs/tests/ingestion/test_database.ipynb #d69df8b6
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:crm.db?mode=rwc&uri=true", "sqlite://crm.db", "sqlite://host/crm.db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:crm.db?mode=rwc&uri=true",
+        "sqlite://crm.db",
+        "sqlite://host/crm.db",
+    ],
+)
 def test_an_address_without_a_file_is_refused(folder, url):
     assert "names no SQLite file" in refusal(url, folder)
 
@@ -264,7 +349,9 @@ def test_settings_of_the_address_cannot_make_the_file_writable(crm, folder):
     assert len(fetch_sql(address(crm) + "?mode=rwc&uri=true&isolation_level=IMMEDIATE", folder)) == 4
 
 
-@pytest.mark.parametrize("url", ["", "crm.db", "postgresql://u:geheim@h:port/x", "postgresql+psycopg://crm:geheim@word@host/sales", None])
+@pytest.mark.parametrize(
+    "url", ["", "crm.db", "postgresql://u:geheim@h:port/x", "postgresql+psycopg://crm:geheim@word@host/sales", None]
+)
 def test_an_address_that_cannot_be_read_is_not_repeated(folder, url):
     message = refusal(url, folder)
     assert "URL cannot be read" in message and "geheim" not in message and "@word" not in message
@@ -275,8 +362,15 @@ def test_an_unknown_database_is_named(folder):
     assert "knows no database called postgres" in message and "geheim" not in message
 
 
-@pytest.mark.parametrize("dialect, module, package", [("postgresql+psycopg", "psycopg", "psycopg[binary]"), ("mysql+pymysql", "pymysql", "pymysql"),
-                                                      ("mysql", "MySQLdb", "mysqlclient"), ("postgresql+psycopg2", "psycopg2", "psycopg2-binary")])
+@pytest.mark.parametrize(
+    "dialect, module, package",
+    [
+        ("postgresql+psycopg", "psycopg", "psycopg[binary]"),
+        ("mysql+pymysql", "pymysql", "pymysql"),
+        ("mysql", "MySQLdb", "mysqlclient"),
+        ("postgresql+psycopg2", "psycopg2", "psycopg2-binary"),
+    ],
+)
 def test_a_missing_driver_is_named_by_its_package(folder, monkeypatch, dialect, module, package):
     monkeypatch.setitem(sys.modules, module, None)
     message = refusal(f"{dialect}://crm:geheim@host/sales", folder)
@@ -286,18 +380,25 @@ def test_a_missing_driver_is_named_by_its_package(folder, monkeypatch, dialect, 
 def test_an_asynchronous_driver_is_refused(folder):
     assert "works asynchronously" in refusal("postgresql+asyncpg://crm:geheim@host/sales", folder)
 
-
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #04e6dde6
 def test_an_address_that_the_driver_does_not_take_gets_a_sentence(folder, monkeypatch):
     def refuse(*_, **__):
         raise TypeError("no setting geheim")
+
     monkeypatch.setattr(database, "create_engine", refuse)
     assert refusal("postgresql+psycopg://crm:geheim@host/sales", folder).startswith(
-        "The database sales on host (postgresql+psycopg) has a URL that its driver does not take (no setting ***)")
+        "The database sales on host (postgresql+psycopg) has a URL that its driver does not take (no setting ***)"
+    )
 
 # %% ../../../nbs/tests/ingestion/test_database.ipynb #15b316cd
-SAID = [("FATAL: password authentication failed for geheim", "refuses the user or the password (FATAL: password authentication failed for ***)"),
-        ("connection refused, tried geheim%21x and geheim!x", "cannot be reached (connection refused, tried *** and ***)"),
-        ("x" * 400, "cannot be reached (" + "x" * 300 + " ...)")]
+SAID = [
+    (
+        "FATAL: password authentication failed for geheim",
+        "refuses the user or the password (FATAL: password authentication failed for ***)",
+    ),
+    ("connection refused, tried geheim%21x and geheim!x", "cannot be reached (connection refused, tried *** and ***)"),
+    ("x" * 400, "cannot be reached (" + "x" * 300 + " ...)"),
+]
 
 
 @pytest.mark.parametrize("said, words", SAID, ids=["password", "port", "long"])
@@ -310,7 +411,10 @@ def test_what_a_driver_says_is_passed_on_without_the_password(folder, monkeypatc
             pass
 
     monkeypatch.setattr(database, "_make_engine", lambda url: Engine())
-    for url in ("mysql+pymysql://crm:geheim@host/sales?sslpassword=geheim%21x", "mysql+pymysql://host/sales?user=crm&password=geheim&sslpassword=geheim!x"):
+    for url in (
+        "mysql+pymysql://crm:geheim@host/sales?sslpassword=geheim%21x",
+        "mysql+pymysql://host/sales?user=crm&password=geheim&sslpassword=geheim!x",
+    ):
         assert words in refusal(url, folder)
 
 
@@ -322,22 +426,45 @@ def test_a_server_that_gives_no_transaction_is_named(crm, folder, monkeypatch):
 @pytest.fixture
 def variables(monkeypatch):
     monkeypatch.delenv("CRM_SQL_URL", raising=False)
-    for name, value in {"CRM_USER": "crm:reader", "CRM_PASSWORD": "p@ss/w?rd:%41&", "CRM_HOST": "[::1]:5433", "CRM_DIR": "/data/a b%", "CRM_URL": "mysql+pymysql://u:p%40@h/d",
-                        "CRM_EMPTY": ""}.items():
+    for name, value in {
+        "CRM_USER": "crm:reader",
+        "CRM_PASSWORD": "p@ss/w?rd:%41&",
+        "CRM_HOST": "[::1]:5433",
+        "CRM_DIR": "/data/a b%",
+        "CRM_URL": "mysql+pymysql://u:p%40@h/d",
+        "CRM_EMPTY": "",
+    }.items():
         monkeypatch.setenv(name, value)
 
 
 def test_each_variable_is_filled_in_the_way_of_its_place(variables):
-    url = make_url(resolve_url("postgresql+psycopg://${CRM_USER}:${CRM_PASSWORD}@${CRM_HOST}/${CRM_DIR}?passfile=${CRM_DIR}&password=${CRM_PASSWORD}"))
-    assert (url.username, url.password, url.host, url.port, url.database) == ("crm:reader", os.environ["CRM_PASSWORD"], "::1", 5433, "/data/a b%")
+    url = make_url(
+        resolve_url(
+            "postgresql+psycopg://${CRM_USER}:${CRM_PASSWORD}@${CRM_HOST}/${CRM_DIR}?passfile=${CRM_DIR}&password=${CRM_PASSWORD}"
+        )
+    )
+    assert (url.username, url.password, url.host, url.port, url.database) == (
+        "crm:reader",
+        os.environ["CRM_PASSWORD"],
+        "::1",
+        5433,
+        "/data/a b%",
+    )
     assert url.query == {"passfile": "/data/a b%", "password": os.environ["CRM_PASSWORD"]}
 
-
-@pytest.mark.parametrize("url, filled", [
-    ("sqlite:///crm.db", "sqlite:///crm.db"), (" sqlite:///${CRM_DIR}/x.db", "sqlite:///%2Fdata%2Fa%20b%25/x.db"), ("${CRM_URL}", "mysql+pymysql://u:p%40@h/d"),
-    ("${CRM_URL}?charset=utf8mb4", "mysql+pymysql://u:p%40@h/d?charset=utf8mb4"), ("mysql+pymysql://${CRM_HOST}", "mysql+pymysql://[::1]:5433"),
-    ("postgresql://crm@h/d", "postgresql://crm@h/d"), ("postgresql://crm:@h/d", "postgresql://crm:@h/d"),
-])
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #e7a39ab5
+@pytest.mark.parametrize(
+    "url, filled",
+    [
+        ("sqlite:///crm.db", "sqlite:///crm.db"),
+        (" sqlite:///${CRM_DIR}/x.db", "sqlite:///%2Fdata%2Fa%20b%25/x.db"),
+        ("${CRM_URL}", "mysql+pymysql://u:p%40@h/d"),
+        ("${CRM_URL}?charset=utf8mb4", "mysql+pymysql://u:p%40@h/d?charset=utf8mb4"),
+        ("mysql+pymysql://${CRM_HOST}", "mysql+pymysql://[::1]:5433"),
+        ("postgresql://crm@h/d", "postgresql://crm@h/d"),
+        ("postgresql://crm:@h/d", "postgresql://crm:@h/d"),
+    ],
+)
 def test_an_address_without_a_password_is_taken_as_it_stands(variables, url, filled):
     assert resolve_url(url) == filled
 
@@ -347,16 +474,35 @@ def test_an_address_of_the_environment_is_taken_as_it_stands(variables, monkeypa
     assert resolve_url(None) == "postgresql://crm:geheim${X}@h/d"
 
 
-@pytest.mark.parametrize("url", ["postgresql://crm:geheim@h/d", "postgresql://crm:$CRM_PASSWORD@h/d", "postgresql://crm:${CRM_PASSWORD}geheim@h/d", "mysql://h/d?passwd=geheim",
-                                 "postgresql://h/d?user=crm&password=geheim", "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7Bx%7D%3BUID%3Dcrm%3BPWD%3Dgeheim", "x://h/d?auth_token=geheim"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://crm:geheim@h/d",
+        "postgresql://crm:$CRM_PASSWORD@h/d",
+        "postgresql://crm:${CRM_PASSWORD}geheim@h/d",
+        "mysql://h/d?passwd=geheim",
+        "postgresql://h/d?user=crm&password=geheim",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7Bx%7D%3BUID%3Dcrm%3BPWD%3Dgeheim",
+        "x://h/d?auth_token=geheim",
+    ],
+)
 def test_a_password_in_params_yaml_is_refused_and_not_repeated(variables, url):
-    with pytest.raises(CrmError, match="source.url holds a password, and params.yaml is committed: .* such as \\$\\{CRM_PASSWORD\\}") as caught:
+    with pytest.raises(
+        CrmError, match="source.url holds a password, and params.yaml is committed: .* such as \\$\\{CRM_PASSWORD\\}"
+    ) as caught:
         resolve_url(url)
     assert "geheim" not in str(caught.value)
 
-
-@pytest.mark.parametrize("url, words", [(None, "source.url is empty and the environment variable CRM_SQL_URL is not set"), ("", "source.url is no text"), (5, "source.url is no text"),
-                                        ("sqlite:///${CRM_EMPTY}/${CRM_NO}", "names the environment variable CRM_EMPTY, CRM_NO, which is not set")])
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #7d28da33
+@pytest.mark.parametrize(
+    "url, words",
+    [
+        (None, "source.url is empty and the environment variable CRM_SQL_URL is not set"),
+        ("", "source.url is no text"),
+        (5, "source.url is no text"),
+        ("sqlite:///${CRM_EMPTY}/${CRM_NO}", "names the environment variable CRM_EMPTY, CRM_NO, which is not set"),
+    ],
+)
 def test_an_address_that_is_not_there_gets_a_sentence(variables, url, words):
     with pytest.raises(CrmError, match=words):
         resolve_url(url)
@@ -365,41 +511,63 @@ def test_an_address_that_is_not_there_gets_a_sentence(variables, url, words):
 def test_a_missing_table_lists_what_there_is(crm, folder):
     run(crm, "DROP TABLE products", "ALTER TABLE sales_pipeline RENAME TO deals", "CREATE VIEW v AS SELECT 1")
     message = refusal(address(crm), folder)
-    assert f"The SQLite file {crm} has no table or view sales_pipeline; it has accounts, deals, sales_teams, v: name yours in params.yaml" in message
-    message = refusal(address(crm), folder, {"sales_pipeline": "deals", "products": "goods", "accounts": "crm.accounts", "sales_teams": "main.teams"})
-    assert "has no table or view crm.accounts (for accounts), goods (for products), main.teams (for sales_teams); it has" in message
+    assert (
+        f"The SQLite file {crm} has no table or view sales_pipeline; it has accounts, deals, sales_teams, v: name yours in params.yaml"
+        in message
+    )
+    message = refusal(
+        address(crm),
+        folder,
+        {"sales_pipeline": "deals", "products": "goods", "accounts": "crm.accounts", "sales_teams": "main.teams"},
+    )
+    assert (
+        "has no table or view crm.accounts (for accounts), goods (for products), main.teams (for sales_teams); it has"
+        in message
+    )
 
 
 def test_another_schema_is_found_and_listed_by_its_name(tmp_path, crm, folder, monkeypatch):
     run(tmp_path / "more.db", "CREATE TABLE Deals (a)", "INSERT INTO Deals VALUES (1)", "CREATE TABLE teams (a)")
     monkeypatch.setitem(database._OPENING, "sqlite", (f"ATTACH '{tmp_path / 'more.db'}' AS crm", "BEGIN"))
     assert "products, sales_pipeline, sales_teams: name" in refusal(address(crm), folder, {"accounts": "nothing"})
-    assert "it has accounts, crm.Deals, crm.teams, products," in refusal(address(crm), folder, {"accounts": "crm.nothing"})
+    assert "it has accounts, crm.Deals, crm.teams, products," in refusal(
+        address(crm), folder, {"accounts": "crm.nothing"}
+    )
     fetch_sql(address(crm), folder, {"sales_pipeline": "CRM.deals"})
     assert rows(folder) == [["a"], ["1"]]
 
 
 def test_an_empty_database_says_so(tmp_path, folder):
     (tmp_path / "empty.db").touch()
-    assert "has no table or view sales_pipeline; it has no table at all" in refusal(address(tmp_path / "empty.db"), folder)
+    assert "has no table or view sales_pipeline; it has no table at all" in refusal(
+        address(tmp_path / "empty.db"), folder
+    )
 
 
 def test_a_text_that_is_no_query_is_a_table_that_is_not_there(crm, folder):
     before = crm.read_bytes()
-    assert "has no table or view drop table accounts (for accounts)" in refusal(address(crm), folder, {"accounts": "drop table accounts"})
+    assert "has no table or view drop table accounts (for accounts)" in refusal(
+        address(crm), folder, {"accounts": "drop table accounts"}
+    )
     assert crm.read_bytes() == before
 
-
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #dee633c6
 def test_two_tables_that_differ_in_capitals_are_refused_unless_one_fits():
     assert database._match("a", ["A", "a"]) == "a"
     with pytest.raises(CrmError, match="The database has Deals and deals, and DEALS may be any of them"):
         database._match("DEALS", ["deals", "Deals", "x"])
 
 
-@pytest.mark.parametrize("tables, words", [
-    ({"deals": "x"}, "there is no table deals; ours are sales_pipeline, accounts"), ({"sales_pipeline": None}, "source.tables.sales_pipeline is empty"),
-    (["deals"], "must map names of ours"), ({"accounts": 5}, "must map names of ours"), ({"accounts": " "}, "must map names of ours"),
-])
+@pytest.mark.parametrize(
+    "tables, words",
+    [
+        ({"deals": "x"}, "there is no table deals; ours are sales_pipeline, accounts"),
+        ({"sales_pipeline": None}, "source.tables.sales_pipeline is empty"),
+        (["deals"], "must map names of ours"),
+        ({"accounts": 5}, "must map names of ours"),
+        ({"accounts": " "}, "must map names of ours"),
+    ],
+)
 def test_a_list_of_tables_out_of_shape_gets_a_sentence(crm, folder, tables, words):
     assert words in refusal(address(crm), folder, tables)
 
@@ -407,12 +575,17 @@ def test_a_list_of_tables_out_of_shape_gets_a_sentence(crm, folder, tables, word
 def test_a_table_without_rows_is_refused(crm, folder):
     run(crm, "DELETE FROM products")
     message = refusal(address(crm), folder)
-    assert "products: the database gives no row for it" in message and "source.tables.products, or null to do without" in message
+    assert (
+        "products: the database gives no row for it" in message
+        and "source.tables.products, or null to do without" in message
+    )
 
 # %% ../../../nbs/tests/ingestion/test_database.ipynb #0f29912a
 @pytest.mark.parametrize("query, name", [("SELECT 1 AS a, 2 AS b, 3 AS a", "'a'"), ("SELECT 1 AS ''", "''")])
 def test_columns_of_one_name_or_of_none_are_refused(crm, folder, query, name):
-    assert f"accounts: the database gives more than one column, or one without a name, as {name}" in refusal(address(crm), folder, {"accounts": query})
+    assert f"accounts: the database gives more than one column, or one without a name, as {name}" in refusal(
+        address(crm), folder, {"accounts": query}
+    )
 
 # %% ../../../nbs/tests/ingestion/test_database.ipynb #d66ef83e
 def test_an_error_of_the_last_table_takes_the_first_ones_away(crm, folder):
@@ -423,12 +596,17 @@ def test_an_error_of_the_last_table_takes_the_first_ones_away(crm, folder):
 def test_an_error_within_the_rows_takes_the_file_away(crm, folder, monkeypatch):
     monkeypatch.setattr(database, "_CHUNK", 2)
     run(crm, "CREATE TABLE bad AS SELECT '{}' AS j UNION ALL SELECT '{}' UNION ALL SELECT '{'")
-    assert "did not give accounts (malformed JSON)" in refusal(address(crm), folder, {"accounts": "SELECT json(j) AS j FROM bad"})
+    assert "did not give accounts (malformed JSON)" in refusal(
+        address(crm), folder, {"accounts": "SELECT json(j) AS j FROM bad"}
+    )
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path, folder):
     (tmp_path / "text.db").write_text("opportunity_id,product\n" * 100)
-    assert f"{tmp_path / 'text.db'} is no SQLite database, or a damaged or encrypted one (file is not a database)" in refusal(address(tmp_path / "text.db"), folder)
+    assert (
+        f"{tmp_path / 'text.db'} is no SQLite database, or a damaged or encrypted one (file is not a database)"
+        in refusal(address(tmp_path / "text.db"), folder)
+    )
     assert f"The SQLite file {tmp_path} is a folder" in refusal(address(tmp_path), folder)
 
 
@@ -464,6 +642,7 @@ def test_a_full_disk_leaves_no_table(crm, folder, monkeypatch):
 def test_an_interrupt_leaves_no_table(crm, folder, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(database, "_column_names", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch_sql(address(crm), folder)
@@ -514,13 +693,35 @@ def postgres():
 @pytest.mark.service
 def test_postgres_gives_views_schemas_and_all_kinds_of_values(postgres, folder):
     url, schema, _ = postgres
-    fetch_sql(url, folder, {"sales_pipeline": f"{schema.upper()}.Sales", "accounts": f"{schema}.kept", "products": f"{schema}.mixed case",
-                            "sales_teams": f"SELECT opportunity_id FROM {schema}.deals WHERE opportunity_id LIKE 'A%2' AND engage_date::text IS NULL"})
-    assert rows(folder) == [["opportunity_id", "close_value", "share", "won", "engage_date", "seen", "noted", "key"],
-                            ["A1", "4800", "0.1", "TRUE", "2024-02-29", "2024-03-01 04:30:00", "2024-02-29 08:05:01", "00000000-0000-0000-0000-000000000001"],
-                            ["A2", "1054.5", "", "FALSE", "", "", "", ""]]
+    fetch_sql(
+        url,
+        folder,
+        {
+            "sales_pipeline": f"{schema.upper()}.Sales",
+            "accounts": f"{schema}.kept",
+            "products": f"{schema}.mixed case",
+            "sales_teams": f"SELECT opportunity_id FROM {schema}.deals WHERE opportunity_id LIKE 'A%2' AND engage_date::text IS NULL",
+        },
+    )
+    assert rows(folder) == [
+        ["opportunity_id", "close_value", "share", "won", "engage_date", "seen", "noted", "key"],
+        [
+            "A1",
+            "4800",
+            "0.1",
+            "TRUE",
+            "2024-02-29",
+            "2024-03-01 04:30:00",
+            "2024-02-29 08:05:01",
+            "00000000-0000-0000-0000-000000000001",
+        ],
+        ["A2", "1054.5", "", "FALSE", "", "", "", ""],
+    ]
     assert rows(folder, "accounts") == [["account"], *([str(number)] for number in range(1, 12346))]
-    assert rows(folder, "products") == [["product"], ["50 %"]] and rows(folder, "sales_teams") == [["opportunity_id"], ["A2"]]
+    assert rows(folder, "products") == [["product"], ["50 %"]] and rows(folder, "sales_teams") == [
+        ["opportunity_id"],
+        ["A2"],
+    ]
 
 
 @pytest.mark.service
@@ -529,7 +730,7 @@ def test_postgres_refuses_a_wrong_password_without_repeating_it(postgres, folder
     message = refusal(url, folder)
     assert "refuses the user or the password" in message and "geheim" not in message
 
-
+# %% ../../../nbs/tests/ingestion/test_database.ipynb #0a058e1c
 @pytest.mark.service
 def test_postgres_that_is_not_there_gets_a_sentence(postgres, folder):
     url = make_url(postgres[0])
@@ -566,13 +767,19 @@ def test_postgres_shows_one_moment(postgres, folder, monkeypatch):
 def test_postgres_lists_what_there_is(postgres, folder):
     url, schema, _ = postgres
     message = refusal(url, folder, {"sales_pipeline": f"{schema}.nothing"})
-    assert f"has no table or view {schema}.nothing (for sales_pipeline); it has" in message and f"{schema}.Mixed Case" in message and f"{schema}.kept" in message
+    assert (
+        f"has no table or view {schema}.nothing (for sales_pipeline); it has" in message
+        and f"{schema}.Mixed Case" in message
+        and f"{schema}.kept" in message
+    )
 
 
 @pytest.mark.service
 def test_postgres_that_is_locked_is_given_up(postgres, folder, monkeypatch):
     url, schema, engine = postgres
-    monkeypatch.setitem(database._OPENING, "postgresql", tuple(part.replace("10s", "200ms") for part in database._OPENING["postgresql"]))
+    monkeypatch.setitem(
+        database._OPENING, "postgresql", tuple(part.replace("10s", "200ms") for part in database._OPENING["postgresql"])
+    )
     with engine.begin() as other:
         other.execute(text(f"LOCK TABLE {schema}.deals IN ACCESS EXCLUSIVE MODE"))
         assert "is locked by another program" in refusal(url, folder, {"sales_pipeline": f"{schema}.deals"})
@@ -580,5 +787,9 @@ def test_postgres_that_is_locked_is_given_up(postgres, folder, monkeypatch):
 
 @pytest.mark.service
 def test_postgres_bytes_and_lists_are_no_cells(postgres, folder):
-    assert "row 1 holds a value of the type list" in refusal(postgres[0], folder, {"sales_pipeline": "SELECT ARRAY[1, 2] AS a"})
-    assert "row 1 holds a value of the type bytes" in refusal(postgres[0], folder, {"sales_pipeline": "SELECT 'x'::bytea AS a"})
+    assert "row 1 holds a value of the type list" in refusal(
+        postgres[0], folder, {"sales_pipeline": "SELECT ARRAY[1, 2] AS a"}
+    )
+    assert "row 1 holds a value of the type bytes" in refusal(
+        postgres[0], folder, {"sales_pipeline": "SELECT 'x'::bytea AS a"}
+    )

@@ -59,16 +59,37 @@ PIPELINE = [column.name for column in TABLES["sales_pipeline"]]
 @pytest.fixture
 def tables():
     return {
-        "sales_pipeline": pd.DataFrame([
-            ["A1", "Ann Lee", "GTX Pro", "Acme", "Won", "2024-01-03", "2024-02-07", "4800"],
-            ["A2", "Ann Lee", "GTX Pro", "Bluth Company", "Lost", "2024-01-09", "2024-01-20", "0"],
-            ["A3", "Bo Day", "MG Special", None, "Engaging", "2024-02-01", None, None],
-            ["A4", "Bo Day", "MG Special", None, "Prospecting", None, None, None]], columns=PIPELINE, dtype=object),
-        "accounts": pd.DataFrame({"account": ["Acme", "Bluth Company"], "sector": ["retail", "medical"], "revenue": ["11.5", None],
-                                  "employees": ["28", "9"], "office_location": ["Kenya", "Norway"]}, dtype=object),
-        "products": pd.DataFrame({"product": ["GTX Pro", "MG Special"], "series": ["GTX", "MG"], "sales_price": ["4821", "55"]}, dtype=object),
-        "sales_teams": pd.DataFrame({"sales_agent": ["Ann Lee", "Bo Day"], "manager": ["Cy Roe", "Di Poe"],
-                                     "regional_office": ["East", "West"]}, dtype=object),
+        "sales_pipeline": pd.DataFrame(
+            [
+                ["A1", "Ann Lee", "GTX Pro", "Acme", "Won", "2024-01-03", "2024-02-07", "4800"],
+                ["A2", "Ann Lee", "GTX Pro", "Bluth Company", "Lost", "2024-01-09", "2024-01-20", "0"],
+                ["A3", "Bo Day", "MG Special", None, "Engaging", "2024-02-01", None, None],
+                ["A4", "Bo Day", "MG Special", None, "Prospecting", None, None, None],
+            ],
+            columns=PIPELINE,
+            dtype=object,
+        ),
+        "accounts": pd.DataFrame(
+            {
+                "account": ["Acme", "Bluth Company"],
+                "sector": ["retail", "medical"],
+                "revenue": ["11.5", None],
+                "employees": ["28", "9"],
+                "office_location": ["Kenya", "Norway"],
+            },
+            dtype=object,
+        ),
+        "products": pd.DataFrame(
+            {"product": ["GTX Pro", "MG Special"], "series": ["GTX", "MG"], "sales_price": ["4821", "55"]}, dtype=object
+        ),
+        "sales_teams": pd.DataFrame(
+            {
+                "sales_agent": ["Ann Lee", "Bo Day"],
+                "manager": ["Cy Roe", "Di Poe"],
+                "regional_office": ["East", "West"],
+            },
+            dtype=object,
+        ),
     }
 
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #6553cd44
@@ -88,13 +109,21 @@ def refusal(tables, stages=WORDS):
 def test_deals_have_the_canonical_columns_and_dtypes(tables):
     deals, mendings, *_ = build_deals(tables, WORDS)
     assert tuple(deals.columns) == DEAL_COLUMNS and mendings.empty
-    assert {column.name: str(deals[column.name].dtype) for column in DEALS} == {column.name: DTYPES[column.kind] for column in DEALS}
+    assert {column.name: str(deals[column.name].dtype) for column in DEALS} == {
+        column.name: DTYPES[column.kind] for column in DEALS
+    }
 
 
 def test_attributes_are_looked_up_by_name(tables):
     deals = build_deals(tables, WORDS)[0].set_index("opportunity_id")
     first = deals.loc["A1"]
-    assert first[["manager", "series", "list_price", "sector", "account_revenue"]].tolist() == ["Cy Roe", "GTX", 4821.0, "retail", 11.5]
+    assert first[["manager", "series", "list_price", "sector", "account_revenue"]].tolist() == [
+        "Cy Roe",
+        "GTX",
+        4821.0,
+        "retail",
+        11.5,
+    ]
     assert np.isnan(deals.loc["A2", "account_revenue"]) and deals.loc["A3", "sector"] is None
     assert deals["stage"].to_dict() == {"A1": "won", "A2": "lost", "A3": "engaging", "A4": "prospecting"}
 
@@ -118,12 +147,21 @@ def test_a_clock_is_cut_off_and_moves_no_day(tables):
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #4becf462
 def test_columns_of_the_users_own_are_kept_with_a_prefix_and_typed_when_all_cells_agree(tables):
     tables["sales_pipeline"] = tables["sales_pipeline"].assign(
-        **{"Deal Source": ["web", None, "fair", "web"], "score": ["1", "2.5", None, "4"], "first call": ["2024-01-01", None, None, None],
-           "blank": None})
+        **{
+            "Deal Source": ["web", None, "fair", "web"],
+            "score": ["1", "2.5", None, "4"],
+            "first call": ["2024-01-01", None, None, None],
+            "blank": None,
+        }
+    )
     deals = build_deals(tables, WORDS)[0]
     assert list(deals.columns[16:]) == ["x_deal_source", "x_score", "x_first_call", "x_blank"]
     assert deals["x_deal_source"].tolist() == ["web", None, "fair", "web"]
-    assert deals["x_score"].dtype == "float64" and deals["x_first_call"].dtype == "datetime64[ns]" and deals["x_blank"].dtype == object
+    assert (
+        deals["x_score"].dtype == "float64"
+        and deals["x_first_call"].dtype == "datetime64[ns]"
+        and deals["x_blank"].dtype == object
+    )
 
 
 def test_extra_columns_of_the_other_tables_follow_their_names_without_clashing(tables):
@@ -179,14 +217,23 @@ def test_a_slip_near_two_names_is_left(tables):
 
 
 def test_people_who_differ_by_a_letter_stay_two_people(tables):
-    deals, mendings, *_ = build_deals(put(put(tables, "sales_teams", 0, sales_agent="Marina Lopez"), "sales_pipeline", [0, 1],
-                                      sales_agent="Martina Lopez"), WORDS)
+    deals, mendings, *_ = build_deals(
+        put(
+            put(tables, "sales_teams", 0, sales_agent="Marina Lopez"),
+            "sales_pipeline",
+            [0, 1],
+            sales_agent="Martina Lopez",
+        ),
+        WORDS,
+    )
     assert "Martina Lopez" in set(deals["sales_agent"]) and "may mean Marina Lopez" in mendings.loc[0, "why"]
     assert mendings.loc[0, "rows"] == 2
 
 
 def test_an_agents_capitals_and_an_accounts_letter_are_mended(tables):
-    deals, mendings, *_ = build_deals(put(tables, "sales_pipeline", 1, sales_agent="ann lee", account="Bluth Compny"), WORDS)
+    deals, mendings, *_ = build_deals(
+        put(tables, "sales_pipeline", 1, sales_agent="ann lee", account="Bluth Compny"), WORDS
+    )
     assert deals.loc[1, ["sales_agent", "account", "sector"]].tolist() == ["Ann Lee", "Bluth Company", "medical"]
     assert len(mendings) == 2
 
@@ -209,8 +256,16 @@ def test_a_stage_in_other_capitals_is_mended(tables):
 
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #3601dd7e
 def with_sectors(tables, sectors):
-    tables["accounts"] = pd.DataFrame({"account": [f"Firm {place}" for place in range(len(sectors))], "sector": sectors, "revenue": "1",
-                                       "employees": "1", "office_location": "Kenya"}, dtype=object)
+    tables["accounts"] = pd.DataFrame(
+        {
+            "account": [f"Firm {place}" for place in range(len(sectors))],
+            "sector": sectors,
+            "revenue": "1",
+            "employees": "1",
+            "office_location": "Kenya",
+        },
+        dtype=object,
+    )
     tables["sales_pipeline"]["account"] = None
     return tables
 
@@ -236,23 +291,29 @@ def test_two_capitalisations_of_a_sector_become_the_frequent_one(tables):
     assert mendings[["found", "used"]].values.tolist() == [["Retail", "retail"]]
 
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #43d0f2a2
-@pytest.mark.parametrize("cells, words", [
-    ({"close_date": "2024-02-30"}, r"column close_date, 1 row: .*is a day from 1970 to 2100.* see A1 \(2024-02-30\)"),
-    ({"engage_date": "2024-13-01"}, "column engage_date, 1 row: .*is a day"),
-    ({"engage_date": "0203-01-01"}, "column engage_date, 1 row: .*is a day"),
-    ({"close_value": "much"}, r"column close_value, 1 row: .*is an amount of 0 or more.* see A1 \(much\)"),
-    ({"close_value": "-3"}, "column close_value"),
-    ({"close_value": "inf"}, "column close_value"),
-    ({"close_value": "nan"}, "column close_value"),
-    ({"close_date": "2024-01-02"}, "a deal closes on or after the day it was engaged"),
-    ({"close_date": None}, "a closed deal has a day of closing"),
-    ({"deal_stage": "Engaging"}, "an open deal has no day of closing"),
-    ({"deal_stage": "Signed"}, r"ingest.stages, maps.* see A1 \(Signed\).* it maps Prospecting"),
-    ({"deal_stage": None}, "ingest.stages, maps"),
-    ({"sales_agent": None}, "an agent is named"),
-    ({"opportunity_id": "A2"}, r"column opportunity_id, 1 row: .*occurs once.* see A2"),
-    ({"opportunity_id": None}, "column opportunity_id, 1 row: .*is never missing.* see row 2"),
-])
+@pytest.mark.parametrize(
+    "cells, words",
+    [
+        (
+            {"close_date": "2024-02-30"},
+            r"column close_date, 1 row: .*is a day from 1970 to 2100.* see A1 \(2024-02-30\)",
+        ),
+        ({"engage_date": "2024-13-01"}, "column engage_date, 1 row: .*is a day"),
+        ({"engage_date": "0203-01-01"}, "column engage_date, 1 row: .*is a day"),
+        ({"close_value": "much"}, r"column close_value, 1 row: .*is an amount of 0 or more.* see A1 \(much\)"),
+        ({"close_value": "-3"}, "column close_value"),
+        ({"close_value": "inf"}, "column close_value"),
+        ({"close_value": "nan"}, "column close_value"),
+        ({"close_date": "2024-01-02"}, "a deal closes on or after the day it was engaged"),
+        ({"close_date": None}, "a closed deal has a day of closing"),
+        ({"deal_stage": "Engaging"}, "an open deal has no day of closing"),
+        ({"deal_stage": "Signed"}, r"ingest.stages, maps.* see A1 \(Signed\).* it maps Prospecting"),
+        ({"deal_stage": None}, "ingest.stages, maps"),
+        ({"sales_agent": None}, "an agent is named"),
+        ({"opportunity_id": "A2"}, r"column opportunity_id, 1 row: .*occurs once.* see A2"),
+        ({"opportunity_id": None}, "column opportunity_id, 1 row: .*is never missing.* see row 2"),
+    ],
+)
 def test_a_wrong_cell_is_refused_with_file_column_count_and_example(tables, cells, words):
     with pytest.raises(CrmError, match=f"sales_pipeline, .*{words}"):
         build_deals(put(tables, "sales_pipeline", 0, **cells), WORDS)
@@ -269,9 +330,13 @@ def test_all_findings_come_at_once_and_examples_stop_at_three(tables):
 
 
 def test_a_missing_table_or_column_is_named(tables):
-    assert "The table products lacks the columns product, series, sales_price" in refusal({**tables, "products": pd.DataFrame()})
+    assert "The table products lacks the columns product, series, sales_price" in refusal(
+        {**tables, "products": pd.DataFrame()}
+    )
     assert "The table sales_pipeline is missing" in refusal({"products": tables["products"]})
-    assert "lacks the column sales_agent" in refusal({"sales_pipeline": tables["sales_pipeline"].drop(columns="sales_agent")})
+    assert "lacks the column sales_agent" in refusal(
+        {"sales_pipeline": tables["sales_pipeline"].drop(columns="sales_agent")}
+    )
 
 
 def test_a_deal_without_a_product_is_left_for_a_person(tables):
@@ -284,9 +349,20 @@ def test_a_stage_mapped_to_nothing_known_names_the_key(tables):
 
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #5bbf561c
 def wide(**columns):
-    return {"sales_pipeline": pd.DataFrame({
-        "opportunity_id": ["A1", "A2", "A3"], "sales_agent": ["Ann", "Bo", "Ann"], "deal_stage": ["Won", "Lost", "Engaging"],
-        "engage_date": ["2024-01-03", "2024-01-09", "2024-02-01"], "close_date": ["2024-02-07", "2024-01-20", None], "amount": ["10", "20", "30"], **columns}, dtype=object)}
+    return {
+        "sales_pipeline": pd.DataFrame(
+            {
+                "opportunity_id": ["A1", "A2", "A3"],
+                "sales_agent": ["Ann", "Bo", "Ann"],
+                "deal_stage": ["Won", "Lost", "Engaging"],
+                "engage_date": ["2024-01-03", "2024-01-09", "2024-02-01"],
+                "close_date": ["2024-02-07", "2024-01-20", None],
+                "amount": ["10", "20", "30"],
+                **columns,
+            },
+            dtype=object,
+        )
+    }
 
 
 def test_one_table_is_enough():
@@ -301,7 +377,9 @@ def test_a_value_and_a_price_of_their_own_go_before_the_size():
 
 
 def test_attributes_in_the_deal_need_no_other_table():
-    deals = build_deals(wide(manager=["Cy", "Di", "Cy"], sector=["retail", None, "retail"], employees=["5", "7", None]), WORDS).deals
+    deals = build_deals(
+        wide(manager=["Cy", "Di", "Cy"], sector=["retail", None, "retail"], employees=["5", "7", None]), WORDS
+    ).deals
     assert deals["manager"].tolist() == ["Cy", "Di", "Cy"] and deals["employees"].fillna(0).tolist() == [5, 7, 0]
 
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #90aa3a71
@@ -309,7 +387,9 @@ def test_a_hoped_for_day_is_no_day_of_closing():
     days = ["2024-02-07", "2024-01-20", "2024-06-30"]
     deals, mendings, *_ = build_deals(wide(close_date=days, expected_close_date=days), WORDS)
     assert deals["close_date"].isna().tolist() == [False, False, True]
-    assert deals["x_expected_close_date"].isna().tolist() == [True, True, False] and mendings.loc[0, ["column", "rows"]].tolist() == ["close_date", 1]
+    assert deals["x_expected_close_date"].isna().tolist() == [True, True, False] and mendings.loc[
+        0, ["column", "rows"]
+    ].tolist() == ["close_date", 1]
 
 
 def test_a_hope_in_its_own_column_is_kept_beside():
@@ -321,26 +401,46 @@ def test_an_open_deal_that_closed_is_told_where_to_put_the_hope():
     assert "ingest.columns.expected_close_date" in refusal(wide(close_date=["2024-02-07", "2024-01-20", "2024-06-30"]))
 
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #ee60badf
-REPORTS = {"opportunity_id": ["A1", "A1", "A2", "A2", "A3"], "sales_agent": ["Ann", "Bob", "Cy", "Cy", "Di"], "deal_stage": ["Engaging", "Won", "Prospecting", "Engaging", "Lost"],
-           "reported_date": ["2024-01-05", "2024-02-09", "2024-01-05", "2024-01-12", "2024-03-01"], "close_date": [None, "2024-02-07", None, None, "2024-03-05"],
-           "amount": ["10", "12", "20", "20", "30"]}
+REPORTS = {
+    "opportunity_id": ["A1", "A1", "A2", "A2", "A3"],
+    "sales_agent": ["Ann", "Bob", "Cy", "Cy", "Di"],
+    "deal_stage": ["Engaging", "Won", "Prospecting", "Engaging", "Lost"],
+    "reported_date": ["2024-01-05", "2024-02-09", "2024-01-05", "2024-01-12", "2024-03-01"],
+    "close_date": [None, "2024-02-07", None, None, "2024-03-05"],
+    "amount": ["10", "12", "20", "20", "30"],
+}
 
 
 def test_the_last_report_counts_and_the_first_tells_when_a_deal_was_engaged():
     deals, mendings, *_ = build_deals({"sales_pipeline": pd.DataFrame(REPORTS, dtype=object)}, WORDS)
     by_key = deals.set_index("opportunity_id")
     assert by_key["engage_date"].dt.strftime("%m-%d").to_dict() == {"A1": "01-05", "A2": "01-12", "A3": "03-01"}
-    assert by_key.loc["A1", ["sales_agent", "close_value"]].tolist() == ["Bob", 12.0] and mendings.loc[0, ["found", "rows"]].tolist() == ["earlier reports", 2]
+    assert by_key.loc["A1", ["sales_agent", "close_value"]].tolist() == ["Bob", 12.0] and mendings.loc[
+        0, ["found", "rows"]
+    ].tolist() == ["earlier reports", 2]
 
 
 def test_a_report_needs_its_day_and_its_deal_once():
-    assert "a report has its day" in refusal({"sales_pipeline": pd.DataFrame({**REPORTS, "reported_date": [None, *REPORTS["reported_date"][1:]]}, dtype=object)})
+    assert "a report has its day" in refusal(
+        {
+            "sales_pipeline": pd.DataFrame(
+                {**REPORTS, "reported_date": [None, *REPORTS["reported_date"][1:]]}, dtype=object
+            )
+        }
+    )
     twice = {**REPORTS, "reported_date": ["2024-01-05", "2024-01-05", *REPORTS["reported_date"][2:]]}
     assert "a deal has one row per report" in refusal({"sales_pipeline": pd.DataFrame(twice, dtype=object)})
 
 # %% ../../../nbs/tests/ingestion/test_deals.ipynb #111821f4
 def test_without_a_catalogue_the_frequent_spelling_speaks_for_the_rare_one():
-    many = wide()["sales_pipeline"].iloc[[0] * 11].assign(opportunity_id=[f"K{n}" for n in range(11)], product=["GTX Advanced"] * 8 + ["GTX Advancd", "gtx-advanced", None])
+    many = (
+        wide()["sales_pipeline"]
+        .iloc[[0] * 11]
+        .assign(
+            opportunity_id=[f"K{n}" for n in range(11)],
+            product=["GTX Advanced"] * 8 + ["GTX Advancd", "gtx-advanced", None],
+        )
+    )
     deals, mendings, *_ = build_deals({"sales_pipeline": many.reset_index(drop=True)}, WORDS)
     assert deals["product"].value_counts().to_dict() == {"GTX Advanced": 10} and len(mendings) == 2
 
@@ -348,7 +448,12 @@ def test_without_a_catalogue_the_frequent_spelling_speaks_for_the_rare_one():
 def test_two_columns_that_can_be_read_in_two_ways_are_an_error_with_examples():
     days = {"engage_date": ["03/01/2024", "09/01/2024", "01/02/2024"], "close_date": ["07/02/2024", "10/02/2024", None]}
     message = refusal(wide(**days))
-    assert "ingest.notation.engage_date" in message and "ingest.notation.close_date" in message and "03/01/2024" in message and "07/02/2024" in message
+    assert (
+        "ingest.notation.engage_date" in message
+        and "ingest.notation.close_date" in message
+        and "03/01/2024" in message
+        and "07/02/2024" in message
+    )
     deals = build_deals(wide(**days), WORDS, notation={"engage_date": "day-first", "close_date": "day-first"}).deals
     assert deals["engage_date"].dt.strftime("%m-%d").tolist() == ["01-03", "01-09", "02-01"]
 
@@ -356,17 +461,28 @@ def test_two_columns_that_can_be_read_in_two_ways_are_an_error_with_examples():
 def test_an_amount_that_can_be_read_in_two_ways_is_an_error_too():
     sizes = {"amount": ["1.054", "2.100", "3.000"]}
     assert "ingest.notation.amount" in refusal(wide(**sizes))
-    assert build_deals(wide(**sizes), WORDS, notation={"amount": "comma"}).deals["list_price"].tolist() == [1054, 2100, 3000]
+    assert build_deals(wide(**sizes), WORDS, notation={"amount": "comma"}).deals["list_price"].tolist() == [
+        1054,
+        2100,
+        3000,
+    ]
 
 
 def test_a_notation_of_a_column_that_is_not_there_names_the_key():
     with pytest.raises(CrmError, match="ingest.notation.opened"):
         build_deals(wide(), WORDS, notation={"opened": "day-first"})
 
-
+# %% ../../../nbs/tests/ingestion/test_deals.ipynb #95c85924
 def test_what_was_read_is_told_column_by_column(tables):
     readings = build_deals(tables, WORDS).readings
-    assert set(readings["column"]) == {"engage_date", "close_date", "close_value", "sales_price", "revenue", "employees"}
+    assert set(readings["column"]) == {
+        "engage_date",
+        "close_date",
+        "close_value",
+        "sales_price",
+        "revenue",
+        "employees",
+    }
     assert readings.set_index("column").loc["close_date", "cells"] == 2
 
 
@@ -396,10 +512,16 @@ def test_a_file_that_holds_no_deals_is_refused_by_name(tables, tmp_path):
 def test_the_last_day_is_the_latest_date_or_the_later_one_given(tables):
     deals, *_ = build_deals(tables, WORDS)
     assert observed_until(deals) == pd.Timestamp("2024-02-07")
-    assert observed_until(deals, "2024-03-31") == observed_until(deals, datetime.date(2024, 3, 31)) == pd.Timestamp("2024-03-31")
+    assert (
+        observed_until(deals, "2024-03-31")
+        == observed_until(deals, datetime.date(2024, 3, 31))
+        == pd.Timestamp("2024-03-31")
+    )
 
 
-@pytest.mark.parametrize("given, words", [("2024-02-06", "2024-02-07, which is later than 2024-02-06"), ("soon", "'soon' is no day")])
+@pytest.mark.parametrize(
+    "given, words", [("2024-02-06", "2024-02-07, which is later than 2024-02-06"), ("soon", "'soon' is no day")]
+)
 def test_a_last_day_that_cannot_be_is_refused(tables, given, words):
     with pytest.raises(CrmError, match=words):
         observed_until(build_deals(tables, WORDS)[0], given)

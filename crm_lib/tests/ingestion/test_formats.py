@@ -59,11 +59,12 @@ def write(tmp_path):
     def put(content, name="deals.csv", encoding="utf-8"):
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
         return tmp_path / name
+
     return put
 
 
 def only(path):
-    table, = read_file(path)
+    (table,) = read_file(path)
     return table
 
 
@@ -94,7 +95,11 @@ def test_a_cell_may_hold_lines_quotes_and_separators(write):
 
 
 def test_blank_rows_mean_nothing_wherever_they_stand(write):
-    assert cells(only(write("\n,,\na,b,c\n\n1,2,3\n,,\n , ,\n4,5,6\n\n"))) == [["a", "b", "c"], ["1", "2", "3"], ["4", "5", "6"]]
+    assert cells(only(write("\n,,\na,b,c\n\n1,2,3\n,,\n , ,\n4,5,6\n\n"))) == [
+        ["a", "b", "c"],
+        ["1", "2", "3"],
+        ["4", "5", "6"],
+    ]
 
 
 def test_many_rows_and_many_texts_come_in_their_order(write):
@@ -103,11 +108,21 @@ def test_many_rows_and_many_texts_come_in_their_order(write):
     assert len({id(cell) for cell in table.frame["kind"]}) == 3
 
 # %% ../../../nbs/tests/ingestion/test_formats.ipynb #2aa51465
-@pytest.mark.parametrize("encoding, said", [
-    ("utf-8", "UTF-8"), ("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16"), ("cp1252", "Windows-1252"), ("latin-1", "Windows-1252")])
+@pytest.mark.parametrize(
+    "encoding, said",
+    [
+        ("utf-8", "UTF-8"),
+        ("utf-8-sig", "UTF-8"),
+        ("utf-16", "UTF-16"),
+        ("cp1252", "Windows-1252"),
+        ("latin-1", "Windows-1252"),
+    ],
+)
 def test_each_encoding_is_found(write, encoding, said):
     table = only(write("name;Käufer\nMüller;é\n", encoding=encoding))
-    assert cells(table) == [["name", "Käufer"], ["Müller", "é"]] and table.how == f"CSV, {said}, separated by semicolons"
+    assert (
+        cells(table) == [["name", "Käufer"], ["Müller", "é"]] and table.how == f"CSV, {said}, separated by semicolons"
+    )
 
 
 def test_a_byte_without_meaning_in_windows_makes_it_latin_1(write):
@@ -121,21 +136,26 @@ def test_utf_16_of_the_other_byte_order_is_read(write):
 
 def test_letters_across_the_blocks_of_reading_are_whole(write):
     text = "é" * 1_200_001
-    frame = only(write("xa,b\n" + "\n".join(f"{text[start:start + 999]},1" for start in range(0, len(text), 999)) + "\n")).frame
+    frame = only(
+        write("xa,b\n" + "\n".join(f"{text[start : start + 999]},1" for start in range(0, len(text), 999)) + "\n")
+    ).frame
     assert "".join(frame["xa"]) == text
 
-
-@pytest.mark.parametrize("content, words", [
-    ("a,b\né,ü\nö,ß\n".encode() + b"\xe9,x\n", "row 4: a letter is broken, though the file is UTF-8 elsewhere"),
-    ("\ufeffa,b\n".encode() + b"\xe9,x\n", "row 2: a letter is broken"),
-    (b"a,b\r\n1,2\r\n3,\x004\r\n", "row 3: the file holds bytes that no text has"),
-    (b"a,b\r1,2\r3,\x004\r", "row 3: the file holds bytes"),
-    (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "row 3: the file holds bytes"),
-    (bytes(range(1, 256)), "the file holds bytes"),
-    ("a,b\n1,2\n".encode("utf-16-le"), "row 1: the file holds bytes"),
-    ("a,b\n1,2\n".encode("utf-16")[:-1], "row 2: the file holds bytes"),
-    ("a,b\n1,\0\n".encode("utf-16"), "row 2: the file holds bytes"),
-])
+# %% ../../../nbs/tests/ingestion/test_formats.ipynb #284684ea
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("a,b\né,ü\nö,ß\n".encode() + b"\xe9,x\n", "row 4: a letter is broken, though the file is UTF-8 elsewhere"),
+        ("\ufeffa,b\n".encode() + b"\xe9,x\n", "row 2: a letter is broken"),
+        (b"a,b\r\n1,2\r\n3,\x004\r\n", "row 3: the file holds bytes that no text has"),
+        (b"a,b\r1,2\r3,\x004\r", "row 3: the file holds bytes"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "row 3: the file holds bytes"),
+        (bytes(range(1, 256)), "the file holds bytes"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "row 1: the file holds bytes"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "row 2: the file holds bytes"),
+        ("a,b\n1,\0\n".encode("utf-16"), "row 2: the file holds bytes"),
+    ],
+)
 def test_a_file_that_is_no_whole_text_is_refused_with_its_row(write, content, words):
     message = refusal(write(content))
     assert message.startswith("deals.csv, ") and words in message
@@ -144,7 +164,10 @@ def test_a_file_that_is_no_whole_text_is_refused_with_its_row(write, content, wo
 @pytest.mark.parametrize("sign, name", formats._SIGNS.items())
 def test_each_separator_is_found_by_what_it_does(write, sign, name):
     rows = [["id", "a, b", "c; d"], ["1", "x|y", "1,5"], ["2", "t\tu", "2,5"]]
-    text = "\n".join(sign.join(f'"{cell}"' if any(other in cell for other in formats._SIGNS) else cell for cell in row) for row in rows)
+    text = "\n".join(
+        sign.join(f'"{cell}"' if any(other in cell for other in formats._SIGNS) else cell for cell in row)
+        for row in rows
+    )
     table = only(write(text + "\n", "deals.txt"))
     assert cells(table) == rows and table.how == f"CSV, UTF-8, separated by {name}s"
 
@@ -158,10 +181,17 @@ def test_two_separators_that_do_equally_well_are_a_question(write):
     assert "can be split at each comma and at each semicolon" in message and "sep=," in message
 
 
-@pytest.mark.parametrize("first, sign", [("sep=;", ";"), ('"sep=;"', ";"), ("SEP=,", ","), ("sep=\t", "\t"), ("sep=^", "^")])
+@pytest.mark.parametrize(
+    "first, sign", [("sep=;", ";"), ('"sep=;"', ";"), ("SEP=,", ","), ("sep=\t", "\t"), ("sep=^", "^")]
+)
 def test_a_first_line_that_names_the_separator_is_honoured(write, first, sign):
-    table = only(write(f"{first}\r\ncity, state{sign}amount\r\nRome{sign}5\r\n".replace(", ", " ") if sign == "," else
-                       f"{first}\r\ncity, state{sign}amount\r\nRome, IT{sign}5\r\n"))
+    table = only(
+        write(
+            f"{first}\r\ncity, state{sign}amount\r\nRome{sign}5\r\n".replace(", ", " ")
+            if sign == ","
+            else f"{first}\r\ncity, state{sign}amount\r\nRome, IT{sign}5\r\n"
+        )
+    )
     assert table.frame.shape == (1, 2) and table.how.endswith("as its first line says")
 
 
@@ -177,7 +207,10 @@ def test_rows_are_counted_from_the_line_that_names_the_separator(write):
 
 def test_the_nearest_separator_tells_what_is_wrong(write):
     message = refusal(write("id,when (y;m),value\n1,2,3\n1,2,3,4\n5,6,7\n"))
-    assert message == "deals.csv has 1 row with more or fewer than 3 cells, the first being row 3: put quotes around text that holds a comma."
+    assert (
+        message
+        == "deals.csv has 1 row with more or fewer than 3 cells, the first being row 3: put quotes around text that holds a comma."
+    )
 
 # %% ../../../nbs/tests/ingestion/test_formats.ipynb #9a5ad608
 def test_a_table_of_one_column_needs_no_separator(write):
@@ -185,26 +218,39 @@ def test_a_table_of_one_column_needs_no_separator(write):
     assert cells(table) == [["name"], ["Acme"], ["Beta, Inc; x"]] and table.how == "CSV, UTF-8, one column"
 
 
-@pytest.mark.parametrize("text, words", [
-    ('"id,name"\n"1,Ann"\n', "the header is one cell, yet there are commas in it"),
-    ("Report of March\nid;name\n1;Ann\n", "the header is one cell, yet there are semicolons in the rows"),
-    ("name\nBeta, Inc\n", "yet there are commas in the rows"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('"id,name"\n"1,Ann"\n', "the header is one cell, yet there are commas in it"),
+        ("Report of March\nid;name\n1;Ann\n", "the header is one cell, yet there are semicolons in the rows"),
+        ("name\nBeta, Inc\n", "yet there are commas in the rows"),
+    ],
+)
 def test_a_separator_beside_a_header_of_one_cell_is_refused(write, text, words):
     assert words in refusal(write(text))
 
 # %% ../../../nbs/tests/ingestion/test_formats.ipynb #44c09056
-@pytest.mark.parametrize("text, words", [
-    ("", "deals.csv is empty: it must hold a header"), ("\n ,\n", "deals.csv is empty"), ("a,b\n", "has a header but no rows"),
-    ("a,b\n,\n", "has a header but no rows"),
-    ("a,b,a\n1,2,3\n", "row 1, names the column a more than once"), ("\na,a ,b\n1,2,3\n", "row 2, names the column a more than once"),
-    ("a,,b\n1,,2\n", "row 1, has a column without a name (place 2)"), ("a,b,\n1,2,3\n", "has a column without a name (place 3)"),
-    ("a,b\n1,2\n\n3\n4,5\n6,7,8\n", "has 2 rows with more or fewer than 2 cells, the first being row 4"),
-    ('a,b\n1,"2\n3\n', "row 2: a quotation mark is opened and never closed"), ('"a,b\n1,2\n', "row 1: a quotation mark is opened"),
-    ('a,b\n"1" x,2\n3,"4"4\n', "has 2 rows with text after a closing quotation mark, the first being row 2"),
-    ('a,b\n"x\ny",1\n2\n', "the first being row 4"), ("a,b\n1,2\n3", "deals.csv ends in the middle of row 3"),
-    ('a,b,c\n1,2,3\n4,5\n6', "deals.csv ends in the middle of row 4"), ("a,b\n1,2\n3,4,5", "has 1 row with more or fewer than 2 cells"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "deals.csv is empty: it must hold a header"),
+        ("\n ,\n", "deals.csv is empty"),
+        ("a,b\n", "has a header but no rows"),
+        ("a,b\n,\n", "has a header but no rows"),
+        ("a,b,a\n1,2,3\n", "row 1, names the column a more than once"),
+        ("\na,a ,b\n1,2,3\n", "row 2, names the column a more than once"),
+        ("a,,b\n1,,2\n", "row 1, has a column without a name (place 2)"),
+        ("a,b,\n1,2,3\n", "has a column without a name (place 3)"),
+        ("a,b\n1,2\n\n3\n4,5\n6,7,8\n", "has 2 rows with more or fewer than 2 cells, the first being row 4"),
+        ('a,b\n1,"2\n3\n', "row 2: a quotation mark is opened and never closed"),
+        ('"a,b\n1,2\n', "row 1: a quotation mark is opened"),
+        ('a,b\n"1" x,2\n3,"4"4\n', "has 2 rows with text after a closing quotation mark, the first being row 2"),
+        ('a,b\n"x\ny",1\n2\n', "the first being row 4"),
+        ("a,b\n1,2\n3", "deals.csv ends in the middle of row 3"),
+        ("a,b,c\n1,2,3\n4,5\n6", "deals.csv ends in the middle of row 4"),
+        ("a,b\n1,2\n3,4,5", "has 1 row with more or fewer than 2 cells"),
+    ],
+)
 def test_a_file_out_of_shape_gets_a_sentence(write, text, words):
     message = refusal(write(text))
     assert words in message and message.startswith("deals.csv") and message.count("\n") == ("middle of row 4" in words)
@@ -213,8 +259,13 @@ def test_a_file_out_of_shape_gets_a_sentence(write, text, words):
 
 def test_all_findings_come_at_once(write):
     lines = refusal(write('id,id,,x\n"1" x,2,3,4\n5\n6,7,8,9\n"10,11,12,13\n')).splitlines()
-    said = ["names the column id more than once", "a column without a name (place 3)", "1 row with more or fewer than 4 cells, the first being row 3",
-            "row 5: a quotation mark is opened", "1 row with text after a closing quotation mark, the first being row 2"]
+    said = [
+        "names the column id more than once",
+        "a column without a name (place 3)",
+        "1 row with more or fewer than 4 cells, the first being row 3",
+        "row 5: a quotation mark is opened",
+        "1 row with text after a closing quotation mark, the first being row 2",
+    ]
     assert len(lines) == 5 and [words for words, line in zip(said, lines, strict=True) if words not in line] == []
 
 
@@ -222,7 +273,7 @@ def test_columns_without_name_and_content_at_the_edge_are_dropped(write):
     assert cells(only(write("a,b,, \n1,2,,\n3,4, ,\n"))) == [["a", "b"], ["1", "2"], ["3", "4"]]
     assert cells(only(write("a,b\n1,\n2,\n"))) == [["a", "b"], ["1", None], ["2", None]]
 
-
+# %% ../../../nbs/tests/ingestion/test_formats.ipynb #86cee273
 def test_a_file_without_a_last_line_end_is_whole_when_its_last_row_is(write):
     assert len(only(write("a,b\n1,2\n3,4")).frame) == len(only(write("a,b\n1,2\n3,4\n", encoding="utf-16")).frame) == 2
     assert "ends in the middle of row 3" in refusal(write("a,b\n1,2\n3", encoding="utf-16"))
@@ -233,13 +284,21 @@ def test_a_cell_may_be_long_but_not_endless(write):
     limit = csv.field_size_limit()
     assert only(write(f"a,b\n{'x' * 1_000_000},1\n")).frame.loc[0, "a"] == "x" * 1_000_000
     message = refusal(write(f"a,b\n1,2\n3,{'x' * 1_000_001}\n"))
-    assert message.startswith("deals.csv, row 3, column b: the cell holds more than 1,000,000 characters") and csv.field_size_limit() == limit
+    assert (
+        message.startswith("deals.csv, row 3, column b: the cell holds more than 1,000,000 characters")
+        and csv.field_size_limit() == limit
+    )
 
 
-@pytest.mark.parametrize("text, words", [
-    ('a,b\n1,2\n3,"4\n' + "1,2\n" * 300_000, "row 3, column b: the cell holds more"),
-    ("a,b\n1,2,3," + "x" * 1_000_001 + ",5\n", "row 2, column at place 4"),
-    ("a," + "x" * 1_000_001 + "\n1,2\n", "row 1, column at place 2"), ("sep=;\na;b\n1;" + "x" * 1_000_001 + "\n", "row 3, column b")])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('a,b\n1,2\n3,"4\n' + "1,2\n" * 300_000, "row 3, column b: the cell holds more"),
+        ("a,b\n1,2,3," + "x" * 1_000_001 + ",5\n", "row 2, column at place 4"),
+        ("a," + "x" * 1_000_001 + "\n1,2\n", "row 1, column at place 2"),
+        ("sep=;\na;b\n1;" + "x" * 1_000_001 + "\n", "row 3, column b"),
+    ],
+)
 def test_an_endless_cell_is_named_by_row_and_column(write, text, words):
     limit = csv.field_size_limit()
     assert words in refusal(write(text)) and csv.field_size_limit() == limit
@@ -249,7 +308,9 @@ def test_readers_side_by_side_leave_the_limit_of_the_process_alone(write):
     limit = csv.field_size_limit()
     paths = [write(f"a,b\n{'x' * 200_000},{number}\n", f"{number}.csv") for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        assert [table.frame.loc[0, "b"] for table, in pool.map(read_file, paths)] == [str(number) for number in range(8)]
+        assert [table.frame.loc[0, "b"] for (table,) in pool.map(read_file, paths)] == [
+            str(number) for number in range(8)
+        ]
     assert csv.field_size_limit() == limit
 
 # %% ../../../nbs/tests/ingestion/test_formats.ipynb #45bde7ac
@@ -257,8 +318,11 @@ CELLS = st.text(st.sampled_from("a0 ,;\t|\"'\n\r\u2028é€="), max_size=5)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=5), st.sampled_from(list(formats._SIGNS)),
-       st.sampled_from(["utf-8", "utf-16"]))
+@given(
+    st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=5),
+    st.sampled_from(list(formats._SIGNS)),
+    st.sampled_from(["utf-8", "utf-16"]),
+)
 def test_what_is_written_with_quotes_is_read_back(tmp_path_factory, rows, sign, encoding):
     rows = [["id", "a", "b"], *[["x", *row[1:]] for row in rows]]
     path = tmp_path_factory.mktemp("given") / "x.csv"
@@ -278,6 +342,7 @@ def book(tmp_path):
                 sheet.append(row)
         workbook.save(tmp_path / name)
         return tmp_path / name
+
     return put
 
 
@@ -293,23 +358,55 @@ def patch(path, old, new, member="xl/worksheets/sheet1.xml"):
 
 # %% ../../../nbs/tests/ingestion/test_formats.ipynb #a86fbdd5
 def test_a_workbook_gives_one_table_per_sheet_that_is_not_empty(book):
-    path = book({"Deals 2017 ": [["id", "value"], ["A1", 5]], "Empty": [], "Blank": [[None, " "]], "Agents": [["name"], ["Ann"]]}, "crm.XLSX")
+    path = book(
+        {
+            "Deals 2017 ": [["id", "value"], ["A1", 5]],
+            "Empty": [],
+            "Blank": [[None, " "]],
+            "Agents": [["name"], ["Ann"]],
+        },
+        "crm.XLSX",
+    )
     tables = read_file(path)
     assert [(table.name, table.source, table.how) for table in tables] == [
-        ("Deals 2017 ", "crm.XLSX, sheet Deals 2017 ", "Excel workbook"), ("Agents", "crm.XLSX, sheet Agents", "Excel workbook")]
+        ("Deals 2017 ", "crm.XLSX, sheet Deals 2017 ", "Excel workbook"),
+        ("Agents", "crm.XLSX, sheet Agents", "Excel workbook"),
+    ]
     assert cells(tables[0]) == [["id", "value"], ["A1", "5"]]
 
 
 def test_a_workbook_with_macros_is_read(book):
     assert cells(only(book({"S": [["a"], ["1"]]}, "book.xlsm"))) == [["a"], ["1"]]
 
-
-@pytest.mark.parametrize("value, text", [
-    (datetime(2017, 3, 5), "2017-03-05"), (date(2017, 3, 5), "2017-03-05"), (datetime(2017, 3, 5, 10, 30), "2017-03-05 10:30:00"),
-    (datetime(2017, 3, 5, 23, 59, 59, 999_000), "2017-03-06"), (time(10, 30), "10:30:00"), (timedelta(hours=26, seconds=5), "26:00:05"),
-    (5, "5"), (1054.0, "1054"), (1054.5, "1054.5"), (0.1, "0.1"), (1e22, "10000000000000000000000"), (2e-7, "0.0000002"), (-3.0, "-3"),
-    (123456789012, "123456789012"),
-    (True, "TRUE"), (False, "FALSE"), ("=x", "=x"), ("+5", "+5"), ("-3", "-3"), ("@x", "@x"), ("NA", "NA"), (" x ", " x "), ("  ", None)])
+# %% ../../../nbs/tests/ingestion/test_formats.ipynb #687d06e6
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (datetime(2017, 3, 5), "2017-03-05"),
+        (date(2017, 3, 5), "2017-03-05"),
+        (datetime(2017, 3, 5, 10, 30), "2017-03-05 10:30:00"),
+        (datetime(2017, 3, 5, 23, 59, 59, 999_000), "2017-03-06"),
+        (time(10, 30), "10:30:00"),
+        (timedelta(hours=26, seconds=5), "26:00:05"),
+        (5, "5"),
+        (1054.0, "1054"),
+        (1054.5, "1054.5"),
+        (0.1, "0.1"),
+        (1e22, "10000000000000000000000"),
+        (2e-7, "0.0000002"),
+        (-3.0, "-3"),
+        (123456789012, "123456789012"),
+        (True, "TRUE"),
+        (False, "FALSE"),
+        ("=x", "=x"),
+        ("+5", "+5"),
+        ("-3", "-3"),
+        ("@x", "@x"),
+        ("NA", "NA"),
+        (" x ", " x "),
+        ("  ", None),
+    ],
+)
 def test_a_cell_is_written_as_a_careful_crm_would(book, value, text):
     workbook = openpyxl.load_workbook(path := book({"S": [["id", "a"], ["1", None]]}))
     workbook["S"]["B2"].value = value
@@ -318,9 +415,11 @@ def test_a_cell_is_written_as_a_careful_crm_would(book, value, text):
     workbook.save(path)
     assert only(path).frame.loc[0, "a"] == text
 
-
+# %% ../../../nbs/tests/ingestion/test_formats.ipynb #14e9b0cd
 def test_a_date_that_the_file_writes_as_iso_is_a_date(book):
-    path = patch(book({"S": [["id", "a"], ["1", 5]]}), b'<c r="B2" t="n"><v>5</v>', b'<c r="B2" t="d"><v>2017-03-05T00:00:00</v>')
+    path = patch(
+        book({"S": [["id", "a"], ["1", 5]]}), b'<c r="B2" t="n"><v>5</v>', b'<c r="B2" t="d"><v>2017-03-05T00:00:00</v>'
+    )
     assert only(path).frame.loc[0, "a"] == "2017-03-05"
 
 
@@ -346,11 +445,21 @@ def test_a_sheet_that_nobody_asked_for_may_be_anything(book):
 
 
 def test_all_findings_of_all_sheets_come_at_once(book):
-    path = book({"A": [[], ["x", "x"], [1, 2], [1, 2, 3]], "B": [["only"]], "C": [["a", None, "b"], [1, 2, 3]], "D": [["fine"], [1]]})
+    path = book(
+        {
+            "A": [[], ["x", "x"], [1, 2], [1, 2, 3]],
+            "B": [["only"]],
+            "C": [["a", None, "b"], [1, 2, 3]],
+            "D": [["fine"], [1]],
+        }
+    )
     lines = refusal(path).splitlines()
     assert len(lines) == 4 and "book.xlsx, sheet A, row 2, names the column x more than once" in lines[0]
     assert "sheet A has 1 row with more or fewer than 2 cells, the first being row 4: name every column" in lines[1]
-    assert "sheet B has a header but no rows" in lines[2] and "sheet C, row 1, has a column without a name (place 2)" in lines[3]
+    assert (
+        "sheet B has a header but no rows" in lines[2]
+        and "sheet C, row 1, has a column without a name (place 2)" in lines[3]
+    )
 
 
 def test_a_cell_with_an_excel_error_is_refused_and_a_text_like_one_is_not(book):
@@ -364,12 +473,17 @@ def test_a_number_too_large_for_its_date_format_is_an_error_not_a_warning(book):
     path = patch(book({"S": [["id", "a"], ["1", date(2017, 3, 5)]]}), b"<v>42799</v>", b"<v>99999999</v>")
     assert "1 cell with an Excel error, the first being B2 (#VALUE!)" in refusal(path)
 
-
+# %% ../../../nbs/tests/ingestion/test_formats.ipynb #4dd8d7e2
 def test_a_formula_gives_its_stored_value_and_none_is_a_finding(book):
     rows = {"S": [["id", "a", "b"], ["1", "=1+1", None], ["2", "=1+2", None]]}
     message = refusal(book(rows))
-    assert "book.xlsx, sheet S has 2 formulas without a stored value, the first being B2: open the workbook in Excel, save it once" in message
-    stored = patch(patch(book(rows), b"<f>1+1</f><v />", b"<f>1+1</f><v>2</v>"), b"<f>1+2</f><v />", b"<f>1+2</f><v>3.0</v>")
+    assert (
+        "book.xlsx, sheet S has 2 formulas without a stored value, the first being B2: open the workbook in Excel, save it once"
+        in message
+    )
+    stored = patch(
+        patch(book(rows), b"<f>1+1</f><v />", b"<f>1+1</f><v>2</v>"), b"<f>1+2</f><v />", b"<f>1+2</f><v>3.0</v>"
+    )
     assert only(stored).frame["a"].tolist() == ["2", "3"]
 
 
@@ -387,20 +501,34 @@ def test_a_formatted_blank_cell_beside_formulas_is_blank(book):
 
 
 def test_a_formatted_blank_cell_in_a_workbook_without_formulas_is_blank(book):
-    path = patch(book({"S": [["id", "a"], ["1", 5]]}), b'<c r="B2" t="n"><v>5</v></c>', b'<c r="B2" s="0" t="n"><v></v></c>')
+    path = patch(
+        book({"S": [["id", "a"], ["1", 5]]}), b'<c r="B2" t="n"><v>5</v></c>', b'<c r="B2" s="0" t="n"><v></v></c>'
+    )
     assert only(path).frame.loc[0].tolist() == ["1", None]
 
 # %% ../../../nbs/tests/ingestion/test_formats.ipynb #79cd290d
-@pytest.mark.parametrize("content, words", [
-    (b"", "cannot be read as an Excel workbook (File is not a zip file): open it in Excel"), (b"id,name\n1,2\n", "File is not a zip file"),
-    (bytes.fromhex("d0cf11e0a1b11ae1") + b"x" * 600, "is protected by a password or is an old Excel file"),
-    (b"PK\x03\x04 cut", "cannot be read as an Excel workbook")])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "cannot be read as an Excel workbook (File is not a zip file): open it in Excel"),
+        (b"id,name\n1,2\n", "File is not a zip file"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + b"x" * 600, "is protected by a password or is an old Excel file"),
+        (b"PK\x03\x04 cut", "cannot be read as an Excel workbook"),
+    ],
+)
 def test_a_file_that_is_no_workbook_gets_a_sentence(write, content, words):
     assert words in refusal(write(content, "book.xlsx"))
 
 
-@pytest.mark.parametrize("old, new", [
-    (b"<v>5</v>", b"<v>five</v>"), (b"</sheetData>", b"</sheet"), (b'r="2"', b'r="2.5"'), (b'<row r="2"', b'<row r="2000"')])
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (b"<v>5</v>", b"<v>five</v>"),
+        (b"</sheetData>", b"</sheet"),
+        (b'r="2"', b'r="2.5"'),
+        (b'<row r="2"', b'<row r="2000"'),
+    ],
+)
 def test_a_broken_sheet_gets_a_sentence(book, old, new, monkeypatch):
     monkeypatch.setattr(formats, "_MOST_ROWS", 1000)
     message = refusal(patch(book({"S": [["id", "a"], ["1", 5]]}), old, new))
@@ -410,7 +538,7 @@ def test_a_broken_sheet_gets_a_sentence(book, old, new, monkeypatch):
 def test_a_damaged_archive_gets_a_sentence(book):
     path = book({"S": [["id", "a"]] + [[str(number), number] for number in range(2000)]})
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 - 40:len(content) // 2 + 40] = b"x" * 80
+    content[len(content) // 2 - 40 : len(content) // 2 + 40] = b"x" * 80
     path.write_bytes(content)
     assert "book.xlsx cannot be read as an Excel workbook" in refusal(path)
 
@@ -425,7 +553,7 @@ def test_an_archive_that_would_unpack_to_far_more_is_not_unpacked(book):
 def test_a_workbook_without_any_table_is_empty(book):
     assert "book.xlsx is empty" in refusal(book({"A": [], "B": [[None]]}))
 
-
+# %% ../../../nbs/tests/ingestion/test_formats.ipynb #75a578e3
 def test_what_the_reader_of_workbooks_warns_of_does_not_surface(book, monkeypatch):
     sheet = b'</sheetData><extLst><ext uri="{78C0D931-6437-407d-A8EE-F0AAD7539E65}"/></extLst>'
     path = patch(book({"S": [["id"], ["1"]]}), b"</sheetData>", sheet)
@@ -437,7 +565,9 @@ def test_what_the_reader_of_workbooks_warns_of_does_not_surface(book, monkeypatc
 # %% ../../../nbs/tests/ingestion/test_formats.ipynb #c3470f22
 @pytest.mark.parametrize("name", ["deals.xls", "deals.ods", "deals.pdf", "deals", "deals.csv.gz"])
 def test_a_file_of_another_kind_gets_a_sentence(write, name):
-    assert refusal(write("a,b\n1,2\n", name)).startswith(f"{name} is no file that can be read here: export or save the table as CSV")
+    assert refusal(write("a,b\n1,2\n", name)).startswith(
+        f"{name} is no file that can be read here: export or save the table as CSV"
+    )
 
 
 def test_a_missing_file_and_a_folder_get_a_sentence(tmp_path):

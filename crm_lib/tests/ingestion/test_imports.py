@@ -26,13 +26,21 @@ import pytest
 
 from ...base.config import CrmError
 from ...ingestion import imports
-from ...ingestion.imports import import_files, import_kaggle, import_sample, import_source, import_sql, import_tables, version_data
+from crm_lib.ingestion.imports import (
+    import_files,
+    import_kaggle,
+    import_sample,
+    import_source,
+    import_sql,
+    import_tables,
+    version_data,
+)
 from ...ingestion.sources import read_raw
 
 # %% ../../../nbs/tests/ingestion/test_imports.ipynb #9bc9e7f0
 TEXTS = {
     "sales_pipeline": "opportunity_id,sales_agent,product,account,deal_stage,engage_date,close_date,close_value\n"
-                      "A1,Ann Lee,GTX Pro,Acme,Won,2024-01-03,2024-02-07,4800\nA2,Bo Day,GTX Pro,,Engaging,2024-02-01,,\n",
+    "A1,Ann Lee,GTX Pro,Acme,Won,2024-01-03,2024-02-07,4800\nA2,Bo Day,GTX Pro,,Engaging,2024-02-01,,\n",
     "accounts": "account,sector,year_established,revenue,employees,office_location,subsidiary_of\nAcme,retail,1996,11.5,28,Kenya,\n",
     "products": "product,series,sales_price\nGTX Pro,GTX,4821\n",
     "sales_teams": "sales_agent,manager,regional_office\nAnn Lee,Cy Roe,East\nBo Day,Cy Roe,East\n",
@@ -87,7 +95,8 @@ def test_an_import_never_changes_the_frames_that_it_is_given(folder, tmp_path):
 # %% ../../../nbs/tests/ingestion/test_imports.ipynb #476353ad
 def test_a_refused_import_leaves_the_old_tables_and_no_litter(folder, tmp_path):
     data = import_files(folder, tmp_path / "data")
-    before, tables = contents(data), read(folder)
+    before = contents(data)
+    tables = read(folder)
     del tables["products"]
     with pytest.raises(CrmError, match="products.csv is missing"):
         import_tables(tables, data)
@@ -103,8 +112,13 @@ def test_tables_that_make_no_deals_are_refused_before_they_replace_anything(fold
     assert (data / "sales_pipeline.csv").read_text() == TEXTS["sales_pipeline"]
 
 
-@pytest.mark.parametrize("stop, kind, words", [(OSError(28, "No space left on device"), CrmError, "data could not be written .No space left"),
-                                               (KeyboardInterrupt(), KeyboardInterrupt, None)])
+@pytest.mark.parametrize(
+    "stop, kind, words",
+    [
+        (OSError(28, "No space left on device"), CrmError, "data could not be written .No space left"),
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+    ],
+)
 def test_an_import_cut_short_leaves_the_old_tables_and_no_litter(folder, tmp_path, monkeypatch, stop, kind, words):
     data = import_files(folder, tmp_path / "data")
     before = contents(data)
@@ -157,11 +171,19 @@ def test_each_kind_of_source_has_its_way_in(folder, tmp_path, monkeypatch):
     import_source({"kind": "csv", "path": str(folder)}, tmp_path / "data")
     assert len(read(tmp_path / "data")["sales_pipeline"]) == 2
     asked = []
-    monkeypatch.setattr(imports, "fetch_kaggle", lambda handle, fresh: asked.append(handle) or imports.copy_files(folder, fresh))
-    monkeypatch.setattr(imports, "fetch_sql", lambda url, fresh, tables: asked.append((url, tables)) or imports.copy_files(folder, fresh))
+    monkeypatch.setattr(
+        imports, "fetch_kaggle", lambda handle, fresh: asked.append(handle) or imports.copy_files(folder, fresh)
+    )
+    monkeypatch.setattr(
+        imports,
+        "fetch_sql",
+        lambda url, fresh, tables: asked.append((url, tables)) or imports.copy_files(folder, fresh),
+    )
     import_source({"kind": "kaggle", "handle": "a/b"}, tmp_path / "k", INGEST)
     import_source({"kind": "sql", "url": "sqlite:///x.db", "tables": {"accounts": "firms"}}, tmp_path / "s", INGEST)
-    assert asked == ["a/b", ("sqlite:///x.db", {"accounts": "firms"})] and contents(tmp_path / "k") == contents(tmp_path / "s") == contents(folder)
+    assert asked == ["a/b", ("sqlite:///x.db", {"accounts": "firms"})] and contents(tmp_path / "k") == contents(
+        tmp_path / "s"
+    ) == contents(folder)
 
 
 def test_a_database_and_kaggle_are_refused_in_a_sentence(tmp_path):
@@ -172,8 +194,10 @@ def test_a_database_and_kaggle_are_refused_in_a_sentence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("source, words", [({"kind": "csv", "path": None}, "source.path"), ({"kind": "fax"}, "'fax' is unknown"),
-                                           ({}, "None is unknown")])
+@pytest.mark.parametrize(
+    "source, words",
+    [({"kind": "csv", "path": None}, "source.path"), ({"kind": "fax"}, "'fax' is unknown"), ({}, "None is unknown")],
+)
 def test_a_source_that_says_nothing_useful_names_its_key(source, words, tmp_path):
     with pytest.raises(CrmError, match=words):
         import_source(source, tmp_path / "data")

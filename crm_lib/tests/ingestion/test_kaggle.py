@@ -64,7 +64,8 @@ class StandIn(BaseHTTPRequestHandler):
         self.answer(None)
 
     def answer(self, asked):
-        state, step = self.server.state, self.path.split("/")[-1]
+        state = self.server.state
+        step = self.path.split("/")[-1]
         state.asked.append((step, dict(self.headers), asked))
         if step == state.silent_at:
             state.end.wait(10)
@@ -92,9 +93,15 @@ def offer(state, archive, **headers):
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
     current = json.dumps({"currentVersionNumber": 7}).encode()
-    server.state = SimpleNamespace(asked=[], silent_at=None, end=threading.Event(), answers={
-        "GetDataset": (200, {"Content-Type": "application/json", "X-Kaggle-HubVersion": "99.0"}, current),
-        "DownloadDataset": (302, {"Location": f"http://localhost:{server.server_port}/storage/archive.zip"}, b"")})
+    server.state = SimpleNamespace(
+        asked=[],
+        silent_at=None,
+        end=threading.Event(),
+        answers={
+            "GetDataset": (200, {"Content-Type": "application/json", "X-Kaggle-HubVersion": "99.0"}, current),
+            "DownloadDataset": (302, {"Location": f"http://localhost:{server.server_port}/storage/archive.zip"}, b""),
+        },
+    )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
@@ -108,14 +115,18 @@ def server():
 def home(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("KAGGLE") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home = tmp_path / "home"
+    temporary = tmp_path / "temporary"
     home.mkdir()
     temporary.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(home / ".kaggle"))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     yield home
-    assert list(temporary.iterdir()) == [] and [path.name for path in home.rglob("*")] in ([], [".kaggle", "kaggle.json"])
+    assert list(temporary.iterdir()) == [] and [path.name for path in home.rglob("*")] in (
+        [],
+        [".kaggle", "kaggle.json"],
+    )
 
 
 @pytest.fixture
@@ -133,6 +144,7 @@ def state(server, monkeypatch):
 
 def redirect(monkeypatch, port):
     from kagglesdk import kaggle_env
+
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, f"http://127.0.0.1:{port}")
 
 
@@ -157,7 +169,9 @@ def tarred(files):
 def fetch(handle, folder):
     before = dict(os.environ)
     try:
-        with ThreadPoolExecutor(1) as thread:  # kagglehub looks through the whole stack of calls, and that of a thread is short
+        with ThreadPoolExecutor(
+            1
+        ) as thread:  # kagglehub looks through the whole stack of calls, and that of a thread is short
             return thread.submit(fetch_kaggle, handle, folder).result()
     finally:
         assert dict(os.environ) == before
@@ -172,7 +186,10 @@ def refusal(handle, folder):
 # %% ../../../nbs/tests/ingestion/test_kaggle.ipynb #93742241
 @pytest.fixture(scope="module")
 def tables():
-    return {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in simulate_crm(World(n_deals=300), seed=5).items()}
+    return {
+        f"{name}.csv": frame.to_csv(index=False).encode()
+        for name, frame in simulate_crm(World(n_deals=300), seed=5).items()
+    }
 
 # %% ../../../nbs/tests/ingestion/test_kaggle.ipynb #777d984d
 def test_the_tables_come_byte_by_byte(state, folder, tables):
@@ -188,14 +205,18 @@ def test_the_public_crm_is_the_default_and_its_current_version_is_taken(state, f
     owner, name = DATASET.split("/")
     assert [(step, asked) for step, _, asked in state.asked] == [
         ("GetDataset", {"ownerSlug": owner, "datasetSlug": name}),
-        ("DownloadDataset", {"ownerSlug": owner, "datasetSlug": name, "datasetVersionNumber": 7}), ("archive.zip", None)]
+        ("DownloadDataset", {"ownerSlug": owner, "datasetSlug": name, "datasetVersionNumber": 7}),
+        ("archive.zip", None),
+    ]
 
 
 def test_a_fixed_version_is_asked_for_and_nothing_else(state, folder, tables):
     offer(state, zipped(tables))
     fetch("o/n/versions/3", folder)
     assert [(step, asked) for step, _, asked in state.asked] == [
-        ("DownloadDataset", {"ownerSlug": "o", "datasetSlug": "n", "datasetVersionNumber": 3}), ("archive.zip", None)]
+        ("DownloadDataset", {"ownerSlug": "o", "datasetSlug": "n", "datasetVersionNumber": 3}),
+        ("archive.zip", None),
+    ]
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["this Python", "before 3.11.4"])
@@ -205,10 +226,23 @@ def test_an_archive_of_the_other_kind_is_unpacked_too(state, folder, tables, mon
     offer(state, tarred(tables))
     assert {path.name: path.read_bytes() for path in fetch("o/n", folder)} == tables
 
-
+# %% ../../../nbs/tests/ingestion/test_kaggle.ipynb #ab5610ee
 def test_only_tables_are_kept_and_they_lie_flat(state, folder):
-    offer(state, zipped({"2024/deals.CSV": b"a\n1\n", "b/teams.xlsx": b"x", "old.xls": b"x", "macro.xlsm": b"x", "b/licence.txt": b"x",
-                         "__MACOSX/b/._deals.csv": b"x", "b/~$teams.xlsx": b"x", ".hidden.csv": b"x"}))
+    offer(
+        state,
+        zipped(
+            {
+                "2024/deals.CSV": b"a\n1\n",
+                "b/teams.xlsx": b"x",
+                "old.xls": b"x",
+                "macro.xlsm": b"x",
+                "b/licence.txt": b"x",
+                "__MACOSX/b/._deals.csv": b"x",
+                "b/~$teams.xlsx": b"x",
+                ".hidden.csv": b"x",
+            }
+        ),
+    )
     assert [path.name for path in fetch("o/n", folder)] == ["deals.CSV", "macro.xlsm", "old.xls", "teams.xlsx"]
 
 
@@ -228,8 +262,10 @@ def test_without_a_key_nothing_is_sent_but_names_and_versions(state, folder, tab
     assert all(re.fullmatch(r"kagglehub/[0-9.]+", headers["User-Agent"]) for _, headers, _ in state.asked)
 
 
-KEYS = {"a pair": ({"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "s3cret"}, "Basic " + base64.b64encode(b"me:s3cret").decode()),
-        "a token": ({"KAGGLE_API_TOKEN": "s3cret"}, "Bearer s3cret")}
+KEYS = {
+    "a pair": ({"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "s3cret"}, "Basic " + base64.b64encode(b"me:s3cret").decode()),
+    "a token": ({"KAGGLE_API_TOKEN": "s3cret"}, "Bearer s3cret"),
+}
 
 
 @pytest.mark.parametrize("kind", KEYS)
@@ -253,7 +289,9 @@ def test_a_key_of_the_home_folder_is_used(state, folder, tables, home):
 def test_a_key_that_cannot_be_read_is_not_repeated(state, folder, home, monkeypatch):
     (home / ".kaggle").mkdir()
     (home / ".kaggle" / "kaggle.json").write_text('{"username": "me", "key": "s3cret"')
-    assert "was not asked, since your key cannot be read; mend KAGGLE_API_TOKEN or kaggle.json" in refusal("o/n", folder)
+    assert "was not asked, since your key cannot be read; mend KAGGLE_API_TOKEN or kaggle.json" in refusal(
+        "o/n", folder
+    )
     monkeypatch.setenv("KAGGLE_API_TOKEN", "s3cret\n")
     message = refusal("o/n", folder)
     assert "your key cannot be read" in message and "s3cret" not in message and state.asked == []
@@ -270,6 +308,7 @@ def test_a_terminal_sees_the_progress(state, folder, tables, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
+
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     offer(state, zipped(tables))
@@ -294,13 +333,19 @@ def test_the_hosts_of_notebooks_are_not_asked(state, folder, tables, monkeypatch
 
 # %% ../../../nbs/tests/ingestion/test_kaggle.ipynb #554ffa77
 @pytest.mark.parametrize("step", ["GetDataset", "DownloadDataset"])
-@pytest.mark.parametrize("status, words", [
-    (401, "asks for a valid key (status 401); set KAGGLE_USERNAME and KAGGLE_KEY, or"),
-    (403, "it is private, asks for consent on its page, or has another name; check the name, set KAGGLE_USERNAME and KAGGLE_KEY"),
-    (404, "knows no such data set (status 404); check the name"),
-    (429, "was asked too often (status 429); wait some minutes"),
-    (503, "answers with status 503; try again later"),
-])
+@pytest.mark.parametrize(
+    "status, words",
+    [
+        (401, "asks for a valid key (status 401); set KAGGLE_USERNAME and KAGGLE_KEY, or"),
+        (
+            403,
+            "it is private, asks for consent on its page, or has another name; check the name, set KAGGLE_USERNAME and KAGGLE_KEY",
+        ),
+        (404, "knows no such data set (status 404); check the name"),
+        (429, "was asked too often (status 429); wait some minutes"),
+        (503, "answers with status 503; try again later"),
+    ],
+)
 def test_each_refusal_names_the_data_set_and_the_way_out(state, folder, step, status, words):
     body = json.dumps({"code": status, "message": "no"}).encode()
     state.answers[step] = (status, {"Content-Type": "application/json"}, body)
@@ -329,12 +374,15 @@ def test_a_data_set_without_a_version_is_no_answer(state, folder):
 def test_a_port_where_nobody_listens_gets_a_sentence(server, folder, monkeypatch):
     redirect(monkeypatch, server.server_port)
     server.socket.close()
-    assert "Kaggle data set o/n: Kaggle cannot be reached (ConnectionError); check the network" in refusal("o/n", folder)
+    assert "Kaggle data set o/n: Kaggle cannot be reached (ConnectionError); check the network" in refusal(
+        "o/n", folder
+    )
 
 
 def test_a_machine_without_network_gets_a_sentence(state, folder, monkeypatch):
     def fail(*_, **__):
         raise socket.gaierror(-3, "Temporary failure in name resolution")
+
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     assert "cannot be reached (ConnectionError); check the network" in refusal("o/n", folder) and state.asked == []
 
@@ -351,6 +399,7 @@ def test_a_server_that_falls_silent_within_the_archive_is_given_up(state, folder
         answer(handler, asked)
         if asked is None:
             state.end.wait(10)
+
     monkeypatch.setattr(StandIn, "answer", stall)
     archive = zipped(tables)
     state.answers["archive.zip"] = (200, {"Content-Length": str(2 * len(archive))}, archive)
@@ -374,8 +423,17 @@ def damaged(tables):
     return bytes(archive)
 
 
-@pytest.mark.parametrize("make", [damaged, lambda tables: zipped(tables)[:-200], lambda tables: b"", lambda tables: b"no archive",
-                                  lambda tables: tarred(tables)[:-200]], ids=["damaged", "cut", "empty", "text", "cut tar"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        damaged,
+        lambda tables: zipped(tables)[:-200],
+        lambda tables: b"",
+        lambda tables: b"no archive",
+        lambda tables: tarred(tables)[:-200],
+    ],
+    ids=["damaged", "cut", "empty", "text", "cut tar"],
+)
 def test_a_broken_archive_gets_a_sentence(state, folder, tables, make):
     offer(state, make(tables))
     message = refusal("o/n", folder)
@@ -389,7 +447,7 @@ def test_an_archive_that_reaches_outside_is_refused_as_a_whole(state, folder, ta
     assert f"wants to write outside its folder ({name})" in refusal("o/n", folder)
     assert list(tmp_path.rglob("evil.csv")) == []
 
-
+# %% ../../../nbs/tests/ingestion/test_kaggle.ipynb #21c812b8
 @pytest.mark.parametrize("is_old", [False, True], ids=["this Python", "before 3.11.4"])
 def test_a_link_to_a_file_outside_is_refused(state, folder, monkeypatch, is_old):
     if is_old:
@@ -397,7 +455,8 @@ def test_a_link_to_a_file_outside_is_refused(state, folder, monkeypatch, is_old)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         link = tarfile.TarInfo("accounts.csv")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        link.type = tarfile.SYMTYPE
+        link.linkname = "/etc/hostname"
         archive.addfile(link)
     offer(state, buffer.getvalue())
     assert "is broken" in refusal("o/n", folder)
@@ -415,7 +474,22 @@ def test_two_tables_of_one_name_are_refused(state, folder):
     assert "two tables of one name (2023/deals.csv and 2024/Deals.csv)" in refusal("o/n", folder)
 
 # %% ../../../nbs/tests/ingestion/test_kaggle.ipynb #14783b55
-@pytest.mark.parametrize("handle", ["", "name", "o/n/3", "o/n/versions/0", "o/n/versions/x", "../n", "o/..", "o/n\n", "o/n?x", "https://kaggle.com/o/n", 5])
+@pytest.mark.parametrize(
+    "handle",
+    [
+        "",
+        "name",
+        "o/n/3",
+        "o/n/versions/0",
+        "o/n/versions/x",
+        "../n",
+        "o/..",
+        "o/n\n",
+        "o/n?x",
+        "https://kaggle.com/o/n",
+        5,
+    ],
+)
 def test_a_malformed_name_is_refused_before_anything_is_asked(state, folder, handle):
     message = refusal(handle, folder)
     assert repr(handle) in message and "write owner/name" in message and state.asked == []
@@ -453,7 +527,9 @@ def test_a_full_disk_for_temporary_files_is_named(state, folder, tables, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "extractall", fill)
-    assert "cannot be stored (No space left on device); make room where temporary files go (TMPDIR)" in refusal("o/n", folder)
+    assert "cannot be stored (No space left on device); make room where temporary files go (TMPDIR)" in refusal(
+        "o/n", folder
+    )
 
 
 def test_an_interrupt_leaves_no_table(state, folder, tables, monkeypatch):

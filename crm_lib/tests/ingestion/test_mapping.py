@@ -30,14 +30,28 @@ from ...ingestion.mapping import COLUMN_KEYS, assign_tables, check_stages, map_t
 
 # %% ../../../nbs/tests/ingestion/test_mapping.ipynb #1ac2c894
 def raw(name, *columns, rows=1):
-    return RawTable(name, pd.DataFrame([[f"{column} {row}" for column in columns] for row in range(rows)], columns=list(columns), dtype=object), f"{name}.csv", "CSV")
+    return RawTable(
+        name,
+        pd.DataFrame(
+            [[f"{column} {row}" for column in columns] for row in range(rows)], columns=list(columns), dtype=object
+        ),
+        f"{name}.csv",
+        "CSV",
+    )
 
 
 def four():
     return [raw(table, *[column.name for column in columns]) for table, columns in TABLES.items()]
 
 
-WIDE = {"opportunity_id": "Key", "sales_agent": "Who", "stage": "Where", "engage_date": "From", "close_date": "To", "amount": "How much"}
+WIDE = {
+    "opportunity_id": "Key",
+    "sales_agent": "Who",
+    "stage": "Where",
+    "engage_date": "From",
+    "close_date": "To",
+    "amount": "How much",
+}
 
 
 def refused(*args, **kwargs):
@@ -48,7 +62,9 @@ def refused(*args, **kwargs):
 # %% ../../../nbs/tests/ingestion/test_mapping.ipynb #1f0a9a31
 def test_four_tables_of_the_usual_names_need_no_mapping():
     tables = map_tables(four())
-    assert list(tables) == list(TABLES) and all(list(frame.columns) == [column.name for column in TABLES[name]] for name, frame in tables.items())
+    assert list(tables) == list(TABLES) and all(
+        list(frame.columns) == [column.name for column in TABLES[name]] for name, frame in tables.items()
+    )
 
 
 def test_the_name_of_a_file_or_sheet_may_differ_in_capitals_and_signs():
@@ -72,7 +88,11 @@ def test_a_single_table_is_the_deals_whatever_its_name():
 def test_an_absent_table_is_a_mistake_until_the_parameters_say_so():
     with pytest.raises(CrmError, match="products.csv is missing.*ingest.tables.products: null"):
         assign_tables(four()[:2] + four()[3:])
-    assert set(assign_tables(four()[:2] + four()[3:], {"products": None})) == {"sales_pipeline", "accounts", "sales_teams"}
+    assert set(assign_tables(four()[:2] + four()[3:], {"products": None})) == {
+        "sales_pipeline",
+        "accounts",
+        "sales_teams",
+    }
 
 
 def test_two_tables_of_one_name_and_an_unknown_key_are_refused():
@@ -85,52 +105,83 @@ def test_two_tables_of_one_name_and_an_unknown_key_are_refused():
 
 
 def test_the_dictionary_of_the_crm_is_no_lookup():
-    assert set(assign_tables([raw("sales_pipeline", "a"), raw("data_dictionary", "Table")])) == {"sales_pipeline", "data_dictionary"}
+    assert set(assign_tables([raw("sales_pipeline", "a"), raw("data_dictionary", "Table")])) == {
+        "sales_pipeline",
+        "data_dictionary",
+    }
 
 # %% ../../../nbs/tests/ingestion/test_mapping.ipynb #5f4c4f38
 def test_columns_get_our_names_and_further_ones_keep_theirs():
     frame = map_tables([raw("crm", "Key", "Who", "Where", "From", "To", "How much", "Source")], WIDE)["sales_pipeline"]
-    assert list(frame.columns) == ["opportunity_id", "sales_agent", "deal_stage", "engage_date", "close_date", "amount", "Source"]
+    assert list(frame.columns) == [
+        "opportunity_id",
+        "sales_agent",
+        "deal_stage",
+        "engage_date",
+        "close_date",
+        "amount",
+        "Source",
+    ]
     assert frame.loc[0, "sales_agent"] == "Who 0"
 
 
 def test_a_header_with_our_name_needs_no_line_whatever_its_capitals():
-    frame = map_tables([raw("crm", "Opportunity ID", "SALES_AGENT", "Deal Stage", "engage-date", "Close Date", "amount")])["sales_pipeline"]
+    frame = map_tables(
+        [raw("crm", "Opportunity ID", "SALES_AGENT", "Deal Stage", "engage-date", "Close Date", "amount")]
+    )["sales_pipeline"]
     assert list(frame.columns)[:3] == ["opportunity_id", "sales_agent", "deal_stage"]
 
 
 def test_a_column_in_the_way_is_moved_aside():
-    frame = map_tables([raw("crm", "Key", "Who", "Where", "From", "To", "How much", "account", "Kunde")], {**WIDE, "account": "Kunde"})["sales_pipeline"]
+    frame = map_tables(
+        [raw("crm", "Key", "Who", "Where", "From", "To", "How much", "account", "Kunde")], {**WIDE, "account": "Kunde"}
+    )["sales_pipeline"]
     assert frame.loc[0, "account"] == "Kunde 0" and frame.loc[0, "x_account"] == "account 0"
 
 
 def test_one_column_may_serve_twice():
-    frame = map_tables([raw("crm", "Key", "Who", "Where", "From", "To", "How much")], {**WIDE, "expected_close_date": "To"})["sales_pipeline"]
+    frame = map_tables(
+        [raw("crm", "Key", "Who", "Where", "From", "To", "How much")], {**WIDE, "expected_close_date": "To"}
+    )["sales_pipeline"]
     assert frame["close_date"].tolist() == frame["expected_close_date"].tolist()
 
 
 def test_a_key_with_a_table_speaks_of_that_table_alone():
     tables = four()
-    tables[1] = RawTable("accounts", tables[1].frame.rename(columns={"account": "Firm", "revenue": "Turnover"}), "accounts.csv", "CSV")
+    tables[1] = RawTable(
+        "accounts", tables[1].frame.rename(columns={"account": "Firm", "revenue": "Turnover"}), "accounts.csv", "CSV"
+    )
     mapped = map_tables(tables, {"accounts.account": "Firm", "account_revenue": "Turnover"})
-    assert {"account", "revenue"} <= set(mapped["accounts"]) and mapped["sales_pipeline"].loc[0, "account"] == "account 0"
+    assert {"account", "revenue"} <= set(mapped["accounts"]) and mapped["sales_pipeline"].loc[
+        0, "account"
+    ] == "account 0"
 
-
+# %% ../../../nbs/tests/ingestion/test_mapping.ipynb #1911e018
 def test_rows_without_a_key_are_numbered_only_when_the_parameters_say_so():
     tables = [raw("crm", "Who", "Where", "From", "To", "How much", rows=2)]
     without = {**WIDE, "opportunity_id": None}
     assert map_tables(tables, without)["sales_pipeline"]["opportunity_id"].tolist() == ["row-00001", "row-00002"]
-    assert "lacks the column opportunity_id" in refused(tables, {key: name for key, name in WIDE.items() if key != "opportunity_id"})
+    assert "lacks the column opportunity_id" in refused(
+        tables, {key: name for key, name in WIDE.items() if key != "opportunity_id"}
+    )
 
 # %% ../../../nbs/tests/ingestion/test_mapping.ipynb #090f5fb3
 def test_all_that_cannot_be_matched_is_said_at_once():
     message = refused([raw("crm", "Key", "Who")], WIDE)
-    assert message.count("ingest.columns.") == 4 and "no column is called 'Where'" in message and "there is sales_pipeline: Key, Who" in message
+    assert (
+        message.count("ingest.columns.") == 4
+        and "no column is called 'Where'" in message
+        and "there is sales_pipeline: Key, Who" in message
+    )
 
 
 def test_unknown_keys_and_names_that_are_no_text_are_refused():
     message = refused([raw("crm", "Key")], {"colour": "Key", "accounts.colour": "Key", "amount": 7})
-    assert "ingest.columns.colour" in message and "ingest.columns.accounts.colour" in message and "7 is no header" in message
+    assert (
+        "ingest.columns.colour" in message
+        and "ingest.columns.accounts.colour" in message
+        and "7 is no header" in message
+    )
 
 
 def test_a_header_that_may_be_two_is_not_chosen():
@@ -139,16 +190,29 @@ def test_a_header_that_may_be_two_is_not_chosen():
 
 def test_missing_columns_name_the_key_to_write():
     message = refused([raw("crm", "Key")], {"opportunity_id": "Key"})
-    for key in ("sales_agent", "ingest.columns.stage", "engage_date or reported_date", "close_date", "close_value or amount", "crm map"):
+    for key in (
+        "sales_agent",
+        "ingest.columns.stage",
+        "engage_date or reported_date",
+        "close_date",
+        "close_value or amount",
+        "crm map",
+    ):
         assert key in message
 
 
 def test_lookups_need_their_columns_and_the_deals_the_key_to_them():
-    tables = [RawTable("sales_pipeline", four()[0].frame.drop(columns="account"), "a.csv", ""), raw("accounts", "account"), *four()[2:]]
+    tables = [
+        RawTable("sales_pipeline", four()[0].frame.drop(columns="account"), "a.csv", ""),
+        raw("accounts", "account"),
+        *four()[2:],
+    ]
     message = refused(tables)
-    assert "sales_pipeline.csv lacks the column account" in message and "accounts.csv lacks the column sector" in message
+    assert (
+        "sales_pipeline.csv lacks the column account" in message and "accounts.csv lacks the column sector" in message
+    )
 
-
+# %% ../../../nbs/tests/ingestion/test_mapping.ipynb #ac180f57
 def test_stages_must_lead_somewhere():
     assert check_stages({1: "won", "L": "lost"}) == {"1": "won", "L": "lost"}
     with pytest.raises(CrmError, match="ingest.stages: signed is no stage"):
@@ -159,4 +223,8 @@ def test_stages_must_lead_somewhere():
 
 
 def test_the_keys_are_those_of_deals_and_a_few_more():
-    assert COLUMN_KEYS[:2] == ("opportunity_id", "sales_agent") and COLUMN_KEYS[-3:] == ("amount", "expected_close_date", "reported_date")
+    assert COLUMN_KEYS[:2] == ("opportunity_id", "sales_agent") and COLUMN_KEYS[-3:] == (
+        "amount",
+        "expected_close_date",
+        "reported_date",
+    )

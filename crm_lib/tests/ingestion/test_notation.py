@@ -58,61 +58,179 @@ def amounts(*cells, decimal=None):
     return read_amounts(pd.Series(cells, dtype=object), decimal)
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #d5690046
-@pytest.mark.parametrize("text", [
-    "2017-03-25", "2017-03-25T10:00:00Z", "2017-03-25T10:00:00.000+0000", "2017-03-25 10:00", "2017-03-25 10:00:00.123456+01:00", "20170325T100000Z",
-    "2017-3-25",
-    "2017/03/25", "2017.03.25", "2017 03 25", "20170325", "20170325 10:00", " 2017-03-25 ", "2017-03-25T23:59:59-05", "2017-03-25 10:00:00 UTC",
-    "42819", "42819.0",
-    "25/03/2017", "25/3/2017", "25.03.2017", "25. 3. 2017", "25-03-2017", "25 03 2017", "03/25/2017", "3/25/2017", "3-25-2017", "03.25.2017",
-    "3 25 2017",
-    "3/25/17", "3.25.17", "25/03/2017 10:00", "25/03/2017 10.00.00", "3/25/2017, 10:00:00 AM", "3/25/2017 10:00:00\u202fPM", "3/25/2017 10 p.m.",
-    "25/03/2017\u00a010:00", "25-MAR-17 10.00.00.000000 AM",
-    "25 Mar 2017", "25 March 2017", "Mar 25, 2017", "March 25 2017", "25-MAR-17", "25-Mar-2017", "25MAR2017", "25. March 2017", "March 25th, 2017",
-    "25th of March 2017",
-    "Saturday, March 25, 2017", "Sat Mar 25 2017", "Sat Mar 25 2017 10:00:00 GMT+0100 (Central European Time)", "2017 Mar 25", "2017-Mar-25",
-    "Mar. 25, 2017 at 10:00 AM",
-    "25. März 2017", "25 Mrz 2017", "25 mars 2017", "25 de marzo de 2017", "25 de março de 2017", "25 marzo 2017", "25 MARCO 2017", "25 Maerz 2017"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2017-03-25",
+        "2017-03-25T10:00:00Z",
+        "2017-03-25T10:00:00.000+0000",
+        "2017-03-25 10:00",
+        "2017-03-25 10:00:00.123456+01:00",
+        "20170325T100000Z",
+        "2017-3-25",
+        "2017/03/25",
+        "2017.03.25",
+        "2017 03 25",
+        "20170325",
+        "20170325 10:00",
+        " 2017-03-25 ",
+        "2017-03-25T23:59:59-05",
+        "2017-03-25 10:00:00 UTC",
+        "42819",
+        "42819.0",
+        "25/03/2017",
+        "25/3/2017",
+        "25.03.2017",
+        "25. 3. 2017",
+        "25-03-2017",
+        "25 03 2017",
+        "03/25/2017",
+        "3/25/2017",
+        "3-25-2017",
+        "03.25.2017",
+        "3 25 2017",
+        "3/25/17",
+        "3.25.17",
+        "25/03/2017 10:00",
+        "25/03/2017 10.00.00",
+        "3/25/2017, 10:00:00 AM",
+        "3/25/2017 10:00:00\u202fPM",
+        "3/25/2017 10 p.m.",
+        "25/03/2017\u00a010:00",
+        "25-MAR-17 10.00.00.000000 AM",
+        "25 Mar 2017",
+        "25 March 2017",
+        "Mar 25, 2017",
+        "March 25 2017",
+        "25-MAR-17",
+        "25-Mar-2017",
+        "25MAR2017",
+        "25. March 2017",
+        "March 25th, 2017",
+        "25th of March 2017",
+        "Saturday, March 25, 2017",
+        "Sat Mar 25 2017",
+        "Sat Mar 25 2017 10:00:00 GMT+0100 (Central European Time)",
+        "2017 Mar 25",
+        "2017-Mar-25",
+        "Mar. 25, 2017 at 10:00 AM",
+        "25. März 2017",
+        "25 Mrz 2017",
+        "25 mars 2017",
+        "25 de marzo de 2017",
+        "25 de março de 2017",
+        "25 marzo 2017",
+        "25 MARCO 2017",
+        "25 Maerz 2017",
+    ],
+)
 def test_each_usual_way_to_write_a_day_is_read(text):
     reading = dates(text)
-    assert days(reading) == ["2017-03-25"] and reading.problem is None and not reading.is_bad.any() and reading.n_forms == 1
+    assert (
+        days(reading) == ["2017-03-25"]
+        and reading.problem is None
+        and not reading.is_bad.any()
+        and reading.n_forms == 1
+    )
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #a1be7f21
-@pytest.mark.parametrize("words, month", [
-    ("Januar janvier janv enero ene Jänner janeiro gennaio gen", 1), ("Februar février févr fev febrero fevereiro febbraio Feber", 2),
-    ("avril avr abril abr Aprile", 4),
-    ("Mai mai mayo maio maggio mag", 5), ("Juni juin junio junho giugno giu", 6), ("Juli juillet juil julio julho luglio lug", 7),
-    ("August août aout agosto ago", 8),
-    ("September Sept septembre septiembre setiembre setembro set settembre sett", 9), ("Oktober Okt octobre octubre outubro out ottobre ott", 10),
-    ("November novembre noviembre novembro", 11), ("Dezember Dez décembre déc diciembre dic dezembro dicembre", 12)])
+@pytest.mark.parametrize(
+    "words, month",
+    [
+        ("Januar janvier janv enero ene Jänner janeiro gennaio gen", 1),
+        ("Februar février févr fev febrero fevereiro febbraio Feber", 2),
+        ("avril avr abril abr Aprile", 4),
+        ("Mai mai mayo maio maggio mag", 5),
+        ("Juni juin junio junho giugno giu", 6),
+        ("Juli juillet juil julio julho luglio lug", 7),
+        ("August août aout agosto ago", 8),
+        ("September Sept septembre septiembre setiembre setembro set settembre sett", 9),
+        ("Oktober Okt octobre octubre outubro out ottobre ott", 10),
+        ("November novembre noviembre novembro", 11),
+        ("Dezember Dez décembre déc diciembre dic dezembro dicembre", 12),
+    ],
+)
 def test_months_are_known_in_six_languages(words, month):
     for word in words.split():
         assert days(dates(f"5 {word} 2017", f"{word.upper()}. 5, 2017")) == [f"2017-{month:02d}-05"] * 2
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #dcb7ee4d
-@pytest.mark.parametrize("text", [
-    "soon", "T10:00", "10:00", "T", "2017", "2017-03", "March 2017", "Mar-17", "2017-02-29", "2017-13-01", "2017-00-10", "2017-03-00", "31/02/2017",
-    "45/45/2017",
-    "25/03-2017", "25/13/2017",
-    "1969-12-31", "2101-01-01", "0017-03-05", "25/03/1066", "02017-03-05", "20170230", "25102016", "25568", "73051", "42819.5", "2017-03-25 25:00",
-    "2017-03-25 10:61",
-    "5 jui 2017", "5 Foo 2017", "2017 5 March", "5 Mar 2017 Apr", "before 5 Mar 2017", "Mar 5", "March 5, 20177", "5 März 2017 ☃", "5/3/7",
-    "25/3/017", "2017/03/2017", "=1+1",
-    "1 2 3 4", "5 Mar " + "0" * 60])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "soon",
+        "T10:00",
+        "10:00",
+        "T",
+        "2017",
+        "2017-03",
+        "March 2017",
+        "Mar-17",
+        "2017-02-29",
+        "2017-13-01",
+        "2017-00-10",
+        "2017-03-00",
+        "31/02/2017",
+        "45/45/2017",
+        "25/03-2017",
+        "25/13/2017",
+        "1969-12-31",
+        "2101-01-01",
+        "0017-03-05",
+        "25/03/1066",
+        "02017-03-05",
+        "20170230",
+        "25102016",
+        "25568",
+        "73051",
+        "42819.5",
+        "2017-03-25 25:00",
+        "2017-03-25 10:61",
+        "5 jui 2017",
+        "5 Foo 2017",
+        "2017 5 March",
+        "5 Mar 2017 Apr",
+        "before 5 Mar 2017",
+        "Mar 5",
+        "March 5, 20177",
+        "5 März 2017 ☃",
+        "5/3/7",
+        "25/3/017",
+        "2017/03/2017",
+        "=1+1",
+        "1 2 3 4",
+        "5 Mar " + "0" * 60,
+    ],
+)
 def test_what_is_no_day_is_marked(text):
     reading = dates(text, "2017-03-05")
-    assert reading.is_bad.tolist() == [True, False] and days(reading) == [None, "2017-03-05"] and reading.problem is None
+    assert (
+        reading.is_bad.tolist() == [True, False] and days(reading) == [None, "2017-03-05"] and reading.problem is None
+    )
 
-
+# %% ../../../nbs/tests/ingestion/test_notation.ipynb #8c38f00c
 def test_years_of_two_digits_begin_in_1970():
-    assert days(dates("25-DEC-69", "25-DEC-70", "12/25/99", "12/25/00")) == ["2069-12-25", "1970-12-25", "1999-12-25", "2000-12-25"]
+    assert days(dates("25-DEC-69", "25-DEC-70", "12/25/99", "12/25/00")) == [
+        "2069-12-25",
+        "1970-12-25",
+        "1999-12-25",
+        "2000-12-25",
+    ]
 
 
 def test_the_last_days_that_count_are_read():
-    assert days(dates("1970-01-01", "2100-12-31", "25569", "73050")) == ["1970-01-01", "2100-12-31", "1970-01-01", "2099-12-31"]
+    assert days(dates("1970-01-01", "2100-12-31", "25569", "73050")) == [
+        "1970-01-01",
+        "2100-12-31",
+        "1970-01-01",
+        "2099-12-31",
+    ]
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #fa81dc03
 def test_a_reading_lies_along_its_column_and_leaves_it_alone():
-    given_cells = pd.Series(["25/10/2016", None, "x", "25/10/2016", np.nan, "  "], index=[7, 7, 3, 1, 0, 9], name="close", dtype=object)
+    given_cells = pd.Series(
+        ["25/10/2016", None, "x", "25/10/2016", np.nan, "  "], index=[7, 7, 3, 1, 0, 9], name="close", dtype=object
+    )
     before = given_cells.copy(deep=True)
     reading = read_dates(given_cells)
     pd.testing.assert_series_equal(given_cells, before)
@@ -125,8 +243,16 @@ def test_a_reading_lies_along_its_column_and_leaves_it_alone():
 
 def test_a_column_without_cells_says_so():
     for reading in (dates(), dates(None, None), dates("", " "), amounts(), amounts(None), amounts(" ")):
-        assert (reading.how, reading.problem, reading.n_forms, reading.is_bad.any()) == ("no cell to read", None, 0, False)
-    assert read_dates(pd.Series([], dtype=object)).values.dtype == "M8[ns]" and read_amounts(pd.Series([], dtype=object)).values.dtype == "float64"
+        assert (reading.how, reading.problem, reading.n_forms, reading.is_bad.any()) == (
+            "no cell to read",
+            None,
+            0,
+            False,
+        )
+    assert (
+        read_dates(pd.Series([], dtype=object)).values.dtype == "M8[ns]"
+        and read_amounts(pd.Series([], dtype=object)).values.dtype == "float64"
+    )
 
 
 def test_cells_that_are_dates_or_numbers_already_are_read_as_such():
@@ -135,9 +261,15 @@ def test_cells_that_are_dates_or_numbers_already_are_read_as_such():
     assert read_amounts(pd.Series([1054.5, None, 5])).values.tolist()[::2] == [1054.5, 5]
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #66028400
-@pytest.mark.parametrize("cells, wanted", [
-    (["25/10/2016", "03/04/2017"], ["2016-10-25", "2017-04-03"]), (["10/25/2016", "03/04/2017"], ["2016-10-25", "2017-03-04"]),
-    (["25.10.16", "03.04.45"], ["2016-10-25", "2045-04-03"]), (["31/02/2017", "03/25/2017", "03/04/2017"], [None, "2017-03-25", "2017-03-04"])])
+@pytest.mark.parametrize(
+    "cells, wanted",
+    [
+        (["25/10/2016", "03/04/2017"], ["2016-10-25", "2017-04-03"]),
+        (["10/25/2016", "03/04/2017"], ["2016-10-25", "2017-03-04"]),
+        (["25.10.16", "03.04.45"], ["2016-10-25", "2045-04-03"]),
+        (["31/02/2017", "03/25/2017", "03/04/2017"], [None, "2017-03-25", "2017-03-04"]),
+    ],
+)
 def test_one_cell_that_excludes_an_order_decides_for_its_form(cells, wanted):
     reading = dates(*cells)
     assert days(reading) == wanted and reading.problem is None
@@ -146,15 +278,24 @@ def test_one_cell_that_excludes_an_order_decides_for_its_form(cells, wanted):
 def test_each_form_is_decided_by_its_own_cells():
     reading = dates("25/10/2016", "03/04/2017", "10-25-2016", "03-04-2017", "2017-03-04", "Mar 4, 2017", "42798")
     assert days(reading) == ["2016-10-25", "2017-04-03", "2016-10-25", *["2017-03-04"] * 4] and reading.n_forms == 5
-    assert reading.how == ("day/month/year (e.g. 25/10/2016); month-day-year (e.g. 10-25-2016); year-month-day (e.g. 2017-03-04); "
-                           "month by name, day, year (e.g. Mar 4, 2017); number of the day in Excel (e.g. 42798)")
+    assert reading.how == (
+        "day/month/year (e.g. 25/10/2016); month-day-year (e.g. 10-25-2016); year-month-day (e.g. 2017-03-04); "
+        "month by name, day, year (e.g. Mar 4, 2017); number of the day in Excel (e.g. 42798)"
+    )
 
 
-@pytest.mark.parametrize("cells, how", [
-    (["03/04/2017", "25/10/2016"], "day/month/year (e.g. 25/10/2016)"), (["3 4 2017", "10 25 2016"], "month day year (e.g. 10 25 2016)"),
-    (["12/25/16"], "month/day/year of two digits (e.g. 12/25/16)"), (["20170325"], "year, month and day without signs (e.g. 20170325)"),
-    (["5 Mar 2017"], "day, month by name, year (e.g. 5 Mar 2017)"), (["2017 Mar 5"], "year, month by name, day (e.g. 2017 Mar 5)"),
-    (["05/05/2017"], "day/month/year (e.g. 05/05/2017)")])
+@pytest.mark.parametrize(
+    "cells, how",
+    [
+        (["03/04/2017", "25/10/2016"], "day/month/year (e.g. 25/10/2016)"),
+        (["3 4 2017", "10 25 2016"], "month day year (e.g. 10 25 2016)"),
+        (["12/25/16"], "month/day/year of two digits (e.g. 12/25/16)"),
+        (["20170325"], "year, month and day without signs (e.g. 20170325)"),
+        (["5 Mar 2017"], "day, month by name, year (e.g. 5 Mar 2017)"),
+        (["2017 Mar 5"], "year, month by name, day (e.g. 2017 Mar 5)"),
+        (["05/05/2017"], "day/month/year (e.g. 05/05/2017)"),
+    ],
+)
 def test_the_report_shows_a_cell_that_could_not_be_otherwise(cells, how):
     assert dates(*cells).how == how
 
@@ -162,7 +303,11 @@ def test_the_report_shows_a_cell_that_could_not_be_otherwise(cells, how):
 def test_a_column_that_may_be_two_things_is_a_problem_not_a_guess():
     reading = dates("05/05/2017", "03/04/2017", "05/06/2017", "03/04/2017", "01/02/2017", "07/08/2017", "x", None)
     assert reading.problem == "03/04/2017, 05/06/2017, 01/02/2017 may be day-month or month-day: set it in params.yaml"
-    assert reading.values.isna().all() and reading.is_bad.tolist() == [False] * 6 + [True, False] and reading.how == "undecided (e.g. 05/05/2017)"
+    assert (
+        reading.values.isna().all()
+        and reading.is_bad.tolist() == [False] * 6 + [True, False]
+        and reading.how == "undecided (e.g. 05/05/2017)"
+    )
 
 
 def test_days_that_are_the_same_either_way_are_no_problem():
@@ -172,7 +317,10 @@ def test_days_that_are_the_same_either_way_are_no_problem():
 
 def test_a_form_that_contradicts_itself_is_a_problem_with_both_cells():
     reading = dates("01/02/2017", "13/02/2017", "02/13/2017", "2017-01-01")
-    assert reading.problem.startswith("02/13/2017 and 13/02/2017 contradict each other") and days(reading)[3] == "2017-01-01"
+    assert (
+        reading.problem.startswith("02/13/2017 and 13/02/2017 contradict each other")
+        and days(reading)[3] == "2017-01-01"
+    )
     assert not reading.is_bad.any()
 
 
@@ -181,8 +329,10 @@ def test_three_orders_may_contradict_each_other():
 
 
 def test_several_problems_are_one_sentence():
-    assert dates("01/02/2017", "01.02.2017").problem == ("01/02/2017 may be day-month or month-day: set it in params.yaml; "
-                                                        "01.02.2017 may be day-month or month-day: set it in params.yaml")
+    assert dates("01/02/2017", "01.02.2017").problem == (
+        "01/02/2017 may be day-month or month-day: set it in params.yaml; "
+        "01.02.2017 may be day-month or month-day: set it in params.yaml"
+    )
 
 
 def test_a_decided_form_decides_for_one_with_the_same_sign_only():
@@ -194,7 +344,9 @@ def test_a_decided_form_decides_for_one_with_the_same_sign_only():
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #2a1bb1e8
 def test_the_user_decides_what_is_open_and_nothing_else():
-    assert days(dates("03/04/2017", order="day-first")) == ["2017-04-03"] and days(dates("03/04/2017", order="month-first")) == ["2017-03-04"]
+    assert days(dates("03/04/2017", order="day-first")) == ["2017-04-03"] and days(
+        dates("03/04/2017", order="month-first")
+    ) == ["2017-03-04"]
     assert dates("03/04/2017", order="month-first").how == "month/day/year, as told in params.yaml (e.g. 03/04/2017)"
     assert days(dates("25/10/2016", "2017-01-02", order="month-first")) == ["2016-10-25", "2017-01-02"]
     assert days(dates("16-11-25", order="year-first")) == ["2016-11-25"]
@@ -207,10 +359,16 @@ def test_the_users_order_must_be_possible():
 
 def test_in_a_form_that_contradicts_itself_the_users_order_leaves_cells_unread():
     reading = dates("13/02/2017", "02/13/2017", "01/02/2017", order="day-first")
-    assert days(reading) == ["2017-02-13", None, "2017-02-01"] and reading.is_bad.tolist() == [False, True, False] and reading.problem is None
+    assert (
+        days(reading) == ["2017-02-13", None, "2017-02-01"]
+        and reading.is_bad.tolist() == [False, True, False]
+        and reading.problem is None
+    )
 
 
-@pytest.mark.parametrize("read, told", [(read_dates, "european"), (read_dates, ""), (read_amounts, "dot"), (read_amounts, ",")])
+@pytest.mark.parametrize(
+    "read, told", [(read_dates, "european"), (read_dates, ""), (read_amounts, "dot"), (read_amounts, ",")]
+)
 def test_an_order_or_sign_that_does_not_exist_is_refused(read, told):
     with pytest.raises(CrmError, match=f"^'{told}' is no .*: give "):
         read(pd.Series(["1"]), told)
@@ -225,16 +383,26 @@ def test_the_place_with_little_variety_is_the_years(form):
     assert days(reading) == [day.isoformat() for day in SPAN] and reading.problem is None
 
 
-@pytest.mark.parametrize("cells", [
-    ["25-11-16"], ["25-11-16", "26-11-16"], [f"{year:02d}-03-01" for year in range(5, 21)], [f"01-03-{year:02d}" for year in range(5, 21)],
-    [f"{day:02d}-11-{day:02d}" for day in range(1, 29)][1:] + ["02-11-03"]])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["25-11-16"],
+        ["25-11-16", "26-11-16"],
+        [f"{year:02d}-03-01" for year in range(5, 21)],
+        [f"01-03-{year:02d}" for year in range(5, 21)],
+        [f"{day:02d}-11-{day:02d}" for day in range(1, 29)][1:] + ["02-11-03"],
+    ],
+)
 def test_without_enough_variety_the_years_place_is_open(cells):
     reading = dates(*cells)
     assert "day-month-year" in reading.problem and "year-month-day" in reading.problem and not reading.is_bad.any()
 
 
 def test_an_open_place_of_the_year_names_all_orders():
-    assert dates("03/04/05").problem == "03/04/05 may be day-month-year or month-day-year or year-month-day: set it in params.yaml"
+    assert (
+        dates("03/04/05").problem
+        == "03/04/05 may be day-month-year or month-day-year or year-month-day: set it in params.yaml"
+    )
 
 
 def test_a_number_of_one_digit_is_no_year():
@@ -242,22 +410,46 @@ def test_a_number_of_one_digit_is_no_year():
     assert days(dates("17/3/5")) == ["2017-03-05"]
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #6da04983
-PLACES = [place / "shared" / "data" / "crm_sales_opportunities" / "sales_pipeline.csv" for place in Path(crm_lib.__file__).parents[2:]]
+PLACES = [
+    place / "shared" / "data" / "crm_sales_opportunities" / "sales_pipeline.csv"
+    for place in Path(crm_lib.__file__).parents[2:]
+]
 REAL = next((place for place in PLACES if place.is_file()), None)
-FORMS = ["%d-%m-%y", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%y", "%y-%m-%d", "%m/%d/%y", "%Y/%m/%d", "%Y%m%d", "%d %b %Y", "%B %d, %Y", "%d-%b-%y",
-         "%d/%m/%Y %H:%M",
-         "%m/%d/%Y %I:%M %p", "%Y-%m-%dT%H:%M:%SZ"]
-MIXES = [("%Y-%m-%d", "%m/%d/%Y"), ("%d.%m.%Y", "%m/%d/%Y"), ("%d/%m/%Y", "%d/%m/%y"), ("%d-%m-%y", "%Y-%m-%d"), ("%b %d, %Y", "%d-%m-%Y"),
-         ("%y/%m/%d", "%d-%m-%y")]
+FORMS = [
+    "%d-%m-%y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%d.%m.%y",
+    "%y-%m-%d",
+    "%m/%d/%y",
+    "%Y/%m/%d",
+    "%Y%m%d",
+    "%d %b %Y",
+    "%B %d, %Y",
+    "%d-%b-%y",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %I:%M %p",
+    "%Y-%m-%dT%H:%M:%SZ",
+]
+MIXES = [
+    ("%Y-%m-%d", "%m/%d/%Y"),
+    ("%d.%m.%Y", "%m/%d/%Y"),
+    ("%d/%m/%Y", "%d/%m/%y"),
+    ("%d-%m-%y", "%Y-%m-%d"),
+    ("%b %d, %Y", "%d-%m-%Y"),
+    ("%y/%m/%d", "%d-%m-%y"),
+]
 
 
 def rewritten(column, forms):
     "Write every second date in the next of the forms."
     texts = [column.dt.strftime(form) for form in forms]
     places = np.arange(len(column)) % len(forms)
-    return pd.Series(np.select([places == place for place in range(len(forms))], texts), index=column.index, dtype=object).where(column.notna(), None)
+    return pd.Series(
+        np.select([places == place for place in range(len(forms))], texts), index=column.index, dtype=object
+    ).where(column.notna(), None)
 
-
+# %% ../../../nbs/tests/ingestion/test_notation.ipynb #03a2de81
 def assert_read_back(column):
     column = column.astype("datetime64[ns]").rename(None)
     for forms in [*[(form,) for form in FORMS], *MIXES]:
@@ -300,39 +492,135 @@ def test_no_text_makes_a_trace(texts):
         assert reading.problem is not None or (reading.values.notna() | reading.is_bad | ~filled).all()
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #6c405111
-@pytest.mark.parametrize("text, value", [
-    ("5", 5), ("-5", -5), ("+5", 5), ("0", 0), ("007", 7), ("1054.5", 1054.5), ("1054,5", 1054.5), ("1,054.50", 1054.5), ("1.054,50", 1054.5),
-    ("1.054.000", 1054000),
-    ("1,054,000", 1054000), ("1 054,50", 1054.5), ("1\u00a0054,50", 1054.5), ("1\u202f054\u202f000", 1054000), ("1'054.50", 1054.5),
-    ("1’054’000", 1054000), ("12,34,567", 1234567),
-    ("1,05,400.5", 105400.5), ("0.054", .054), ("0,054", .054), ("1054.500", 1054.5), (".5", .5), (",5", .5), ("-.5", -.5), ("1.5e3", 1500),
-    ("1.5E-3", .0015), ("1,5e+3", 1500), ("2e3", 2000),
-    ("€5", 5), ("5 €", 5), ("$1,054.50", 1054.5), ("US$ 5", 5), ("R$ 1.054,50", 1054.5), ("£5", 5), ("USD 5", 5), ("5 eur", 5), ("EUR5", 5),
-    ("USD $5", 5), ("kr. 5", 5), ("5 Kč", 5),
-    ("Rs.500", 500), ("CHF 1'054.50", 1054.5), ("₹ 12,34,567", 1234567), ("12.5%", 12.5), ("25 %", 25), ("(5)", -5), ("($1,054.50)", -1054.5),
-    ("$(5)", -5), ("(5) €", -5),
-    ("-$5", -5), ("$-5", -5), ("5-", -5), ("5 €-", -5), ("−5", -5), (" 5 ", 5)])
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("5", 5),
+        ("-5", -5),
+        ("+5", 5),
+        ("0", 0),
+        ("007", 7),
+        ("1054.5", 1054.5),
+        ("1054,5", 1054.5),
+        ("1,054.50", 1054.5),
+        ("1.054,50", 1054.5),
+        ("1.054.000", 1054000),
+        ("1,054,000", 1054000),
+        ("1 054,50", 1054.5),
+        ("1\u00a0054,50", 1054.5),
+        ("1\u202f054\u202f000", 1054000),
+        ("1'054.50", 1054.5),
+        ("1’054’000", 1054000),
+        ("12,34,567", 1234567),
+        ("1,05,400.5", 105400.5),
+        ("0.054", 0.054),
+        ("0,054", 0.054),
+        ("1054.500", 1054.5),
+        (".5", 0.5),
+        (",5", 0.5),
+        ("-.5", -0.5),
+        ("1.5e3", 1500),
+        ("1.5E-3", 0.0015),
+        ("1,5e+3", 1500),
+        ("2e3", 2000),
+        ("€5", 5),
+        ("5 €", 5),
+        ("$1,054.50", 1054.5),
+        ("US$ 5", 5),
+        ("R$ 1.054,50", 1054.5),
+        ("£5", 5),
+        ("USD 5", 5),
+        ("5 eur", 5),
+        ("EUR5", 5),
+        ("USD $5", 5),
+        ("kr. 5", 5),
+        ("5 Kč", 5),
+        ("Rs.500", 500),
+        ("CHF 1'054.50", 1054.5),
+        ("₹ 12,34,567", 1234567),
+        ("12.5%", 12.5),
+        ("25 %", 25),
+        ("(5)", -5),
+        ("($1,054.50)", -1054.5),
+        ("$(5)", -5),
+        ("(5) €", -5),
+        ("-$5", -5),
+        ("$-5", -5),
+        ("5-", -5),
+        ("5 €-", -5),
+        ("−5", -5),
+        (" 5 ", 5),
+    ],
+)
 def test_each_usual_way_to_write_an_amount_is_read(text, value):
     reading = amounts(text)
-    assert reading.values.tolist() == [value] and reading.problem is None and not reading.is_bad.any() and reading.n_forms == 1
+    assert (
+        reading.values.tolist() == [value]
+        and reading.problem is None
+        and not reading.is_bad.any()
+        and reading.n_forms == 1
+    )
 
-
-@pytest.mark.parametrize("text", [
-    "five", "nan", "inf", "-inf", "1e400", "9" * 400, "1.054.00", "1,05,40", "10 54", "1.054,50,1", "1,054.50.1", "1_000", "5-10", "2017-03-05",
-    "12:30", "--5", "-(5)", "-5-", "5%%", "5 apples",
-    "abc 5", "5.", "0x10", "½", "()", "-", "€", "1e5e5", "1,054e3.5", "5 (6)", "TRUE", "$ $ $ 5"])
+# %% ../../../nbs/tests/ingestion/test_notation.ipynb #5c418c34
+@pytest.mark.parametrize(
+    "text",
+    [
+        "five",
+        "nan",
+        "inf",
+        "-inf",
+        "1e400",
+        "9" * 400,
+        "1.054.00",
+        "1,05,40",
+        "10 54",
+        "1.054,50,1",
+        "1,054.50.1",
+        "1_000",
+        "5-10",
+        "2017-03-05",
+        "12:30",
+        "--5",
+        "-(5)",
+        "-5-",
+        "5%%",
+        "5 apples",
+        "abc 5",
+        "5.",
+        "0x10",
+        "½",
+        "()",
+        "-",
+        "€",
+        "1e5e5",
+        "1,054e3.5",
+        "5 (6)",
+        "TRUE",
+        "$ $ $ 5",
+    ],
+)
 def test_what_is_no_amount_is_marked(text):
     reading = amounts(text, "5")
-    assert reading.is_bad.tolist() == [True, False] and reading.values.isna().tolist() == [True, False] and reading.problem is None
+    assert (
+        reading.is_bad.tolist() == [True, False]
+        and reading.values.isna().tolist() == [True, False]
+        and reading.problem is None
+    )
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #6dd5d8de
-@pytest.mark.parametrize("cells, values, how", [
-    (["1.054", "1.054,50"], [1054, 1054.5], "decimal comma (e.g. 1.054,50)"),
-    (["1,054", "1,054.50"], [1054, 1054.5], "decimal point (e.g. 1,054.50)"),
-    (["1.054", "12.5"], [1.054, 12.5], "decimal point (e.g. 12.5)"), (["1.054", "1.054.000"], [1054, 1054000], "decimal comma (e.g. 1.054.000)"),
-    (["1.054", "0.054", "7"], [1.054, .054, 7], "decimal point (e.g. 0.054)"), (["5", "1 054", "(7)"], [5, 1054, -7], "whole numbers (e.g. 5)"),
-    (["1.054", "1 054,5"], [1054, 1054.5], "decimal comma (e.g. 1 054,5)"),
-    (["1,054", "2.5%"], [1054, 2.5], "decimal point (e.g. 1,054); decimal point, with % (e.g. 2.5%)")])
+@pytest.mark.parametrize(
+    "cells, values, how",
+    [
+        (["1.054", "1.054,50"], [1054, 1054.5], "decimal comma (e.g. 1.054,50)"),
+        (["1,054", "1,054.50"], [1054, 1054.5], "decimal point (e.g. 1,054.50)"),
+        (["1.054", "12.5"], [1.054, 12.5], "decimal point (e.g. 12.5)"),
+        (["1.054", "1.054.000"], [1054, 1054000], "decimal comma (e.g. 1.054.000)"),
+        (["1.054", "0.054", "7"], [1.054, 0.054, 7], "decimal point (e.g. 0.054)"),
+        (["5", "1 054", "(7)"], [5, 1054, -7], "whole numbers (e.g. 5)"),
+        (["1.054", "1 054,5"], [1054, 1054.5], "decimal comma (e.g. 1 054,5)"),
+        (["1,054", "2.5%"], [1054, 2.5], "decimal point (e.g. 1,054); decimal point, with % (e.g. 2.5%)"),
+    ],
+)
 def test_cells_that_can_be_one_thing_decide_for_the_column(cells, values, how):
     reading = amounts(*cells)
     assert reading.values.tolist() == values and reading.problem is None and reading.how == how
@@ -340,25 +628,44 @@ def test_cells_that_can_be_one_thing_decide_for_the_column(cells, values, how):
 
 def test_a_column_of_several_currencies_shows_them():
     reading = amounts("€ 5,50", "7,50 €", "$ 6,00", "7")
-    assert reading.how == "decimal comma, with € (e.g. € 5,50); decimal comma, with $ (e.g. $ 6,00); decimal comma (e.g. 7)" and reading.n_forms == 3
+    assert (
+        reading.how
+        == "decimal comma, with € (e.g. € 5,50); decimal comma, with $ (e.g. $ 6,00); decimal comma (e.g. 7)"
+        and reading.n_forms == 3
+    )
 
 
 def test_a_group_of_three_digits_alone_is_a_question():
     reading = amounts("1.054", "2,300", "1.054", "500", "x", None)
-    assert reading.problem == "1.054 (1054 or 1.054), 2,300 (2300 or 2.3) can be read in two ways: set it in params.yaml"
-    assert reading.values.tolist()[3] == 500 and reading.values.isna().sum() == 5 and reading.is_bad.tolist() == [False] * 4 + [True, False]
+    assert (
+        reading.problem == "1.054 (1054 or 1.054), 2,300 (2300 or 2.3) can be read in two ways: set it in params.yaml"
+    )
+    assert (
+        reading.values.tolist()[3] == 500
+        and reading.values.isna().sum() == 5
+        and reading.is_bad.tolist() == [False] * 4 + [True, False]
+    )
     assert reading.how == "undecided (e.g. 1.054)"
 
-
+# %% ../../../nbs/tests/ingestion/test_notation.ipynb #619146d3
 def test_amounts_that_contradict_each_other_are_a_problem_with_both_cells():
     reading = amounts("5", "1.054,50", "1,054.50")
-    assert reading.problem.startswith("1.054,50 and 1,054.50 contradict each other") and not reading.is_bad.any() and reading.values.tolist()[0] == 5
+    assert (
+        reading.problem.startswith("1.054,50 and 1,054.50 contradict each other")
+        and not reading.is_bad.any()
+        and reading.values.tolist()[0] == 5
+    )
 
 
 def test_the_user_decides_between_point_and_comma_where_the_cells_do_not():
-    assert amounts("1.054", decimal="comma").values.tolist() == [1054] and amounts("1.054", decimal="point").values.tolist() == [1.054]
+    assert amounts("1.054", decimal="comma").values.tolist() == [1054] and amounts(
+        "1.054", decimal="point"
+    ).values.tolist() == [1.054]
     assert amounts("1.054", decimal="comma").how == "decimal comma, as told in params.yaml (e.g. 1.054)"
-    assert amounts("12.5", decimal="comma").values.tolist() == [12.5] and amounts("12.5", decimal="comma").how == "decimal point (e.g. 12.5)"
+    assert (
+        amounts("12.5", decimal="comma").values.tolist() == [12.5]
+        and amounts("12.5", decimal="comma").how == "decimal point (e.g. 12.5)"
+    )
     assert amounts("5", decimal="comma").how == "whole numbers (e.g. 5)"
     told = amounts("1.054,50", "1,054.50", decimal="comma")
     assert told.values.tolist()[0] == 1054.5 and told.is_bad.tolist() == [False, True] and told.problem is None
@@ -372,15 +679,22 @@ def test_amounts_lie_along_their_column():
 
 # %% ../../../nbs/tests/ingestion/test_notation.ipynb #d14dc175
 WRITERS = {
-    "english": lambda x: f"{x:,.2f}", "german": lambda x: f"{x:,.2f}".translate(str.maketrans(",.", ".,")),
+    "english": lambda x: f"{x:,.2f}",
+    "german": lambda x: f"{x:,.2f}".translate(str.maketrans(",.", ".,")),
     "whole german": lambda x: f"{round(x):,}".replace(",", "."),
-    "french": lambda x: f"{x:,.2f}".replace(",", "\u202f").replace(".", ",") + " €", "swiss": lambda x: f"CHF {x:,.2f}".replace(",", "'"),
+    "french": lambda x: f"{x:,.2f}".replace(",", "\u202f").replace(".", ",") + " €",
+    "swiss": lambda x: f"CHF {x:,.2f}".replace(",", "'"),
     "plain": lambda x: f"{x:.3f}",
-    "accountant": lambda x: f"({-x:,.2f})" if x < 0 else f"{x:,.2f}", "late minus": lambda x: f"{abs(x):.2f}" + "-" * (x < 0)}
+    "accountant": lambda x: f"({-x:,.2f})" if x < 0 else f"{x:,.2f}",
+    "late minus": lambda x: f"{abs(x):.2f}" + "-" * (x < 0),
+}
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(st.lists(st.integers(-10**9, 10**9).map(lambda cents: cents / 100), min_size=1, max_size=12), st.sampled_from(list(WRITERS)))
+@given(
+    st.lists(st.integers(-(10**9), 10**9).map(lambda cents: cents / 100), min_size=1, max_size=12),
+    st.sampled_from(list(WRITERS)),
+)
 def test_amounts_in_one_notation_are_read_rightly_or_not_at_all(numbers, writer):
     reading = amounts(*[WRITERS[writer](number) for number in numbers])
     assert not reading.is_bad.any()

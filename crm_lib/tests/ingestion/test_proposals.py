@@ -28,19 +28,61 @@ def export(**columns):
 
 
 DAYS = {"from": ["2024-01-02", "2024-01-09", "2024-02-01"], "to": ["2024-03-01", "2024-06-30", "2024-02-20"]}
+
+# %% ../../../nbs/tests/ingestion/test_proposals.ipynb #e4360c68
 EXPORTS = {
-    "salesforce": {"Opportunity ID": ["006A", "006B", "006C"], "Opportunity Name": ["a", "b", "c"], "Opportunity Owner": ["Ann", "Bo", "Ann"], "Account Name": ["X", "Y", None],
-                   "Stage": ["Closed Won", "Negotiation/Review", "Closed Lost"], "Created Date": DAYS["from"], "Close Date": DAYS["to"], "Amount": ["10", "20", "30"],
-                   "Probability (%)": ["100", "60", "0"], "Fiscal Period": ["Q1-2024"] * 3, "Forecast Category": ["Closed", "Commit", "Omitted"], "Lead Source": ["Web"] * 3},
-    "hubspot": {"Record ID": ["1", "2", "3"], "Deal Name": ["a", "b", "c"], "Deal Stage": ["Closed won (Sales Pipeline)", "Contract sent (Sales Pipeline)", "Closed lost (Sales Pipeline)"],
-                "Deal owner": ["Ann", "Bo", "Ann"], "Create Date": DAYS["from"], "Close Date": DAYS["to"], "Amount": ["10", "20", "30"], "Pipeline": ["Sales Pipeline"] * 3,
-                "Days to close": ["59", None, "19"], "Closed Lost Reason": [None, None, "price"]},
-    "dynamics365": {"(Do Not Modify) Opportunity": ["1", "2", "3"], "Topic": ["a", "b", "c"], "Potential Customer": ["X", "Y", "Z"], "Owner": ["Ann", "Bo", "Ann"],
-                    "Status": ["Won", "Open", "Lost"], "Status Reason": ["Won", "In Progress", "Canceled"], "Created On": DAYS["from"],
-                    "Actual Close Date": ["2024-03-01", None, "2024-02-20"], "Est. Close Date": DAYS["to"], "Actual Revenue": ["9", None, "0"], "Est. Revenue": ["10", "20", "30"]},
-    "pipedrive": {"Deal - ID": ["1", "2", "3"], "Deal - Title": ["a", "b", "c"], "Deal - Owner": ["Ann", "Bo", "Ann"], "Deal - Status": ["Won", "Open", "Lost"],
-                  "Deal - Stage": ["Contract", "Demo", "Demo"], "Deal - Deal created": DAYS["from"], "Deal - Deal closed on": ["2024-03-01", None, "2024-02-20"],
-                  "Deal - Expected close date": DAYS["to"], "Deal - Value": ["10", "20", "30"], "Deal - Organization": ["X", "Y", "Z"], "Deal - Pipeline": ["p"] * 3},
+    "salesforce": {
+        "Opportunity ID": ["006A", "006B", "006C"],
+        "Opportunity Name": ["a", "b", "c"],
+        "Opportunity Owner": ["Ann", "Bo", "Ann"],
+        "Account Name": ["X", "Y", None],
+        "Stage": ["Closed Won", "Negotiation/Review", "Closed Lost"],
+        "Created Date": DAYS["from"],
+        "Close Date": DAYS["to"],
+        "Amount": ["10", "20", "30"],
+        "Probability (%)": ["100", "60", "0"],
+        "Fiscal Period": ["Q1-2024"] * 3,
+        "Forecast Category": ["Closed", "Commit", "Omitted"],
+        "Lead Source": ["Web"] * 3,
+    },
+    "hubspot": {
+        "Record ID": ["1", "2", "3"],
+        "Deal Name": ["a", "b", "c"],
+        "Deal Stage": ["Closed won (Sales Pipeline)", "Contract sent (Sales Pipeline)", "Closed lost (Sales Pipeline)"],
+        "Deal owner": ["Ann", "Bo", "Ann"],
+        "Create Date": DAYS["from"],
+        "Close Date": DAYS["to"],
+        "Amount": ["10", "20", "30"],
+        "Pipeline": ["Sales Pipeline"] * 3,
+        "Days to close": ["59", None, "19"],
+        "Closed Lost Reason": [None, None, "price"],
+    },
+    "dynamics365": {
+        "(Do Not Modify) Opportunity": ["1", "2", "3"],
+        "Topic": ["a", "b", "c"],
+        "Potential Customer": ["X", "Y", "Z"],
+        "Owner": ["Ann", "Bo", "Ann"],
+        "Status": ["Won", "Open", "Lost"],
+        "Status Reason": ["Won", "In Progress", "Canceled"],
+        "Created On": DAYS["from"],
+        "Actual Close Date": ["2024-03-01", None, "2024-02-20"],
+        "Est. Close Date": DAYS["to"],
+        "Actual Revenue": ["9", None, "0"],
+        "Est. Revenue": ["10", "20", "30"],
+    },
+    "pipedrive": {
+        "Deal - ID": ["1", "2", "3"],
+        "Deal - Title": ["a", "b", "c"],
+        "Deal - Owner": ["Ann", "Bo", "Ann"],
+        "Deal - Status": ["Won", "Open", "Lost"],
+        "Deal - Stage": ["Contract", "Demo", "Demo"],
+        "Deal - Deal created": DAYS["from"],
+        "Deal - Deal closed on": ["2024-03-01", None, "2024-02-20"],
+        "Deal - Expected close date": DAYS["to"],
+        "Deal - Value": ["10", "20", "30"],
+        "Deal - Organization": ["X", "Y", "Z"],
+        "Deal - Pipeline": ["p"] * 3,
+    },
 }
 
 # %% ../../../nbs/tests/ingestion/test_proposals.ipynb #2de3cd43
@@ -48,12 +90,18 @@ EXPORTS = {
 def test_the_exports_of_the_big_crms_are_recognised(name):
     proposal = propose_mapping(export(**EXPORTS[name]))
     assert proposal.preset == name and list(proposal.stages.values()) == ["won", "engaging", "lost"]
-    assert {"opportunity_id", "sales_agent", "stage", "engage_date", "close_date", "expected_close_date"} <= set(proposal.columns)
+    assert {"opportunity_id", "sales_agent", "stage", "engage_date", "close_date", "expected_close_date"} <= set(
+        proposal.columns
+    )
     assert {"amount", "close_value"} & set(proposal.columns) and None not in proposal.columns.values()
 
 
 def test_columns_that_know_the_outcome_by_name_are_left_out():
-    assert set(propose_mapping(export(**EXPORTS["salesforce"])).leave_out) == {"x_probability", "x_fiscal_period", "x_forecast_category"}
+    assert set(propose_mapping(export(**EXPORTS["salesforce"])).leave_out) == {
+        "x_probability",
+        "x_fiscal_period",
+        "x_forecast_category",
+    }
     assert set(propose_mapping(export(**EXPORTS["hubspot"])).leave_out) == {"x_days_to_close", "x_closed_lost_reason"}
     assert "x_status_reason" in propose_mapping(export(**EXPORTS["dynamics365"])).leave_out
 
@@ -65,20 +113,36 @@ def test_a_day_of_closing_on_open_deals_is_a_hope_and_one_on_closed_deals_alone_
     assert "expected_close_date" not in propose_mapping(export(**closed)).columns
 
 # %% ../../../nbs/tests/ingestion/test_proposals.ipynb #7031eef3
-PLAIN = {"ID": ["1", "2", "3"], "Vendedora": ["Ana", "Rui", "Ana"], "Fase": ["Ganho", "Proposta", "Perdido"], "Data de abertura": DAYS["from"],
-         "Data de fechamento": ["01/03/2024", None, "20/02/2024"], "Valor": ["1.054,50", "20,00", "3,10"]}
+PLAIN = {
+    "ID": ["1", "2", "3"],
+    "Vendedora": ["Ana", "Rui", "Ana"],
+    "Fase": ["Ganho", "Proposta", "Perdido"],
+    "Data de abertura": DAYS["from"],
+    "Data de fechamento": ["01/03/2024", None, "20/02/2024"],
+    "Valor": ["1.054,50", "20,00", "3,10"],
+}
 
 
 def test_everyday_words_of_other_languages_are_known():
     proposal = propose_mapping(export(**PLAIN))
-    assert proposal.preset is None and proposal.columns == {"stage": "Fase", "opportunity_id": "ID", "close_date": "Data de fechamento", "engage_date": "Data de abertura",
-                                                            "sales_agent": "Vendedora", "amount": "Valor"}
+    assert proposal.preset is None and proposal.columns == {
+        "stage": "Fase",
+        "opportunity_id": "ID",
+        "close_date": "Data de fechamento",
+        "engage_date": "Data de abertura",
+        "sales_agent": "Vendedora",
+        "amount": "Valor",
+    }
     assert proposal.stages == {"Ganho": "won", "Proposta": "engaging", "Perdido": "lost"}
 
 
 def test_an_example_is_short_enough_for_a_screen():
     why = propose_mapping(export(**PLAIN, Nota=["x" * 90, None, None], Vazio=[None] * 3)).why.set_index("theirs")
-    assert why.loc["Nota", "example"] == "x" * 39 + "…" and why.loc["Vazio", "example"] == "" and why.loc["Vazio", "ours"] == "x_vazio"
+    assert (
+        why.loc["Nota", "example"] == "x" * 39 + "…"
+        and why.loc["Vazio", "example"] == ""
+        and why.loc["Vazio", "ours"] == "x_vazio"
+    )
 
 
 def test_a_header_alone_is_not_enough():
@@ -93,7 +157,7 @@ def test_a_key_that_repeats_is_none_and_rows_are_numbered():
     proposal = propose_mapping(export(**{**PLAIN, "ID": ["1", "1", "2"]}))
     assert proposal.columns["opportunity_id"] is None and "(none)" in set(proposal.why["theirs"])
 
-
+# %% ../../../nbs/tests/ingestion/test_proposals.ipynb #e8a2ee9f
 def test_a_report_per_deal_and_day_keeps_its_day():
     rows = {**PLAIN, "ID": ["1", "1", "2"], "Report date": DAYS["from"]}
     del rows["Data de abertura"]
@@ -116,7 +180,10 @@ def test_stages_that_say_neither_won_nor_lost_are_put_to_a_person():
 
 
 def test_hundreds_of_words_are_no_stages():
-    many = {name: values * 30 for name, values in PLAIN.items()} | {"ID": [str(n) for n in range(90)], "Fase": ["Won", "Lost"] + [f"note {n}" for n in range(88)]}
+    many = {name: values * 30 for name, values in PLAIN.items()} | {
+        "ID": [str(n) for n in range(90)],
+        "Fase": ["Won", "Lost"] + [f"note {n}" for n in range(88)],
+    }
     with pytest.raises(CrmError, match="90 different words are too many"):
         propose_mapping(export(**many))
 
@@ -128,7 +195,9 @@ def test_without_a_stage_there_is_no_proposal():
 
 def test_a_preset_may_be_named_and_must_exist():
     assert propose_mapping(export(**PLAIN), "pipedrive").preset == "pipedrive"
-    with pytest.raises(CrmError, match="no preset 'sugar': the presets are salesforce, hubspot, dynamics365, pipedrive"):
+    with pytest.raises(
+        CrmError, match="no preset 'sugar': the presets are salesforce, hubspot, dynamics365, pipedrive"
+    ):
         propose_mapping(export(**PLAIN), "sugar")
     assert find_preset([]) is None and len(presets()) == 4
 
@@ -152,13 +221,26 @@ def test_five_lines_change_and_nothing_else(tmp_path):
     params = tmp_path / "params.yaml"
     params.write_text(PARAMS)
     proposal = propose_mapping(export(**EXPORTS["salesforce"]))
-    assert write_mapping(proposal, "book.xlsx", params) == ["source.kind", "source.path", "ingest.columns", "ingest.stages", "features.leave_out"]
+    assert write_mapping(proposal, "book.xlsx", params) == [
+        "source.kind",
+        "source.path",
+        "ingest.columns",
+        "ingest.stages",
+        "features.leave_out",
+    ]
     content = yaml.safe_load(params.read_text())
-    assert content["source"] == {"kind": "excel", "path": "book.xlsx"} and content["ingest"] == {"columns": proposal.columns, "stages": proposal.stages}
+    assert content["source"] == {"kind": "excel", "path": "book.xlsx"} and content["ingest"] == {
+        "columns": proposal.columns,
+        "stages": proposal.stages,
+    }
     changed = set(params.read_text().splitlines()) - set(PARAMS.splitlines())
-    assert len(changed) == 5 and "# head" in params.read_text() and "  until: null                 # a day" in params.read_text()
+    assert (
+        len(changed) == 5
+        and "# head" in params.read_text()
+        and "  until: null                 # a day" in params.read_text()
+    )
 
-
+# %% ../../../nbs/tests/ingestion/test_proposals.ipynb #a147b4e6
 def test_parameters_that_cannot_take_a_mapping_stay_as_they_were(tmp_path):
     params = tmp_path / "params.yaml"
     params.write_text("source: 5\n")

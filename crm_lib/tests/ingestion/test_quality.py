@@ -22,17 +22,39 @@ import pytest
 
 from ...base.config import CrmError
 from ...base.schema import DEAL_COLUMNS
-from ...ingestion.quality import check_deals, describe_columns, quality_by_month, quality_scores, readiness, require_ready
+from crm_lib.ingestion.quality import (
+    check_deals,
+    describe_columns,
+    quality_by_month,
+    quality_scores,
+    readiness,
+    require_ready,
+)
 
 # %% ../../../nbs/tests/ingestion/test_quality.ipynb #76b2908c
 @pytest.fixture
 def deals():
     dates = pd.to_datetime(["2024-01-02", "2024-01-05", "2024-03-01", None])
-    return pd.DataFrame({
-        "opportunity_id": list("abcd"), "sales_agent": "Ann", "manager": "Cy", "regional_office": "East", "product": "GTX", "series": "G",
-        "list_price": 500.0, "account": ["Acme"] * 4, "sector": "retail", "account_revenue": 9.0, "employees": 20.0,
-        "office_location": "Kenya", "stage": ["won", "lost", "engaging", "prospecting"], "engage_date": dates,
-        "close_date": pd.to_datetime(["2024-02-28", "2024-03-20", None, None]), "close_value": [480.0, 0, np.nan, np.nan]})[list(DEAL_COLUMNS)]
+    return pd.DataFrame(
+        {
+            "opportunity_id": list("abcd"),
+            "sales_agent": "Ann",
+            "manager": "Cy",
+            "regional_office": "East",
+            "product": "GTX",
+            "series": "G",
+            "list_price": 500.0,
+            "account": ["Acme"] * 4,
+            "sector": "retail",
+            "account_revenue": 9.0,
+            "employees": 20.0,
+            "office_location": "Kenya",
+            "stage": ["won", "lost", "engaging", "prospecting"],
+            "engage_date": dates,
+            "close_date": pd.to_datetime(["2024-02-28", "2024-03-20", None, None]),
+            "close_value": [480.0, 0, np.nan, np.nan],
+        }
+    )[list(DEAL_COLUMNS)]
 
 
 def put(deals, row, **cells):
@@ -45,31 +67,42 @@ def put(deals, row, **cells):
 # %% ../../../nbs/tests/ingestion/test_quality.ipynb #1926e92d
 def test_deals_in_order_give_no_finding(deals):
     findings = check_deals(deals)
-    assert findings.empty and list(findings.columns) == ["table", "column", "rule", "rows", "severity", "what_to_do", "examples"]
+    assert findings.empty and list(findings.columns) == [
+        "table",
+        "column",
+        "rule",
+        "rows",
+        "severity",
+        "what_to_do",
+        "examples",
+    ]
 
 
-@pytest.mark.parametrize("row, cells, column, severity, words", [
-    (0, {"opportunity_id": "b"}, "opportunity_id", "stops", "occurs once"),
-    (0, {"opportunity_id": None}, "opportunity_id", "stops", "is never missing"),
-    (0, {"stage": "signed"}, "stage", "stops", "is one of the four stages"),
-    (0, {"product": None}, "product", "noted", "a product is named"),
-    (0, {"sales_agent": None}, "sales_agent", "stops", "is never missing"),
-    (0, {"close_value": -1.0}, "close_value", "stops", "is a finite amount of 0 or more"),
-    (0, {"list_price": np.inf}, "list_price", "stops", "is a finite amount of 0 or more"),
-    (0, {"close_date": pd.NaT}, "close_date", "stops", "a closed deal has a day of closing"),
-    (2, {"close_date": pd.Timestamp("2024-03-02")}, "close_date", "stops", "an open deal has no day of closing"),
-    (0, {"close_date": pd.Timestamp("2024-01-01")}, "close_date", "stops", "closes on or after"),
-    (0, {"engage_date": pd.NaT}, "engage_date", "noted", "has a day of engagement"),
-    (0, {"close_value": 0.0}, "close_value", "noted", "a won deal brings money"),
-    (0, {"close_value": np.nan}, "close_value", "noted", "a won deal brings money"),
-    (1, {"close_value": 9.0}, "close_value", "noted", "that is not won brings none"),
-    (2, {"close_value": 9.0}, "close_value", "noted", "that is not won brings none"),
-    (0, {"list_price": np.nan}, "list_price", "noted", "in the list of products"),
-    (0, {"manager": None}, "manager", "noted", "belongs to a team"),
-    (0, {"sector": None}, "account", "noted", "in the list of accounts"),
-    (2, {"account": None}, "account", "noted", "known from the first day"),
-    (2, {"engage_date": pd.Timestamp("2024-01-01")}, "engage_date", "noted", "longer than any closed deal"),
-])
+@pytest.mark.parametrize(
+    "row, cells, column, severity, words",
+    [
+        (0, {"opportunity_id": "b"}, "opportunity_id", "stops", "occurs once"),
+        (0, {"opportunity_id": None}, "opportunity_id", "stops", "is never missing"),
+        (0, {"stage": "signed"}, "stage", "stops", "is one of the four stages"),
+        (0, {"product": None}, "product", "noted", "a product is named"),
+        (0, {"sales_agent": None}, "sales_agent", "stops", "is never missing"),
+        (0, {"close_value": -1.0}, "close_value", "stops", "is a finite amount of 0 or more"),
+        (0, {"list_price": np.inf}, "list_price", "stops", "is a finite amount of 0 or more"),
+        (0, {"close_date": pd.NaT}, "close_date", "stops", "a closed deal has a day of closing"),
+        (2, {"close_date": pd.Timestamp("2024-03-02")}, "close_date", "stops", "an open deal has no day of closing"),
+        (0, {"close_date": pd.Timestamp("2024-01-01")}, "close_date", "stops", "closes on or after"),
+        (0, {"engage_date": pd.NaT}, "engage_date", "noted", "has a day of engagement"),
+        (0, {"close_value": 0.0}, "close_value", "noted", "a won deal brings money"),
+        (0, {"close_value": np.nan}, "close_value", "noted", "a won deal brings money"),
+        (1, {"close_value": 9.0}, "close_value", "noted", "that is not won brings none"),
+        (2, {"close_value": 9.0}, "close_value", "noted", "that is not won brings none"),
+        (0, {"list_price": np.nan}, "list_price", "noted", "in the list of products"),
+        (0, {"manager": None}, "manager", "noted", "belongs to a team"),
+        (0, {"sector": None}, "account", "noted", "in the list of accounts"),
+        (2, {"account": None}, "account", "noted", "known from the first day"),
+        (2, {"engage_date": pd.Timestamp("2024-01-01")}, "engage_date", "noted", "longer than any closed deal"),
+    ],
+)
 def test_a_broken_rule_is_found_alone_with_its_rows(deals, row, cells, column, severity, words):
     findings = check_deals(put(deals, row, **cells))
     assert findings[["column", "rows", "severity"]].values.tolist() == [[column, 1, severity]]
@@ -79,16 +112,25 @@ def test_a_broken_rule_is_found_alone_with_its_rows(deals, row, cells, column, s
 def test_a_missing_column_and_a_wrong_type_stop_with_all_rows(deals):
     findings = check_deals(deals.drop(columns="sector").assign(close_date="2024"))
     assert findings[["rule", "column", "severity"]].values.tolist() == [
-        ["has the type datetime64[ns]", "close_date", "stops"], ["is there", "sector", "stops"]]
+        ["has the type datetime64[ns]", "close_date", "stops"],
+        ["is there", "sector", "stops"],
+    ]
     assert findings.loc[0, "rows"] == 4
 
 
 def test_all_findings_come_at_once_the_gravest_first(deals):
-    mendings = pd.DataFrame([("sales_pipeline", "product", "GTXPro", "GTX Pro", 3), ("accounts", "sector", "technolgy", "technolgy", 2)],
-                            columns=["table", "column", "found", "used", "rows"])
+    mendings = pd.DataFrame(
+        [("sales_pipeline", "product", "GTXPro", "GTX Pro", 3), ("accounts", "sector", "technolgy", "technolgy", 2)],
+        columns=["table", "column", "found", "used", "rows"],
+    )
     findings = check_deals(put(put(deals, 0, close_date=pd.NaT, close_value=0.0), 2, account=None), mendings=mendings)
     assert findings["severity"].tolist() == ["stops", "mended", "noted", "noted"]
-    assert findings.loc[1, ["table", "column", "rows", "examples"]].tolist() == ["sales_pipeline", "product", 3, "GTXPro -> GTX Pro"]
+    assert findings.loc[1, ["table", "column", "rows", "examples"]].tolist() == [
+        "sales_pipeline",
+        "product",
+        3,
+        "GTXPro -> GTX Pro",
+    ]
 
 
 def test_columns_of_the_users_own_break_no_rule(deals):
@@ -103,7 +145,12 @@ def test_checking_changes_nothing(deals):
 # %% ../../../nbs/tests/ingestion/test_quality.ipynb #29e96026
 def test_readiness_counts_engaged_deals_and_days_between_first_closing_and_last_date(deals):
     table = readiness(deals, 1, 2, 1, 20)
-    assert table[["needed", "found", "is_met"]].values.tolist() == [[1, 1, True], [2, 1, False], [1, 1, True], [20, 21, True]]
+    assert table[["needed", "found", "is_met"]].values.tolist() == [
+        [1, 1, True],
+        [2, 1, False],
+        [1, 1, True],
+        [20, 21, True],
+    ]
 
 
 def test_deals_that_never_closed_have_no_history(deals):
@@ -116,12 +163,16 @@ def test_ready_deals_give_the_table(deals):
 
 
 def test_a_shortage_is_one_sentence_with_every_number(deals):
-    with pytest.raises(CrmError, match="1 won deals, 40 needed; 1 lost deals, 50 needed; 21 days of history, 22 needed"):
+    with pytest.raises(
+        CrmError, match="1 won deals, 40 needed; 1 lost deals, 50 needed; 21 days of history, 22 needed"
+    ):
         require_ready(deals, 40, 50, 1, 22)
 
 
 def test_a_rule_that_stops_refuses_the_deals(deals):
-    with pytest.raises(CrmError, match='1 row break the rule "a closed deal has a day of closing" of the column close_date .see a'):
+    with pytest.raises(
+        CrmError, match='1 row break the rule "a closed deal has a day of closing" of the column close_date .see a'
+    ):
         require_ready(put(deals, 0, close_date=pd.NaT), 1, 1, 1, 1)
 
 # %% ../../../nbs/tests/ingestion/test_quality.ipynb #a5bde7d1
@@ -129,10 +180,18 @@ NOTHING = pd.DataFrame(columns=["table", "column", "found", "used", "rows", "why
 
 
 def test_a_table_in_order_scores_a_hundred_and_each_flawed_cell_costs_its_share(deals):
-    tables = {"sales_pipeline": deals, "products": pd.DataFrame({"product": ["a", "b"], "series": ["G", None], "sales_price": ["1", "2"]})}
+    tables = {
+        "sales_pipeline": deals,
+        "products": pd.DataFrame({"product": ["a", "b"], "series": ["G", None], "sales_price": ["1", "2"]}),
+    }
     scores = quality_scores(tables, NOTHING, deals).set_index("table")
-    assert scores.loc["sales_pipeline", "score"] == 100 and scores.loc["products", "score"] == pytest.approx(100 * 5 / 6)
-    mended = pd.DataFrame([("sales_pipeline", "product", "GTXPro", "GTX", 8), ("sales_pipeline", "product", "x", "x", 99)], columns=["table", "column", "found", "used", "rows"])
+    assert scores.loc["sales_pipeline", "score"] == 100 and scores.loc["products", "score"] == pytest.approx(
+        100 * 5 / 6
+    )
+    mended = pd.DataFrame(
+        [("sales_pipeline", "product", "GTXPro", "GTX", 8), ("sales_pipeline", "product", "x", "x", 99)],
+        columns=["table", "column", "found", "used", "rows"],
+    )
     assert quality_scores(tables, mended, put(deals, 0, close_value=0.0)).loc[0, ["mended", "flaws"]].tolist() == [8, 1]
 
 
@@ -142,15 +201,27 @@ def test_habits_of_the_crm_cost_nothing(deals):
 
 def test_quality_is_followed_by_month_of_engagement(deals):
     monthly = quality_by_month(put(deals, 0, close_value=0.0), deals, NOTHING)
-    assert monthly["month"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-03"] and monthly["flaws"].tolist() == [1, 0]
+    assert monthly["month"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-03"] and monthly["flaws"].tolist() == [
+        1,
+        0,
+    ]
     assert monthly["score"].tolist() == pytest.approx([100 * (1 - 1 / 32), 100])
 
-
+# %% ../../../nbs/tests/ingestion/test_quality.ipynb #4f7f5fa3
 def test_a_mended_name_costs_the_month_of_its_deal(deals):
-    mended = pd.DataFrame([("sales_pipeline", "product", " GTX", "GTX", 8), ("sales_pipeline", "colour", "rd", "red", 1), ("sales_pipeline", "manager", "Cy", "Cy", 4),
-                           ("accounts", "sector", "retail", "Retail", 2)], columns=["table", "column", "found", "used", "rows"])
+    mended = pd.DataFrame(
+        [
+            ("sales_pipeline", "product", " GTX", "GTX", 8),
+            ("sales_pipeline", "colour", "rd", "red", 1),
+            ("sales_pipeline", "manager", "Cy", "Cy", 4),
+            ("accounts", "sector", "retail", "Retail", 2),
+        ],
+        columns=["table", "column", "found", "used", "rows"],
+    )
     pipeline = deals.assign(product=[" GTX", "GTX", "GTX", " GTX"], opportunity_id=["a ", "b", "c", "d"])
-    assert quality_by_month(deals, pipeline, mended.assign(found=mended["found"].str.strip()).assign(used="x"))["mended"].tolist() == [4, 2]
+    assert quality_by_month(deals, pipeline, mended.assign(found=mended["found"].str.strip()).assign(used="x"))[
+        "mended"
+    ].tolist() == [4, 2]
     assert quality_by_month(deals, deals, NOTHING)["mended"].tolist() == [0, 0]
 
 
@@ -161,8 +232,17 @@ def test_deals_that_no_rule_speaks_of_have_no_flaw():
 
 def test_every_column_is_described_and_the_users_own_by_the_users_own_words(deals):
     given = pd.DataFrame({"Table": ["t"], "Field": ["Lead Source"], "Description": ["where it came from"]})
-    described = describe_columns(deals.assign(x_lead_source="web", x_seen=pd.Timestamp("2024-01-01"), x_score=1.0), given).set_index("column")
-    assert described.loc["x_lead_source", ["kind", "known", "meaning"]].tolist() == ["text", "unknown", "where it came from"]
-    assert described.loc[["x_seen", "x_score"], "kind"].tolist() == ["date", "number"] and described.loc["close_date", "known"] == "at close"
+    described = describe_columns(
+        deals.assign(x_lead_source="web", x_seen=pd.Timestamp("2024-01-01"), x_score=1.0), given
+    ).set_index("column")
+    assert described.loc["x_lead_source", ["kind", "known", "meaning"]].tolist() == [
+        "text",
+        "unknown",
+        "where it came from",
+    ]
+    assert (
+        described.loc[["x_seen", "x_score"], "kind"].tolist() == ["date", "number"]
+        and described.loc["close_date", "known"] == "at close"
+    )
     assert described.loc["account", "filled"] == 1 and described.loc["stage", "values"] == 4
     assert describe_columns(deals.assign(x_a=1.0)).iloc[-1]["meaning"] == "a further column of the CRM"

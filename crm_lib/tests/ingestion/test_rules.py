@@ -16,42 +16,82 @@ import pandera.pandas as pa
 import pytest
 
 from ...base.config import CrmError
-from ...ingestion.rules import (CONTRACT, FINDING_COLUMNS, KEY_CONTRACTS, NOTED_RULES, STOPPING_RULES, Rule, apply_contract, apply_rules, is_closed,
-                           join_findings, require_no_stop, show_rows)
+from crm_lib.ingestion.rules import (
+    CONTRACT,
+    FINDING_COLUMNS,
+    KEY_CONTRACTS,
+    NOTED_RULES,
+    STOPPING_RULES,
+    Rule,
+    apply_contract,
+    apply_rules,
+    is_closed,
+    join_findings,
+    require_no_stop,
+    show_rows,
+)
 
 # %% ../../../nbs/tests/ingestion/test_rules.ipynb #55c4c0c9
 @pytest.fixture
 def deals():
-    return pd.DataFrame({"opportunity_id": list("abc"), "sales_agent": "Ann", "stage": ["won", "lost", "engaging"], "close_value": [5.0, 0, np.nan],
-                         "engage_date": pd.to_datetime(["2024-01-01"] * 3), "close_date": pd.to_datetime(["2024-02-01", "2024-02-02", None])})
+    return pd.DataFrame(
+        {
+            "opportunity_id": list("abc"),
+            "sales_agent": "Ann",
+            "stage": ["won", "lost", "engaging"],
+            "close_value": [5.0, 0, np.nan],
+            "engage_date": pd.to_datetime(["2024-01-01"] * 3),
+            "close_date": pd.to_datetime(["2024-02-01", "2024-02-02", None]),
+        }
+    )
 
 
 EMPTY = Rule("a colour is given", "colour", "noted", lambda rows: rows["colour"].isna(), "give one", (), True)
 
 # %% ../../../nbs/tests/ingestion/test_rules.ipynb #c0fe5872
 def test_rows_are_named_by_key_and_cell():
-    frame = pd.DataFrame({"key": ["a", None, "c", "d", "e"], "cell": ["x" * 50, None, pd.Timestamp("2024-01-01"), 4, 5]})
+    frame = pd.DataFrame(
+        {"key": ["a", None, "c", "d", "e"], "cell": ["x" * 50, None, pd.Timestamp("2024-01-01"), 4, 5]}
+    )
     assert show_rows(frame, [True] * 5, "key", "cell") == f"a ({'x' * 39}…), row 3 (empty), c (2024-01-01), ..."
     assert show_rows(frame, [False, True, False, True, False], "key") == "row 3, d"
     assert show_rows(frame, frame["cell"] == 5, "no key", "key") == "row 6 (e)"
 
 
 def test_deals_in_order_break_nothing(deals):
-    assert apply_rules(deals, [*STOPPING_RULES, *NOTED_RULES], "deals").empty and is_closed(deals).tolist() == [True, True, False]
+    assert apply_rules(deals, [*STOPPING_RULES, *NOTED_RULES], "deals").empty and is_closed(deals).tolist() == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_rule_about_a_column_that_is_not_there_or_wholly_empty_keeps_silent(deals):
     assert apply_rules(deals, [EMPTY], "deals").empty and apply_rules(deals.assign(colour=None), [EMPTY], "deals").empty
     found = apply_rules(deals.assign(colour=["red", None, None]), [EMPTY], "deals")
-    assert found.loc[0, FINDING_COLUMNS].tolist() == ["deals", "colour", "a colour is given", 2, "noted", "give one", "b (empty), c (empty)"]
+    assert found.loc[0, FINDING_COLUMNS].tolist() == [
+        "deals",
+        "colour",
+        "a colour is given",
+        2,
+        "noted",
+        "give one",
+        "b (empty), c (empty)",
+    ]
 
 # %% ../../../nbs/tests/ingestion/test_rules.ipynb #ed09c1a3
 def test_a_contract_names_each_broken_column(deals):
     contract = pa.DataFrameSchema({name: CONTRACT.columns[name] for name in ("opportunity_id", "stage", "close_value")})
-    wrong = deals.assign(opportunity_id=["a", "a", None], stage=["won", "signed", "lost"], close_value=[-1.0, np.inf, 0])
+    wrong = deals.assign(
+        opportunity_id=["a", "a", None], stage=["won", "signed", "lost"], close_value=[-1.0, np.inf, 0]
+    )
     found = apply_contract(wrong, contract, "deals", "mend it").set_index(["column", "rule"])
-    assert found["rows"].to_dict() == {("close_value", "is a finite amount of 0 or more"): 2, ("opportunity_id", "is never missing"): 1,
-                                       ("opportunity_id", "occurs once"): 1, ("stage", "is one of the four stages"): 1}
+    assert found["rows"].to_dict() == {
+        ("close_value", "is a finite amount of 0 or more"): 2,
+        ("opportunity_id", "is never missing"): 1,
+        ("opportunity_id", "occurs once"): 1,
+        ("stage", "is one of the four stages"): 1,
+    }
     assert found.loc[("close_value", "is a finite amount of 0 or more"), "examples"] == "a (-1.0), a (inf)"
 
 
@@ -62,7 +102,9 @@ def test_a_missing_column_and_a_wrong_type_are_told(deals):
 
 
 def test_keys_of_every_table_have_their_contract():
-    assert apply_contract(pd.DataFrame({"product": ["a", "b"]}, dtype=object), KEY_CONTRACTS["products"], "products", "", "product").empty
+    assert apply_contract(
+        pd.DataFrame({"product": ["a", "b"]}, dtype=object), KEY_CONTRACTS["products"], "products", "", "product"
+    ).empty
 
 # %% ../../../nbs/tests/ingestion/test_rules.ipynb #44841839
 def test_findings_are_joined_the_gravest_first(deals):
@@ -78,4 +120,6 @@ def test_only_what_stops_stops_and_all_of_it_is_said(deals):
         require_no_stop(broken, "Mend it.")
     lines = str(caught.value).splitlines()
     assert len(lines) == 3 and lines[2] == "Mend it."
-    assert lines[0].startswith('deals, column close_date, 1 row: breaks the rule "a closed deal has a day of closing" - see a (empty). To do: enter')
+    assert lines[0].startswith(
+        'deals, column close_date, 1 row: breaks the rule "a closed deal has a day of closing" - see a (empty). To do: enter'
+    )

@@ -20,7 +20,7 @@ from ...ingestion.sources import copy_files, describe_raw, find_files, read_raw
 # %% ../../../nbs/tests/ingestion/test_sources.ipynb #f7193c74
 TEXTS = {
     "sales_pipeline": "opportunity_id,sales_agent,product,account,deal_stage,engage_date,close_date,close_value\n"
-                      "A1,Ann Lee,GTX Pro,Acme,Won,2024-01-03,2024-02-07,4800\nA2,Bo Day,GTX Pro,,Engaging,2024-02-01,,\n",
+    "A1,Ann Lee,GTX Pro,Acme,Won,2024-01-03,2024-02-07,4800\nA2,Bo Day,GTX Pro,,Engaging,2024-02-01,,\n",
     "accounts": "account,sector,year_established,revenue,employees,office_location,subsidiary_of\nAcme,retail,1996,11.5,28,Kenya,\n",
     "products": "product,series,sales_price\nGTX Pro,GTX,4821\n",
     "sales_teams": "sales_agent,manager,regional_office\nAnn Lee,Cy Roe,East\nBo Day,Cy Roe,East\n",

@@ -19,13 +19,25 @@ import pytest
 from ...ingestion.spelling import find_near, mend_names, mend_without_catalogue, plain_name, propose_sectors
 
 # %% ../../../nbs/tests/ingestion/test_spelling.ipynb #c4f0ce13
-@pytest.mark.parametrize("text, plain", [("Deal ID", "deal id"), ("deal_id", "deal id"), ("Data de Criação", "data de criacao"), ("(Do Not Modify) Row", "do not modify row"), ("—", "")])
+@pytest.mark.parametrize(
+    "text, plain",
+    [
+        ("Deal ID", "deal id"),
+        ("deal_id", "deal id"),
+        ("Data de Criação", "data de criacao"),
+        ("(Do Not Modify) Row", "do not modify row"),
+        ("—", ""),
+    ],
+)
 def test_a_header_is_reduced_to_its_letters(text, plain):
     assert plain_name(text) == plain
 
 
 def test_near_names_come_nearest_first_and_never_with_other_digits():
-    assert find_near("Turbine Advencad", ["Turbine Advanced", "Turbine Advencd", "Pump"]) == ["Turbine Advencd", "Turbine Advanced"]
+    assert find_near("Turbine Advencad", ["Turbine Advanced", "Turbine Advencd", "Pump"]) == [
+        "Turbine Advencd",
+        "Turbine Advanced",
+    ]
     assert find_near("Turbine 600", ["Turbine 500"]) == [] and find_near("Pmp", ["Pump"]) == []
 
 # %% ../../../nbs/tests/ingestion/test_spelling.ipynb #a09ee164
@@ -85,9 +97,13 @@ def test_a_slip_that_is_not_rare_stays():
 
 
 def test_of_people_without_a_catalogue_only_capitals_are_mended():
-    values, _ = mend_without_catalogue(pd.Series(["Marina Lopez"] * 9 + ["MARINA LOPEZ", "Martina Lopez"]), "sales_pipeline", mends_slips=False)
+    values, _ = mend_without_catalogue(
+        pd.Series(["Marina Lopez"] * 9 + ["MARINA LOPEZ", "Martina Lopez"]), "sales_pipeline", mends_slips=False
+    )
     assert values.value_counts().to_dict() == {"Marina Lopez": 10, "Martina Lopez": 1}
 
 
 def test_a_strange_sector_is_put_to_a_person_and_common_ones_are_not():
-    assert [row[2] for row in propose_sectors(pd.Series(["technolgy", "retail", "space", None], name="sector"))] == ["technolgy"]
+    assert [row[2] for row in propose_sectors(pd.Series(["technolgy", "retail", "space", None], name="sector"))] == [
+        "technolgy"
+    ]

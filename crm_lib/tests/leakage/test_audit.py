@@ -30,11 +30,11 @@ import pytest
 import yaml
 
 from ...base.config import CrmError
-from ...features.features import FEATURES, build_features
 from ...features.custom import list_candidates, make_builder
+from ...features.features import FEATURES, build_features
 from ...features.snapshots import month_ends, spaced_dates, take_snapshots
 from ...ingestion.deals import build_deals, observed_until, records_start
-from ...leakage.audit import Audit, audit_features, replay_closings, require_no_leak, detect_truncation
+from ...leakage.audit import Audit, audit_features, detect_truncation, replay_closings, require_no_leak
 from ...leakage.truncation import build_twice, compare_builds
 from ...pipeline.dag import read_pipeline, run_stage
 from ...simulation.simulate import World, simulate_crm
@@ -55,7 +55,9 @@ class Line:
     "What the stage does, with the built features of a table remembered."
 
     def __init__(self, deals, every=14):
-        self.deals, self.first, self.memory = deals, records_start(deals), {}
+        self.deals = deals
+        self.first = records_start(deals)
+        self.memory = {}
         last = observed_until(deals)
         self.dates = np.union1d(spaced_dates(self.first, last, every), month_ends(self.first, last))
         self.tried = self.dates[np.linspace(len(self.dates) // 4, len(self.dates) - 2, 3).round().astype(int)]
@@ -63,11 +65,14 @@ class Line:
     def built(self, deals, dates):
         key = len(deals), int(deals["close_date"].notna().sum()), len(dates), str(dates[-1])
         if key not in self.memory:
-            self.memory[key] = build_features(deals[[name for name in deals if not name.startswith("x_")]], dates, self.first)
+            self.memory[key] = build_features(
+                deals[[name for name in deals if not name.startswith("x_")]], dates, self.first
+            )
         return self.memory[key]
 
     def audit(self, functions=None, extras=None, allowed=None, leave_out=None):
-        functions, deals = functions or {}, self.deals.assign(**(extras or {}))
+        functions = functions or {}
+        deals = self.deals.assign(**(extras or {}))
         candidates = list_candidates(deals, functions, leave_out)
         build = make_builder(self.built, candidates, functions)
         return audit_features(deals, build(deals, self.dates), build, self.tried, candidates, allowed)
@@ -105,7 +110,9 @@ LEAKS = {
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #53e60882
 def as_function(name):
-    return lambda deals, snapshots: snapshots["opportunity_id"].map(dict(zip(deals["opportunity_id"], LEAKS[name](deals))))
+    return lambda deals, snapshots: snapshots["opportunity_id"].map(
+        dict(zip(deals["opportunity_id"], LEAKS[name](deals)))
+    )
 
 
 @pytest.mark.parametrize("name", LEAKS)
@@ -124,11 +131,14 @@ def test_the_same_leak_planted_in_the_crm_stops_the_run_by_name(line, name):
         require_no_leak(audit)
 
 
-@pytest.mark.parametrize("function", [
-    lambda deals, snapshots: snapshots["age_days"] > days(deals).median(),
-    lambda deals, snapshots: snapshots.groupby("opportunity_id")["age_days"].transform("max"),
-    lambda deals, snapshots: snapshots["sales_agent"].map(deals["sales_agent"].value_counts(normalize=True)),
-])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda deals, snapshots: snapshots["age_days"] > days(deals).median(),
+        lambda deals, snapshots: snapshots.groupby("opportunity_id")["age_days"].transform("max"),
+        lambda deals, snapshots: snapshots["sales_agent"].map(deals["sales_agent"].value_counts(normalize=True)),
+    ],
+)
 def test_a_middle_over_all_data_and_a_look_at_later_snapshots_are_found(line, function):
     assert set(line.audit({"mine": function}).findings["column"]) == {"mine"}
 
@@ -138,31 +148,42 @@ def test_a_leak_that_a_function_brings_from_elsewhere_is_found_though_the_table_
     found = line.audit({"mine": lambda deals, snapshots: snapshots["opportunity_id"].map(elsewhere)}).findings
     assert set(found["column"]) == {"mine"} and {"gap", "closed from open"} == set(found["detector"])
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #30473c95
 def test_many_leaks_are_one_sentence(line):
-    audit = line.audit({"value": as_function("value"), "cycle": as_function("cycle")}, {"x_rate": LEAKS["agent_rate"](line.deals)})
+    audit = line.audit(
+        {"value": as_function("value"), "cycle": as_function("cycle")}, {"x_rate": LEAKS["agent_rate"](line.deals)}
+    )
     with pytest.raises(CrmError) as caught:
         require_no_leak(audit)
     said = str(caught.value)
-    places = [said.index(f"{name}: ") for name in ("x_rate (total over all data", "value (copy of an outcome", "cycle (copy of an outcome")]
+    places = [
+        said.index(f"{name}: ")
+        for name in ("x_rate (total over all data", "value (copy of an outcome", "cycle (copy of an outcome")
+    ]
     assert places == sorted(places) and "\n" not in said
     assert "also found by: truncation" in said
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #de5cea82
 def honest(deals):
-    rng, n = np.random.default_rng(len(deals)), len(deals)
+    rng = np.random.default_rng(len(deals))
+    n = len(deals)
     won_more = np.where(deals["stage"] == "won", 0.42, 0.3)
-    return {"x_segment": rng.choice(["small", "middle", "large"], n),
-            "x_source": np.where(rng.random(n) < won_more, "referral", rng.choice(["web", "fair"], n)),
-            "x_territory": deals["regional_office"].astype(str) + rng.choice([" a", " b"], n),
-            "x_created": deals["engage_date"] - pd.to_timedelta(rng.integers(0, 20, n), unit="D"),
-            "x_budget": deals["list_price"] * np.exp(rng.normal(0, 0.1, n)),
-            "x_owner": deals["sales_agent"], "x_score": pd.Series(rng.normal(size=n), index=deals.index).where(rng.random(n) < 0.7)}
+    return {
+        "x_segment": rng.choice(["small", "middle", "large"], n),
+        "x_source": np.where(rng.random(n) < won_more, "referral", rng.choice(["web", "fair"], n)),
+        "x_territory": deals["regional_office"].astype(str) + rng.choice([" a", " b"], n),
+        "x_created": deals["engage_date"] - pd.to_timedelta(rng.integers(0, 20, n), unit="D"),
+        "x_budget": deals["list_price"] * np.exp(rng.normal(0, 0.1, n)),
+        "x_owner": deals["sales_agent"],
+        "x_score": pd.Series(rng.normal(size=n), index=deals.index).where(rng.random(n) < 0.7),
+    }
 
 
 def wins_so_far(deals, snapshots):
     won = deals[deals["stage"] == "won"]
-    counts = {day: won.loc[won["close_date"] <= day, "sales_agent"].value_counts() for day in snapshots["as_of"].unique()}
+    counts = {
+        day: won.loc[won["close_date"] <= day, "sales_agent"].value_counts() for day in snapshots["as_of"].unique()
+    }
     return [counts[day].get(agent, 0) for day, agent in zip(snapshots["as_of"], snapshots["sales_agent"])]
 
 
@@ -179,14 +200,19 @@ def the_real_one():
     if REAL is None:
         pytest.skip("the real data are not here")
     tables = {path.stem: pd.read_csv(path, dtype=str) for path in REAL.glob("*.csv")}
-    return build_deals({name: frame.astype(object).where(frame.notna(), None) for name, frame in tables.items()}, STAGES)[0]
+    return build_deals(
+        {name: frame.astype(object).where(frame.notna(), None) for name, frame in tables.items()}, STAGES
+    )[0]
 
 
 WORLDS = {
-    "skill": lambda: simulated(agent_skill=1.0, product_skill=1.0), "another fiscal year": lambda: simulated(fiscal_year_start=2),
-    "no quarters": lambda: simulated(quarter_effect=0.0), "accounts known": lambda: simulated(account_known_from_start=True),
+    "skill": lambda: simulated(agent_skill=1.0, product_skill=1.0),
+    "another fiscal year": lambda: simulated(fiscal_year_start=2),
+    "no quarters": lambda: simulated(quarter_effect=0.0),
+    "accounts known": lambda: simulated(account_known_from_start=True),
     "few, stale, and changed": lambda: simulated(n_deals=800, stale_share=0.9, regime_change="2024-10-01"),
-    "the sample": the_sample, "the real one": the_real_one,
+    "the sample": the_sample,
+    "the real one": the_real_one,
 }
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #ad22e5fc
@@ -195,22 +221,40 @@ def test_honest_columns_raise_nothing_in_any_world(world):
     world = Line(WORLDS[world](), every=400)
     audit = world.audit({"wins_so_far": wins_so_far, "price_band": price_band}, honest(world.deals))
     assert audit.findings.empty and require_no_leak(audit) is None and audit.allowed_leaks == {}
-    assert set(audit.asked["column"]) == {*FEATURES, *honest(world.deals), "wins_so_far", "price_band"} and not audit.truncation["changed"].any()
+    assert (
+        set(audit.asked["column"]) == {*FEATURES, *honest(world.deals), "wins_so_far", "price_band"}
+        and not audit.truncation["changed"].any()
+    )
     assert (audit.replay["auc_now"] == audit.replay["auc_as_of"]).all()
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #68ab55b3
 def test_an_allowed_leak_does_not_stop_the_run_and_keeps_its_reason(line):
     extras = {"x_value": LEAKS["value"](line.deals), "x_rate": LEAKS["agent_rate"](line.deals), "x_fine": 1.0}
-    audit = line.audit(extras=extras, allowed={"x_value": "only to see", "x_fine": "just in case"}, leave_out={"x_rate": "counted too late"})
-    assert require_no_leak(audit) is None and set(audit.findings["column"]) == {"x_value"} and set(audit.findings["allowed"]) == {"only to see"}
-    assert audit.allowed_leaks == {"x_value": {"reason": "only to see", "detectors": audit.findings["detector"].tolist()}}
+    audit = line.audit(
+        extras=extras,
+        allowed={"x_value": "only to see", "x_fine": "just in case"},
+        leave_out={"x_rate": "counted too late"},
+    )
+    assert (
+        require_no_leak(audit) is None
+        and set(audit.findings["column"]) == {"x_value"}
+        and set(audit.findings["allowed"]) == {"only to see"}
+    )
+    assert audit.allowed_leaks == {
+        "x_value": {"reason": "only to see", "detectors": audit.findings["detector"].tolist()}
+    }
     with pytest.raises(CrmError, match="know the future: x_rate") as caught:
         require_no_leak(line.audit(extras=extras, allowed={"x_value": "only to see"}))
     assert "x_value" not in str(caught.value)
 
 
-@pytest.mark.parametrize("allowed, sentence", [
-    ({"x_other": "why"}, "features.allow_leaks names x_other"), ({"x_value": ""}, "features.allow_leaks, column x_value: '' is no reason")])
+@pytest.mark.parametrize(
+    "allowed, sentence",
+    [
+        ({"x_other": "why"}, "features.allow_leaks names x_other"),
+        ({"x_value": ""}, "features.allow_leaks, column x_value: '' is no reason"),
+    ],
+)
 def test_what_is_allowed_must_exist_and_have_a_reason(line, allowed, sentence):
     with pytest.raises(CrmError, match=sentence):
         line.audit(extras={"x_value": LEAKS["value"](line.deals)}, allowed=allowed)
@@ -220,10 +264,16 @@ def test_without_a_day_to_cut_at_nothing_is_trusted(line):
     with pytest.raises(CrmError, match="features.truncation_dates: without a day .* give at least 1"):
         audit_features(line.deals, line.built(line.deals, line.dates), line.built, [], list(FEATURES))
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #2f13fa65
 def test_the_summary_counts_the_questions_and_the_leaks_of_each_detector(line):
-    table = line.audit(extras={"x_value": LEAKS["value"](line.deals), "x_rate": LEAKS["agent_rate"](line.deals)}).summary.set_index("detector")
-    assert table.loc[["total over all data", "gap", "truncation"], ["columns", "leaks"]].values.tolist() == [[2, 1], [2, 1], [len(FEATURES) + 2, 0]]
+    table = line.audit(
+        extras={"x_value": LEAKS["value"](line.deals), "x_rate": LEAKS["agent_rate"](line.deals)}
+    ).summary.set_index("detector")
+    assert table.loc[["total over all data", "gap", "truncation"], ["columns", "leaks"]].values.tolist() == [
+        [2, 1],
+        [2, 1],
+        [len(FEATURES) + 2, 0],
+    ]
     assert "replay" not in table.index and table["what_it_asks"].str.endswith("?").all()
 
 
@@ -233,32 +283,58 @@ def test_the_columns_of_a_candidate_may_be_called_like_those_of_the_deals(line):
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #ad0ed2f2
 def test_the_replay_names_the_columns_that_live_on_hindsight_and_shows_both_areas(line):
-    audit = line.audit({"value": as_function("value"), "coin": lambda deals, snapshots: snapshots["opportunity_id"].str[-1]})
-    assert (audit.replay["auc_now"] > 0.95).all() and (audit.replay["auc_as_of"] < 0.65).all() and len(audit.replay) >= 1
+    audit = line.audit(
+        {"value": as_function("value"), "coin": lambda deals, snapshots: snapshots["opportunity_id"].str[-1]}
+    )
+    assert (
+        (audit.replay["auc_now"] > 0.95).all() and (audit.replay["auc_as_of"] < 0.65).all() and len(audit.replay) >= 1
+    )
     found = audit.findings.set_index("detector").loc["replay"]
-    assert found["column"] == "value" and "with hindsight and 0." in found["evidence"] and "by this column alone with 1.00 and 0.50" in found["evidence"]
+    assert (
+        found["column"] == "value"
+        and "with hindsight and 0." in found["evidence"]
+        and "by this column alone with 1.00 and 0.50" in found["evidence"]
+    )
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #dbc37e8c
 def test_a_fall_that_no_column_makes_alone_is_laid_to_the_one_that_falls_most():
     rng = np.random.default_rng(0)
     n = 1200
     close = pd.Timestamp("2024-01-02") + pd.to_timedelta(np.arange(n) // 6, unit="D")
-    one, two, is_won = rng.integers(0, 2, n), rng.integers(0, 2, n), np.zeros(n, bool)
+    one = rng.integers(0, 2, n)
+    two = rng.integers(0, 2, n)
+    is_won = np.zeros(n, bool)
     is_won[:] = one ^ two
-    deals = pd.DataFrame({"opportunity_id": np.arange(n).astype(str), "sales_agent": "A", "product": "P", "stage": np.where(is_won, "won", "lost"),
-                          "engage_date": pd.Timestamp("2024-01-01"), "close_date": close, "close_value": is_won * 1.0})
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": np.arange(n).astype(str),
+            "sales_agent": "A",
+            "product": "P",
+            "stage": np.where(is_won, "won", "lost"),
+            "engage_date": pd.Timestamp("2024-01-01"),
+            "close_date": close,
+            "close_value": is_won * 1.0,
+        }
+    )
 
     def build(table, dates):
         known = table.set_index("opportunity_id")["close_date"].notna()
         rows = take_snapshots(table, dates)
-        place, seen = rows["opportunity_id"].astype(int), rows["opportunity_id"].map(known)
+        place = rows["opportunity_id"].astype(int)
+        seen = rows["opportunity_id"].map(known)
         return rows.assign(one=pd.Series(one[place]).where(seen), two=pd.Series(two[place]).where(seen))
+
     snapshots = build(deals, pd.date_range("2024-01-10", "2024-06-30", freq="10D"))
     pairs = build_twice(deals, ["2024-04-09"], build, snapshots)
     table, found = replay_closings(deals, snapshots, pairs, ["one", "two", "age_days"])
-    assert table["auc_now"].iloc[0] > 0.95 and len(found) >= 1 and set(found["column"]) <= {"one", "two"} and found["is_leak"].all()
+    assert (
+        table["auc_now"].iloc[0] > 0.95
+        and len(found) >= 1
+        and set(found["column"]) <= {"one", "two"}
+        and found["is_leak"].all()
+    )
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #c51494bb
 def test_days_with_too_few_closings_on_either_side_are_not_replayed(line):
     few = Line(simulated(n_deals=150))
     audit = few.audit({"value": as_function("value")})
@@ -267,12 +343,24 @@ def test_days_with_too_few_closings_on_either_side_are_not_replayed(line):
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #3a1dc016
 def test_a_builder_that_picks_its_rows_by_the_outcome_is_told_though_no_candidate_changed():
-    deals = pd.DataFrame({"opportunity_id": list("abc"), "sales_agent": "A", "stage": ["won", "lost", "engaging"],
-                          "engage_date": pd.to_datetime(["2024-01-01"] * 3), "close_date": pd.to_datetime(["2024-03-01", "2024-03-02", None])})
-    checked = compare_builds(build_twice(deals, ["2024-02-01"], lambda table, dates: take_snapshots(table[table["stage"] != "lost"], dates)))
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": list("abc"),
+            "sales_agent": "A",
+            "stage": ["won", "lost", "engaging"],
+            "engage_date": pd.to_datetime(["2024-01-01"] * 3),
+            "close_date": pd.to_datetime(["2024-03-01", "2024-03-02", None]),
+        }
+    )
+    checked = compare_builds(
+        build_twice(deals, ["2024-02-01"], lambda table, dates: take_snapshots(table[table["stage"] != "lost"], dates))
+    )
     found = detect_truncation(checked, ["age_days", "absent"]).set_index("column")
     assert found.index.tolist()[:1] == ["age_days"] and found.loc["(rows)", "is_leak"] and "absent" not in found.index
-    with pytest.raises(CrmError, match=r"know the future: .*\(rows\) \(truncation: as of 2024-02-01 1 of 2 values change when what came later is cut away\)"):
+    with pytest.raises(
+        CrmError,
+        match=r"know the future: .*\(rows\) \(truncation: as of 2024-02-01 1 of 2 values change when what came later is cut away\)",
+    ):
         require_no_leak(Audit(found.reset_index(), checked, pd.DataFrame(), {}))
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #4251df08
@@ -286,8 +374,10 @@ def project(tmp_path, line):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("{}")
     line.deals.assign(x_paid=LEAKS["value"](line.deals)).to_parquet(tmp_path / stages["ingest"].products["deals"])
-    (tmp_path / "mine.py").write_text("def agent_rate(deals, snapshots):\n    won = deals['stage'].eq('won').groupby(deals['sales_agent']).mean()\n"
-                                      "    return snapshots['sales_agent'].map(won)\n")
+    (tmp_path / "mine.py").write_text(
+        "def agent_rate(deals, snapshots):\n    won = deals['stage'].eq('won').groupby(deals['sales_agent']).mean()\n"
+        "    return snapshots['sales_agent'].map(won)\n"
+    )
     return tmp_path
 
 
@@ -297,7 +387,9 @@ def set_params(project, **features):
     (project / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-@pytest.mark.skipif(not (ROOT / "pipeline.yaml").is_file(), reason="the stage belongs to the repository, not to the installed package")
+@pytest.mark.skipif(
+    not (ROOT / "pipeline.yaml").is_file(), reason="the stage belongs to the repository, not to the installed package"
+)
 def test_the_stage_stops_by_name_and_runs_once_the_leaks_are_left_out_or_allowed(project):
     set_params(project, own=["mine.py:agent_rate"])
     with pytest.raises(CrmError, match=r"know the future: x_paid \(copy of an outcome: .*; agent_rate \(truncation: "):

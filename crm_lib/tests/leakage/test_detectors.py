@@ -27,19 +27,35 @@ import pandas as pd
 import pytest
 
 from ...features.snapshots import take_snapshots
-from ...leakage.detectors import detect_closed, detect_copies, detect_gaps, detect_totals, detect_wins, detect_wins_ahead
+from crm_lib.leakage.detectors import (
+    detect_closed,
+    detect_copies,
+    detect_gaps,
+    detect_totals,
+    detect_wins,
+    detect_wins_ahead,
+)
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #b294506c
 def make(n=900, seed=3):
     "Deals of three months; agents A and B leave half of theirs open for ever, and product P is won more often."
     rng = np.random.default_rng(seed)
     engaged = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 91, n)), unit="D"))
-    agent, product = rng.choice(list("ABCDEFGHIJKL"), n), rng.choice(list("PQRSTU"), n)
+    agent = rng.choice(list("ABCDEFGHIJKL"), n)
+    product = rng.choice(list("PQRSTU"), n)
     is_open = rng.random(n) < np.where(np.isin(agent, ["A", "B"]), 0.6, 0.15)
     is_won = rng.random(n) < np.where(product == "P", 0.8, 0.55)
     price = pd.Series(product).map(dict(zip("PQRSTU", [50.0, 120, 300, 800, 2000, 9000])))
-    frame = pd.DataFrame({"opportunity_id": [f"d{row}" for row in range(n)], "sales_agent": agent, "product": product, "list_price": price,
-                          "engage_date": engaged, "stage": np.where(is_open, "engaging", np.where(is_won, "won", "lost"))})
+    frame = pd.DataFrame(
+        {
+            "opportunity_id": [f"d{row}" for row in range(n)],
+            "sales_agent": agent,
+            "product": product,
+            "list_price": price,
+            "engage_date": engaged,
+            "stage": np.where(is_open, "engaging", np.where(is_won, "won", "lost")),
+        }
+    )
     frame["close_date"] = (engaged + pd.to_timedelta(rng.integers(1, 80, n), unit="D")).mask(is_open)
     frame["close_value"] = (price * rng.uniform(0.8, 1.2, n)).round().where(is_won, 0.0).mask(is_open)
     frame["days"] = (frame["close_date"] - engaged).dt.days.astype(float)
@@ -74,7 +90,9 @@ def late(deals, rng):
 
 WRITTEN_AT_CLOSE = {
     "a word": lambda deals, rng: pd.Series(rng.choice(["fit", "price"], len(deals))).mask(late(deals, rng), None),
-    "a gap written as a word": lambda deals, rng: pd.Series(rng.choice(["fit", "price"], len(deals))).mask(late(deals, rng), "unknown"),
+    "a gap written as a word": lambda deals, rng: pd.Series(rng.choice(["fit", "price"], len(deals))).mask(
+        late(deals, rng), "unknown"
+    ),
     "a gap written as -1": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(late(deals, rng), -1),
     "a gap filled with the middle": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(late(deals, rng), 0.5),
     "a truth value": lambda deals, rng: ~is_open(deals) | (rng.random(len(deals)) < 0.3),
@@ -93,19 +111,31 @@ HONEST = {
     "a number": lambda deals, rng: rng.normal(size=len(deals)),
     "gaps by chance": lambda deals, rng: pd.Series(rng.random(len(deals))).where(rng.random(len(deals)) < 0.4),
     "the agent by another name": lambda deals, rng: deals["sales_agent"].map(lambda name: f"owner {name}"),
-    "gaps of two agents": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(deals["sales_agent"].isin(["A", "B"])),
+    "gaps of two agents": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(
+        deals["sales_agent"].isin(["A", "B"])
+    ),
     "the day of engagement": lambda deals, rng: deals["engage_date"],
-    "a day before it": lambda deals, rng: deals["engage_date"] - pd.to_timedelta(rng.integers(0, 20, len(deals)), unit="D"),
+    "a day before it": lambda deals, rng: (
+        deals["engage_date"] - pd.to_timedelta(rng.integers(0, 20, len(deals)), unit="D")
+    ),
     "a serial number": lambda deals, rng: np.arange(len(deals)),
-    "a column begun in February": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(deals["engage_date"] < "2024-02-01"),
+    "a column begun in February": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(
+        deals["engage_date"] < "2024-02-01"
+    ),
     "a note": lambda deals, rng: [f"note {row}" for row in range(len(deals))],
     "nothing": lambda deals, rng: None,
     "one value": lambda deals, rng: 1.0,
-    "a source that wins more": lambda deals, rng: np.where(rng.random(len(deals)) < np.where(deals["stage"] == "won", 0.45, 0.3), "referral", "web"),
+    "a source that wins more": lambda deals, rng: np.where(
+        rng.random(len(deals)) < np.where(deals["stage"] == "won", 0.45, 0.3), "referral", "web"
+    ),
     "a budget near the list price": lambda deals, rng: deals["list_price"] * rng.uniform(0.9, 1.1, len(deals)),
-    "a cost per product": lambda deals, rng: deals["product"].map(dict(zip("PQRSTU", [30.0, 60, 200, 444, 1500, 5500]))),
+    "a cost per product": lambda deals, rng: deals["product"].map(
+        dict(zip("PQRSTU", [30.0, 60, 200, 444, 1500, 5500]))
+    ),
     "the list price in cents": lambda deals, rng: deals["list_price"] * 100,
-    "a level per agent": lambda deals, rng: deals["sales_agent"].map({name: place % 5 for place, name in enumerate("ABCDEFGHIJKL")}),
+    "a level per agent": lambda deals, rng: deals["sales_agent"].map(
+        {name: place % 5 for place, name in enumerate("ABCDEFGHIJKL")}
+    ),
 }
 
 
@@ -118,7 +148,9 @@ def test_what_is_known_in_time_passes(deals, tell, way):
 def test_months_in_which_everything_is_closed_weigh_nothing(deals):
     old = deals["engage_date"] < "2024-03-04"
     settled = deals.assign(stage=deals["stage"].mask(old & is_open(deals), "lost"))
-    assert not is_leak(detect_closed, settled, old.to_numpy()) and not is_leak(detect_gaps, settled, pd.Series(1.0, index=deals.index).where(old))
+    assert not is_leak(detect_closed, settled, old.to_numpy()) and not is_leak(
+        detect_gaps, settled, pd.Series(1.0, index=deals.index).where(old)
+    )
     assert is_leak(detect_closed, settled, is_open(settled)) and is_leak(detect_gaps, settled, is_open(settled))
 
 
@@ -143,14 +175,23 @@ def test_a_gap_that_points_both_ways_is_no_gap(deals):
 def test_the_evidence_holds_the_numbers(deals):
     found = detect_gaps(deals.assign(x=deals["close_value"]), ["x"])["evidence"].iloc[0]
     assert found == "is filled on 100% of the closed and 0% of the open deals of the same week, agent and product"
-    assert "with an area of 1.00 (chance: .50, error 0.0" in detect_closed(deals.assign(x=deals["close_value"]), ["x"])["evidence"].iloc[0]
+    assert (
+        "with an area of 1.00 (chance: .50, error 0.0"
+        in detect_closed(deals.assign(x=deals["close_value"]), ["x"])["evidence"].iloc[0]
+    )
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #f83ccf5d
-@pytest.mark.parametrize("values", [
-    lambda deals: deals["close_value"], lambda deals: -deals["close_value"], lambda deals: deals["stage"].map({"won": "yes", "lost": "no"}),
-    lambda deals: deals["close_value"] > 0, lambda deals: deals["close_date"].where(deals["stage"] == "won"),
-    lambda deals: deals["close_value"].where(deals["close_value"] > 0),
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda deals: deals["close_value"],
+        lambda deals: -deals["close_value"],
+        lambda deals: deals["stage"].map({"won": "yes", "lost": "no"}),
+        lambda deals: deals["close_value"] > 0,
+        lambda deals: deals["close_date"].where(deals["stage"] == "won"),
+        lambda deals: deals["close_value"].where(deals["close_value"] > 0),
+    ],
+)
 def test_what_tells_won_from_lost_is_found_by_order_text_or_gap(deals, values):
     assert is_leak(detect_wins, deals, values(deals))
 
@@ -160,7 +201,9 @@ def test_a_value_with_which_every_deal_was_won_is_found_though_it_tells_few_of_t
     said = above["evidence"].iloc[0]
     assert above["is_leak"].all() and said.startswith("all ") and said.endswith("deals with the value True were won")
     lost = deals["stage"].eq("lost") & (rng_of(deals).random(len(deals)) < 0.3)
-    assert "with the value x were lost" in detect_wins(deals.assign(x=np.where(lost, "x", "y")), ["x"])["evidence"].iloc[0]
+    assert (
+        "with the value x were lost" in detect_wins(deals.assign(x=np.where(lost, "x", "y")), ["x"])["evidence"].iloc[0]
+    )
 
 
 def test_an_agent_who_wins_every_deal_is_no_leak_under_another_name(deals):
@@ -177,13 +220,15 @@ def test_too_few_won_deals_are_not_judged(deals):
 COPIES = {
     "the value": (lambda deals: deals["close_value"], "value"),
     "its logarithm": (lambda deals: np.log(deals["close_value"].where(deals["close_value"] > 0)), "value"),
-    "its negative square": (lambda deals: -deals["close_value"] ** 2, "value"),
+    "its negative square": (lambda deals: -(deals["close_value"] ** 2), "value"),
     "the value in thousands": (lambda deals: deals["close_value"] / 1000, "value"),
     "the value where it is known, else 0": (lambda deals: deals["close_value"].fillna(0), "value"),
     "value per day": (lambda deals: deals["close_value"] / deals["days"], "value per day"),
     "the day": (lambda deals: deals["close_date"], "day of closing"),
-    "its week": (lambda deals: deals["close_date"].dt.dayofyear // 7.0, "day of closing"), "the duration": (lambda deals: deals["days"], "duration"),
-    "the duration in hours": (lambda deals: deals["days"] * 24, "duration"), "its square root": (lambda deals: np.sqrt(deals["days"]), "duration"),
+    "its week": (lambda deals: deals["close_date"].dt.dayofyear // 7.0, "day of closing"),
+    "the duration": (lambda deals: deals["days"], "duration"),
+    "the duration in hours": (lambda deals: deals["days"] * 24, "duration"),
+    "its square root": (lambda deals: np.sqrt(deals["days"]), "duration"),
     "the duration of won deals": (lambda deals: deals["days"].where(deals["stage"] == "won"), "duration"),
 }
 
@@ -192,7 +237,11 @@ COPIES = {
 def test_an_outcome_by_another_name_is_found_and_named(deals, way):
     values, name = COPIES[way]
     found = detect_copies(deals.assign(x=values(deals)), ["x"])
-    assert found["is_leak"].all() and name in found["evidence"].iloc[0] and "(rank correlation " in found["evidence"].iloc[0]
+    assert (
+        found["is_leak"].all()
+        and name in found["evidence"].iloc[0]
+        and "(rank correlation " in found["evidence"].iloc[0]
+    )
 
 
 def test_a_day_of_creation_that_orders_a_long_history_like_the_closings_passes(deals):
@@ -234,16 +283,35 @@ def test_a_statistic_of_the_whole_table_is_found(deals, name, key):
     assert found["is_leak"].all() and f"of each {key} over all data" in found["evidence"].iloc[0]
 
 
-@pytest.mark.parametrize("change", [lambda rate: 1 - rate, lambda rate: rate * 100, lambda rate: rate.round(3), lambda rate: (rate * 100).round(),
-                                    lambda rate: 7 + 3 * rate])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rate: 1 - rate,
+        lambda rate: rate * 100,
+        lambda rate: rate.round(3),
+        lambda rate: (rate * 100).round(),
+        lambda rate: 7 + 3 * rate,
+    ],
+)
 def test_a_win_rate_is_found_as_a_loss_rate_in_per_cent_and_rounded(deals, change):
-    assert is_leak(detect_totals, deals, deals["sales_agent"].map(change(TOTALS["win rate of closed deals"](deals, "sales_agent"))))
-    assert is_leak(detect_totals, deals, deals["product"].map(TOTALS["win rate of closed deals"](deals, "product").round(2)))
+    assert is_leak(
+        detect_totals, deals, deals["sales_agent"].map(change(TOTALS["win rate of closed deals"](deals, "sales_agent")))
+    )
+    assert is_leak(
+        detect_totals, deals, deals["product"].map(TOTALS["win rate of closed deals"](deals, "product").round(2))
+    )
 
-
+# %% ../../../nbs/tests/leakage/test_detectors.ipynb #1111b427
 def test_a_rate_of_agent_and_product_together_is_found(deals):
     many = make(6000)
-    rate = many["stage"].eq("won").where(~is_open(many)).astype(float).groupby([many["sales_agent"], many["product"]]).transform("mean")
+    rate = (
+        many["stage"]
+        .eq("won")
+        .where(~is_open(many))
+        .astype(float)
+        .groupby([many["sales_agent"], many["product"]])
+        .transform("mean")
+    )
     assert "of each sales_agent and product" in detect_totals(many.assign(x=rate), ["x"])["evidence"].iloc[0]
 
 
@@ -254,8 +322,16 @@ def test_a_number_that_is_as_high_for_the_dearest_product_only_passes(deals):
 
 def test_text_and_a_table_without_prices_are_passed_over(deals):
     assert detect_totals(deals.assign(x="a"), ["x"]).empty
-    assert is_leak(detect_totals, deals.assign(list_price=9.0), deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")))
-    assert is_leak(detect_totals, deals.drop(columns="list_price"), deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")))
+    assert is_leak(
+        detect_totals,
+        deals.assign(list_price=9.0),
+        deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")),
+    )
+    assert is_leak(
+        detect_totals,
+        deals.drop(columns="list_price"),
+        deals["sales_agent"].map(TOTALS["mean duration"](deals, "sales_agent")),
+    )
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #68dfac6e
 @pytest.fixture(scope="module")
@@ -263,15 +339,27 @@ def taken(deals):
     frame = take_snapshots(deals, pd.date_range("2024-01-15", "2024-05-31", freq="7D"))
     over = frame["opportunity_id"].map(deals.set_index("opportunity_id")["close_date"]) - frame["as_of"]
     won = frame["opportunity_id"].map(deals.set_index("opportunity_id")["stage"]) == "won"
-    return frame.assign(left=over.dt.days.where(won), word=np.where(won & (over.dt.days <= 30), "soon", "no"), day=frame["as_of"], gap=np.nan)
+    return frame.assign(
+        left=over.dt.days.where(won),
+        word=np.where(won & (over.dt.days <= 30), "soon", "no"),
+        day=frame["as_of"],
+        gap=np.nan,
+    )
 
 
 def test_a_column_that_alone_tells_the_wins_of_the_next_month_is_found(deals, taken):
-    found = detect_wins_ahead(taken, deals, ["age_days", "left", "word", "sales_agent", "day", "gap"], "2024-06-30").set_index("column")
+    found = detect_wins_ahead(
+        taken, deals, ["age_days", "left", "word", "sales_agent", "day", "gap"], "2024-06-30"
+    ).set_index("column")
     assert found.index[found["is_leak"]].tolist() == ["word"]
-    assert detect_wins_ahead(taken.assign(left=-taken["left"].fillna(999)), deals, ["left"], "2024-06-30")["is_leak"].all()
+    assert detect_wins_ahead(taken.assign(left=-taken["left"].fillna(999)), deals, ["left"], "2024-06-30")[
+        "is_leak"
+    ].all()
 
 
 def test_too_little_time_or_too_few_wins_say_nothing(deals, taken):
     assert detect_wins_ahead(taken[taken["as_of"] < "2024-02-10"], deals, ["word"], "2024-06-30").empty
-    assert detect_wins_ahead(taken, deals, ["word"], "2024-01-20").empty and detect_wins_ahead(taken.head(0), deals, ["word"], "2024-06-30").empty
+    assert (
+        detect_wins_ahead(taken, deals, ["word"], "2024-01-20").empty
+        and detect_wins_ahead(taken.head(0), deals, ["word"], "2024-06-30").empty
+    )

@@ -28,15 +28,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...features.snapshots import known_at
 from ...ingestion.deals import build_deals
-from ...leakage.leak_story import (BEFORE_MEDIAN, BEFORE_ZERO, FINISHED, MODELS, NOTHING, POPULAR, SPLITS, STORY_COLUMNS, TOLD, _interval, audit_popular,
-                                name_detectors, popular_features, say_range, score_columns, score_story, fit_twice, split_deals)
+from crm_lib.leakage.leak_story import (
+    BEFORE_MEDIAN,
+    BEFORE_ZERO,
+    FINISHED,
+    MODELS,
+    NOTHING,
+    POPULAR,
+    SPLITS,
+    STORY_COLUMNS,
+    TOLD,
+    _interval,
+    audit_popular,
+    fit_twice,
+    name_detectors,
+    popular_features,
+    say_range,
+    score_columns,
+    score_story,
+    split_deals,
+)
 from ...simulation.simulate import World, simulate_crm
-from sklearn.metrics import roc_auc_score
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #e421c3a1
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
@@ -60,13 +78,22 @@ def seen(simulated):
 
 @pytest.fixture
 def deals():
-    frame = pd.DataFrame({
-        "opportunity_id": list("abcdef"), "sales_agent": ["Ada", "Ada", "Ada", "Bo", "Bo", None], "product": "P", "list_price": 10.0,
-        "account": ["X", "X", "Y", "Y", None, None], "sector": ["retail", "retail", None, None, None, None], "account_revenue": [5.0, 5.0, 7.0, 7.0, None, None],
-        "employees": [50.0, 50.0, 70.0, 70.0, None, None], "stage": ["won", "lost", "won", "lost", "engaging", "prospecting"],
-        "engage_date": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-05", "2024-01-20", "2024-01-02", None]),
-        "close_date": pd.to_datetime(["2024-01-11", "2024-01-16", "2024-01-25", "2024-01-20", None, None]),
-        "close_value": [100.0, 0.0, -3.0, 0.0, None, None]})
+    frame = pd.DataFrame(
+        {
+            "opportunity_id": list("abcdef"),
+            "sales_agent": ["Ada", "Ada", "Ada", "Bo", "Bo", None],
+            "product": "P",
+            "list_price": 10.0,
+            "account": ["X", "X", "Y", "Y", None, None],
+            "sector": ["retail", "retail", None, None, None, None],
+            "account_revenue": [5.0, 5.0, 7.0, 7.0, None, None],
+            "employees": [50.0, 50.0, 70.0, 70.0, None, None],
+            "stage": ["won", "lost", "won", "lost", "engaging", "prospecting"],
+            "engage_date": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-05", "2024-01-20", "2024-01-02", None]),
+            "close_date": pd.to_datetime(["2024-01-11", "2024-01-16", "2024-01-25", "2024-01-20", None, None]),
+            "close_value": [100.0, 0.0, -3.0, 0.0, None, None],
+        }
+    )
     before = frame.copy(deep=True)
     yield frame
     pd.testing.assert_frame_equal(frame, before)
@@ -76,40 +103,75 @@ def test_the_popular_columns_are_those_of_the_whole_table_given(deals):
     found = popular_features(deals).set_index("opportunity_id")
     assert list(found) == list(POPULAR) and (found.dtypes == float).all()
     assert found.loc["a"].to_dict() == {
-        "close_value_log": np.log1p(100), "sales_velocity": 10, "sales_cycle_days": 10, "agent_win_rate": 2 / 3, "product_win_rate": 0.5,
-        "sector_win_rate": 0.5, "agent_deals": 3, "account_deals": 2, "account_known": 1, "account_revenue": 5, "employees": 50, "list_price": 10}
+        "close_value_log": np.log1p(100),
+        "sales_velocity": 10,
+        "sales_cycle_days": 10,
+        "agent_win_rate": 2 / 3,
+        "product_win_rate": 0.5,
+        "sector_win_rate": 0.5,
+        "agent_deals": 3,
+        "account_deals": 2,
+        "account_known": 1,
+        "account_revenue": 5,
+        "employees": 50,
+        "list_price": 10,
+    }
 
 
 def test_what_is_not_written_stays_missing_and_a_value_below_zero_counts_as_zero(deals):
     found = popular_features(deals).set_index("opportunity_id")
     assert found.loc["c", ["close_value_log", "sales_velocity"]].eq(0).all() and found.loc["d", "sales_cycle_days"] == 0
-    assert found.loc["e", [*HINDSIGHT, "sector_win_rate", "account_deals", "account_revenue"]].isna().all() and found.loc["e", "account_known"] == 0
+    assert (
+        found.loc["e", [*HINDSIGHT, "sector_win_rate", "account_deals", "account_revenue"]].isna().all()
+        and found.loc["e", "account_known"] == 0
+    )
     assert np.isnan(found.loc["f", "agent_deals"])
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #dc8f27ed
 def test_the_day_before_knows_neither_the_outcome_nor_what_came_later(deals):
     now, then = fit_twice(deals)
-    assert now["opportunity_id"].tolist() == then["opportunity_id"].tolist() == ["a", "b", "c"] and now["is_won"].tolist() == [True, False, True]
+    assert now["opportunity_id"].tolist() == then["opportunity_id"].tolist() == ["a", "b", "c"] and now[
+        "is_won"
+    ].tolist() == [True, False, True]
     then = then.set_index("opportunity_id")
-    assert then[[*HINDSIGHT, "sector_win_rate", "account_deals", "account_revenue"]].isna().all(axis=None) and then["account_known"].eq(0).all()
-    assert np.isnan(then.loc["a", "agent_win_rate"]) and then.loc["b", "agent_win_rate"] == 1 and then.loc["c", "agent_win_rate"] == 0.5
-    assert then["agent_deals"].tolist() == [3, 3, 3] and now.set_index("opportunity_id").loc["c", "agent_win_rate"] == 2 / 3
+    assert (
+        then[[*HINDSIGHT, "sector_win_rate", "account_deals", "account_revenue"]].isna().all(axis=None)
+        and then["account_known"].eq(0).all()
+    )
+    assert (
+        np.isnan(then.loc["a", "agent_win_rate"])
+        and then.loc["b", "agent_win_rate"] == 1
+        and then.loc["c", "agent_win_rate"] == 0.5
+    )
+    assert (
+        then["agent_deals"].tolist() == [3, 3, 3]
+        and now.set_index("opportunity_id").loc["c", "agent_win_rate"] == 2 / 3
+    )
 
 
 def test_each_deal_is_seen_as_its_own_table_of_the_day_before_shows_it(simulated, seen):
     now, then = seen
     for row in range(0, len(then), 40):
-        day, name = then.loc[row, "close_date"] - pd.Timedelta(days=1), then.loc[row, "opportunity_id"]
+        day = then.loc[row, "close_date"] - pd.Timedelta(days=1)
+        name = then.loc[row, "opportunity_id"]
         wanted = popular_features(known_at(simulated, day)).set_index("opportunity_id").loc[name]
         pd.testing.assert_series_equal(then.loc[row, list(POPULAR)].astype(float), wanted, check_names=False)
-    pd.testing.assert_frame_equal(now[["opportunity_id", "close_date", "is_won"]], then[["opportunity_id", "close_date", "is_won"]])
+    pd.testing.assert_frame_equal(
+        now[["opportunity_id", "close_date", "is_won"]], then[["opportunity_id", "close_date", "is_won"]]
+    )
 
-
+# %% ../../../nbs/tests/leakage/test_leak_story.ipynb #7e233138
 def test_later_events_change_nothing_of_the_day_before(simulated):
     day = simulated["close_date"].quantile(0.5)
     late = simulated["close_date"] >= day
-    flipped = simulated.assign(stage=simulated["stage"].mask(late & simulated["stage"].eq("won"), "lost"), close_value=simulated["close_value"].mask(late, 1.0))
-    old, new = (frame[frame["close_date"] <= day].drop(columns="is_won").reset_index(drop=True) for frame in (fit_twice(simulated, 20)[1], fit_twice(flipped, 20)[1]))
+    flipped = simulated.assign(
+        stage=simulated["stage"].mask(late & simulated["stage"].eq("won"), "lost"),
+        close_value=simulated["close_value"].mask(late, 1.0),
+    )
+    old, new = (
+        frame[frame["close_date"] <= day].drop(columns="is_won").reset_index(drop=True)
+        for frame in (fit_twice(simulated, 20)[1], fit_twice(flipped, 20)[1])
+    )
     pd.testing.assert_frame_equal(old, new)
 
 
@@ -130,7 +192,11 @@ def test_without_a_closed_deal_there_is_nothing_to_see_and_nothing_to_score(deal
 def test_the_split_by_time_keeps_the_latest_and_the_random_one_keeps_a_share(seen):
     late, drawn = (split_deals(seen[0], split, 0.25, 1) for split in reversed(SPLITS))
     assert seen[0].loc[late, "close_date"].min() > seen[0].loc[~late, "close_date"].max()
-    assert drawn.sum() == round(len(drawn) * 0.25) and (drawn == split_deals(seen[0], "random", 0.25, 1)).all() and (drawn != split_deals(seen[0], "random", 0.25, 2)).any()
+    assert (
+        drawn.sum() == round(len(drawn) * 0.25)
+        and (drawn == split_deals(seen[0], "random", 0.25, 1)).all()
+        and (drawn != split_deals(seen[0], "random", 0.25, 2)).any()
+    )
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, "half", True, None])
@@ -141,22 +207,37 @@ def test_a_share_outside_of_zero_and_one_is_refused(seen, share):
 
 def test_the_interval_holds_the_area_and_is_drawn_the_same_way_twice():
     rng = np.random.default_rng(0)
-    is_won, score = rng.random(400) < 0.5, rng.integers(0, 5, 400)
+    is_won = rng.random(400) < 0.5
+    score = rng.integers(0, 5, 400)
     low, high = _interval(is_won, score, 300, 0)
     area = roc_auc_score(is_won, score)
-    assert low < area < high and abs((low + high) / 2 - area) < 0.01 and 0.08 < high - low < 0.15 and _interval(is_won, score, 300, 0) == (low, high)
+    assert (
+        low < area < high
+        and abs((low + high) / 2 - area) < 0.01
+        and 0.08 < high - low < 0.15
+        and _interval(is_won, score, 300, 0) == (low, high)
+    )
     assert _interval(is_won, is_won, 50, 0) == (1.0, 1.0)
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #92360e5a
 def test_hindsight_is_perfect_and_the_day_before_is_a_coin_with_a_skill_below_zero(seen):
     story = score_story(*seen, draws=50)
-    assert list(story) == STORY_COLUMNS and len(story) == len(SPLITS) * (3 * len(MODELS) + 2) and story.notna().all(axis=None)
+    assert (
+        list(story) == STORY_COLUMNS
+        and len(story) == len(SPLITS) * (3 * len(MODELS) + 2)
+        and story.notna().all(axis=None)
+    )
     by = story.set_index(["split", "model", "view"])
     for split in SPLITS:
         for model in MODELS:
-            assert by.loc[(split, model, FINISHED), "auc"] > 0.98 and by.loc[(split, model, FINISHED), "brier_skill"] > 0.8
+            assert (
+                by.loc[(split, model, FINISHED), "auc"] > 0.98 and by.loc[(split, model, FINISHED), "brier_skill"] > 0.8
+            )
             for view in (BEFORE_ZERO, BEFORE_MEDIAN):
-                assert 0.35 < by.loc[(split, model, view), "auc"] < 0.65 and by.loc[(split, model, view), "brier_skill"] < 0
+                assert (
+                    0.35 < by.loc[(split, model, view), "auc"] < 0.65
+                    and by.loc[(split, model, view), "brier_skill"] < 0
+                )
         usual = by.loc[(split, "always the usual share", NOTHING)]
         assert usual["auc"] == 0.5 and usual["accuracy"] == usual["majority_accuracy"]
     assert ((story["low"] <= story["auc"]) & (story["auc"] <= story["high"])).all()
@@ -171,7 +252,11 @@ def test_the_month_of_the_quarter_is_that_of_the_companys_calendar(seen):
 
 def test_few_deals_give_no_row_rather_than_a_wrong_one(seen):
     now, then = (frame.head(60) for frame in seen)
-    assert score_story(now, then).empty and list(score_story(now, then)) == STORY_COLUMNS and score_columns(now, then).empty
+    assert (
+        score_story(now, then).empty
+        and list(score_story(now, then)) == STORY_COLUMNS
+        and score_columns(now, then).empty
+    )
 
 
 def test_a_range_is_one_number_where_its_ends_read_alike():
@@ -181,7 +266,9 @@ def test_a_range_is_one_number_where_its_ends_read_alike():
 def test_a_column_that_is_written_at_the_close_is_worth_nothing_before(seen):
     table = score_columns(*seen).set_index("column")
     assert list(table.index) == list(POPULAR) and list(table) == ["what", "auc_now", "auc_before"]
-    assert (table.loc[["close_value_log", "sales_velocity"], "auc_now"] > 0.995).all() and table.loc[HINDSIGHT, "auc_before"].eq(0.5).all()
+    assert (table.loc[["close_value_log", "sales_velocity"], "auc_now"] > 0.995).all() and table.loc[
+        HINDSIGHT, "auc_before"
+    ].eq(0.5).all()
     assert table.loc["list_price", "auc_now"] == table.loc["list_price", "auc_before"]
 
 
@@ -190,7 +277,9 @@ def test_every_column_with_the_future_in_it_is_caught_and_the_list_price_is_not(
     asked = audit_popular(simulated, days, days[[6]])
     caught = name_detectors(asked).set_index("column")
     assert list(caught.index) == list(POPULAR) and caught.index[caught["detectors"] == 0].tolist() == ["list_price"]
-    assert caught.loc["list_price", "caught_by"] == "none" and caught.loc["agent_win_rate", "caught_by"].startswith("total over all data, truncation")
+    assert caught.loc["list_price", "caught_by"] == "none" and caught.loc["agent_win_rate", "caught_by"].startswith(
+        "total over all data, truncation"
+    )
     assert caught.loc["close_value_log", "caught_by"].startswith("copy of an outcome, truncation, won from lost")
     assert caught["detectors"].to_dict() == asked.groupby("column")["is_leak"].sum().to_dict()
 
@@ -200,8 +289,14 @@ def run_stage_cells(folder, deals, **params):
     days = pd.date_range(deals["close_date"].min(), deals["close_date"].max(), periods=8).normalize()
     pd.DataFrame({"as_of": days}).to_parquet(folder / "snapshots.parquet")
     deals.to_parquet(folder / "deals.parquet")
-    given = {"upstream": {"ingest": {"deals": folder / "deals.parquet"}, "features": {"snapshots": folder / "snapshots.parquet"}},
-             "product": {"metrics": folder / "leak_story.json"}, **params}
+    given = {
+        "upstream": {
+            "ingest": {"deals": folder / "deals.parquet"},
+            "features": {"snapshots": folder / "snapshots.parquet"},
+        },
+        "product": {"metrics": folder / "leak_story.json"},
+        **params,
+    }
     space = {}
     for cell in json.loads((ROOT / "nbs" / "pipeline" / "45_leak_story.ipynb").read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
@@ -210,7 +305,9 @@ def run_stage_cells(folder, deals, **params):
     return json.loads((folder / "leak_story.json").read_text())
 
 
-@pytest.mark.skipif(not (ROOT / "pipeline.yaml").is_file(), reason="the stage is the repository's, not the installed package's")
+@pytest.mark.skipif(
+    not (ROOT / "pipeline.yaml").is_file(), reason="the stage is the repository's, not the installed package's"
+)
 def test_the_stage_tells_the_story_of_a_crm_without_accounts_and_prices(simulated, tmp_path, capsys):
     bare = simulated.assign(account=None, sector=None, account_revenue=np.nan, employees=np.nan, list_price=np.nan)
     saved = run_stage_cells(tmp_path, bare.astype(simulated.dtypes), bootstrap=20, truncation_dates=1)
@@ -219,7 +316,9 @@ def test_the_stage_tells_the_story_of_a_crm_without_accounts_and_prices(simulate
     assert len(saved["forecasts"]) == 22 and "as of the day before their close; the month" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not (ROOT / "pipeline.yaml").is_file(), reason="the stage is the repository's, not the installed package's")
+@pytest.mark.skipif(
+    not (ROOT / "pipeline.yaml").is_file(), reason="the stage is the repository's, not the installed package's"
+)
 def test_the_stage_says_so_where_deals_are_too_few(simulated, tmp_path, capsys):
     saved = run_stage_cells(tmp_path, simulated.head(150).reset_index(drop=True), bootstrap=20, truncation_dates=1)
     assert saved["forecasts"] == [] and "too few to tell the story" in capsys.readouterr().out

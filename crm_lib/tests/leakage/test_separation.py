@@ -21,13 +21,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...leakage.separation import auc_within, label_bins, column_audit, cross_fit, share_gap, to_numbers
+from ...leakage.separation import auc_within, column_audit, cross_fit, label_bins, share_gap, to_numbers
 
 # %% ../../../nbs/tests/leakage/test_separation.ipynb #55fd6cb3
 def test_an_area_is_the_share_of_pairs_of_the_same_stratum():
     rng = np.random.default_rng(3)
-    frame = pd.DataFrame({"score": rng.integers(0, 6, 60).astype(float), "yes": rng.random(60) < .4, "month": rng.integers(0, 4, 60)})
-    pairs = [(a.score, b.score) for a in frame[frame["yes"]].itertuples() for b in frame[~frame["yes"]].itertuples() if a.month == b.month]
+    frame = pd.DataFrame(
+        {"score": rng.integers(0, 6, 60).astype(float), "yes": rng.random(60) < 0.4, "month": rng.integers(0, 4, 60)}
+    )
+    pairs = [
+        (a.score, b.score)
+        for a in frame[frame["yes"]].itertuples()
+        for b in frame[~frame["yes"]].itertuples()
+        if a.month == b.month
+    ]
     expected = np.mean([(a > b) + (a == b) / 2 for a, b in pairs])
     assert auc_within(frame["score"], frame["yes"], frame["month"])[0] == pytest.approx(expected)
 
@@ -42,24 +49,31 @@ def test_shares_are_weighed_by_the_pairs_of_their_stratum_and_full_strata_are_le
     is_closed = pd.Series([True, True, False, False, True, False, True])
     filled = pd.Series([True, False, False, False, True, True, False])
     closed, still_open, error = share_gap(filled, is_closed, pd.Series(list("aaaabbc")))
-    assert closed == pytest.approx((1 * .5 + .5 * 1) / 1.5) and still_open == pytest.approx((1 * 0 + .5 * 1) / 1.5) and error > 0
+    assert (
+        closed == pytest.approx((1 * 0.5 + 0.5 * 1) / 1.5)
+        and still_open == pytest.approx((1 * 0 + 0.5 * 1) / 1.5)
+        and error > 0
+    )
 
 
 def test_the_errors_are_those_of_shuffled_labels():
     rng = np.random.default_rng(5)
-    frame = pd.DataFrame({"score": rng.random(300), "yes": rng.random(300) < .3, "month": rng.integers(0, 6, 300)})
-    flag, areas, gaps = frame["score"] > .7, [], []
+    frame = pd.DataFrame({"score": rng.random(300), "yes": rng.random(300) < 0.3, "month": rng.integers(0, 6, 300)})
+    flag = frame["score"] > 0.7
+    areas = []
+    gaps = []
     for _ in range(300):
         yes = frame.groupby("month")["yes"].transform(lambda part: rng.permutation(part.to_numpy()))
         areas.append(auc_within(frame["score"], yes, frame["month"])[0])
         gaps.append(np.subtract(*share_gap(flag, yes, frame["month"])[:2]))
-    assert np.std(areas) == pytest.approx(auc_within(frame["score"], frame["yes"], frame["month"])[1], rel=.15)
-    assert np.std(gaps) == pytest.approx(share_gap(flag, frame["yes"], frame["month"])[2], rel=.15)
+    assert np.std(areas) == pytest.approx(auc_within(frame["score"], frame["yes"], frame["month"])[1], rel=0.15)
+    assert np.std(gaps) == pytest.approx(share_gap(flag, frame["yes"], frame["month"])[2], rel=0.15)
 
 # %% ../../../nbs/tests/leakage/test_separation.ipynb #ae783b85
 def test_a_row_never_sees_its_own_target():
-    names, target = pd.Series(["a"] * 10), pd.Series([1.0] + [0.0] * 9)
-    assert cross_fit(names, target).iloc[0] == pytest.approx(5 * .1 / (8 + 5))
+    names = pd.Series(["a"] * 10)
+    target = pd.Series([1.0] + [0.0] * 9)
+    assert cross_fit(names, target).iloc[0] == pytest.approx(5 * 0.1 / (8 + 5))
     assert cross_fit(pd.Series(["a", None, "a"]), pd.Series([1.0, 0, 0])).isna().tolist() == [False, True, False]
 
 
@@ -71,8 +85,14 @@ def test_numbers_truth_values_and_days_have_an_order_and_text_has_none():
 
 def test_bins_hold_equal_numbers_and_gaps_and_frequent_values_stand_alone():
     numbers = pd.Series([*range(50), *[-1] * 40, *[np.nan] * 10], dtype=float)
-    assert label_bins(numbers, bins=5).value_counts().to_dict() == {"-1.0": 40, "(empty)": 10, **{f"bin {place}.0": 10 for place in range(1, 6)}}
-    assert label_bins(pd.Series(["x", None])).tolist() == ["x", "(empty)"] and label_bins(pd.Series([True, False])).tolist() == ["True", "False"]
+    assert label_bins(numbers, bins=5).value_counts().to_dict() == {
+        "-1.0": 40,
+        "(empty)": 10,
+        **{f"bin {place}.0": 10 for place in range(1, 6)},
+    }
+    assert label_bins(pd.Series(["x", None])).tolist() == ["x", "(empty)"] and label_bins(
+        pd.Series([True, False])
+    ).tolist() == ["True", "False"]
 
 # %% ../../../nbs/tests/leakage/test_separation.ipynb #fe74ac50
 @pytest.fixture
@@ -80,14 +100,21 @@ def many():
     rng = np.random.default_rng(7)
     n = 900
     days = rng.integers(0, 90, n)
-    is_open, is_won = rng.random(n) < .3, rng.random(n) < .6
+    is_open = rng.random(n) < 0.3
+    is_won = rng.random(n) < 0.6
     engaged = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(days), unit="D")
-    return pd.DataFrame({
-        "opportunity_id": np.arange(n).astype(str), "sales_agent": rng.choice(list("ABCDEFGH"), n), "list_price": rng.choice([55.0, 500], n),
-        "account": np.where(is_open & (rng.random(n) < .7), None, rng.choice(list("KLMNOP"), n)),
-        "stage": np.where(is_open, "engaging", np.where(is_won, "won", "lost")), "engage_date": engaged,
-        "close_date": pd.Series(engaged + pd.to_timedelta(rng.integers(1, 60, n), unit="D")).mask(is_open),
-        "close_value": np.where(is_open, np.nan, is_won * 450.0)})
+    return pd.DataFrame(
+        {
+            "opportunity_id": np.arange(n).astype(str),
+            "sales_agent": rng.choice(list("ABCDEFGH"), n),
+            "list_price": rng.choice([55.0, 500], n),
+            "account": np.where(is_open & (rng.random(n) < 0.7), None, rng.choice(list("KLMNOP"), n)),
+            "stage": np.where(is_open, "engaging", np.where(is_won, "won", "lost")),
+            "engage_date": engaged,
+            "close_date": pd.Series(engaged + pd.to_timedelta(rng.integers(1, 60, n), unit="D")).mask(is_open),
+            "close_value": np.where(is_open, np.nan, is_won * 450.0),
+        }
+    )
 
 
 def verdicts(deals):
@@ -95,19 +122,29 @@ def verdicts(deals):
 
 # %% ../../../nbs/tests/leakage/test_separation.ipynb #a5eb8325
 def test_outcomes_and_the_back_filled_account_show_and_honest_columns_do_not(many):
-    assert verdicts(many) == {"stage": "outcome", "close_date": "outcome", "close_value": "outcome", "account": "suspect",
-                              "sales_agent": "fine", "list_price": "fine", "engage_date": "fine"}
+    assert verdicts(many) == {
+        "stage": "outcome",
+        "close_date": "outcome",
+        "close_value": "outcome",
+        "account": "suspect",
+        "sales_agent": "fine",
+        "list_price": "fine",
+        "engage_date": "fine",
+    }
     account = column_audit(many).set_index("column").loc["account"]
-    assert account["auc_closed_empty"] > .8 and "by being empty; filled in at closing" in account["why"]
+    assert account["auc_closed_empty"] > 0.8 and "by being empty; filled in at closing" in account["why"]
 
 
 def test_a_planted_copy_of_the_value_is_an_outcome_by_another_name(many):
     audit = column_audit(many.assign(x_paid=many["close_value"].fillna(0))).set_index("column")
-    assert audit.loc["x_paid", "verdict"] == "outcome" and "won from lost deals by its values" in audit.loc["x_paid", "why"]
+    assert (
+        audit.loc["x_paid", "verdict"] == "outcome"
+        and "won from lost deals by its values" in audit.loc["x_paid", "why"]
+    )
 
 
 def test_a_planted_text_that_follows_the_outcome_is_found(many):
-    noise = np.random.default_rng(1).random(len(many)) < .25
+    noise = np.random.default_rng(1).random(len(many)) < 0.25
     reason = np.where((many["stage"] == "lost") ^ noise, "price", "other")
     assert verdicts(many.assign(x_reason=reason))["x_reason"] == "suspect"
 
@@ -120,13 +157,16 @@ def test_old_deals_being_closed_is_no_leak_of_the_day_of_engagement(many):
 
 def test_a_habit_of_an_agent_is_no_leak_but_the_same_in_an_unknown_column_is_suspect(many):
     is_open = many["stage"] == "engaging"
-    lets_lie = np.where(is_open ^ (np.random.default_rng(2).random(len(many)) < .28), "Ann", "Bo")
+    lets_lie = np.where(is_open ^ (np.random.default_rng(2).random(len(many)) < 0.28), "Ann", "Bo")
     found = verdicts(many.assign(sales_agent=lets_lie, x_owner=lets_lie))
     assert found["sales_agent"] == "fine" and found["x_owner"] == "suspect"
 
 
 def test_an_agent_that_is_empty_on_open_deals_is_suspect(many):
-    assert verdicts(many.assign(sales_agent=many["sales_agent"].mask(many["account"].isna(), None)))["sales_agent"] == "suspect"
+    assert (
+        verdicts(many.assign(sales_agent=many["sales_agent"].mask(many["account"].isna(), None)))["sales_agent"]
+        == "suspect"
+    )
 
 
 def test_a_text_that_never_repeats_tells_nothing(many):

@@ -33,11 +33,21 @@ DATES = ["2024-01-31", "2024-02-29"]
 
 @pytest.fixture
 def deals():
-    frame = pd.DataFrame({
-        "opportunity_id": list("abcdef"), "sales_agent": ["Ada", "Ada", "Bo", "Bo", "Cy", "Cy"], "regional_office": "East", "product": "P", "list_price": 10.0,
-        "account": ["X", "Y", None, "X", "Z", "Y"], "stage": ["won", "won", "lost", "engaging", "lost", "won"],
-        "engage_date": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "2024-02-15", "2024-03-15"]),
-        "close_date": pd.to_datetime(["2024-01-20", "2024-03-01", "2024-03-05", None, "2024-04-01", "2024-04-02"])})
+    frame = pd.DataFrame(
+        {
+            "opportunity_id": list("abcdef"),
+            "sales_agent": ["Ada", "Ada", "Bo", "Bo", "Cy", "Cy"],
+            "regional_office": "East",
+            "product": "P",
+            "list_price": 10.0,
+            "account": ["X", "Y", None, "X", "Z", "Y"],
+            "stage": ["won", "won", "lost", "engaging", "lost", "won"],
+            "engage_date": pd.to_datetime(
+                ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "2024-02-15", "2024-03-15"]
+            ),
+            "close_date": pd.to_datetime(["2024-01-20", "2024-03-01", "2024-03-05", None, "2024-04-01", "2024-04-02"]),
+        }
+    )
     before = frame.copy(deep=True)
     yield frame
     pd.testing.assert_frame_equal(frame, before)
@@ -56,16 +66,28 @@ PEEKING = {
     "the day of closing": lambda table, dates: looked_up(table, dates, "close_date"),
     "the stage": lambda table, dates: looked_up(table, dates, "stage"),
     "the account filled in at the close": lambda table, dates: looked_up(table, dates, "account"),
-    "a rate over all data": lambda table, dates: looked_up(table.assign(rate=table["stage"].eq("won").mean()), dates, "rate"),
+    "a rate over all data": lambda table, dates: looked_up(
+        table.assign(rate=table["stage"].eq("won").mean()), dates, "rate"
+    ),
     "the number of all deals": lambda table, dates: take_snapshots(table, dates).assign(peek=len(table)),
-    "a rank among all deals": lambda table, dates: looked_up(table.assign(rank=table["engage_date"].rank(pct=True)), dates, "rank"),
-    "a mean that fills gaps": lambda table, dates: take_snapshots(table, dates).assign(peek=table["engage_date"].mean()),
+    "a rank among all deals": lambda table, dates: looked_up(
+        table.assign(rank=table["engage_date"].rank(pct=True)), dates, "rank"
+    ),
+    "a mean that fills gaps": lambda table, dates: take_snapshots(table, dates).assign(
+        peek=table["engage_date"].mean()
+    ),
     "a category's code": lambda table, dates: take_snapshots(table, dates).assign(peek=table["sales_agent"].nunique()),
     "a text": lambda table, dates: take_snapshots(table, dates).assign(peek=str(sorted(table["opportunity_id"]))),
     "a tiny number": lambda table, dates: take_snapshots(table, dates).assign(peek=1e-6 * len(table)),
-    "a gap that the future fills": lambda table, dates: take_snapshots(table, dates).assign(peek=1.0 if len(table) == 6 else np.nan),
-    "a gap that the future makes": lambda table, dates: take_snapshots(table, dates).assign(peek=np.nan if len(table) == 6 else 1.0),
-    "another kind of value": lambda table, dates: take_snapshots(table, dates).assign(peek=1.5 if len(table) == 6 else "none"),
+    "a gap that the future fills": lambda table, dates: take_snapshots(table, dates).assign(
+        peek=1.0 if len(table) == 6 else np.nan
+    ),
+    "a gap that the future makes": lambda table, dates: take_snapshots(table, dates).assign(
+        peek=np.nan if len(table) == 6 else 1.0
+    ),
+    "another kind of value": lambda table, dates: take_snapshots(table, dates).assign(
+        peek=1.5 if len(table) == 6 else "none"
+    ),
 }
 
 
@@ -87,7 +109,10 @@ def test_each_date_and_column_has_one_row_with_its_counts(deals):
 
 def test_a_leak_at_one_date_only_is_found_at_that_date(deals):
     def build(table, dates):
-        return take_snapshots(table, dates).assign(peek=len(table) if pd.Timestamp(dates[0]) > pd.Timestamp("2024-02-01") else 0)
+        return take_snapshots(table, dates).assign(
+            peek=len(table) if pd.Timestamp(dates[0]) > pd.Timestamp("2024-02-01") else 0
+        )
+
     checked = truncation_check(deals, DATES, build)
     assert checked.loc[checked["changed"] > 0, "as_of"].tolist() == [pd.Timestamp("2024-02-29")]
 
@@ -95,6 +120,7 @@ def test_a_leak_at_one_date_only_is_found_at_that_date(deals):
 def test_a_builder_that_picks_its_rows_by_the_outcome_is_caught(deals):
     def build(table, dates):
         return take_snapshots(table[table["stage"] != "lost"], dates)
+
     checked = truncation_check(deals, DATES, build)
     found = checked[checked["column"] == "(rows)"]
     assert found[["rows", "changed"]].values.tolist() == [[2, 1], [2, 2]]
@@ -104,7 +130,11 @@ def test_a_builder_that_picks_its_rows_by_the_outcome_is_caught(deals):
 
 def test_rows_that_only_the_whole_table_gives_are_caught(deals):
     def build(table, dates):
-        return take_snapshots(table[table["opportunity_id"].ne("a") if len(table) == 6 else table["opportunity_id"].isin(["b", "c"])], dates)
+        return take_snapshots(
+            table[table["opportunity_id"].ne("a") if len(table) == 6 else table["opportunity_id"].isin(["b", "c"])],
+            dates,
+        )
+
     checked = truncation_check(deals, DATES[:1], build)
     assert checked.loc[checked["column"] == "(rows)", "changed"].tolist() == [1] and "age_days" in changed(checked)
 
@@ -128,13 +158,19 @@ def test_a_day_without_snapshots_is_refused(deals):
 # %% ../../../nbs/tests/leakage/test_truncation.ipynb #a1c9d14e
 HONEST = {
     "snapshots alone": take_snapshots,
-    "numbers within rounding": lambda table, dates: take_snapshots(table, dates).assign(sum=0.1 * 3 if len(table) == 6 else 0.3),
+    "numbers within rounding": lambda table, dates: take_snapshots(table, dates).assign(
+        sum=0.1 * 3 if len(table) == 6 else 0.3
+    ),
     "gaps in both": lambda table, dates: take_snapshots(table, dates).assign(none=np.nan, nothing=None, never=pd.NaT),
-    "another order of rows": lambda table, dates: take_snapshots(table, dates).iloc[::1 if len(table) == 6 else -1],
+    "another order of rows": lambda table, dates: take_snapshots(table, dates).iloc[:: 1 if len(table) == 6 else -1],
     "categories": lambda table, dates: take_snapshots(table, dates).astype({"sales_agent": "category"}),
-    "whole and broken numbers of the same value": lambda table, dates: take_snapshots(table, dates).assign(n=1 if len(table) == 6 else 1.0),
+    "whole and broken numbers of the same value": lambda table, dates: take_snapshots(table, dates).assign(
+        n=1 if len(table) == 6 else 1.0
+    ),
     "no open deal": lambda table, dates: take_snapshots(table, dates).head(0),
-    "a count up to the day": lambda table, dates: take_snapshots(table, dates).assign(n=int((table["engage_date"] <= pd.Timestamp(dates[0])).sum())),
+    "a count up to the day": lambda table, dates: take_snapshots(table, dates).assign(
+        n=int((table["engage_date"] <= pd.Timestamp(dates[0])).sum())
+    ),
 }
 
 
@@ -145,7 +181,9 @@ def test_honest_builders_pass(deals, way):
 
 
 def test_the_projects_own_features_pass(deals):
-    checked = truncation_check(deals, ["2024-01-15", *DATES, "2024-03-31"], lambda table, dates: build_features(table, dates, "2024-01-01"))
+    checked = truncation_check(
+        deals, ["2024-01-15", *DATES, "2024-03-31"], lambda table, dates: build_features(table, dates, "2024-01-01")
+    )
     assert set(FEATURES) <= set(checked["column"]) and changed(checked) == []
 
 
@@ -162,17 +200,29 @@ def test_dates_may_be_given_in_any_form(deals):
 
 # %% ../../../nbs/tests/leakage/test_truncation.ipynb #efbd70b1
 def test_the_error_names_each_column_once_at_its_worst_date_and_says_what_to_do():
-    checked = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31", "2024-02-29", "2024-01-31", "2024-01-31"]), "column": ["x", "x", "y", "fine"],
-                            "rows": [9, 8, 9, 9], "changed": [2, 5, 1, 0], "example": ["a", "b", "", ""]})
+    checked = pd.DataFrame(
+        {
+            "as_of": pd.to_datetime(["2024-01-31", "2024-02-29", "2024-01-31", "2024-01-31"]),
+            "column": ["x", "x", "y", "fine"],
+            "rows": [9, 8, 9, 9],
+            "changed": [2, 5, 1, 0],
+            "example": ["a", "b", "", ""],
+        }
+    )
     with pytest.raises(CrmError) as caught:
         require_no_future(checked)
-    assert "know it: x (as of 2024-02-29: 5 of 8 rows differ, e.g. b); y (as of 2024-01-31: 1 of 9 rows differ). Take them out" in str(caught.value)
+    assert (
+        "know it: x (as of 2024-02-29: 5 of 8 rows differ, e.g. b); y (as of 2024-01-31: 1 of 9 rows differ). Take them out"
+        in str(caught.value)
+    )
     assert "fine" not in str(caught.value)
 
 # %% ../../../nbs/tests/leakage/test_truncation.ipynb #3cb22b3f
 def test_truth_values_are_compared(deals):
     assert changed(truncation_check(deals, DATES, lambda t, d: take_snapshots(t, d).assign(is_x=True))) == []
-    assert changed(truncation_check(deals, DATES, lambda t, d: take_snapshots(t, d).assign(is_x=len(t) == 6))) == ["is_x"]
+    assert changed(truncation_check(deals, DATES, lambda t, d: take_snapshots(t, d).assign(is_x=len(t) == 6))) == [
+        "is_x"
+    ]
 
 # %% ../../../nbs/tests/leakage/test_truncation.ipynb #d73c300e
 def test_the_same_infinity_is_no_difference(deals):
@@ -181,7 +231,9 @@ def test_the_same_infinity_is_no_difference(deals):
 # %% ../../../nbs/tests/leakage/test_truncation.ipynb #9bc988dc
 def test_a_column_that_only_the_future_brings_is_caught(deals):
     build = lambda t, d: take_snapshots(t, d).assign(**{f"has_{stage}": 1 for stage in t["stage"].unique()})
-    assert "has_won" not in changed(truncation_check(deals, ["2024-01-31"], build)) and "has_lost" in changed(truncation_check(deals, ["2024-01-31"], build))
+    assert "has_won" not in changed(truncation_check(deals, ["2024-01-31"], build)) and "has_lost" in changed(
+        truncation_check(deals, ["2024-01-31"], build)
+    )
 
 # %% ../../../nbs/tests/leakage/test_truncation.ipynb #e833ba04
 def test_a_column_that_the_future_removes_is_caught(deals):

@@ -25,8 +25,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...base.metrics import score_forecast
 from ...features.exposure import AGE_EDGES, Grid
 from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
@@ -35,15 +35,21 @@ from ...models.incidence import chain_hazards
 # %% ../../../nbs/tests/models/test_baselines.ipynb #97a9072a
 def made(n=300, seed=0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, n), unit="D"),
-                      "opportunity_id": [f"D{i:04d}" for i in range(n)],
-                      "age_days": np.where(rng.uniform(size=n) < 0.33, rng.integers(1, 40, n), 0)})
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, n), unit="D"),
+            "opportunity_id": [f"D{i:04d}" for i in range(n)],
+            "age_days": np.where(rng.uniform(size=n) < 0.33, rng.integers(1, 40, n), 0),
+        }
+    )
     y = pd.DataFrame({"event": rng.integers(0, 3, n).astype("int8"), "duration": rng.integers(1, 70, n)})
     return X, y
 
 
 def open_today(*ages, day="2024-09-30"):
-    return pd.DataFrame({"as_of": pd.Timestamp(day), "opportunity_id": [f"T{age}" for age in ages], "age_days": list(ages)})
+    return pd.DataFrame(
+        {"as_of": pd.Timestamp(day), "opportunity_id": [f"T{age}" for age in ages], "age_days": list(ages)}
+    )
 
 
 BASELINES = [AlwaysNo, AgeCurve, PhaseTable]
@@ -61,7 +67,8 @@ def test_a_clone_has_the_settings_and_nothing_learned(kind):
 @pytest.mark.parametrize("kind", BASELINES)
 def test_fitting_and_asking_change_no_input(kind):
     X, y = made()
-    kept, today = (X.copy(), y.copy()), open_today(3, 50)
+    kept = (X.copy(), y.copy())
+    today = open_today(3, 50)
     kind().fit(X, y).predict_win(today, [30])
     pd.testing.assert_frame_equal(X, kept[0])
     pd.testing.assert_frame_equal(y, kept[1])
@@ -71,9 +78,12 @@ def test_fitting_and_asking_change_no_input(kind):
 @pytest.mark.parametrize("kind", BASELINES)
 def test_the_order_of_the_training_rows_does_not_matter(kind):
     X, y = made()
-    order, today = np.random.default_rng(1).permutation(len(X)), open_today(0, 5, 20, 90)
+    order = np.random.default_rng(1).permutation(len(X))
+    today = open_today(0, 5, 20, 90)
     mixed = kind().fit(X.iloc[order], y.iloc[order])
-    pd.testing.assert_frame_equal(mixed.predict_win(today, [30, "quarter_end"]), kind().fit(X, y).predict_win(today, [30, "quarter_end"]))
+    pd.testing.assert_frame_equal(
+        mixed.predict_win(today, [30, "quarter_end"]), kind().fit(X, y).predict_win(today, [30, "quarter_end"])
+    )
 
 
 @pytest.mark.parametrize("kind", BASELINES)
@@ -102,7 +112,10 @@ def test_always_no_reaches_the_majoritys_accuracy_to_the_last_digit():
 # %% ../../../nbs/tests/models/test_baselines.ipynb #6b137f01
 def slow_curve(X, y, days):
     "Aalen and Johansen's sums, one age at a time: who is at risk, who is won, who is lost."
-    enter, alive, won, path = X["age_days"].to_numpy(), 1.0, 0.0, []
+    enter = X["age_days"].to_numpy()
+    alive = 1.0
+    won = 0.0
+    path = []
     leave = enter + y["duration"].to_numpy()
     for age in range(1, days + 1):
         at_risk = sum(1 for a, b in zip(enter, leave) if a < age <= b)
@@ -124,7 +137,8 @@ def test_the_curve_equals_a_slow_count_with_delayed_entry_and_open_deals(seed):
 # %% ../../../nbs/tests/models/test_baselines.ipynb #dc794cb3
 def test_without_open_deals_the_curve_is_the_plain_share_won_by_each_age():
     X, y = made()
-    X, y = X.assign(age_days=0), y.assign(event=1 + np.arange(len(y)) % 2)
+    X = X.assign(age_days=0)
+    y = y.assign(event=1 + np.arange(len(y)) % 2)
     curve = AgeCurve().fit(X, y).predict_cumulative_incidence(open_today(0), 80)[0]
     assert np.allclose(curve, [((y["event"] == 1) & (y["duration"] <= day)).mean() for day in range(1, 81)])
 
@@ -137,14 +151,16 @@ def test_with_wins_only_the_curve_is_one_less_the_product_of_kaplan_and_meier():
 
 
 def test_a_deal_watched_from_its_20th_day_says_nothing_about_the_days_before():
-    X, y = open_today(0, 0, 20), pd.DataFrame({"event": [1, 2, 0], "duration": [10, 30, 40]})
+    X = open_today(0, 0, 20)
+    y = pd.DataFrame({"event": [1, 2, 0], "duration": [10, 30, 40]})
     curve = AgeCurve().fit(X, y)
     assert curve.won_[10] == 1 / 2 and curve.lost_[30] == 1 / 2
     assert AgeCurve().fit(X.iloc[:2], y.iloc[:2]).lost_[30] == 1
 
 
 def test_a_deal_leaves_the_count_after_the_day_it_was_last_seen():
-    X, y = open_today(0, 0, 0), pd.DataFrame({"event": [0, 1, 1], "duration": [5, 5, 6]})
+    X = open_today(0, 0, 0)
+    y = pd.DataFrame({"event": [0, 1, 1], "duration": [5, 5, 6]})
     curve = AgeCurve().fit(X, y)
     assert curve.won_[5] == 1 / 3 and curve.won_[6] == 1
 
@@ -170,8 +186,10 @@ def test_a_curve_of_open_deals_alone_wins_nothing():
 # %% ../../../nbs/tests/models/test_baselines.ipynb #51437139
 def test_the_table_equals_a_slow_count_of_days_and_closings():
     X, y = made(120)
-    calendar, grid = FiscalCalendar(2), Grid(FiscalCalendar(2), AGE_EDGES)
-    days, closes = np.zeros(grid.size), np.zeros(grid.size)
+    calendar = FiscalCalendar(2)
+    grid = Grid(FiscalCalendar(2), AGE_EDGES)
+    days = np.zeros(grid.size)
+    closes = np.zeros(grid.size)
     for as_of, age, event, duration in zip(X["as_of"], X["age_days"], y["event"], y["duration"]):
         for step in range(1, duration + 1):
             cell = grid.cell(np.array([age + step]), np.array([as_of + pd.Timedelta(days=step)], "M8[D]"))[0]
@@ -183,8 +201,13 @@ def test_the_table_equals_a_slow_count_of_days_and_closings():
 
 def test_the_table_walks_into_the_next_quarter():
     rng = np.random.default_rng(0)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(360), unit="D"),
-                      "opportunity_id": np.arange(360).astype(str), "age_days": 0})
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(360), unit="D"),
+            "opportunity_id": np.arange(360).astype(str),
+            "age_days": 0,
+        }
+    )
     y = pd.DataFrame({"event": rng.integers(1, 3, 360), "duration": 1})
     closing, winning = PhaseTable().fit(X, y).predict_hazards(open_today(0, day="2024-03-30"), 3)
     shares = PhaseTable().fit(X, y).win_table_.share_

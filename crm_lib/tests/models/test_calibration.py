@@ -38,11 +38,18 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar, horizon_end
-from ...models.calibration import CALIBRATORS, CalibratedModel, Calibrator, apply_calibration_maps, calibrate_forward, fit_calibration_maps
-from ...models.incidence import IncidenceModel, chain_hazards
+from ...base.config import CrmError
+from crm_lib.models.calibration import (
+    CALIBRATORS,
+    CalibratedModel,
+    Calibrator,
+    apply_calibration_maps,
+    calibrate_forward,
+    fit_calibration_maps,
+)
 from ...models.close_hazard import CloseHazardModel
+from ...models.incidence import IncidenceModel, chain_hazards
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #fc957c51
 def outcomes(n=3000, seed=0):
@@ -57,7 +64,9 @@ EVERYWHERE = np.r_[0, 1e-12, np.linspace(0.001, 0.999, 500), 1 - 1e-12, 1]
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_a_loud_forecaster_is_brought_near_the_truth(kind):
     said, is_won, truth = outcomes()
-    assert np.abs(Calibrator(kind).fit(said, is_won).transform(said) - truth).mean() < 0.04 < np.abs(said - truth).mean()
+    assert (
+        np.abs(Calibrator(kind).fit(said, is_won).transform(said) - truth).mean() < 0.04 < np.abs(said - truth).mean()
+    )
 
 
 @pytest.mark.parametrize("kind", CALIBRATORS)
@@ -67,21 +76,32 @@ def test_a_map_rises_and_stays_within_0_and_1_whatever_it_was_fitted_on(kind, se
     n = (2, 3, 20, 400, 400, 50)[seed]
     evenly = rng.uniform(size=n)
     said = (evenly, np.full(n, 0.3), rng.choice([0.0, 1.0], n), evenly**4, 1 - evenly**4, evenly)[seed]
-    is_won = np.r_[0, 1, rng.integers(0, 2, n - 2)] if seed < 5 else (said < 0.5).astype(int)  # the last is worse than none
+    is_won = (
+        np.r_[0, 1, rng.integers(0, 2, n - 2)] if seed < 5 else (said < 0.5).astype(int)
+    )  # the last is worse than none
     mapped = Calibrator(kind).fit(said, is_won).transform(EVERYWHERE)
-    assert np.isfinite(mapped).all() and (mapped >= 0).all() and (mapped <= 1).all() and (np.diff(mapped) >= -1e-12).all()
+    assert (
+        np.isfinite(mapped).all() and (mapped >= 0).all() and (mapped <= 1).all() and (np.diff(mapped) >= -1e-12).all()
+    )
 
 
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_the_order_of_the_evidence_does_not_matter_and_the_input_is_not_changed(kind):
     said, is_won, _ = outcomes(300)
-    kept, order = said.copy(), np.random.default_rng(1).permutation(300)
-    first, second = Calibrator(kind).fit(said, is_won), Calibrator(kind).fit(pd.Series(said[order]), pd.Series(is_won[order]))
-    assert np.allclose(first.transform(EVERYWHERE), second.transform(EVERYWHERE), atol=1e-6) and np.array_equal(said, kept)
+    kept = said.copy()
+    order = np.random.default_rng(1).permutation(300)
+    first = Calibrator(kind).fit(said, is_won)
+    second = Calibrator(kind).fit(pd.Series(said[order]), pd.Series(is_won[order]))
+    assert np.allclose(first.transform(EVERYWHERE), second.transform(EVERYWHERE), atol=1e-6) and np.array_equal(
+        said, kept
+    )
 
-
+# %% ../../../nbs/tests/models/test_calibration.ipynb #466e2849
 def test_little_evidence_moves_the_sigmoid_little_and_much_evidence_moves_it_all_the_way():
-    moved = [Calibrator("sigmoid").fit(np.full(2 * n, 0.3), np.tile([0, 1], n)).transform(np.array([0.3])).item() - 0.3 for n in (1, 1000)]
+    moved = [
+        Calibrator("sigmoid").fit(np.full(2 * n, 0.3), np.tile([0, 1], n)).transform(np.array([0.3])).item() - 0.3
+        for n in (1, 1000)
+    ]
     assert 0 < moved[0] < 0.35 * moved[1] and moved[1] == pytest.approx(0.2, abs=0.001)
     said = outcomes(20_000)[0]
     honest = Calibrator("sigmoid").fit(said, (np.random.default_rng(2).uniform(size=20_000) < said).astype(int)).parts_
@@ -128,16 +148,27 @@ def test_a_map_is_restored_to_the_last_bit_from_plain_numbers(kind):
     said, is_won, _ = outcomes(500)
     fitted = Calibrator(kind).fit(said, is_won)
     values, arrays = fitted.state()
-    assert all(type(value) in (str, float) for value in values.values()) and all(array.dtype == float for array in arrays.values())
+    assert all(type(value) in (str, float) for value in values.values()) and all(
+        array.dtype == float for array in arrays.values()
+    )
     assert np.array_equal(Calibrator().restore(values, arrays).transform(EVERYWHERE), fitted.transform(EVERYWHERE))
     assert clone(fitted).kind == kind and not hasattr(clone(fitted), "parts_")
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #b1d2594d
-@pytest.mark.parametrize("said, won, weight, words", [
-    ([], [], None, "0 forecasts came with 0 outcomes and 0 weights"), ([0.1, 0.2], [1], None, "2 forecasts came with 1 outcomes"),
-    ([0.1, 0.2], [0, 1], [1.0], "2 forecasts came with 2 outcomes and 1 weights"), ([0.1, 1.2], [0, 1], None, "between 0 and 1"),
-    ([0.1, None], [0, 1], None, "missing"), ([0.1, 0.2], [0, None], None, "outcomes be 0 or 1"), ([0.1, 0.2], [0, 1], [0, 1], "weights above 0"),
-    ([0.1, 0.2], [0, 0], None, "All 2 deals were not won"), ([0.1, 0.2], [1, 1], None, "All 2 deals were won")])
+@pytest.mark.parametrize(
+    "said, won, weight, words",
+    [
+        ([], [], None, "0 forecasts came with 0 outcomes and 0 weights"),
+        ([0.1, 0.2], [1], None, "2 forecasts came with 1 outcomes"),
+        ([0.1, 0.2], [0, 1], [1.0], "2 forecasts came with 2 outcomes and 1 weights"),
+        ([0.1, 1.2], [0, 1], None, "between 0 and 1"),
+        ([0.1, None], [0, 1], None, "missing"),
+        ([0.1, 0.2], [0, None], None, "outcomes be 0 or 1"),
+        ([0.1, 0.2], [0, 1], [0, 1], "weights above 0"),
+        ([0.1, 0.2], [0, 0], None, "All 2 deals were not won"),
+        ([0.1, 0.2], [1, 1], None, "All 2 deals were won"),
+    ],
+)
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_evidence_that_teaches_nothing_is_refused_with_a_sentence(kind, said, won, weight, words):
     with pytest.raises(CrmError, match=words):
@@ -150,17 +181,27 @@ def test_an_unknown_kind_is_refused_with_the_known_ones():
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #f3af161f
 def judged_at(horizon, n, wins, said=0.3):
-    return pd.DataFrame({"horizon": horizon, "probability": np.linspace(0.01, said, n), "is_won": (np.arange(n) < wins).astype(float)})
+    return pd.DataFrame(
+        {"horizon": horizon, "probability": np.linspace(0.01, said, n), "is_won": (np.arange(n) < wins).astype(float)}
+    )
 
 
 def test_a_horizon_needs_forecasts_wins_and_others():
-    rows = pd.concat([judged_at("30", 50, 10), judged_at("60", 49, 10), judged_at("90", 50, 9), judged_at("quarter_end", 50, 41)])
+    rows = pd.concat(
+        [judged_at("30", 50, 10), judged_at("60", 49, 10), judged_at("90", 50, 9), judged_at("quarter_end", 50, 41)]
+    )
     assert list(fit_calibration_maps(rows, "sigmoid", 50, 10)) == ["30"]
-    assert list(fit_calibration_maps(rows.assign(horizon=rows["horizon"].replace({"30": 30})), "sigmoid", 50, 9)) == ["30", "90", "quarter_end"]
+    assert list(fit_calibration_maps(rows.assign(horizon=rows["horizon"].replace({"30": 30})), "sigmoid", 50, 9)) == [
+        "30",
+        "90",
+        "quarter_end",
+    ]
 
 
 def flat(value):
-    return Calibrator("isotonic").restore({"kind": "isotonic"}, {"x": np.array([0.0, 1.0]), "y": np.array([value, value])})
+    return Calibrator("isotonic").restore(
+        {"kind": "isotonic"}, {"x": np.array([0.0, 1.0]), "y": np.array([value, value])}
+    )
 
 
 AHEAD = {"quarter_end": 30, "30": 30, "45": 45, "60": 60, "90": 90}
@@ -169,24 +210,38 @@ AHEAD = {"quarter_end": 30, "30": 30, "45": 45, "60": 60, "90": 90}
 def test_a_later_end_is_never_less_likely_and_horizons_that_end_together_agree():
     raw = pd.DataFrame([[0.1, 0.1, 0.2, 0.3, 0.4]], columns=list(AHEAD))
     maps = {"30": flat(0.5), "quarter_end": flat(0.2), "60": flat(0.4)}
-    assert apply_calibration_maps(raw, maps, AHEAD).iloc[0].tolist() == [0.5, 0.5, 0.5, 0.5, pytest.approx(0.5 + 0.5 / 0.7 * 0.1)]
+    assert apply_calibration_maps(raw, maps, AHEAD).iloc[0].tolist() == [
+        0.5,
+        0.5,
+        0.5,
+        0.5,
+        pytest.approx(0.5 + 0.5 / 0.7 * 0.1),
+    ]
     low = apply_calibration_maps(raw, {"60": flat(0.05)}, AHEAD)
-    assert low.iloc[0].to_numpy() == pytest.approx([0.05 / 3, 0.05 / 3, 0.1 / 3, 0.05, 0.2 / 3]) and raw["30"].tolist() == [0.1]
+    assert low.iloc[0].to_numpy() == pytest.approx([0.05 / 3, 0.05 / 3, 0.1 / 3, 0.05, 0.2 / 3]) and raw[
+        "30"
+    ].tolist() == [0.1]
 
-
+# %% ../../../nbs/tests/models/test_calibration.ipynb #86c8b6fb
 def test_horizons_without_a_map_take_their_share_of_the_correction():
     raw = pd.DataFrame([[0.1, 0.1, 0.2, 0.3, 0.4]], columns=list(AHEAD))
     assert apply_calibration_maps(raw, {}, AHEAD).equals(raw)
     high = apply_calibration_maps(raw, {"30": flat(0.2), "60": flat(0.65)}, AHEAD).iloc[0]
     assert high[["30", "quarter_end", "60"]].tolist() == [0.2, 0.2, 0.65] and high["45"] == pytest.approx(0.425)
-    assert high["90"] == pytest.approx(0.65 + 0.35 / 0.7 * 0.1)  # of the deals not yet won as many are as the raw model says
+    assert high["90"] == pytest.approx(
+        0.65 + 0.35 / 0.7 * 0.1
+    )  # of the deals not yet won as many are as the raw model says
 
 
 def test_where_the_raw_model_sees_nothing_coming_the_correction_is_laid_out_by_time():
     raw = pd.DataFrame([[0.0, 0.0, 0.0, 0.0, 0.0]], columns=list(AHEAD))
-    assert apply_calibration_maps(raw, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.1, 0.1, 0.15, 0.2, 0.2])
+    assert apply_calibration_maps(raw, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx(
+        [0.1, 0.1, 0.15, 0.2, 0.2]
+    )
     sure = pd.DataFrame([[1.0, 1.0, 1.0, 1.0, 1.0]], columns=list(AHEAD))
-    assert apply_calibration_maps(sure, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.2])
+    assert apply_calibration_maps(sure, {"60": flat(0.2)}, AHEAD).iloc[0].to_numpy() == pytest.approx(
+        [0.2, 0.2, 0.2, 0.2, 0.2]
+    )
 
 
 def test_the_answer_for_a_horizon_does_not_depend_on_the_others_asked_with_it():
@@ -203,7 +258,9 @@ class Pace(IncidenceModel):
     "Closes at the pace of the row, and wins."
 
     def __init__(self, calendar=FiscalCalendar()):
-        self.calendar, self.features, self.chosen_win_columns = calendar, ("pace",), ["product"]
+        self.calendar = calendar
+        self.features = ("pace",)
+        self.chosen_win_columns = ["product"]
 
     def predict_hazards(self, X, days):
         return np.repeat(X[["pace"]].to_numpy(), days, axis=1), np.ones((len(X), days))
@@ -211,8 +268,14 @@ class Pace(IncidenceModel):
 
 def today(n=60, seed=0, as_of=("2024-01-31", "2024-02-29")):
     rng = np.random.default_rng(seed)
-    return pd.DataFrame({"as_of": pd.to_datetime(rng.choice(as_of, n)), "opportunity_id": [f"D{i}" for i in range(n)],
-                         "pace": rng.uniform(0, 0.03, n)}, index=rng.permutation(n))
+    return pd.DataFrame(
+        {
+            "as_of": pd.to_datetime(rng.choice(as_of, n)),
+            "opportunity_id": [f"D{i}" for i in range(n)],
+            "pace": rng.uniform(0, 0.03, n),
+        },
+        index=rng.permutation(n),
+    )
 
 
 def past(n=2000, horizons=("30", "60", "quarter_end"), seed=0):
@@ -224,16 +287,25 @@ def past(n=2000, horizons=("30", "60", "quarter_end"), seed=0):
 
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_a_calibrated_model_maps_what_the_raw_one_says(kind):
-    model, rows = CalibratedModel(Pace(), kind).fit_calibration_maps(past()), today()
-    won, raw = model.predict_win(rows, [30, 60, 90, "quarter_end"]), Pace().predict_win(rows, [30, 60, 90, "quarter_end"])
+    model = CalibratedModel(Pace(), kind).fit_calibration_maps(past())
+    rows = today()
+    won = model.predict_win(rows, [30, 60, 90, "quarter_end"])
+    raw = Pace().predict_win(rows, [30, 60, 90, "quarter_end"])
     assert won.index.equals(rows.index) and list(won) == [30, 60, 90, "quarter_end"]
     assert won[30].tolist() == model.maps_["30"].transform(raw[30]).tolist()
-    assert (won[90] >= won[60]).all() and won.notna().all(axis=None) and not won[60].equals(raw[60]) and not won[90].equals(raw[90])
+    assert (
+        (won[90] >= won[60]).all()
+        and won.notna().all(axis=None)
+        and not won[60].equals(raw[60])
+        and not won[90].equals(raw[90])
+    )
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #5a4e6542
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_per_date_a_later_end_is_never_less_likely(kind):
-    model, rows, horizons = CalibratedModel(Pace(), kind, FiscalCalendar(2)).fit_calibration_maps(past()), today(), [5, 30, 60, 75, "quarter_end", 90]
+    model = CalibratedModel(Pace(), kind, FiscalCalendar(2)).fit_calibration_maps(past())
+    rows = today()
+    horizons = [5, 30, 60, 75, "quarter_end", 90]
     won = model.predict_win(rows, horizons)
     for as_of, part in rows.groupby("as_of"):
         order = sorted(horizons, key=lambda horizon: horizon_end(as_of, horizon, FiscalCalendar(2)))
@@ -241,16 +313,24 @@ def test_per_date_a_later_end_is_never_less_likely(kind):
 
 
 def test_a_row_asked_alone_or_for_one_horizon_gets_the_same_answer():
-    model, rows = CalibratedModel(Pace(), "sigmoid").fit_calibration_maps(past()), today()
+    model = CalibratedModel(Pace(), "sigmoid").fit_calibration_maps(past())
+    rows = today()
     won = model.predict_win(rows, [30, 45, 60, "quarter_end"])
     assert all(model.predict_win(rows, [horizon])[horizon].equals(won[horizon]) for horizon in won)
     assert model.predict_win(rows.iloc[[7]], [60])[60].item() == won[60].iloc[7]
 
 
 def test_without_enough_past_forecasts_the_model_stays_raw():
-    model, rows = CalibratedModel(Pace()).fit_calibration_maps(past(499)), today()
-    assert model.maps_ == {} and model.predict_win(rows, [30, "quarter_end"]).equals(Pace().predict_win(rows, [30, "quarter_end"]))
-    assert list(CalibratedModel(Pace()).fit_calibration_maps(past(499), least=400, least_wins=10).maps_) == ["30", "60", "quarter_end"]
+    model = CalibratedModel(Pace()).fit_calibration_maps(past(499))
+    rows = today()
+    assert model.maps_ == {} and model.predict_win(rows, [30, "quarter_end"]).equals(
+        Pace().predict_win(rows, [30, "quarter_end"])
+    )
+    assert list(CalibratedModel(Pace()).fit_calibration_maps(past(499), least=400, least_wins=10).maps_) == [
+        "30",
+        "60",
+        "quarter_end",
+    ]
 
 
 def test_everything_but_the_curves_is_the_wrapped_models():
@@ -260,10 +340,14 @@ def test_everything_but_the_curves_is_the_wrapped_models():
     copy = clone(CalibratedModel(CloseHazardModel("logistic"), "sigmoid", FiscalCalendar(3)))
     assert copy.kind == "sigmoid" and copy.model.learner == "logistic" and copy.calendar == FiscalCalendar(3)
 
-
+# %% ../../../nbs/tests/models/test_calibration.ipynb #4ef34d9f
 def test_the_column_of_the_living_is_the_wrapped_models_and_counts_among_those_of_the_score():
-    mixture, plain = CalibratedModel(CloseHazardModel("table", ("pace",))), CalibratedModel(Pace())
-    assert mixture.alive == "alive_probability" and mixture.score_columns == mixture.model.score_columns == ["pace", "alive_probability"]
+    mixture = CalibratedModel(CloseHazardModel("table", ("pace",)))
+    plain = CalibratedModel(Pace())
+    assert mixture.alive == "alive_probability" and mixture.score_columns == mixture.model.score_columns == [
+        "pace",
+        "alive_probability",
+    ]
     assert plain.alive is None and plain.score_columns == ["pace", "product"] and CalibratedModel().score_columns == []
 
 
@@ -282,33 +366,51 @@ class Closes(Pace):
 
 def loose(seed, horizons=("30", "60", "90", "quarter_end")):
     "Maps that rise, and may say anything."
-    rng, maps = np.random.default_rng(seed), {}
+    rng = np.random.default_rng(seed)
+    maps = {}
     for name in rng.permutation(horizons)[: rng.integers(1, 5)]:
-        x, y = np.sort(rng.uniform(0, rng.choice([0.1, 1]), 6)), np.sort(rng.uniform(0, rng.choice([0.02, 1]), 6))
-        maps[str(name)] = Calibrator().restore({"kind": "isotonic"}, {"x": x, "y": np.where(rng.uniform(size=6) < 0.2, y[0], y).cumsum().clip(0, 1)})
+        x = np.sort(rng.uniform(0, rng.choice([0.1, 1]), 6))
+        y = np.sort(rng.uniform(0, rng.choice([0.02, 1]), 6))
+        maps[str(name)] = Calibrator().restore(
+            {"kind": "isotonic"}, {"x": x, "y": np.where(rng.uniform(size=6) < 0.2, y[0], y).cumsum().clip(0, 1)}
+        )
     return maps
 
-
+# %% ../../../nbs/tests/models/test_calibration.ipynb #e7c79e09
 @pytest.mark.parametrize("seed", range(25))
 def test_the_daily_curves_are_chances_whatever_the_maps_say(seed):
-    model, rows = CalibratedModel(Closes(FiscalCalendar(seed % 3 + 1)), calendar=FiscalCalendar(seed % 3 + 1)), today(40, seed, as_of=[f"2024-01-{seed + 5:02}"])
+    model = CalibratedModel(Closes(FiscalCalendar(seed % 3 + 1)), calendar=FiscalCalendar(seed % 3 + 1))
+    rows = today(40, seed, as_of=[f"2024-01-{seed + 5:02}"])
     model.maps_ = loose(seed)
     won, still_open = model.predict_paths(rows, 365)
     lost = 1 - won - still_open
     assert (np.diff(won) >= 0).all() and (np.diff(still_open) <= 0).all() and (np.diff(lost) >= -1e-12).all()
     assert won.min() >= 0 and still_open.min() >= 0 and lost.min() >= -1e-12 and won.max() <= 1
     said = model.predict_win(rows, [30, 45, 60, 90, 300, "quarter_end"])
-    ends = {name: (horizon_end(rows["as_of"].iloc[0], name, model.calendar) - np.datetime64(rows["as_of"].iloc[0], "D")).astype(int) for name in said}
+    ends = {
+        name: (
+            horizon_end(rows["as_of"].iloc[0], name, model.calendar) - np.datetime64(rows["as_of"].iloc[0], "D")
+        ).astype(int)
+        for name in said
+    }
     assert all(np.array_equal(said[name], won[:, day - 1]) for name, day in ends.items())
     closing, winning = model.predict_hazards(rows, 200)
     assert np.allclose(chain_hazards(closing, winning), (won[:, :200], still_open[:, :200]), atol=1e-10)
-    assert all(np.array_equal(model.predict_paths(rows, 20)[part], whole[:, :20]) for part, whole in enumerate((won, still_open)))
+    assert all(
+        np.array_equal(model.predict_paths(rows, 20)[part], whole[:, :20])
+        for part, whole in enumerate((won, still_open))
+    )
 
 
 def test_when_fewer_are_won_than_was_said_the_others_are_lost_on_the_same_days():
-    model, rows = CalibratedModel(Pace()), today(as_of=["2024-01-31"])
-    model.maps_ = {name: Calibrator().restore({"kind": "isotonic"}, {"x": np.array([0.0, 1.0]), "y": np.array([0.0, 0.6])}) for name in ("30", "60", "90")}
-    (won, still_open), (raw, raw_open) = model.predict_paths(rows, 365), Pace().predict_paths(rows, 365)
+    model = CalibratedModel(Pace())
+    rows = today(as_of=["2024-01-31"])
+    model.maps_ = {
+        name: Calibrator().restore({"kind": "isotonic"}, {"x": np.array([0.0, 1.0]), "y": np.array([0.0, 0.6])})
+        for name in ("30", "60", "90")
+    }
+    (won, still_open) = model.predict_paths(rows, 365)
+    (raw, raw_open) = Pace().predict_paths(rows, 365)
     assert np.allclose(still_open[:, [29, 59, 89, 364]], raw_open[:, [29, 59, 89, 364]]) and (won < raw).all()
     assert np.allclose(won, 0.6 * raw)
 
@@ -318,55 +420,90 @@ SETTINGS = {"least": 150, "least_wins": 5}
 
 
 def history(seed=0, n=120, horizons=("30", "60", "quarter_end")):
-    rng, parts = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    parts = []
     for horizon, share in zip(horizons, (0.5, 0.7, 0.6)):
         deals = np.tile([f"D{i}" for i in range(n)], len(DAYS))
-        rows = pd.DataFrame({"origin": np.repeat(DAYS, n), "opportunity_id": deals, "horizon": horizon, "model": "xgboost"})
+        rows = pd.DataFrame(
+            {"origin": np.repeat(DAYS, n), "opportunity_id": deals, "horizon": horizon, "model": "xgboost"}
+        )
         said = rng.uniform(0, 0.9, len(rows))
-        parts.append(rows.assign(as_of=rows["origin"], probability=said, is_won=(rng.uniform(size=len(rows)) < share * said).astype(float)))
+        parts.append(
+            rows.assign(
+                as_of=rows["origin"],
+                probability=said,
+                is_won=(rng.uniform(size=len(rows)) < share * said).astype(float),
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
 def ends_of(rows):
-    ends = [horizon_end(day, int(name) if name.isdigit() else name) for day, name in zip(rows["as_of"], rows["horizon"])]
+    ends = [
+        horizon_end(day, int(name) if name.isdigit() else name) for day, name in zip(rows["as_of"], rows["horizon"])
+    ]
     return pd.Series(ends, index=rows.index).astype("datetime64[ns]")
 
 
 def test_every_row_comes_back_once_per_kind_under_its_name():
     rows = history()
     found = calibrate_forward(rows.sample(frac=1, random_state=0), CALIBRATORS, **SETTINGS)
-    assert list(found) == ["origin", "opportunity_id", "horizon", "model", "as_of", "probability", "is_won"] and len(found) == 3 * len(rows)
+    assert list(found) == ["origin", "opportunity_id", "horizon", "model", "as_of", "probability", "is_won"] and len(
+        found
+    ) == 3 * len(rows)
     assert found["model"].unique().tolist() == ["xgboost+sigmoid", "xgboost+isotonic", "xgboost+venn_abers"]
     assert found["probability"].between(0, 1).all()
     keys = ["origin", "opportunity_id", "horizon"]
     merged = found[found["model"] == "xgboost+isotonic"].merge(rows, on=keys, validate="one_to_one")
     assert len(merged) == len(rows) and (merged["is_won_x"] == merged["is_won_y"]).all()
 
-
+# %% ../../../nbs/tests/models/test_calibration.ipynb #d96ff8b2
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_an_origin_learns_from_what_had_come_due_and_from_nothing_else(kind):
     rows = history()
-    found, origin = calibrate_forward(rows, [kind], **SETTINGS), DAYS[4]
+    found = calibrate_forward(rows, [kind], **SETTINGS)
+    origin = DAYS[4]
     late = (ends_of(rows) > origin) | (rows["origin"] >= origin)
-    turned = calibrate_forward(rows.assign(is_won=np.where(late, 1 - rows["is_won"], rows["is_won"]),
-                                           probability=np.where(late & (rows["origin"] != origin), 0.5, rows["probability"])), [kind], **SETTINGS)
+    turned = calibrate_forward(
+        rows.assign(
+            is_won=np.where(late, 1 - rows["is_won"], rows["is_won"]),
+            probability=np.where(late & (rows["origin"] != origin), 0.5, rows["probability"]),
+        ),
+        [kind],
+        **SETTINGS,
+    )
     at = found["origin"] == origin
     assert turned["probability"][at].equals(found["probability"][at])
-    earlier = calibrate_forward(rows.assign(is_won=np.where(late, rows["is_won"], 1 - rows["is_won"])), [kind], **SETTINGS)
+    earlier = calibrate_forward(
+        rows.assign(is_won=np.where(late, rows["is_won"], 1 - rows["is_won"])), [kind], **SETTINGS
+    )
     assert not earlier["probability"][at].equals(found["probability"][at])
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #c5d08a21
 def test_a_label_of_the_very_day_counts_and_one_of_the_next_day_does_not():
     rows = history(horizons=("30",))
-    days = {0: "2024-01-01", 1: "2024-01-02", 2: "2024-02-01"}  # 30 days after the first two are January 31 and February 1
+    days = {
+        0: "2024-01-01",
+        1: "2024-01-02",
+        2: "2024-02-01",
+    }  # 30 days after the first two are January 31 and February 1
     rows = rows[rows["origin"].isin(DAYS[:3])]
     rows = rows.assign(origin=rows["origin"].map({day: pd.Timestamp(days[k]) for k, day in enumerate(DAYS[:3])}))
     rows = rows.assign(as_of=rows["origin"])
-    assert calibrate_forward(rows, ["isotonic"], least=240, least_wins=5, at=["2024-02-01"])["probability"].tolist() != rows["probability"].tolist()[-120:]
-    assert calibrate_forward(rows, ["isotonic"], least=241, least_wins=5, at=["2024-02-01"])["probability"].tolist() == rows["probability"].tolist()[-120:]
+    assert (
+        calibrate_forward(rows, ["isotonic"], least=240, least_wins=5, at=["2024-02-01"])["probability"].tolist()
+        != rows["probability"].tolist()[-120:]
+    )
+    assert (
+        calibrate_forward(rows, ["isotonic"], least=241, least_wins=5, at=["2024-02-01"])["probability"].tolist()
+        == rows["probability"].tolist()[-120:]
+    )
     sooner = rows.assign(origin=rows["origin"].replace({pd.Timestamp("2024-02-01"): pd.Timestamp("2024-01-31")}))
     sooner = sooner.assign(as_of=sooner["origin"])
-    assert calibrate_forward(sooner, ["isotonic"], least=240, least_wins=5, at=["2024-01-31"])["probability"].tolist() == rows["probability"].tolist()[-120:]
+    assert (
+        calibrate_forward(sooner, ["isotonic"], least=240, least_wins=5, at=["2024-01-31"])["probability"].tolist()
+        == rows["probability"].tolist()[-120:]
+    )
 
 
 def test_the_first_origins_stay_raw_and_chosen_ones_can_be_asked_for():
@@ -377,17 +514,27 @@ def test_the_first_origins_stay_raw_and_chosen_ones_can_be_asked_for():
     some = calibrate_forward(rows, ["isotonic"], **SETTINGS, at=[str(DAYS[5].date()), DAYS[6]])
     assert some.equals(found[found["origin"].isin(DAYS[5:7])].reset_index(drop=True))
 
-
+# %% ../../../nbs/tests/models/test_calibration.ipynb #10de05ce
 def test_what_is_judged_is_what_a_calibrated_model_says():
     rows = today(200, as_of=["2024-07-31"]).sort_values("opportunity_id")
-    raw = Pace().predict_win(rows, [30, 60, "quarter_end"]).rename(columns=str).assign(opportunity_id=rows["opportunity_id"], model="xgboost", is_won=0.0)
-    now = raw.melt(["opportunity_id", "model", "is_won"], var_name="horizon", value_name="probability").assign(origin=DAYS[6], as_of=DAYS[6])
+    raw = (
+        Pace()
+        .predict_win(rows, [30, 60, "quarter_end"])
+        .rename(columns=str)
+        .assign(opportunity_id=rows["opportunity_id"], model="xgboost", is_won=0.0)
+    )
+    now = raw.melt(["opportunity_id", "model", "is_won"], var_name="horizon", value_name="probability").assign(
+        origin=DAYS[6], as_of=DAYS[6]
+    )
     before = history()
     before = before[before["origin"] < DAYS[6]]
     model = CalibratedModel(Pace(), "isotonic").fit_calibration_maps(before[ends_of(before) <= DAYS[6]], **SETTINGS)
     found = calibrate_forward(pd.concat([before, now]), ["isotonic"], **SETTINGS, at=[DAYS[6]])
     wide = found.pivot(index="opportunity_id", columns="horizon", values="probability")[["30", "60", "quarter_end"]]
-    assert np.array_equal(wide.to_numpy(), model.predict_win(rows, [30, 60, "quarter_end"]).to_numpy()) and len(model.maps_) == 3
+    assert (
+        np.array_equal(wide.to_numpy(), model.predict_win(rows, [30, 60, "quarter_end"]).to_numpy())
+        and len(model.maps_) == 3
+    )
 
 
 def test_two_models_at_once_are_refused():

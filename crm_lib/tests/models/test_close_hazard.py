@@ -39,15 +39,23 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...evaluation.backtest import forecast_origin
 from ...features.features import build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, records_start
 from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
+from crm_lib.models.close_hazard import (
+    BASELINES,
+    MODEL_FEATURES,
+    CloseHazardModel,
+    alive_weights,
+    bin_values,
+    make_model,
+    quantile_edges,
+)
 from ...models.incidence import chain_hazards
-from ...models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, bin_values, alive_weights, make_model, quantile_edges
 from ...simulation.simulate import World, simulate, true_probabilities
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #514be844
@@ -75,11 +83,20 @@ FEW = ("cohort_closing", "week_volume")
 
 def made(n=1500, seed=0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31") - pd.to_timedelta(14 * rng.integers(0, 6, n), unit="D"),
-                      "opportunity_id": [f"D{i:04d}" for i in range(n)], "age_days": rng.integers(0, 60, n),
-                      "cohort_closing": rng.choice([0.5, 1.0, 2.0], n), "week_volume": np.where(rng.uniform(size=n) < 0.2, np.nan, rng.uniform(0, 2, n)), "alive_probability": 1.0})
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-01-31") - pd.to_timedelta(14 * rng.integers(0, 6, n), unit="D"),
+            "opportunity_id": [f"D{i:04d}" for i in range(n)],
+            "age_days": rng.integers(0, 60, n),
+            "cohort_closing": rng.choice([0.5, 1.0, 2.0], n),
+            "week_volume": np.where(rng.uniform(size=n) < 0.2, np.nan, rng.uniform(0, 2, n)),
+            "alive_probability": 1.0,
+        }
+    )
     wait = rng.geometric(0.02 * X["cohort_closing"])
-    y = pd.DataFrame({"event": np.where(wait > 80, 0, rng.integers(1, 3, n)).astype("int8"), "duration": np.minimum(wait, 80)})
+    y = pd.DataFrame(
+        {"event": np.where(wait > 80, 0, rng.integers(1, 3, n)).astype("int8"), "duration": np.minimum(wait, 80)}
+    )
     return X, y
 
 
@@ -119,7 +136,8 @@ def test_settings_read_and_set_again_are_the_same(name):
 @pytest.mark.parametrize("name", ALL)
 def test_fitting_and_asking_change_no_input(name):
     X, y = made(300)
-    kept, rows = (X.copy(), y.copy()), today()
+    kept = (X.copy(), y.copy())
+    rows = today()
     model_of(name).fit(X, y).predict_win(rows, [30, "quarter_end"])
     pd.testing.assert_frame_equal(X, kept[0])
     pd.testing.assert_frame_equal(y, kept[1])
@@ -136,7 +154,12 @@ def test_the_same_seed_gives_the_same_predictions(name):
 def test_the_order_of_the_training_rows_does_not_matter(name):
     X, y = made(300)
     order = np.random.default_rng(3).permutation(len(X))
-    assert model_of(name).fit(X.iloc[order], y.iloc[order]).predict_win(today(), [30]).equals(model_of(name).fit(X, y).predict_win(today(), [30]))
+    assert (
+        model_of(name)
+        .fit(X.iloc[order], y.iloc[order])
+        .predict_win(today(), [30])
+        .equals(model_of(name).fit(X, y).predict_win(today(), [30]))
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -151,9 +174,12 @@ def test_every_deal_is_won_lost_or_open_and_longer_is_likelier(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_deals_forecast_does_not_depend_on_the_others_asked_with_it(name):
-    model, rows = model_of(name).fit(*made(300)), today()
+    model = model_of(name).fit(*made(300))
+    rows = today()
     together = model.predict_win(rows, [30])[30]
-    assert [model.predict_win(rows.iloc[[k]], [30])[30].item() for k in (0, 7, 39)] == together.iloc[[0, 7, 39]].tolist()
+    assert [model.predict_win(rows.iloc[[k]], [30])[30].item() for k in (0, 7, 39)] == together.iloc[
+        [0, 7, 39]
+    ].tolist()
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #71f8b527
 @pytest.mark.parametrize("name", RICH)
@@ -165,7 +191,8 @@ def test_a_feature_that_matters_is_found(name):
 
 
 def test_the_parts_of_a_group_come_back_out_of_its_number():
-    model, rows = model_of("logistic").fit(*made(300)), today()
+    model = model_of("logistic").fit(*made(300))
+    rows = today()
     cells = model._unpack(model._groups(rows), np.full(len(rows), 7))
     assert (cells[:, :2] == [7 // 3, 7 % 3]).all()
     for place, name in enumerate(FEW):
@@ -194,13 +221,19 @@ def test_days_beyond_the_follow_up_are_not_learned_from():
 
 def test_learner_settings_and_seed_reach_the_learner():
     model = CloseHazardModel("forest", features=FEW, seed=4, learner_settings={"trees": 3, "depth": 2}).fit(*made(300))
-    assert model.learner_.get_params() == {"trees": 3, "depth": 2, "leaf_share": 0.002, "seed": 4} and len(model.learner_.root_) == 3
+    assert (
+        model.learner_.get_params() == {"trees": 3, "depth": 2, "leaf_share": 0.002, "seed": 4}
+        and len(model.learner_.root_) == 3
+    )
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #01e55f41
 def test_hazards_kept_from_before_are_the_hazards_computed_anew():
-    model, rows = model_of("xgboost").fit(*made(300)), today()
+    model = model_of("xgboost").fit(*made(300))
+    rows = today()
     halves = [model.predict_win(part, [30])[30] for part in (rows.iloc[:5], rows)]
-    assert halves[1].equals(model_of("xgboost").fit(*made(300)).predict_win(rows, [30])[30]) and halves[0].equals(halves[1].iloc[:5])
+    assert halves[1].equals(model_of("xgboost").fit(*made(300)).predict_win(rows, [30])[30]) and halves[0].equals(
+        halves[1].iloc[:5]
+    )
 
 
 def test_a_second_fit_forgets_the_hazards_of_the_first():
@@ -218,7 +251,10 @@ def test_the_hazards_kept_never_grow_without_bound():
     assert model.predict_win(today(), [30]).equals(before)
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #8421c53e
-@pytest.mark.parametrize("lost, words", [(["week_volume"], "lack the feature week_volume"), (list(FEW), "lack the features cohort_closing, week_volume")])
+@pytest.mark.parametrize(
+    "lost, words",
+    [(["week_volume"], "lack the feature week_volume"), (list(FEW), "lack the features cohort_closing, week_volume")],
+)
 def test_missing_features_are_named(lost, words):
     X, y = made(300)
     with pytest.raises(CrmError, match=words):
@@ -240,16 +276,32 @@ def test_days_without_a_closing_are_refused():
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #bddd9f55
 def test_each_name_makes_its_model_with_the_companys_calendar():
     kinds = {name: type(make_model(name, FiscalCalendar(7))) for name in ALL}
-    assert kinds == {"always_no": AlwaysNo, "age_curve": AgeCurve, "phase_table": PhaseTable, **dict.fromkeys(["cure_table", *RICH], CloseHazardModel)}
-    assert {make_model(name, FiscalCalendar(7)).calendar.start_month for name in ALL} == {7} and list(BASELINES) == ALL[:3]
+    assert kinds == {
+        "always_no": AlwaysNo,
+        "age_curve": AgeCurve,
+        "phase_table": PhaseTable,
+        **dict.fromkeys(["cure_table", *RICH], CloseHazardModel),
+    }
+    assert {make_model(name, FiscalCalendar(7)).calendar.start_month for name in ALL} == {7} and list(BASELINES) == ALL[
+        :3
+    ]
 
 
 def test_age_bins_and_seed_are_handed_on():
-    assert make_model("phase_table", age_edges=[5, 9]).age_edges == make_model("forest", age_edges=[5, 9]).age_edges == (5, 9)
+    assert (
+        make_model("phase_table", age_edges=[5, 9]).age_edges
+        == make_model("forest", age_edges=[5, 9]).age_edges
+        == (5, 9)
+    )
     forest = make_model("forest", seed=3)
     assert forest.seed == 3 and forest.learner == "forest" and forest.features == MODEL_FEATURES
     cure = make_model("cure_table", seed=3)
-    assert cure.learner == "table" and cure.features == () and cure.seed == 3 and cure.score_columns == ["alive_probability"]
+    assert (
+        cure.learner == "table"
+        and cure.features == ()
+        and cure.seed == 3
+        and cure.score_columns == ["alive_probability"]
+    )
 
 
 def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
@@ -264,35 +316,50 @@ def made_mixed(n=3000, seed=0):
     rng = np.random.default_rng([seed, 1])
     known = rng.choice([0.2, 0.6, 0.95], n)
     wait = np.where(rng.uniform(size=n) < known, rng.geometric(0.03, n), 10_000)
-    return X.assign(alive_probability=known), y.assign(event=np.where(wait > 80, 0, 1).astype("int8"), duration=np.minimum(wait, 80))
+    return X.assign(alive_probability=known), y.assign(
+        event=np.where(wait > 80, 0, 1).astype("int8"), duration=np.minimum(wait, 80)
+    )
 
 
 @pytest.mark.parametrize("learner", ["table", "logistic", "xgboost"])
 def test_the_hazard_of_the_living_is_found_and_the_dead_dilute_it(learner):
     rows = today(3).assign(age_days=20, alive_probability=[0.2, 0.6, 0.95])
-    mixed, blind = (CloseHazardModel(learner, (), alive=alive).fit(*made_mixed()).predict_hazards(rows, 60)[0] for alive in ("alive_probability", None))
+    mixed, blind = (
+        CloseHazardModel(learner, (), alive=alive).fit(*made_mixed()).predict_hazards(rows, 60)[0]
+        for alive in ("alive_probability", None)
+    )
     truth = rows["alive_probability"].to_numpy()[:, None] * np.diff(1 - 0.97 ** np.arange(61))
     found = np.diff(1 - np.cumprod(1 - mixed, axis=1), axis=1, prepend=0)
-    assert np.abs(found.cumsum(axis=1) - truth.cumsum(axis=1)).max() < 0.1 and (mixed[0, -1] < mixed[0, 0] < mixed[2, 0])
-    assert (blind == blind[0]).all() and np.abs((1 - np.cumprod(1 - blind, axis=1))[:, -1] - truth.sum(axis=1)).max() > 0.2
+    assert np.abs(found.cumsum(axis=1) - truth.cumsum(axis=1)).max() < 0.1 and (
+        mixed[0, -1] < mixed[0, 0] < mixed[2, 0]
+    )
+    assert (blind == blind[0]).all() and np.abs(
+        (1 - np.cumprod(1 - blind, axis=1))[:, -1] - truth.sum(axis=1)
+    ).max() > 0.2
 
 
 def test_who_closed_was_alive_and_silence_speaks_against_the_others():
     X, y = made_mixed()
     weight = alive_weights(X, y, X["alive_probability"].to_numpy(), turns=30)
     is_open = (y["event"] == 0).to_numpy()
-    assert (weight[~is_open] == 1).all() and (weight[is_open] < X["alive_probability"][is_open]).all() and weight.min() > 0
+    assert (
+        (weight[~is_open] == 1).all() and (weight[is_open] < X["alive_probability"][is_open]).all() and weight.min() > 0
+    )
     share = pd.Series(weight[is_open]).groupby(X["alive_probability"].to_numpy()[is_open]).mean()
     truth = {known: known * 0.97**80 / (known * 0.97**80 + 1 - known) for known in share.index}
     assert all(abs(share[known] - truth[known]) < 0.05 for known in share.index), (share, truth)
 
-
+# %% ../../../nbs/tests/models/test_close_hazard.ipynb #635048d0
 def test_without_a_turn_only_the_closings_are_known_to_be_alive():
     X, y = made_mixed(400)
     known = X["alive_probability"].to_numpy()
     assert np.allclose(alive_weights(X, y, known, turns=0), np.where(y["event"] > 0, 1, known), atol=2**-20)
-    first, third = (CloseHazardModel("table", (), turns=turns).fit(X, y).predict_win(today(3).assign(age_days=20, alive_probability=0.6), [30])[30]
-                    for turns in (0, 3))
+    first, third = (
+        CloseHazardModel("table", (), turns=turns)
+        .fit(X, y)
+        .predict_win(today(3).assign(age_days=20, alive_probability=0.6), [30])[30]
+        for turns in (0, 3)
+    )
     assert (third > first).all()
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #e6d00708
@@ -316,14 +383,19 @@ def test_the_column_of_the_living_is_missed_by_name_and_can_be_done_without():
     with pytest.raises(CrmError, match="lack the column alive_probability: build them with build_features first"):
         model_of("logistic").fit(X.drop(columns="alive_probability"), y)
     without = model_of("logistic", alive=None).fit(X.drop(columns="alive_probability"), y)
-    assert without.score_columns == list(FEW) and np.allclose(without.predict_win(today(), [30]), model_of("logistic").fit(X, y).predict_win(today(), [30]))
+    assert without.score_columns == list(FEW) and np.allclose(
+        without.predict_win(today(), [30]), model_of("logistic").fit(X, y).predict_win(today(), [30])
+    )
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #10e34585
 @pytest.fixture(scope="module")
 def beside_truth():
     crm = simulate(World(n_deals=8000, misspelt=False), seed=2)
-    deals = build_deals(crm.tables, {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}).deals
-    origin, first = np.datetime64("2025-02-28"), records_start(deals)
+    deals = build_deals(
+        crm.tables, {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
+    ).deals
+    origin = np.datetime64("2025-02-28")
+    first = records_start(deals)
     snapshots = build_features(deals, spaced_dates(first, origin, 14), first)
     forecasts = forecast_origin(deals, snapshots, origin, first, ["age_curve", "logistic"], [30, "quarter_end"])
     truth = true_probabilities(crm, origin, [30, "quarter_end"]).rename(columns={"probability": "truth"})
@@ -346,9 +418,12 @@ def test_as_many_wins_are_expected_as_the_truth_expects(beside_truth, horizon):
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #0ca5c6e3
 def with_agents(n=2500, seed=0):
     X, y = made(n, seed)
-    agent, rng = np.where(np.arange(n) % 2, "Ada", "Bela").astype(object), np.random.default_rng(seed)
+    agent = np.where(np.arange(n) % 2, "Ada", "Bela").astype(object)
+    rng = np.random.default_rng(seed)
     is_won = rng.uniform(size=n) < np.where(agent == "Ada", 0.85, 0.35)
-    return X.assign(sales_agent=agent), y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0).astype("int8"))
+    return X.assign(sales_agent=agent), y.assign(
+        event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0).astype("int8")
+    )
 
 
 def test_the_agent_moves_the_chance_of_winning_and_not_that_of_closing():
@@ -356,13 +431,22 @@ def test_the_agent_moves_the_chance_of_winning_and_not_that_of_closing():
     rows = today(3).iloc[[0, 0, 0]].assign(sales_agent=["Ada", "Bela", None])
     closing, winning = model.predict_hazards(rows, 30)
     assert model.chosen_win_columns == ["sales_agent"] and np.array_equal(closing[0], closing[1])
-    assert np.allclose(winning[:2, 20], [0.85, 0.35], atol=0.08) and (winning[1] < winning[2]).all() and (winning[2] < winning[0]).all()
+    assert (
+        np.allclose(winning[:2, 20], [0.85, 0.35], atol=0.08)
+        and (winning[1] < winning[2]).all()
+        and (winning[2] < winning[0]).all()
+    )
 
 
 def test_columns_of_winning_may_be_named_or_forbidden():
     X, y = with_agents()
-    closed = {name: model_of("logistic", win_columns=columns).fit(X, y) for name, columns in {"none": (), "own": ["sales_agent"], "other": ["product"]}.items()}
-    assert [closed[name].chosen_win_columns for name in closed] == [[], ["sales_agent"], []] and model_of("logistic").chosen_win_columns == []
+    closed = {
+        name: model_of("logistic", win_columns=columns).fit(X, y)
+        for name, columns in {"none": (), "own": ["sales_agent"], "other": ["product"]}.items()
+    }
+    assert [closed[name].chosen_win_columns for name in closed] == [[], ["sales_agent"], []] and model_of(
+        "logistic"
+    ).chosen_win_columns == []
     without = model_of("logistic").fit(X.drop(columns="sales_agent"), y)
     assert closed["none"].predict_win(today(), [30]).equals(without.predict_win(today(), [30]))
 

@@ -38,8 +38,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...models.incidence import IncidenceModel, WinTable, chain_hazards, closed_deals, mix_hazards, single_as_of
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #f7208cdb
@@ -52,7 +52,8 @@ def hazards():
 def test_chained_days_equal_a_loop_over_deals_and_days(hazards):
     won, still_open = chain_hazards(*hazards)
     for deal, (closing, winning) in enumerate(zip(*hazards)):
-        alive, total = 1.0, 0.0
+        alive = 1.0
+        total = 0.0
         for day in range(40):
             total += alive * closing[day] * winning[day]
             alive *= 1 - closing[day]
@@ -103,7 +104,9 @@ def test_the_share_won_is_shrunk_towards_the_overall_share_by_hand():
     days = closed_on("2024-01-05", "2024-01-20", "2024-02-05", "2024-03-05", "2024-03-20", "2024-06-30")
     table = WinTable(prior=4).fit(days, pd.Series([0, 1, 0, 1, 1, 1]))
     overall = 4 / 6
-    assert np.allclose(table.share_, [(1 + 4 * overall) / (2 + 4), (0 + 4 * overall) / (1 + 4), (3 + 4 * overall) / (3 + 4)])
+    assert np.allclose(
+        table.share_, [(1 + 4 * overall) / (2 + 4), (0 + 4 * overall) / (1 + 4), (3 + 4 * overall) / (3 + 4)]
+    )
 
 
 def test_a_month_without_closings_has_the_overall_share():
@@ -117,8 +120,10 @@ def test_a_prior_of_nothing_gives_the_plain_shares():
 
 
 def test_the_month_follows_the_fiscal_calendar():
-    days, won = closed_on("2024-02-05", "2024-04-05"), pd.Series([1, 0])
-    usual, shifted = WinTable(prior=0.1).fit(days, won), WinTable(FiscalCalendar(2), prior=0.1).fit(days, won)
+    days = closed_on("2024-02-05", "2024-04-05")
+    won = pd.Series([1, 0])
+    usual = WinTable(prior=0.1).fit(days, won)
+    shifted = WinTable(FiscalCalendar(2), prior=0.1).fit(days, won)
     assert usual.share_.argmax() == 1 and shifted.share_.argmax() == 0
     day = np.array(["2024-02-28"], "M8[D]")
     assert usual.predict_proba(day) == usual.share_[1] and shifted.predict_proba(day) == shifted.share_[0]
@@ -148,8 +153,13 @@ def test_a_clone_of_the_table_has_its_settings_and_nothing_learned():
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #2feffbb0
 def test_a_closing_counts_once_however_often_the_deal_was_seen():
-    X = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-15", "2024-01-15"]),
-                      "opportunity_id": ["a", "a", "b", "c"]}, index=[7, 3, 3, 1])
+    X = pd.DataFrame(
+        {
+            "as_of": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-15", "2024-01-15"]),
+            "opportunity_id": ["a", "a", "b", "c"],
+        },
+        index=[7, 3, 3, 1],
+    )
     y = pd.DataFrame({"event": [1, 1, 2, 0], "duration": [30, 16, 5, 9]}, index=X.index)
     days, won = closed_deals(X, y)
     assert days["close_day"].tolist() == [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-01-20")]
@@ -164,7 +174,8 @@ def test_open_deals_have_no_closing():
 # %% ../../../nbs/tests/models/test_incidence.ipynb #6796d8d5
 class Even(IncidenceModel):
     def __init__(self, closing=0.1, calendar=FiscalCalendar()):
-        self.closing, self.calendar = closing, calendar
+        self.closing = closing
+        self.calendar = calendar
 
     def predict_hazards(self, X, days):
         rate = self.closing / X["age_days"].to_numpy()[:, None]
@@ -173,8 +184,14 @@ class Even(IncidenceModel):
 
 @pytest.fixture
 def rows():
-    return pd.DataFrame({"as_of": pd.to_datetime(["2024-03-31", "2024-03-30", "2024-03-31", "2024-02-10"]),
-                         "opportunity_id": list("abcd"), "age_days": [1, 2, 4, 5]}, index=[9, 4, 9, 0])
+    return pd.DataFrame(
+        {
+            "as_of": pd.to_datetime(["2024-03-31", "2024-03-30", "2024-03-31", "2024-02-10"]),
+            "opportunity_id": list("abcd"),
+            "age_days": [1, 2, 4, 5],
+        },
+        index=[9, 4, 9, 0],
+    )
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #7110f365
 def test_many_dates_are_answered_as_each_alone_in_the_order_of_the_rows(rows):
@@ -257,7 +274,8 @@ def test_a_mixed_hazard_is_the_share_of_the_living_among_the_open_by_hand(hazard
 
 
 def test_mixing_leaves_the_hazards_and_the_chances_as_they_were(hazards):
-    closing, alive = hazards[0].copy(), np.linspace(0, 1, len(hazards[0]))
+    closing = hazards[0].copy()
+    alive = np.linspace(0, 1, len(hazards[0]))
     mix_hazards(closing, alive)
     assert np.array_equal(closing, hazards[0]) and np.array_equal(alive, np.linspace(0, 1, len(closing)))
 
@@ -281,7 +299,9 @@ def test_the_chain_of_mixed_hazards_is_alive_times_the_chain_of_the_living(days,
     mixed = mix_hazards(closing, np.array([alive]))
     won, still_open = chain_hazards(closing, winning)
     found, seen_open = chain_hazards(mixed, winning)
-    assert np.allclose(found, alive * won, atol=1e-9) and np.allclose(1 - seen_open, alive * (1 - still_open), atol=1e-9)
+    assert np.allclose(found, alive * won, atol=1e-9) and np.allclose(
+        1 - seen_open, alive * (1 - still_open), atol=1e-9
+    )
     assert (mixed >= 0).all() and (mixed <= closing + 1e-12).all()
 
 
@@ -293,10 +313,22 @@ def test_the_likelier_a_deal_is_alive_the_sooner_it_closes(closing, one, other):
     assert (mixed[0] <= mixed[1] + 1e-9).all()
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #8de3927d
-@pytest.mark.parametrize("told, columns", [
-    ({}, []), ({"features": ("pace",)}, ["pace"]), ({"features": ("pace",), "alive": None}, ["pace"]),
-    ({"features": ("pace", "volume"), "alive": "chance", "chosen_win_columns": ["product"]}, ["pace", "volume", "chance", "product"]),
-    ({"features": ("pace", "chance"), "alive": "chance", "chosen_win_columns": ["product", "pace"]}, ["pace", "chance", "product"])])
+@pytest.mark.parametrize(
+    "told, columns",
+    [
+        ({}, []),
+        ({"features": ("pace",)}, ["pace"]),
+        ({"features": ("pace",), "alive": None}, ["pace"]),
+        (
+            {"features": ("pace", "volume"), "alive": "chance", "chosen_win_columns": ["product"]},
+            ["pace", "volume", "chance", "product"],
+        ),
+        (
+            {"features": ("pace", "chance"), "alive": "chance", "chosen_win_columns": ["product", "pace"]},
+            ["pace", "chance", "product"],
+        ),
+    ],
+)
 def test_a_model_lists_each_column_beside_the_age_once(told, columns):
     model = Even()
     for name, value in told.items():

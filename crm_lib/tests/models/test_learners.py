@@ -36,7 +36,11 @@ from ...models.learners import LEARNERS, ForestLearner, LogisticLearner, XGBoost
 
 # %% ../../../nbs/tests/models/test_learners.ipynb #2cb9ff9f
 CELLS = np.array([[a, p, f, g] for a in range(5) for p in range(3) for f in range(2) for g in range(3)])
-RATE = np.array([0.01, 0.03, 0.05, 0.03, 0.01])[CELLS[:, 0]] * np.array([0.5, 1, 1.5])[CELLS[:, 1]] * np.where(CELLS[:, 2] == 1, 1.6, 0.4)
+RATE = (
+    np.array([0.01, 0.03, 0.05, 0.03, 0.01])[CELLS[:, 0]]
+    * np.array([0.5, 1, 1.5])[CELLS[:, 1]]
+    * np.where(CELLS[:, 2] == 1, 1.6, 0.4)
+)
 
 
 def counted(seed=0, most=4000):
@@ -85,13 +89,18 @@ def test_all_closings_together_are_as_many_as_were_seen(name):
 # %% ../../../nbs/tests/models/test_learners.ipynb #0924e0e4
 def test_the_table_is_closings_per_day_by_age_and_phase_whatever_the_features():
     cells, days, closes = counted()
-    rate, place = fitted("table").predict_proba(cells), cells[:, 0] * 3 + cells[:, 1]
+    rate = fitted("table").predict_proba(cells)
+    place = cells[:, 0] * 3 + cells[:, 1]
     assert np.allclose(rate, (np.bincount(place, closes) / np.bincount(place, days))[place])
     assert fitted("table").predict_proba(np.array([[9, 0, 0, 0], [30, 2, 1, 1]])).tolist() == [0, 0]
 
 
 def test_a_table_of_few_days_is_never_certain():
-    rate = make_learner("table").fit(np.array([[0, 0], [1, 2]]), np.array([2.0, 0.4]), np.array([2, 0])).predict_proba(np.array([[0, 0], [1, 2], [0, 1]]))
+    rate = (
+        make_learner("table")
+        .fit(np.array([[0, 0], [1, 2]]), np.array([2.0, 0.4]), np.array([2, 0]))
+        .predict_proba(np.array([[0, 0], [1, 2], [0, 1]]))
+    )
     assert rate.tolist() == [0.95, 0, 0]
 
 # %% ../../../nbs/tests/models/test_learners.ipynb #d6bc0943
@@ -100,7 +109,9 @@ def test_what_is_stored_is_plain_and_predicts_to_the_last_bit(name):
     learner = fitted(name)
     values, arrays = learner.state()
     assert all(array.dtype != object for array in arrays.values())
-    again = make_learner(name).restore(json.loads(json.dumps(values)), {key: array.copy() for key, array in arrays.items()})
+    again = make_learner(name).restore(
+        json.loads(json.dumps(values)), {key: array.copy() for key, array in arrays.items()}
+    )
     wild = np.random.default_rng(1).integers(0, 9, (200, 4))
     assert (again.predict_proba(wild) == learner.predict_proba(wild)).all()
 
@@ -143,7 +154,8 @@ def test_an_age_by_phase_cell_has_a_weight_of_its_own():
 
 def test_a_bin_never_seen_counts_as_the_last_one_seen():
     learner = fitted("logistic")
-    last, beyond = np.array([[2, 1, 1, 2]]), np.array([[2, 1, 5, 9]])
+    last = np.array([[2, 1, 1, 2]])
+    beyond = np.array([[2, 1, 5, 9]])
     assert learner.predict_proba(beyond) == learner.predict_proba(last)
 
 
@@ -153,14 +165,23 @@ def test_a_stronger_penalty_pulls_the_rates_together():
 # %% ../../../nbs/tests/models/test_learners.ipynb #f984974d
 def plain_forest(settings, cells, days, closes):
     weight = np.concatenate([closes, days - closes]).astype(float)
-    rows, outcome = np.concatenate([cells, cells])[weight > 0], np.repeat([1, 0], len(cells))[weight > 0]
+    rows = np.concatenate([cells, cells])[weight > 0]
+    outcome = np.repeat([1, 0], len(cells))[weight > 0]
     weight = weight[weight > 0]
-    forest = RandomForestClassifier(settings["trees"], max_depth=settings["depth"], min_weight_fraction_leaf=settings["leaf_share"], max_features=0.5,
-                                    bootstrap=False, random_state=settings["seed"])
+    forest = RandomForestClassifier(
+        settings["trees"],
+        max_depth=settings["depth"],
+        min_weight_fraction_leaf=settings["leaf_share"],
+        max_features=0.5,
+        bootstrap=False,
+        random_state=settings["seed"],
+    )
     return forest.fit(rows, outcome, sample_weight=weight / weight.mean())
 
 
-@pytest.mark.parametrize("settings", [{}, {"trees": 3, "depth": 2}, {"trees": 20, "depth": 30, "leaf_share": 0.0}, {"seed": 11, "trees": 40}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"trees": 3, "depth": 2}, {"trees": 20, "depth": 30, "leaf_share": 0.0}, {"seed": 11, "trees": 40}]
+)
 def test_the_arrays_predict_what_the_forest_of_scikit_learn_predicts(settings):
     learner = ForestLearner(**settings).fit(*counted())
     forest = plain_forest(learner.get_params(), *counted())
@@ -184,7 +205,9 @@ def test_a_forest_that_may_not_split_says_the_overall_rate():
 
 
 def test_another_seed_grows_another_forest():
-    assert (fitted("forest", seed=0, trees=5).predict_proba(CELLS) != fitted("forest", seed=1, trees=5).predict_proba(CELLS)).any()
+    assert (
+        fitted("forest", seed=0, trees=5).predict_proba(CELLS) != fitted("forest", seed=1, trees=5).predict_proba(CELLS)
+    ).any()
 
 # %% ../../../nbs/tests/models/test_learners.ipynb #2bbf2e0a
 def test_without_rounds_worth_splitting_the_boosted_rate_is_the_overall_one():
@@ -205,5 +228,8 @@ def test_a_learner_is_made_by_name_with_its_settings():
 
 
 def test_an_unknown_learner_is_refused_with_the_known_ones():
-    with pytest.raises(CrmError, match="'magic' is unknown: choose from table, logistic, forest, xgboost in backtest.models of params.yaml"):
+    with pytest.raises(
+        CrmError,
+        match="'magic' is unknown: choose from table, logistic, forest, xgboost in backtest.models of params.yaml",
+    ):
         make_learner("magic")

@@ -32,8 +32,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...base.metrics import log_odds
 from ...models.baselines import PhaseTable
 from ...models.close_hazard import CloseHazardModel
@@ -41,15 +41,26 @@ from ...models.segments import SegmentedModel, blend, count_segments, segment_na
 from ...scoring.explanation import ScoreFunction, _encode, _list_texts, used_features
 
 # %% ../../../nbs/tests/models/test_segments.ipynb #523e1a1e
-@pytest.mark.parametrize("values, names", [
-    (["East", None, "West"], ["East", None, "West"]), (pd.Categorical(["a", None]), ["a", None]), ([3, 12345678], ["3", "12345678"]),
-    ([3.0, None, 2.5], ["3", None, "2.5"]), (pd.array([3, None], "Int64"), ["3", None]), ([True, False], ["1", "0"]), (["", np.nan], ["", None])])
+@pytest.mark.parametrize(
+    "values, names",
+    [
+        (["East", None, "West"], ["East", None, "West"]),
+        (pd.Categorical(["a", None]), ["a", None]),
+        ([3, 12345678], ["3", "12345678"]),
+        ([3.0, None, 2.5], ["3", None, "2.5"]),
+        (pd.array([3, None], "Int64"), ["3", None]),
+        ([True, False], ["1", "0"]),
+        (["", np.nan], ["", None]),
+    ],
+)
 def test_a_segment_has_the_same_name_however_its_column_is_typed(values, names):
     assert segment_names(pd.DataFrame({"x_team": values}), "x_team").tolist() == names
 
 
 def test_a_column_that_is_absent_or_comes_too_late_is_refused_with_the_key():
-    with pytest.raises(CrmError, match=r"lack the column x_team: name another one under backtest\.segment_by of params\.yaml"):
+    with pytest.raises(
+        CrmError, match=r"lack the column x_team: name another one under backtest\.segment_by of params\.yaml"
+    ):
         SegmentedModel(column="x_team").fit(*made())
     with pytest.raises(CrmError, match=r"backtest\.segment_by .*: account is written when a deal closes"):
         SegmentedModel(column="account").fit(made()[0].assign(account="A"), made()[1])
@@ -59,12 +70,22 @@ PLACES = ("North", "South", "Isle", None)
 
 
 def made(sizes=(1000, 900, 60, 40), seed=0, days=1):
-    rng, n = np.random.default_rng(seed), sum(sizes)
+    rng = np.random.default_rng(seed)
+    n = sum(sizes)
     as_of = pd.Timestamp("2024-01-31") - pd.to_timedelta(14 * rng.integers(0, days, n), unit="D")
-    X = pd.DataFrame({"as_of": as_of, "opportunity_id": [f"D{i:04d}" for i in range(n)], "age_days": rng.integers(1, 50, n),
-                      "regional_office": np.repeat(np.array(PLACES, dtype=object), sizes), "cohort_closing": rng.choice([0.5, 2.0], n)})
+    X = pd.DataFrame(
+        {
+            "as_of": as_of,
+            "opportunity_id": [f"D{i:04d}" for i in range(n)],
+            "age_days": rng.integers(1, 50, n),
+            "regional_office": np.repeat(np.array(PLACES, dtype=object), sizes),
+            "cohort_closing": rng.choice([0.5, 2.0], n),
+        }
+    )
     wait = rng.geometric(np.where((X["cohort_closing"] > 1) == (X["regional_office"] == "North"), 0.05, 0.01))
-    y = pd.DataFrame({"event": np.where(wait > 80, 0, rng.integers(1, 3, n)).astype("int8"), "duration": np.minimum(wait, 80)})
+    y = pd.DataFrame(
+        {"event": np.where(wait > 80, 0, rng.integers(1, 3, n)).astype("int8"), "duration": np.minimum(wait, 80)}
+    )
     order = rng.permutation(n)
     return X.iloc[order], y.iloc[order]
 
@@ -93,7 +114,11 @@ def test_the_richest_come_first_with_their_weight_and_what_becomes_of_them():
     X, y = made()
     found = count_segments(X, y, "regional_office", 400, 200.0)
     closed = [int(((X["regional_office"] == place) & (y["event"] > 0)).sum()) for place in ("North", "South", "Isle")]
-    assert [(s["value"], s["deals"], s["closings"]) for s in found] == [("North", 1000, closed[0]), ("South", 900, closed[1]), ("Isle", 60, closed[2])]
+    assert [(s["value"], s["deals"], s["closings"]) for s in found] == [
+        ("North", 1000, closed[0]),
+        ("South", 900, closed[1]),
+        ("Isle", 60, closed[2]),
+    ]
     assert [s["weight"] for s in found] == [closed[0] / (closed[0] + 200), closed[1] / (closed[1] + 200), 0.0]
     assert [s["sentence"] for s in found] == ["own model", "own model", "too few closings: pooled"]
     assert json.loads(json.dumps(found)) == found
@@ -109,12 +134,15 @@ def test_one_rich_segment_alone_is_none():
 
 def test_a_segment_without_a_closing_has_no_model_however_little_is_asked():
     X, y = made()
-    found = count_segments(X, y.assign(event=np.where(X["regional_office"] == "Isle", 0, y["event"])), "regional_office", 0, 0.0)
+    found = count_segments(
+        X, y.assign(event=np.where(X["regional_office"] == "Isle", 0, y["event"])), "regional_office", 0, 0.0
+    )
     assert [(s["value"], s["weight"]) for s in found] == [("North", 1.0), ("South", 1.0), ("Isle", 0.0)]
 
 # %% ../../../nbs/tests/models/test_segments.ipynb #2cdd7238
 def test_the_middle_lies_on_the_scale_of_log_odds_and_the_ends_are_the_two_opinions():
-    own, pooled = np.array([0.2, 0.9, 1e-4]), np.array([0.5, 0.1, 0.03])
+    own = np.array([0.2, 0.9, 1e-4])
+    pooled = np.array([0.5, 0.1, 0.03])
     assert np.allclose(log_odds(blend(own, pooled, 0.25)), 0.25 * log_odds(own) + 0.75 * log_odds(pooled))
     assert np.allclose(blend(own, pooled, 1.0), own) and np.allclose(blend(own, pooled, 0.0), pooled)
 
@@ -126,10 +154,18 @@ def test_what_both_say_stands_to_the_last_digit_and_never_is_not_for_ever():
 
 # %% ../../../nbs/tests/models/test_segments.ipynb #3035abdb
 def test_each_region_is_found_to_have_its_own_way(fitted, pooled):
-    rows = made()[0].iloc[:4].assign(age_days=10, regional_office=["North", "South"] * 2, cohort_closing=[2.0, 2.0, 0.5, 0.5])
-    own, all_ = fitted.predict_win(rows, [30])[30].to_numpy(), pooled.predict_win(rows, [30])[30].to_numpy()
+    rows = (
+        made()[0]
+        .iloc[:4]
+        .assign(age_days=10, regional_office=["North", "South"] * 2, cohort_closing=[2.0, 2.0, 0.5, 0.5])
+    )
+    own = fitted.predict_win(rows, [30])[30].to_numpy()
+    all_ = pooled.predict_win(rows, [30])[30].to_numpy()
     assert own[0] > 1.5 * own[1] and own[3] > 1.5 * own[2] and np.ptp(all_) < 0.1
-    assert list(fitted.models_) == ["North", "South"] and "2 of 3 values of regional_office have at least 400 closed deals" in fitted.why_
+    assert (
+        list(fitted.models_) == ["North", "South"]
+        and "2 of 3 values of regional_office have at least 400 closed deals" in fitted.why_
+    )
 
 
 def test_other_places_and_none_are_pooled_to_the_last_digit(fitted, pooled):
@@ -148,23 +184,37 @@ def test_a_deals_forecast_does_not_depend_on_the_others_asked_with_it(fitted):
 
 def test_the_larger_the_prior_the_nearer_to_all_deals(pooled):
     rows = made(seed=5)[0].iloc[:100]
-    far = [np.abs(SegmentedModel(BASE, prior=prior).fit(*made()).predict_win(rows, [30]) - pooled.predict_win(rows, [30])).mean().item()
-           for prior in (0.0, 400.0, 1e9)]
+    far = [
+        np.abs(SegmentedModel(BASE, prior=prior).fit(*made()).predict_win(rows, [30]) - pooled.predict_win(rows, [30]))
+        .mean()
+        .item()
+        for prior in (0.0, 400.0, 1e9)
+    ]
     assert far[0] > far[1] > 100 * far[2] and far[2] < 1e-4
 
-
+# %% ../../../nbs/tests/models/test_segments.ipynb #f67963d7
 def test_without_a_prior_the_own_model_speaks_alone():
     X, y = made()
     north = (X["regional_office"] == "North").to_numpy()
     own = clone(BASE).fit(X[north], y[north])
-    assert np.allclose(SegmentedModel(BASE, prior=0.0).fit(X, y).predict_win(X[north], [30]), own.predict_win(X[north], [30]), atol=1e-5)
+    assert np.allclose(
+        SegmentedModel(BASE, prior=0.0).fit(X, y).predict_win(X[north], [30]),
+        own.predict_win(X[north], [30]),
+        atol=1e-5,
+    )
 
 # %% ../../../nbs/tests/models/test_segments.ipynb #36c45796
-@pytest.mark.parametrize("least, words", [(10_000, "0 of 3 values of regional_office have at least 10000"), (700, "1 of 3 values")])
+@pytest.mark.parametrize(
+    "least, words", [(10_000, "0 of 3 values of regional_office have at least 10000"), (700, "1 of 3 values")]
+)
 def test_with_one_rich_segment_or_none_the_model_is_the_pooled_one_and_says_why(least, words):
     X, y = made((1000, 400, 60, 40))
     model = SegmentedModel(BASE, least_closings=least).fit(X, y)
-    assert model.models_ == {} and model.chosen_win_columns == [] and used_features(model) == ["age_days", "cohort_closing"]
+    assert (
+        model.models_ == {}
+        and model.chosen_win_columns == []
+        and used_features(model) == ["age_days", "cohort_closing"]
+    )
     rows = made(seed=3)[0].drop(columns="regional_office")
     assert model.predict_win(rows, [30]).equals(clone(BASE).fit(X, y).predict_win(rows, [30]))
     assert model.why_.startswith(words) and model.why_.endswith("two are needed: one model of all deals is used.")
@@ -177,23 +227,39 @@ def test_whatever_can_change_a_score_is_listed():
     is_won = rng.uniform(size=len(X)) < np.where((X["regional_office"] == "North") & (agent == "Ada"), 0.95, 0.4)
     y = y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0))
     model = SegmentedModel(BASE).fit(X.assign(sales_agent=agent, product="P"), y)
-    assert model.features == ["cohort_closing"] and set(used_features(model)) == {"age_days", "cohort_closing", "sales_agent", "regional_office"}
-    asked = X.iloc[:40][["as_of", "opportunity_id", "age_days", "cohort_closing", "regional_office"]].assign(sales_agent=agent[:40])
+    assert model.features == ["cohort_closing"] and set(used_features(model)) == {
+        "age_days",
+        "cohort_closing",
+        "sales_agent",
+        "regional_office",
+    }
+    asked = X.iloc[:40][["as_of", "opportunity_id", "age_days", "cohort_closing", "regional_office"]].assign(
+        sales_agent=agent[:40]
+    )
     assert model.predict_win(asked.assign(product="Q"), [30]).equals(model.predict_win(asked, [30]))
 
 
 def test_before_fitting_the_features_are_the_bases():
     assert SegmentedModel(BASE).features == ["cohort_closing"] and SegmentedModel(BASE).chosen_win_columns == []
-    assert SegmentedModel().features == list(CloseHazardModel().features) and SegmentedModel(PhaseTable()).features == []
+    assert (
+        SegmentedModel().features == list(CloseHazardModel().features) and SegmentedModel(PhaseTable()).features == []
+    )
 
 # %% ../../../nbs/tests/models/test_segments.ipynb #6c495c05
 def test_the_column_of_the_living_is_the_bases_before_fitting_and_the_pooled_models_after():
-    assert SegmentedModel().alive == "alive_probability" and SegmentedModel(BASE).alive is SegmentedModel(PhaseTable()).alive is None
+    assert (
+        SegmentedModel().alive == "alive_probability"
+        and SegmentedModel(BASE).alive is SegmentedModel(PhaseTable()).alive is None
+    )
     mixture = SegmentedModel(CloseHazardModel("table", (), alive="chance"))
     assert mixture.alive == "chance" and mixture.score_columns == ["chance"]
     X, y = made()
     fitted = mixture.fit(X.assign(chance=0.9), y)
-    assert fitted.alive == fitted.pooled_.alive == "chance" and set(used_features(fitted)) == {"age_days", "chance", "regional_office"}
+    assert fitted.alive == fitted.pooled_.alive == "chance" and set(used_features(fitted)) == {
+        "age_days",
+        "chance",
+        "regional_office",
+    }
     with pytest.raises(CrmError, match="lack the column chance"):
         fitted.predict_win(X.head(3), [30])
     with pytest.raises(NotFittedError):
@@ -209,28 +275,43 @@ def explained(model, rows):
 
 def test_the_explainer_sees_the_segment_and_finds_the_very_score(fitted):
     rows = made(seed=6)[0].iloc[:400]
-    assert set(rows["regional_office"]) == set(PLACES) and np.array_equal(explained(fitted, rows), log_odds(fitted.predict_win(rows, [30])[30].to_numpy()))
-    assert not np.array_equal(explained(fitted, rows.assign(regional_office="North")), explained(fitted, rows.assign(regional_office="South")))
+    assert set(rows["regional_office"]) == set(PLACES) and np.array_equal(
+        explained(fitted, rows), log_odds(fitted.predict_win(rows, [30])[30].to_numpy())
+    )
+    assert not np.array_equal(
+        explained(fitted, rows.assign(regional_office="North")), explained(fitted, rows.assign(regional_office="South"))
+    )
 
 # %% ../../../nbs/tests/models/test_segments.ipynb #b6d52a3d
 def test_the_segments_of_a_numbered_column_are_explained_too():
     X, y = made()
     X = X.assign(x_team=X["regional_office"].map({"North": 1, "South": 2, "Isle": 3})).drop(columns="regional_office")
-    model, rows = SegmentedModel(BASE, "x_team").fit(X, y), X.iloc[:40]
-    assert list(model.models_) == ["1", "2"] and np.array_equal(explained(model, rows), log_odds(model.predict_win(rows, [30])[30].to_numpy()))
+    model = SegmentedModel(BASE, "x_team").fit(X, y)
+    rows = X.iloc[:40]
+    assert list(model.models_) == ["1", "2"] and np.array_equal(
+        explained(model, rows), log_odds(model.predict_win(rows, [30])[30].to_numpy())
+    )
 
 
 def test_a_clone_has_the_settings_and_nothing_learned_and_the_calendar_reaches_all_models():
     model = SegmentedModel(BASE, "regional_office", 300, 50.0, FiscalCalendar(2)).fit(*made())
-    assert {part.calendar for part in (model.pooled_, *model.models_.values())} == {FiscalCalendar(2)} and BASE.calendar == FiscalCalendar()
+    assert {part.calendar for part in (model.pooled_, *model.models_.values())} == {
+        FiscalCalendar(2)
+    } and BASE.calendar == FiscalCalendar()
     copy = clone(model)
-    assert (copy.column, copy.least_closings, copy.prior, copy.calendar) == ("regional_office", 300, 50.0, FiscalCalendar(2))
+    assert (copy.column, copy.least_closings, copy.prior, copy.calendar) == (
+        "regional_office",
+        300,
+        50.0,
+        FiscalCalendar(2),
+    )
     assert not hasattr(copy, "pooled_") and copy.base.features == BASE.features and not hasattr(BASE, "learner_")
     assert copy.fit(*made()).predict_win(made()[0], [30]).equals(model.predict_win(made()[0], [30]))
 
 
 def test_fitting_and_asking_change_no_input(fitted):
-    (X, y), (kept, seen) = made(), made()
+    (X, y) = made()
+    (kept, seen) = made()
     SegmentedModel(BASE).fit(X, y).predict_win(X, [30])
     pd.testing.assert_frame_equal(X, kept)
     pd.testing.assert_frame_equal(y, seen)
@@ -239,7 +320,9 @@ def test_fitting_and_asking_change_no_input(fitted):
 def test_the_order_of_the_training_rows_does_not_matter(fitted):
     X, y = made()
     order = np.random.default_rng(3).permutation(len(X))
-    assert SegmentedModel(BASE).fit(X.iloc[order], y.iloc[order]).predict_win(X, [30]).equals(fitted.predict_win(X, [30]))
+    assert (
+        SegmentedModel(BASE).fit(X.iloc[order], y.iloc[order]).predict_win(X, [30]).equals(fitted.predict_win(X, [30]))
+    )
 
 
 def test_any_model_can_be_segmented():
@@ -247,7 +330,7 @@ def test_any_model_can_be_segmented():
     model = SegmentedModel(PhaseTable()).fit(X, y)
     assert model.chosen_win_columns == ["regional_office"] and model.predict_win(X, [30]).notna().all(axis=None)
 
-
+# %% ../../../nbs/tests/models/test_segments.ipynb #cff890e9
 def test_a_segment_column_that_is_gone_is_named_when_it_is_needed(fitted):
     with pytest.raises(CrmError, match="lack the column regional_office"):
         fitted.predict_win(made()[0].drop(columns="regional_office"), [30])

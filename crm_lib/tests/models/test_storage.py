@@ -43,12 +43,12 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
+from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...base.files import sha256
-from ...base.calendar import FiscalCalendar
 from ...models.calibration import CALIBRATORS, CalibratedModel
-from ...models.incidence import IncidenceModel
 from ...models.close_hazard import MODEL_FEATURES, CloseHazardModel, make_model
+from ...models.incidence import IncidenceModel
 from ...models.segments import SegmentedModel
 from ...models.storage import _own_hash, load_model, model_state, restore_model, save_model
 
@@ -58,8 +58,19 @@ ALL = ["always_no", "age_curve", "phase_table", "cure_table", "logistic", "fores
 
 def made(n=300, seed=0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "opportunity_id": [f"D{i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n)})
-    X = X.assign(**{name: np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(0, 2, n)) for name in [*MODEL_FEATURES, "alive_probability"]}).assign(alive_probability=lambda rows: rows["alive_probability"].clip(upper=1))
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-01-31"),
+            "opportunity_id": [f"D{i:03d}" for i in range(n)],
+            "age_days": rng.integers(1, 50, n),
+        }
+    )
+    X = X.assign(
+        **{
+            name: np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(0, 2, n))
+            for name in [*MODEL_FEATURES, "alive_probability"]
+        }
+    ).assign(alive_probability=lambda rows: rows["alive_probability"].clip(upper=1))
     return X, pd.DataFrame({"event": rng.integers(0, 3, n), "duration": rng.integers(1, 80, n)})
 
 
@@ -70,33 +81,54 @@ def models():
 # %% ../../../nbs/tests/models/test_storage.ipynb #c5357820
 @pytest.mark.parametrize("name", ALL)
 def test_a_model_comes_back_to_the_last_bit(models, name, tmp_path):
-    again, facts = load_model(save_model(models[name], tmp_path / "model", {"as_of": "2024-01-31", "horizons": [30, "quarter_end"]}))
+    again, facts = load_model(
+        save_model(models[name], tmp_path / "model", {"as_of": "2024-01-31", "horizons": [30, "quarter_end"]})
+    )
     assert facts == {"as_of": "2024-01-31", "horizons": [30, "quarter_end"]} and type(again) is type(models[name])
     wild = made(seed=8)[0].assign(age_days=np.arange(300) * 2)
-    assert again.predict_win(wild, [1, 30, "quarter_end"]).equals(models[name].predict_win(wild, [1, 30, "quarter_end"]))
+    assert again.predict_win(wild, [1, 30, "quarter_end"]).equals(
+        models[name].predict_win(wild, [1, 30, "quarter_end"])
+    )
     assert again.get_params(deep=False) == models[name].get_params(deep=False) and again.calendar == FiscalCalendar(2)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_model_stored_again_is_the_same_state(models, name, tmp_path):
     again, _ = load_model(save_model(models[name], tmp_path / "model"))
-    (values, arrays), (first_values, first_arrays) = model_state(again), model_state(models[name])
-    assert json.dumps(values, sort_keys=True) == json.dumps(first_values, sort_keys=True) and list(arrays) == list(first_arrays)
+    (values, arrays) = model_state(again)
+    (first_values, first_arrays) = model_state(models[name])
+    assert json.dumps(values, sort_keys=True) == json.dumps(first_values, sort_keys=True) and list(arrays) == list(
+        first_arrays
+    )
     assert all(np.array_equal(arrays[key], first_arrays[key]) for key in arrays)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_state_makes_the_model_without_any_file(models, name):
     rows = made(20, seed=3)[0]
-    assert restore_model(*model_state(models[name])).predict_win(rows, [30]).equals(models[name].predict_win(rows, [30]))
+    assert (
+        restore_model(*model_state(models[name])).predict_win(rows, [30]).equals(models[name].predict_win(rows, [30]))
+    )
 
 # %% ../../../nbs/tests/models/test_storage.ipynb #bc20747e
 def test_settings_of_the_users_own_come_back(tmp_path):
-    model = CloseHazardModel("forest", features=["week_volume"], age_edges=(5, 30), bins=3, follow_up_days=60, win_prior=2.0, seed=9,
-                             learner_settings={"trees": 4, "depth": 2}).fit(*made())
+    model = CloseHazardModel(
+        "forest",
+        features=["week_volume"],
+        age_edges=(5, 30),
+        bins=3,
+        follow_up_days=60,
+        win_prior=2.0,
+        seed=9,
+        learner_settings={"trees": 4, "depth": 2},
+    ).fit(*made())
     again, facts = load_model(save_model(model, tmp_path / "model"))
     assert facts == {} and tuple(again.features) == ("week_volume",) and again.age_edges == (5, 30)
-    assert again.get_params()["learner_settings"] == {"trees": 4, "depth": 2} and again.learner_.trees == 4 and again.win_table_.prior == 2.0
+    assert (
+        again.get_params()["learner_settings"] == {"trees": 4, "depth": 2}
+        and again.learner_.trees == 4
+        and again.win_table_.prior == 2.0
+    )
     assert again.predict_win(made(9)[0], [30]).equals(model.predict_win(made(9)[0], [30]))
 
 
@@ -125,7 +157,8 @@ class Bomb:
 
 
 def test_a_planted_pickle_is_never_opened_even_where_all_hashes_fit(models, tmp_path):
-    folder, trace = save_model(models["age_curve"], tmp_path / "model"), tmp_path / "trace"
+    folder = save_model(models["age_curve"], tmp_path / "model")
+    trace = tmp_path / "trace"
     np.savez(folder / "arrays.npz", won_=np.array([Bomb(trace)], dtype=object), lost_=np.zeros(1))
     content = json.loads((folder / "model.json").read_text())
     del content["sha256"]
@@ -140,7 +173,9 @@ NPY = io.BytesIO()
 np.save(NPY, np.zeros(3))
 
 
-@pytest.mark.parametrize("content", [b"", pickle.dumps({"won_": 1}), b"PK\x03\x04cut short", b"no archive", NPY.getvalue()])
+@pytest.mark.parametrize(
+    "content", [b"", pickle.dumps({"won_": 1}), b"PK\x03\x04cut short", b"no archive", NPY.getvalue()]
+)
 def test_whatever_stands_in_the_place_of_the_arrays_is_refused_even_with_a_right_hash(models, tmp_path, content):
     folder = save_model(models["always_no"], tmp_path / "model")
     (folder / "arrays.npz").write_bytes(content)
@@ -152,8 +187,16 @@ def test_whatever_stands_in_the_place_of_the_arrays_is_refused_even_with_a_right
         load_model(folder)
 
 # %% ../../../nbs/tests/models/test_storage.ipynb #8fb042ca
-@pytest.mark.parametrize("old, new", [('"bins": 8', '"bins": 9'), ('"fiscal_year_start": 2', '"fiscal_year_start": 3'), ('"as_of": "2024', '"as_of": "2025'),
-                                      ('"arrays_sha256": "', '"arrays_sha256": "0'), ('"sha256": "', '"sha256": "0')])
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('"bins": 8', '"bins": 9'),
+        ('"fiscal_year_start": 2', '"fiscal_year_start": 3'),
+        ('"as_of": "2024', '"as_of": "2025'),
+        ('"arrays_sha256": "', '"arrays_sha256": "0'),
+        ('"sha256": "', '"sha256": "0'),
+    ],
+)
 def test_a_changed_json_file_is_refused(models, tmp_path, old, new):
     folder = save_model(models["logistic"], tmp_path / "model", {"as_of": "2024-01-31"})
     text = (folder / "model.json").read_text()
@@ -174,7 +217,8 @@ def test_a_changed_byte_among_the_arrays_is_refused(models, tmp_path, place):
 
 
 def test_the_arrays_of_another_model_are_refused(models, tmp_path):
-    folder, other = save_model(models["age_curve"], tmp_path / "a"), save_model(models["phase_table"], tmp_path / "b")
+    folder = save_model(models["age_curve"], tmp_path / "a")
+    other = save_model(models["phase_table"], tmp_path / "b")
     (folder / "arrays.npz").write_bytes((other / "arrays.npz").read_bytes())
     with pytest.raises(CrmError, match="changed after it was written"):
         load_model(folder)
@@ -207,7 +251,10 @@ def test_a_kind_of_model_that_is_not_known_cannot_be_stored(tmp_path):
     class Guess(IncidenceModel):
         "Forecast whatever comes to mind."
 
-    with pytest.raises(CrmError, match="A model of kind Guess cannot be stored: known are AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel"):
+    with pytest.raises(
+        CrmError,
+        match="A model of kind Guess cannot be stored: known are AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel",
+    ):
         save_model(Guess(), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
@@ -224,7 +271,8 @@ def test_others_may_read_the_folder(models, tmp_path):
 
 
 def test_storing_does_not_change_the_model(models, tmp_path):
-    rows, before = made(9)[0], models["forest"].get_params(deep=False)
+    rows = made(9)[0]
+    before = models["forest"].get_params(deep=False)
     won = models["forest"].predict_win(rows, [30])
     save_model(models["forest"], tmp_path / "model")
     assert models["forest"].get_params(deep=False) == before and models["forest"].predict_win(rows, [30]).equals(won)
@@ -256,7 +304,8 @@ def test_a_list_in_the_place_of_the_model_is_refused(models, tmp_path):
 # %% ../../../nbs/tests/models/test_storage.ipynb #c4770e62
 def speaking():
     X, y = made(1500)
-    agent, rng = np.where(np.arange(1500) % 2, "Ada", "Bela").astype(object), np.random.default_rng(0)
+    agent = np.where(np.arange(1500) % 2, "Ada", "Bela").astype(object)
+    rng = np.random.default_rng(0)
     is_won = rng.uniform(size=1500) < np.where(agent == "Ada", 0.85, 0.35)
     X = X.assign(sales_agent=agent)
     return X, CloseHazardModel("logistic").fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
@@ -274,8 +323,11 @@ def test_columns_of_winning_come_back_to_the_last_bit(tmp_path):
 def test_a_model_stored_before_columns_could_speak_is_the_table(models):
     values, arrays = model_state(models["logistic"])
     del values["win_columns"], values["settings"]["win_columns"], arrays["win_phase_odds"]
-    rows, old = made(20, seed=3)[0], restore_model(values, arrays)
-    assert old.predict_win(rows, [30]).equals(models["logistic"].predict_win(rows, [30])) and old.chosen_win_columns == []
+    rows = made(20, seed=3)[0]
+    old = restore_model(values, arrays)
+    assert (
+        old.predict_win(rows, [30]).equals(models["logistic"].predict_win(rows, [30])) and old.chosen_win_columns == []
+    )
     assert list(model_state(old)[1]["win_phase_odds"]) == list(model_state(models["logistic"])[1]["win_phase_odds"])
 
 # %% ../../../nbs/tests/models/test_storage.ipynb #e6ad88ae
@@ -291,7 +343,12 @@ def placed(n=600, seed=0):
 
 
 def segmented(learner="logistic", least=50, seed=0):
-    base = CloseHazardModel(learner, features=("week_volume",), bins=3, learner_settings={"forest": {"trees": 5}, "xgboost": {"rounds": 9}}.get(learner))
+    base = CloseHazardModel(
+        learner,
+        features=("week_volume",),
+        bins=3,
+        learner_settings={"forest": {"trees": 5}, "xgboost": {"rounds": 9}}.get(learner),
+    )
     return SegmentedModel(base, least_closings=least, prior=50.0, calendar=FiscalCalendar(2)).fit(*placed(seed=seed))
 
 
@@ -300,21 +357,28 @@ def same_after_storing(model, folder):
     rows = placed(120, seed=8)[0].assign(age_days=np.arange(120) * 3)
     assert type(again) is type(model) and again.calendar == model.calendar
     assert again.predict_win(rows, [1, 30, "quarter_end"]).equals(model.predict_win(rows, [1, 30, "quarter_end"]))
-    (values, arrays), (first_values, first_arrays) = model_state(again), model_state(model)
-    assert json.dumps(values, sort_keys=True) == json.dumps(first_values, sort_keys=True) and list(arrays) == list(first_arrays)
+    (values, arrays) = model_state(again)
+    (first_values, first_arrays) = model_state(model)
+    assert json.dumps(values, sort_keys=True) == json.dumps(first_values, sort_keys=True) and list(arrays) == list(
+        first_arrays
+    )
     assert all(np.array_equal(arrays[key], first_arrays[key]) and arrays[key].dtype.kind in "iufb" for key in arrays)
     return again
 
 # %% ../../../nbs/tests/models/test_storage.ipynb #46032b93
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_a_calibrated_model_comes_back_to_the_last_bit(models, kind, tmp_path):
-    again = same_after_storing(CalibratedModel(models["xgboost"], kind, FiscalCalendar(2)).fit_calibration_maps(judged()), tmp_path / "model")
+    again = same_after_storing(
+        CalibratedModel(models["xgboost"], kind, FiscalCalendar(2)).fit_calibration_maps(judged()), tmp_path / "model"
+    )
     assert list(again.maps_) == ["30", "quarter_end"] and again.kind == kind and again.features == list(MODEL_FEATURES)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_whatever_is_calibrated_comes_back_and_so_does_a_model_without_maps(models, name, tmp_path):
-    again = same_after_storing(CalibratedModel(models[name], calendar=FiscalCalendar(2)).fit_calibration_maps(judged(n=3)), tmp_path / "model")
+    again = same_after_storing(
+        CalibratedModel(models[name], calendar=FiscalCalendar(2)).fit_calibration_maps(judged(n=3)), tmp_path / "model"
+    )
     assert again.maps_ == {} and type(again.model) is type(models[name])
 
 
@@ -323,23 +387,36 @@ def test_a_segmented_model_comes_back_to_the_last_bit(learner, tmp_path):
     model = segmented(learner)
     again = same_after_storing(model, tmp_path / "model")
     assert list(again.models_) == list(model.models_) and set(model.models_) == {"North/1", "South", "learner_"}
-    assert again.segments_ == model.segments_ and again.why_ == model.why_ and again.chosen_win_columns == model.chosen_win_columns
+    assert (
+        again.segments_ == model.segments_
+        and again.why_ == model.why_
+        and again.chosen_win_columns == model.chosen_win_columns
+    )
     assert again.base.get_params() == model.base.get_params() and again.features == ["week_volume"]
-    assert again.fit(*placed(seed=4)).predict_win(placed(9)[0], [30]).equals(segmented(learner, seed=4).predict_win(placed(9)[0], [30]))
+    assert (
+        again.fit(*placed(seed=4))
+        .predict_win(placed(9)[0], [30])
+        .equals(segmented(learner, seed=4).predict_win(placed(9)[0], [30]))
+    )
 
 
 def test_a_segmented_model_that_is_the_pooled_one_comes_back_too(tmp_path):
     again = same_after_storing(segmented(least=10_000), tmp_path / "model")
     assert again.models_ == {} and "two are needed" in again.why_
 
-
+# %% ../../../nbs/tests/models/test_storage.ipynb #7946e9b1
 def test_models_may_hold_models_that_hold_models(tmp_path):
     X, y = placed()
     inner = SegmentedModel(SegmentedModel(CloseHazardModel("logistic", features=()), "product", 30), least_closings=60)
-    model = CalibratedModel(inner.fit(X.assign(product=np.where(X.index % 2, "A", "B")), y), "sigmoid").fit_calibration_maps(judged())
+    model = CalibratedModel(
+        inner.fit(X.assign(product=np.where(X.index % 2, "A", "B")), y), "sigmoid"
+    ).fit_calibration_maps(judged())
     again, _ = load_model(save_model(model, tmp_path / "model"))
     rows = X.assign(product=np.where(X.index % 3, "A", "B"))
-    assert again.predict_win(rows, [30, 60]).equals(model.predict_win(rows, [30, 60])) and again.model.base.base.learner == "logistic"
+    assert (
+        again.predict_win(rows, [30, 60]).equals(model.predict_win(rows, [30, 60]))
+        and again.model.base.base.learner == "logistic"
+    )
     plain = SegmentedModel(least_closings=60).fit(X, y)
     assert load_model(save_model(plain, tmp_path / "model"))[0].base is None
 
@@ -376,7 +453,8 @@ def test_a_model_stored_before_it_was_a_mixture_takes_all_deals_for_alive(tmp_pa
     model = CloseHazardModel("logistic", alive=None).fit(X, y)
     values, arrays = model_state(model)
     del values["settings"]["alive"], values["settings"]["turns"]
-    old, rows = restore_model(values, arrays), made(20, seed=3)[0].drop(columns="alive_probability")
+    old = restore_model(values, arrays)
+    rows = made(20, seed=3)[0].drop(columns="alive_probability")
     assert old.alive is None and old.score_columns == list(MODEL_FEATURES)
     assert old.predict_win(rows, [30, "quarter_end"]).equals(model.predict_win(rows, [30, "quarter_end"]))
     same_after_storing(old, tmp_path / "model")
@@ -384,7 +462,9 @@ def test_a_model_stored_before_it_was_a_mixture_takes_all_deals_for_alive(tmp_pa
 
 def test_an_older_model_within_a_calibrated_one_in_segments_takes_all_deals_for_alive_too():
     base = CloseHazardModel("logistic", features=("week_volume",), alive=None)
-    values, arrays = model_state(CalibratedModel(SegmentedModel(base, least_closings=50).fit(*placed())).fit_calibration_maps(judged(n=3)))
+    values, arrays = model_state(
+        CalibratedModel(SegmentedModel(base, least_closings=50).fit(*placed())).fit_calibration_maps(judged(n=3))
+    )
     held = values["model"]
     for stored in (held["base"], held["pooled"], *(own["model"] for own in held["own"])):
         del stored["settings"]["alive"]

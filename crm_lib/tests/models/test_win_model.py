@@ -10,7 +10,7 @@ __all__ = ['AGENTS', 'DAYS', 'STAGES', 'ORIGIN', 'HORIZONS', 'frame',
            'test_numbers_become_steps_and_wild_or_missing_ones_are_tamed', 'test_prices_count_by_their_logarithm',
            'test_the_effects_are_the_minimum_of_the_penalised_loss',
            'test_closings_of_one_outcome_alone_have_finite_odds', 'test_the_least_gain_is_that_of_drawn_deals',
-           'test_a_column_that_groups_a_chosen_one_is_told_by_it', 'closed_deals',
+           'test_a_column_that_groups_a_chosen_one_is_told_by_it', 'made_deals',
            'test_the_columns_that_matter_are_chosen_with_about_their_true_effects',
            'test_where_nothing_matters_the_table_is_left_to_the_last_bit', 'test_few_closings_prove_nothing',
            'test_without_candidates_it_is_the_table', 'test_a_skill_that_was_lost_is_not_believed',
@@ -32,15 +32,15 @@ from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...evaluation.backtest import training_sets
 from ...features.features import build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...models import win_model
-from ...models.incidence import WinTable, closed_deals
 from ...models.close_hazard import CloseHazardModel
+from ...models.incidence import WinTable, closed_deals
 from ...models.win_model import WinOdds, candidate_columns
 from ...scoring.explanation import explain_scores, strongest_reasons
 from ...simulation.simulate import World, simulate, true_probabilities
@@ -51,8 +51,19 @@ def frame(**columns):
 
 
 def test_only_columns_known_while_open_and_of_few_values_may_speak():
-    X = frame(sales_agent=["Ada", "Bela"], product=["A", "A"], account=["x", "y"], close_value=[1.0, 2], age_days=[1, 2], opportunity_id=["a", "b"],
-              x_kind=["p", "q"], x_size=[1, 2], x_hot=[True, False], x_same=[3, 3], x_empty=[None, None])
+    X = frame(
+        sales_agent=["Ada", "Bela"],
+        product=["A", "A"],
+        account=["x", "y"],
+        close_value=[1.0, 2],
+        age_days=[1, 2],
+        opportunity_id=["a", "b"],
+        x_kind=["p", "q"],
+        x_size=[1, 2],
+        x_hot=[True, False],
+        x_same=[3, 3],
+        x_empty=[None, None],
+    )
     assert candidate_columns(X) == ["sales_agent", "x_kind", "x_size", "x_hot"]
     assert candidate_columns(X, ["product", "x_size", "x_absent"]) == ["x_size"] and candidate_columns(X, ()) == []
 
@@ -65,10 +76,16 @@ def test_days_are_no_kinds():
 def test_a_text_of_many_values_is_a_remark():
     values = [f"v{k}" for k in range(301)]
     X = frame(sales_agent=values, x_kind=values)
-    assert candidate_columns(X) == [] and candidate_columns(X.head(300)) == ["sales_agent"] and candidate_columns(X.head(50)) == ["sales_agent", "x_kind"]
+    assert (
+        candidate_columns(X) == []
+        and candidate_columns(X.head(300)) == ["sales_agent"]
+        and candidate_columns(X.head(50)) == ["sales_agent", "x_kind"]
+    )
 
 
-@pytest.mark.parametrize("prices, found", [([10.0, 20, None], ["list_price"]), ([10.0, 0, -1], []), ([None, None, None], [])])
+@pytest.mark.parametrize(
+    "prices, found", [([10.0, 20, None], ["list_price"]), ([10.0, 0, -1], []), ([None, None, None], [])]
+)
 def test_only_prices_above_zero_count(prices, found):
     assert candidate_columns(frame(list_price=pd.Series(prices, dtype=float))) == found
 
@@ -81,7 +98,12 @@ def test_the_account_is_refused_by_name():
 def test_texts_become_places_and_unknown_ones_none():
     how = win_model._describe("product", pd.Series(["b", "a", None, "b"]))
     assert how == {"values": ["a", "b"]}
-    assert win_model._encode("product", pd.Series(["b", None, "c", "a"], dtype="category"), how).tolist() == [1, -1, -1, 0]
+    assert win_model._encode("product", pd.Series(["b", None, "c", "a"], dtype="category"), how).tolist() == [
+        1,
+        -1,
+        -1,
+        0,
+    ]
     assert win_model._unfold(np.array([1, -1]), how).tolist() == [[0, 1], [0, 0]]
 
 
@@ -94,15 +116,24 @@ def test_numbers_become_steps_and_wild_or_missing_ones_are_tamed():
 
 def test_prices_count_by_their_logarithm():
     how = win_model._describe("list_price", pd.Series([1.0, 100, 0]))
-    assert how["centre"] == pytest.approx(np.log(10)) and win_model._encode("list_price", pd.Series([10.0, 100, -5]), how).tolist() == [0, 1, 0]
+    assert how["centre"] == pytest.approx(np.log(10)) and win_model._encode(
+        "list_price", pd.Series([10.0, 100, -5]), how
+    ).tolist() == [0, 1, 0]
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #e93496df
 def test_the_effects_are_the_minimum_of_the_penalised_loss():
-    rng, hows = np.random.default_rng(1), {"product": {"values": ["a", "b", "c"]}, "x_size": {"centre": 0.0, "spread": 1.0}}
-    coded = frame(phase=rng.integers(0, 2, 200), won=rng.integers(0, 2, 200).astype(float), product=rng.integers(-1, 3, 200), x_size=rng.integers(-2, 3, 200) / 2)
+    rng = np.random.default_rng(1)
+    hows = {"product": {"values": ["a", "b", "c"]}, "x_size": {"centre": 0.0, "spread": 1.0}}
+    coded = frame(
+        phase=rng.integers(0, 2, 200),
+        won=rng.integers(0, 2, 200).astype(float),
+        product=rng.integers(-1, 3, 200),
+        x_size=rng.integers(-2, 3, 200) / 2,
+    )
     found = win_model._fit(win_model._count(coded, hows, ["product", "x_size"]), [0.5, 1.0], 5.0)
     share = coded["won"].mean()
-    start, design = np.log(share / (1 - share)), np.column_stack([np.eye(3)[coded["phase"]], np.eye(4)[coded["product"]][:, :3], coded["x_size"]])
+    start = np.log(share / (1 - share))
+    design = np.column_stack([np.eye(3)[coded["phase"]], np.eye(4)[coded["product"]][:, :3], coded["x_size"]])
     penalty = np.array([5 * share * (1 - share)] * 3 + [4.0] * 3 + [1.0])
 
     def loss(weight):
@@ -110,7 +141,9 @@ def test_the_effects_are_the_minimum_of_the_penalised_loss():
         return (np.logaddexp(0, odds) - coded["won"] * odds).sum() + (penalty * weight**2).sum() / 2
 
     best = minimize(loss, np.zeros(7), tol=1e-12).x
-    assert np.allclose(found, best + start * np.array([1, 1, 1, 0, 0, 0, 0]), atol=1e-4) and found[2] == pytest.approx(start)
+    assert np.allclose(found, best + start * np.array([1, 1, 1, 0, 0, 0, 0]), atol=1e-4) and found[2] == pytest.approx(
+        start
+    )
 
 
 @pytest.mark.parametrize("won", [0.0, 1.0])
@@ -120,33 +153,43 @@ def test_closings_of_one_outcome_alone_have_finite_odds(won):
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #f76666d6
 def test_the_least_gain_is_that_of_drawn_deals():
-    gain, deals = np.array([[1.0, 0.1], [-1.0, 0.1]]), np.array([60, 40])
+    gain = np.array([[1.0, 0.1], [-1.0, 0.1]])
+    deals = np.array([60, 40])
     least = win_model._least_gain(gain, deals, 0)
     assert least[1] == pytest.approx(0.1) and least[0] == pytest.approx(0.2 - 2.24 * np.sqrt(0.96 / 100), abs=0.03)
 
 
 def test_a_column_that_groups_a_chosen_one_is_told_by_it():
     coded = frame(sales_agent=[0, 0, 1, 2], manager=[0, 0, 0, 1], product=[0, 1, 0, 1])
-    assert win_model._is_determined(coded, "manager", ["sales_agent"]) and not win_model._is_determined(coded, "sales_agent", ["manager"])
-    assert not win_model._is_determined(coded, "product", ["sales_agent"]) and not win_model._is_determined(coded, "product", [])
+    assert win_model._is_determined(coded, "manager", ["sales_agent"]) and not win_model._is_determined(
+        coded, "sales_agent", ["manager"]
+    )
+    assert not win_model._is_determined(coded, "product", ["sales_agent"]) and not win_model._is_determined(
+        coded, "product", []
+    )
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #b9134a40
 AGENTS = ["Ada", "Bela", "Cleo", "Dario"]
 DAYS = np.array(["2024-01-10", "2024-02-10", "2024-03-10", "2024-03-11"], "datetime64[D]")
 
 
-def closed_deals(n=1500, seed=0, skill=1.0, size=0.0):
+def made_deals(n=1500, seed=0, skill=1.0, size=0.0):
     rng = np.random.default_rng(seed)
     agent = rng.integers(0, 4, n)
-    closed = frame(close_day=pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 360, n), unit="D"), opportunity_id=[f"D{k:05d}" for k in range(n)],
-                   sales_agent=np.array(AGENTS, dtype=object)[agent], manager=np.array(["M", "N"], dtype=object)[agent % 2],
-                   product=rng.choice(["a", "b", "c"], n), x_size=rng.normal(10, 2, n))
+    closed = frame(
+        close_day=pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 360, n), unit="D"),
+        opportunity_id=[f"D{k:05d}" for k in range(n)],
+        sales_agent=np.array(AGENTS, dtype=object)[agent],
+        manager=np.array(["M", "N"], dtype=object)[agent % 2],
+        product=rng.choice(["a", "b", "c"], n),
+        x_size=rng.normal(10, 2, n),
+    )
     odds = skill * np.array([1.0, 0.4, -0.4, -1.0])[agent] + size * (closed["x_size"] - 10) / 2
     return closed, pd.Series(rng.uniform(size=n) < 1 / (1 + np.exp(-odds))).astype(float)
 
 
 def test_the_columns_that_matter_are_chosen_with_about_their_true_effects():
-    model = WinOdds().fit(*closed_deals(3000, size=0.8))
+    model = WinOdds().fit(*made_deals(3000, size=0.8))
     assert set(model.columns_) == {"sales_agent", "x_size"}
     effects = model.columns_["sales_agent"]
     assert effects["values"] == AGENTS and np.allclose(effects["weights"], [1, 0.4, -0.4, -1], atol=0.25)
@@ -155,30 +198,36 @@ def test_the_columns_that_matter_are_chosen_with_about_their_true_effects():
 # %% ../../../nbs/tests/models/test_win_model.ipynb #d5f62d09
 @pytest.mark.parametrize("seed", range(5))
 def test_where_nothing_matters_the_table_is_left_to_the_last_bit(seed):
-    closed, won = closed_deals(seed=seed, skill=0.0)
-    model, table = WinOdds(prior=7.0).fit(closed, won), WinTable(prior=7.0).fit(closed, won)
-    assert model.columns_ == {} and np.array_equal(model.predict_deals(closed.head(2), DAYS), np.tile(table.predict_proba(DAYS), (2, 1)))
+    closed, won = made_deals(seed=seed, skill=0.0)
+    model = WinOdds(prior=7.0).fit(closed, won)
+    table = WinTable(prior=7.0).fit(closed, won)
+    assert model.columns_ == {} and np.array_equal(
+        model.predict_deals(closed.head(2), DAYS), np.tile(table.predict_proba(DAYS), (2, 1))
+    )
 
 
 def test_few_closings_prove_nothing():
-    closed, won = closed_deals(149, skill=5.0)
-    assert WinOdds().fit(closed, won).columns_ == {} and WinOdds().fit(*closed_deals(150, skill=5.0)).columns_
+    closed, won = made_deals(149, skill=5.0)
+    assert WinOdds().fit(closed, won).columns_ == {} and WinOdds().fit(*made_deals(150, skill=5.0)).columns_
 
 
 def test_without_candidates_it_is_the_table():
-    closed, won = closed_deals(300)
+    closed, won = made_deals(300)
     for few in (closed[["close_day"]], closed[["close_day", "opportunity_id"]]):
         assert WinOdds().fit(few, won).columns_ == {}
 
 
 def test_a_skill_that_was_lost_is_not_believed():
-    early, late = closed_deals(1000, seed=1), closed_deals(500, seed=2, skill=0.0)
-    closed = pd.concat([early[0], late[0].assign(close_day=late[0]["close_day"] + pd.Timedelta(days=400))], ignore_index=True)
+    early = made_deals(1000, seed=1)
+    late = made_deals(500, seed=2, skill=0.0)
+    closed = pd.concat(
+        [early[0], late[0].assign(close_day=late[0]["close_day"] + pd.Timedelta(days=400))], ignore_index=True
+    )
     assert WinOdds().fit(closed, pd.concat([early[1], late[1]], ignore_index=True)).columns_ == {}
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #604c98f1
 def test_no_more_columns_enter_than_can_be_explained_exactly():
-    closed, _ = closed_deals(4000, skill=0.0)
+    closed, _ = made_deals(4000, skill=0.0)
     rng = np.random.default_rng(5)
     own = {f"x_{k}": rng.choice(["p", "q"], len(closed)) for k in range(6)}
     odds = sum(np.where(values == "p", 0.7, -0.7) for values in own.values())
@@ -187,40 +236,49 @@ def test_no_more_columns_enter_than_can_be_explained_exactly():
 
 
 def test_the_order_of_the_closings_does_not_matter_and_the_input_is_left_alone():
-    closed, won = closed_deals()
-    kept, order = closed.copy(), np.random.default_rng(1).permutation(len(closed))
-    first, second = WinOdds().fit(closed, won), WinOdds().fit(closed.iloc[order], won.iloc[order])
+    closed, won = made_deals()
+    kept = closed.copy()
+    order = np.random.default_rng(1).permutation(len(closed))
+    first = WinOdds().fit(closed, won)
+    second = WinOdds().fit(closed.iloc[order], won.iloc[order])
     assert first.columns_ == second.columns_ and np.array_equal(first.phase_odds_, second.phase_odds_)
     pd.testing.assert_frame_equal(closed, kept)
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #4dcd8e08
 def test_unknown_and_missing_values_have_no_effect():
-    model = WinOdds().fit(*closed_deals())
+    model = WinOdds().fit(*made_deals())
     someone = frame(sales_agent=["Ada", "Nobody", None, "Dario"])
     won = model.predict_deals(someone, DAYS)
-    assert won.shape == (4, 4) and np.array_equal(won[1], won[2]) and np.allclose(won[1], 1 / (1 + np.exp(-model.phase_odds_[[0, 1, 2, 2]])))
+    assert (
+        won.shape == (4, 4)
+        and np.array_equal(won[1], won[2])
+        and np.allclose(won[1], 1 / (1 + np.exp(-model.phase_odds_[[0, 1, 2, 2]])))
+    )
     assert (won[0] > won[1]).all() and (won[1] > won[3]).all()
 
 
 def test_a_column_that_is_not_there_is_named():
     with pytest.raises(CrmError, match="snapshots lack sales_agent, on which the odds of winning depend"):
-        WinOdds().fit(*closed_deals()).predict_deals(frame(product=["a"]), DAYS)
+        WinOdds().fit(*made_deals()).predict_deals(frame(product=["a"]), DAYS)
 
 
 def test_it_follows_scikit_learn():
-    model = clone(WinOdds(FiscalCalendar(2), 4.0, seed=3).fit(*closed_deals(200)))
-    assert model.get_params(deep=False) == {"calendar": FiscalCalendar(2), "prior": 4.0, "seed": 3} and not hasattr(model, "columns_")
+    model = clone(WinOdds(FiscalCalendar(2), 4.0, seed=3).fit(*made_deals(200)))
+    assert model.get_params(deep=False) == {"calendar": FiscalCalendar(2), "prior": 4.0, "seed": 3} and not hasattr(
+        model, "columns_"
+    )
     with pytest.raises(NotFittedError):
         model.predict_deals(frame(sales_agent=["Ada"]), DAYS)
 
 
 def test_what_was_learned_is_plain():
-    columns = WinOdds().fit(*closed_deals(size=0.8)).columns_
+    columns = WinOdds().fit(*made_deals(size=0.8)).columns_
     assert json.loads(json.dumps(columns)) == columns
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #97c4eca4
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-ORIGIN, HORIZONS = pd.Timestamp("2025-03-31"), [30, 60, 90, "quarter_end"]
+ORIGIN = pd.Timestamp("2025-03-31")
+HORIZONS = [30, 60, 90, "quarter_end"]
 
 
 def world_of(seed, **world):
@@ -234,20 +292,34 @@ def skilled():
     crm, deals, first = world_of(1, agent_skill=1, product_skill=1)
     snapshots = build_features(deals, spaced_dates(first, ORIGIN, 14), first)
     X, y = training_sets(deals, snapshots, ORIGIN, first)[1]
-    models = {name: CloseHazardModel("logistic", win_columns=columns).fit(X, y) for name, columns in {"table": (), "odds": None}.items()}
+    models = {
+        name: CloseHazardModel("logistic", win_columns=columns).fit(X, y)
+        for name, columns in {"table": (), "odds": None}.items()
+    }
     return crm, models, snapshots[snapshots["as_of"] == ORIGIN].reset_index(drop=True), snapshots
 
 
 def test_agent_and_product_are_chosen_where_they_matter(skilled):
     _, models, _, _ = skilled
-    assert set(models["odds"].chosen_win_columns) == {"sales_agent", "product"} and models["table"].chosen_win_columns == []
+    assert (
+        set(models["odds"].chosen_win_columns) == {"sales_agent", "product"}
+        and models["table"].chosen_win_columns == []
+    )
 
 
 @pytest.mark.parametrize("horizon", HORIZONS)
 def test_the_distance_to_the_truth_falls(skilled, horizon):
     crm, models, today, _ = skilled
-    truth = true_probabilities(crm, ORIGIN, [horizon]).set_index("opportunity_id")["probability"].reindex(today["opportunity_id"]).to_numpy()
-    loss = {name: ((model.predict_win(today, [horizon])[horizon].to_numpy() - truth) ** 2).mean() for name, model in models.items()}
+    truth = (
+        true_probabilities(crm, ORIGIN, [horizon])
+        .set_index("opportunity_id")["probability"]
+        .reindex(today["opportunity_id"])
+        .to_numpy()
+    )
+    loss = {
+        name: ((model.predict_win(today, [horizon])[horizon].to_numpy() - truth) ** 2).mean()
+        for name, model in models.items()
+    }
     assert loss["odds"] < (0.9 if horizon == 30 else 0.67) * loss["table"]
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #a073f803
@@ -256,8 +328,12 @@ def test_the_reasons_name_the_agent_and_the_product(skilled):
     some = today[today["alive_probability"] > 0.5].iloc[::12]
     reasons = explain_scores(models["odds"], some, "quarter_end", 8, usual=snapshots)
     top = strongest_reasons(reasons)[["reason_1", "reason_2", "reason_3"]]
-    sold, product = (top.apply(lambda column: column.str.startswith(words)).any(axis=1) for words in ("sold by ", "product "))
-    assert (sold | product).mean() > 0.8 and sold.mean() > 0.4 and product.mean() > 0.4 and reasons["value"].dtype == float
+    sold, product = (
+        top.apply(lambda column: column.str.startswith(words)).any(axis=1) for words in ("sold by ", "product ")
+    )
+    assert (
+        (sold | product).mean() > 0.8 and sold.mean() > 0.4 and product.mean() > 0.4 and reasons["value"].dtype == float
+    )
     mean = reasons.assign(size=reasons["contribution"].abs()).groupby("feature")["size"].mean()
     assert {"sales_agent", "product"} <= set(mean.nlargest(4).index)
 
@@ -272,6 +348,14 @@ def test_in_a_world_without_skill_no_column_is_chosen(seed):
 
 
 def test_closings_carry_the_columns_as_they_stood_last():
-    X = frame(as_of=pd.to_datetime(["2024-01-15", "2024-01-01", "2024-01-01"]), opportunity_id=["a", "a", "b"], x_size=[2, 1, 5])
+    X = frame(
+        as_of=pd.to_datetime(["2024-01-15", "2024-01-01", "2024-01-01"]),
+        opportunity_id=["a", "a", "b"],
+        x_size=[2, 1, 5],
+    )
     closed, won = closed_deals(X, frame(event=[1, 1, 0], duration=[16, 30, 9]), ["opportunity_id", "x_size"])
-    assert closed.to_dict("list") == {"close_day": [pd.Timestamp("2024-01-31")], "opportunity_id": ["a"], "x_size": [2]} and won.tolist() == [1.0]
+    assert closed.to_dict("list") == {
+        "close_day": [pd.Timestamp("2024-01-31")],
+        "opportunity_id": ["a"],
+        "x_size": [2],
+    } and won.tolist() == [1.0]

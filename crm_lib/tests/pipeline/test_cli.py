@@ -64,7 +64,11 @@ RUNNER = CliRunner()
 
 
 def _write_params(**source):
-    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "source": {"name": "sample", **source}, "bundles": {"keep": 5}}
+    sections = {name: {} for name in SECTIONS} | {
+        "calendar": {"fiscal_year_start": 1},
+        "source": {"name": "sample", **source},
+        "bundles": {"keep": 5},
+    }
     Path("params.yaml").write_text(yaml.safe_dump(sections))
 
 
@@ -99,7 +103,9 @@ def test_without_a_word_the_help_is_shown():
 
 def test_the_help_begins_with_examples_that_are_commands():
     shown = RUNNER.invoke(app, ["--help"], env={"COLUMNS": "80"}).output
-    examples = re.findall(r"^\W*crm ([a-z]+) ?([a-z]*)", shown.partition("Examples:")[2].partition("Options")[0], re.MULTILINE)
+    examples = re.findall(
+        r"^\W*crm ([a-z]+) ?([a-z]*)", shown.partition("Examples:")[2].partition("Options")[0], re.MULTILINE
+    )
     assert len(examples) >= 7 and "make repro" in shown and max(map(len, shown.splitlines())) <= 80
     for group, word in examples:
         assert RUNNER.invoke(app, [group, *([word] if group in ("data", "users") else []), "--help"]).exit_code == 0
@@ -107,19 +113,35 @@ def test_the_help_begins_with_examples_that_are_commands():
 
 START = "import sys; sys.argv[0] = 'crm'; from crm_lib.pipeline.cli import main; main()"
 
-
+# %% ../../../nbs/tests/pipeline/test_cli.ipynb #eb653077
 def test_the_shell_completes_commands_and_stages(project):
     Path("pipeline.yaml").write_text(PIPELINE)
 
     def complete(words, place):
         environment = {**os.environ, "_CRM_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(place)}
-        return subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=False).stdout.split()
-    assert complete("crm ru", 1) == ["run"] and complete("crm run v", 2) == ["validate"] and complete("crm run ", 2) == ["ingest", "validate"]
+        return subprocess.run(
+            [sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=False
+        ).stdout.split()
+
+    assert (
+        complete("crm ru", 1) == ["run"]
+        and complete("crm run v", 2) == ["validate"]
+        and complete("crm run ", 2) == ["ingest", "validate"]
+    )
     Path("pipeline.yaml").unlink()
     assert complete("crm run v", 2) == []
     home = {**os.environ, "HOME": str(project), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    done = subprocess.run([sys.executable, "-c", START, "--install-completion", "bash"], env=home, capture_output=True, text=True, check=True)
-    assert "installed" in done.stdout and "_CRM_COMPLETE=complete_bash" in (project / ".bash_completions" / "crm.sh").read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", START, "--install-completion", "bash"],
+        env=home,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (
+        "installed" in done.stdout
+        and "_CRM_COMPLETE=complete_bash" in (project / ".bash_completions" / "crm.sh").read_text()
+    )
 
 
 def test_help_answers_without_loading_the_heavy_packages():
@@ -137,7 +159,10 @@ def test_a_sample_takes_its_size_from_the_parameters_or_from_the_command(version
     assert "make repro" in _run("data", "sample")
     assert _has_about(60)
     first = Path("data.dvc").read_text()
-    with pytest.raises(CrmError, match="those of the source sample, 0% are in these tables, .* import them again with --new-source NAME"):
+    with pytest.raises(
+        CrmError,
+        match="those of the source sample, 0% are in these tables, .* import them again with --new-source NAME",
+    ):
         _run("data", "sample", "--deals", "50", "--seed", "4")
     assert Path("data.dvc").read_text() == first and _has_about(60)
     assert "as the source other" in _run("data", "sample", "--deals", "50", "--seed", "4", "--new-source", "other")
@@ -195,16 +220,24 @@ def test_an_import_needs_a_dvc_repository_before_it_touches_anything(project):
 def test_excel_sql_and_kaggle_have_their_commands(versioned, monkeypatch):
     asked = []
     for name in ("import_files", "import_sql", "import_kaggle"):
-        monkeypatch.setattr(f"crm_lib.ingestion.imports.{name}", lambda *args, name=name, **options: asked.append((name, args)))
+        monkeypatch.setattr(
+            f"crm_lib.ingestion.imports.{name}", lambda *args, name=name, **options: asked.append((name, args))
+        )
     monkeypatch.setattr("crm_lib.ingestion.imports.version_data", lambda data: None)
     _run("data", "excel", "book.xlsx")
     _run("data", "sql", "sqlite:///a.db")
     _run("data", "kaggle", "a/b")
-    assert asked == [("import_files", (Path("book.xlsx"),)), ("import_sql", ("sqlite:///a.db", None)), ("import_kaggle", ("a/b",))]
+    assert asked == [
+        ("import_files", (Path("book.xlsx"),)),
+        ("import_sql", ("sqlite:///a.db", None)),
+        ("import_kaggle", ("a/b",)),
+    ]
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #4e36316b
-WIDE = ("Deal ID,Owner,Stage,Created,Close Date,Amount,Probability [%]\n1,Ann,Won,2024-01-02,2024-02-01,10,100\n2,Bo,Proposal,2024-01-03,2024-09-01,20,40\n"
-        "3,Bo,Lost,2024-01-04,2024-03-01,30,0\n")
+WIDE = (
+    "Deal ID,Owner,Stage,Created,Close Date,Amount,Probability [%]\n1,Ann,Won,2024-01-02,2024-02-01,10,100\n2,Bo,Proposal,2024-01-03,2024-09-01,20,40\n"
+    "3,Bo,Lost,2024-01-04,2024-03-01,30,0\n"
+)
 
 
 def test_an_unknown_export_is_mapped_and_imported(versioned):
@@ -213,7 +246,9 @@ def test_an_unknown_export_is_mapped_and_imported(versioned):
     assert "sales_agent" in shown and "Won = won" in shown and "columns" not in Path("params.yaml").read_text()
     assert "crm data csv deals.csv" in _run("map", "deals.csv")
     params = yaml.safe_load(Path("params.yaml").read_text())
-    assert params["source"]["path"] == "deals.csv" and params["ingest"]["columns"]["expected_close_date"] == "Close Date"
+    assert (
+        params["source"]["path"] == "deals.csv" and params["ingest"]["columns"]["expected_close_date"] == "Close Date"
+    )
     assert "deals.csv" in _run("data", "csv", "deals.csv") and Path("data/deals.csv").read_text() == WIDE
 
 
@@ -221,7 +256,9 @@ def test_the_table_of_deals_is_named_or_the_longest(project):
     Path("many").mkdir()
     Path("many/people.csv").write_text("name,age\nAnn,5\n")
     Path("many/deals.csv").write_text(WIDE)
-    assert "Proposal = engaging" in _run("map", "many", "--dry-run") and "Proposal = engaging" in _run("map", "many", "--dry-run", "--table", "Deals")
+    assert "Proposal = engaging" in _run("map", "many", "--dry-run") and "Proposal = engaging" in _run(
+        "map", "many", "--dry-run", "--table", "Deals"
+    )
     with pytest.raises(CrmError, match="has no table 'x'; there is deals, people"):
         _run("map", "many", "--table", "x")
 
@@ -265,9 +302,15 @@ def test_without_a_name_and_in_the_help_the_stages_are_listed_with_their_questio
     with pytest.raises(CrmError, match="pipeline.yaml is missing"):
         _run("run")
     Path("pipeline.yaml").write_text(PIPELINE)
-    Path("10_ingest.ipynb").write_text(json.dumps({"cells": [{"cell_type": "markdown", "source": ["# What came?\n", "All of it."]}]}))
+    Path("10_ingest.ipynb").write_text(
+        json.dumps({"cells": [{"cell_type": "markdown", "source": ["# What came?\n", "All of it."]}]})
+    )
     shown = RUNNER.invoke(app, ["run"])
-    assert shown.exit_code == 2 and "  ingest    What came?\n  validate" in shown.output and "crm run STAGE" in shown.output
+    assert (
+        shown.exit_code == 2
+        and "  ingest    What came?\n  validate" in shown.output
+        and "crm run STAGE" in shown.output
+    )
     assert "  ingest    What came?\n  validate" in _run("run", "--help")
 
 
@@ -281,7 +324,11 @@ def test_the_plan_is_written_and_checked(project):
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #1bc8acce
 def _page(name, finding):
-    told = f'<section class="finding" aria-label="Finding">\n<p>{finding}</p></section>' if finding else "<p>no finding</p>"
+    told = (
+        f'<section class="finding" aria-label="Finding">\n<p>{finding}</p></section>'
+        if finding
+        else "<p>no finding</p>"
+    )
     Path("reports", f"{name}.html").write_text(f"<h1>What of {name}?</h1>{told}")
 
 
@@ -291,65 +338,128 @@ def test_reports_are_listed_with_their_findings_and_the_overview_is_written(proj
         _run("reports")
     Path("reports").mkdir()
     _page("ingest", "60 deals,\n<b>none</b> mended")
-    assert _run("reports") == "reports/ingest.html\n    60 deals, none mended\nreports/index.html shows them all. Not made yet: validate: run `make repro`.\n"
+    assert (
+        _run("reports")
+        == "reports/ingest.html\n    60 deals, none mended\nreports/index.html shows them all. Not made yet: validate: run `make repro`.\n"
+    )
     _page("validate", "")
-    assert _run("reports").splitlines() == ["reports/ingest.html", "    60 deals, none mended", "reports/validate.html",
-                                            "reports/index.html shows them all."]
+    assert _run("reports").splitlines() == [
+        "reports/ingest.html",
+        "    60 deals, none mended",
+        "reports/validate.html",
+        "reports/index.html shows them all.",
+    ]
     assert "60 deals, none mended" in Path("reports/index.html").read_text()
 
-
+# %% ../../../nbs/tests/pipeline/test_cli.ipynb #73f9975d
 def test_the_report_of_a_stage_that_is_out_of_date_is_marked(project):
     Path("pipeline.yaml").write_text(PIPELINE)
     Path("reports").mkdir()
     for name in ("ingest", "validate"):
         _page(name, "All is well.")
     plan = {"ingest": {"cmd": "crm run ingest", "params": ["ingest.top"]}, "validate": {"cmd": "crm run validate"}}
-    lock = {"ingest": {"cmd": "crm run ingest", "params": {"params.yaml": {"ingest.top": 3}}}, "validate": {"cmd": "crm run validate"}}
+    lock = {
+        "ingest": {"cmd": "crm run ingest", "params": {"params.yaml": {"ingest.top": 3}}},
+        "validate": {"cmd": "crm run validate"},
+    }
     for name, stages in (("dvc.yaml", plan), ("dvc.lock", lock)):
         Path(name).write_text(yaml.safe_dump({"stages": stages}))
     shown = _run("reports")
-    assert shown.count("OUT OF DATE") == 1 and "    OUT OF DATE: ingest.top changed since it was made.\nreports/validate.html" in shown
-    assert "1 is out of date: run `make repro`." in shown and Path("reports/index.html").read_text().count("Out of date") == 1
+    assert (
+        shown.count("OUT OF DATE") == 1
+        and "    OUT OF DATE: ingest.top changed since it was made.\nreports/validate.html" in shown
+    )
+    assert (
+        "1 is out of date: run `make repro`." in shown
+        and Path("reports/index.html").read_text().count("Out of date") == 1
+    )
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #096c8f23
 def _snapshots(n, seed=0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-04-30"), "opportunity_id": [f"={i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n), "product": "P",
-                      "list_price": 100.0})
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-04-30"),
+            "opportunity_id": [f"={i:03d}" for i in range(n)],
+            "age_days": rng.integers(1, 50, n),
+            "product": "P",
+            "list_price": 100.0,
+        }
+    )
     return X, pd.DataFrame({"event": rng.integers(0, 3, n), "duration": rng.integers(1, 80, n)})
 
-
+# %% ../../../nbs/tests/pipeline/test_cli.ipynb #2a92871a
 @pytest.fixture
 def models(project, monkeypatch):
     from crm_lib.models.baselines import PhaseTable
-    from crm_lib.registry.champion import promote
     from crm_lib.models.storage import save_model
+    from crm_lib.registry.champion import promote
     from crm_lib.registry.tracking import connect, log_model
+
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params |= {"models": {"experiment": "tests", "registered_model": "m"}, "backtest": {"horizons": [30, "quarter_end"]},
-               "features": {"stale_quantile": 0.9}, "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}}
+    params |= {
+        "models": {"experiment": "tests", "registered_model": "m"},
+        "backtest": {"horizons": [30, "quarter_end"]},
+        "features": {"stale_quantile": 0.9},
+        "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28},
+    }
     Path("params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     connect("tests")
     for seed in range(2):
         save_model(PhaseTable().fit(*_snapshots(300, seed)), "model", {"horizons": [30, "quarter_end"]})
-        log_model("model", _snapshots(5)[0], {}, {"brier_30": 0.1234}, {"model": "phase_table [x]", "as_of": "2024-04-30", "source": "sample"}, "m-sample")
+        log_model(
+            "model",
+            _snapshots(5)[0],
+            {},
+            {"brier_30": 0.1234},
+            {"model": "phase_table [x]", "as_of": "2024-04-30", "source": "sample"},
+            "m-sample",
+        )
     promote("m-sample", 1)
     yield project
     __import__("mlflow").set_tracking_uri(None)
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #4837444d
 def test_models_are_readable_at_80_columns(project, monkeypatch):
-    row = {"status": "challenger", "model": "cure_table", "as_of": "2025-06-30", "data": "67203dce8d61", "brier_30": 0.0635, "brier_60": 0.1116, "brier_90": 0.1303,
-           "brier_quarter_end": float("nan"), "skill": 0.3028, "decision": "It is [not] better."}
+    row = {
+        "status": "challenger",
+        "model": "cure_table",
+        "as_of": "2025-06-30",
+        "data": "67203dce8d61",
+        "brier_30": 0.0635,
+        "brier_60": 0.1116,
+        "brier_90": 0.1303,
+        "brier_quarter_end": float("nan"),
+        "skill": 0.3028,
+        "decision": "It is [not] better.",
+    }
     monkeypatch.setattr("crm_lib.pipeline.cli._registered", lambda: "m")
-    monkeypatch.setattr("crm_lib.registry.champion.tabulate_versions", lambda name: pd.DataFrame([{"version": number, **row} for number in ("12", "3")]))
+    monkeypatch.setattr(
+        "crm_lib.registry.champion.tabulate_versions",
+        lambda name: pd.DataFrame([{"version": number, **row} for number in ("12", "3")]),
+    )
     shown = RUNNER.invoke(app, ["models"], env={"COLUMNS": "80"}).output
     table, _, words = shown.partition("12: ")
     assert max(map(len, table.splitlines())) <= 80 and "…" not in shown
-    for text in ("version", "status", "model", "quarter", "skill", "challenger", "cure_table", "0.0635", "0.1303", "0.3028", " - "):
+    for text in (
+        "version",
+        "status",
+        "model",
+        "quarter",
+        "skill",
+        "challenger",
+        "cure_table",
+        "0.0635",
+        "0.1303",
+        "0.3028",
+        " - ",
+    ):
         assert text in table
-    assert words.startswith("It is [not] better. (as of 2025-06-30, data 67203dce8d61)") and "3: It is [not] better." in words
+    assert (
+        words.startswith("It is [not] better. (as of 2025-06-30, data 67203dce8d61)")
+        and "3: It is [not] better." in words
+    )
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #e2f0cce0
 def test_models_are_listed_put_into_use_and_taken_back(models):
@@ -358,7 +468,9 @@ def test_models_are_listed_put_into_use_and_taken_back(models):
     said = _run("promote", "2", "--reason", "newer [prices]", "--no-rerun")
     assert "In use is version 2." in said and "follow with the next `dvc repro`" in said and read_in_use().version == 2
     assert "newer [prices]" in _run("models").replace("\n", " ") and read_in_use().source == "sample"
-    assert "In use again is version 1" in _run("rollback", "--no-rerun") and "rollback to version 1" in _run("models").replace("\n", " ")
+    assert "In use again is version 1" in _run("rollback", "--no-rerun") and "rollback to version 1" in _run(
+        "models"
+    ).replace("\n", " ")
     assert read_in_use().version == 1
     with pytest.raises(CrmError, match="nothing to roll back to"):
         _run("rollback")
@@ -373,11 +485,23 @@ def test_a_failed_rerun_is_said_and_the_version_stays_in_use(models):
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #aaf38375
 def _publish(rows):
-    deals = rows[["opportunity_id", "product", "list_price"]].assign(stage="engaging", engage_date=pd.Timestamp("2024-01-01"), close_date=pd.NaT, close_value=np.nan)
-    for name, frame in (("deals", deals), ("snapshots", rows), ("scores", rows[["opportunity_id"]].assign(p_won_30=0.25, reason_1="old", model_version=1))):
+    deals = rows[["opportunity_id", "product", "list_price"]].assign(
+        stage="engaging", engage_date=pd.Timestamp("2024-01-01"), close_date=pd.NaT, close_value=np.nan
+    )
+    for name, frame in (
+        ("deals", deals),
+        ("snapshots", rows),
+        ("scores", rows[["opportunity_id"]].assign(p_won_30=0.25, reason_1="old", model_version=1)),
+    ):
         write_parquet(frame, Path("artifacts") / f"{name}.parquet")
     paths = [f"artifacts/{name}.parquet" for name in ("deals", "snapshots", "scores")]
-    write_bundle("artifacts/bundle", paths, InUse("sample", 1, "phase_table", "ab" * 32, "2024-04-30"), "2024-04-30", read_params())
+    write_bundle(
+        "artifacts/bundle",
+        paths,
+        InUse("sample", 1, "phase_table", "ab" * 32, "2024-04-30"),
+        "2024-04-30",
+        read_params(),
+    )
     return deals
 
 
@@ -389,17 +513,27 @@ def test_the_published_scores_or_any_versions_are_written(models, monkeypatch):
     monkeypatch.setattr("crm_lib.ingestion.deals.read_deals", lambda path: deals)
     assert "is in use. As of 2024-04-30, scored by version 1 of sample" in _run("switch") and _run("switch")
     assert _run("bundles").startswith("* sample-2024-04-30-") and _run("bundles").count("sample-2024") == 1
-    assert _run("score").startswith("40 open deals: artifacts/champion_scores.parquet. As of 2024-04-30, scored by version 1 of sample")
-    pd.testing.assert_frame_equal(pd.read_parquet("artifacts/champion_scores.parquet"), pd.read_parquet("artifacts/scores.parquet"))
+    assert _run("score").startswith(
+        "40 open deals: artifacts/champion_scores.parquet. As of 2024-04-30, scored by version 1 of sample"
+    )
+    pd.testing.assert_frame_equal(
+        pd.read_parquet("artifacts/champion_scores.parquet"), pd.read_parquet("artifacts/scores.parquet")
+    )
     assert "scored by version 2 of sample" in _run("score", "--version", "2", "--out", "second.csv")
     second = pd.read_csv("second.csv")
-    assert second["opportunity_id"].str.startswith("'=").all() and (second["model_version"] == 2).all() and not (second["p_won_30"] == 0.25).any()
+    assert (
+        second["opportunity_id"].str.startswith("'=").all()
+        and (second["model_version"] == 2).all()
+        and not (second["p_won_30"] == 0.25).any()
+    )
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #1cacd892
 def test_a_trial_switches_and_promotes_nothing(models, monkeypatch):
     _publish(_snapshots(5)[0])
     monkeypatch.setenv("DVC_EXP_NAME", "brave-otter")
-    assert _run("switch") == "This is the experiment brave-otter: nothing is switched.\n" and not Path("bundles").exists()
+    assert (
+        _run("switch") == "This is the experiment brave-otter: nothing is switched.\n" and not Path("bundles").exists()
+    )
     for words in (["promote", "2"], ["rollback"]):
         with pytest.raises(CrmError, match="an experiment never does"):
             _run(*words)
@@ -409,7 +543,9 @@ def test_without_a_registry_or_its_keys_a_sentence_says_what_to_run(project, mon
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(CrmError, match="lacks the key models.experiment"):
         _run("models")
-    params = yaml.safe_load(Path("params.yaml").read_text()) | {"models": {"experiment": "tests", "registered_model": "m"}}
+    params = yaml.safe_load(Path("params.yaml").read_text()) | {
+        "models": {"experiment": "tests", "registered_model": "m"}
+    }
     Path("params.yaml").write_text(yaml.safe_dump(params))
     for command in (["models"], ["rollback"], ["promote", "1"]):
         with pytest.raises(CrmError, match="No model is registered here yet .mlflow.db is missing.: run `make repro`"):
@@ -432,17 +568,35 @@ def _typed(*words, typed):
     assert done.exit_code == 0, done.output
     return done.output
 
-
+# %% ../../../nbs/tests/pipeline/test_cli.ipynb #93a7932a
 def test_accounts_are_added_listed_changed_and_removed(users):
     with pytest.raises(CrmError, match="There is no account yet"):
         _run("users", "list")
-    shown = _typed("users", "add", "Ann", "--role", "manager", "--manager", "Ann", typed="a long sentence\na long sentence\n")
+    shown = _typed(
+        "users", "add", "Ann", "--role", "manager", "--manager", "Ann", typed="a long sentence\na long sentence\n"
+    )
     assert "Ann may sign in" in shown and "a long" not in shown and "hash of a long sentence" in users.read_text()
-    _typed("users", "add", "<script>", "--role", "viewer", "--region", "East", "--password-stdin", typed="a long sentence\n")
+    _typed(
+        "users",
+        "add",
+        "<script>",
+        "--role",
+        "viewer",
+        "--region",
+        "East",
+        "--password-stdin",
+        typed="a long sentence\n",
+    )
     _typed("users", "add", "Bo", "--role", "admin", "--password-stdin", typed="a long sentence\r\n")
-    assert _run("users", "list").splitlines() == ["'<script>', viewer, rows of regional_office = 'East'", "'Ann', manager, rows of manager = 'Ann'",
-                                                  "'Bo', admin, all rows"]
-    assert "new password" in _typed("users", "password", "Bo", "--password-stdin", typed="another sentence\n") and "hash of another" in users.read_text()
+    assert _run("users", "list").splitlines() == [
+        "'<script>', viewer, rows of regional_office = 'East'",
+        "'Ann', manager, rows of manager = 'Ann'",
+        "'Bo', admin, all rows",
+    ]
+    assert (
+        "new password" in _typed("users", "password", "Bo", "--password-stdin", typed="another sentence\n")
+        and "hash of another" in users.read_text()
+    )
     assert "no longer" in _run("users", "remove", "Bo") and "Bo" not in users.read_text()
 
 
@@ -460,11 +614,17 @@ def deals(users):
     return users
 
 
-@pytest.mark.parametrize(("option", "typed", "words"), [
-    ("--region", "Nort", "No deal has regional_office = 'Nort'; did you mean 'North'? There is North, South."),
-    ("--region", "north", "did you mean 'North'"), ("--region", "Southh ", "did you mean 'South'"),
-    ("--region", "Mars", "'Mars'. There is North, South. Capitals"), ("--manager", "max", "did you mean 'Max'"),
-    ("--manager", "Sarah", "There is Max, Mia, Sue.")])
+@pytest.mark.parametrize(
+    ("option", "typed", "words"),
+    [
+        ("--region", "Nort", "No deal has regional_office = 'Nort'; did you mean 'North'? There is North, South."),
+        ("--region", "north", "did you mean 'North'"),
+        ("--region", "Southh ", "did you mean 'South'"),
+        ("--region", "Mars", "'Mars'. There is North, South. Capitals"),
+        ("--manager", "max", "did you mean 'Max'"),
+        ("--manager", "Sarah", "There is Max, Mia, Sue."),
+    ],
+)
 def test_a_region_or_manager_that_no_deal_has_is_refused_before_a_password_is_asked_for(deals, option, typed, words):
     with pytest.raises(CrmError, match=re.escape(words)):
         _run("users", "add", "Eve", "--role", "viewer", option, typed)
@@ -475,6 +635,7 @@ def test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too(de
     def add(name, option, value):
         words = ["users", "add", name, "--role", "viewer", option, value, "--password-stdin"]
         return _typed(*words, typed="a long sentence\n")
+
     assert "could not" not in add("Eve", "--region", "North") + add("Ann", "--manager", "Sue")
     (open_bundle() / "artifacts/deals.parquet").unlink()
     words = "regional_office = 'Mars' could not be checked, and is taken as it is: artifacts/deals.parquet is missing"
@@ -490,7 +651,11 @@ def test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_c
     _run("dashboards", "--token")
     _run("dashboards", "--token", "--port", "9000", "--verbose")
     (first, quiet), (second, loud) = served
-    assert (first.settings["port"], second.settings["port"], quiet, loud) == (8866, 9000, "WARN", "INFO") and first.token and first.host == second.host
+    assert (
+        (first.settings["port"], second.settings["port"], quiet, loud) == (8866, 9000, "WARN", "INFO")
+        and first.token
+        and first.host == second.host
+    )
     Path("params.yaml").write_text(Path("params.yaml").read_text() + "dashboards:\n  ports: 1\n")
     with pytest.raises(CrmError, match="ports is unknown"):
         _run("dashboards", "--token")
@@ -507,12 +672,18 @@ def test_an_error_is_its_sentence_on_the_error_stream(tmp_path, monkeypatch, cap
     with pytest.raises(SystemExit) as left:
         main()
     shown = capsys.readouterr()
-    assert left.value.code == 1 and shown.out == "" and shown.err.startswith("params.yaml is missing") and shown.err.count("\n") == 1
+    assert (
+        left.value.code == 1
+        and shown.out == ""
+        and shown.err.startswith("params.yaml is missing")
+        and shown.err.count("\n") == 1
+    )
 
 
 def test_a_bug_keeps_its_trace(project, monkeypatch):
     def fail(stage):
         raise ZeroDivisionError("ours")
+
     monkeypatch.setattr("crm_lib.pipeline.dag.run_stage", fail)
     monkeypatch.setattr(sys, "argv", ["crm", "run", "ingest"])
     with pytest.raises(ZeroDivisionError):
@@ -524,16 +695,25 @@ def test_square_brackets_in_a_sentence_are_shown(monkeypatch, capsys):
     assert capsys.readouterr().err == "column [red] is unknown\n"
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #10e75c49
-@pytest.mark.parametrize(("command", "words"), [
-    (["users", "add", "Bo", "--role", "viewer", "--password-stdin"], "users.json (No space left on device): nothing"),
-    (["dag"], "No space left on device: Make room on that disk and run it again."),
-    (["users", "list"], "Permission denied (users.json): Make it readable"),
-    (["dashboards"], "Too many open files: Mend that and run it again.")])
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            ["users", "add", "Bo", "--role", "viewer", "--password-stdin"],
+            "users.json (No space left on device): nothing",
+        ),
+        (["dag"], "No space left on device: Make room on that disk and run it again."),
+        (["users", "list"], "Permission denied (users.json): Make it readable"),
+        (["dashboards"], "Too many open files: Mend that and run it again."),
+    ],
+)
 def test_an_error_of_the_system_is_one_sentence_whatever_the_command(users, monkeypatch, capsys, command, words):
     def fail(number, *where):
         def raise_it(*_, **__):
             raise OSError(number, os.strerror(number), *where)
+
         return raise_it
+
     monkeypatch.setattr("crm_lib.access.users.os.replace", fail(errno.ENOSPC))
     monkeypatch.setattr("crm_lib.pipeline.dag.write_dvc_yaml", fail(errno.ENOSPC))
     read = fail(errno.EACCES, "users.json") if "list" in command else lambda *_: {}

@@ -43,19 +43,47 @@ import yaml
 
 from ...base.config import PUBLISHED, SECTIONS, CrmError
 from ...pipeline import dag
-from ...pipeline.dag import (StageError, check_parameters, dvc_stages, find_imports, find_modules, list_pages, read_parameters, read_pipeline, read_question,
-                         run_stage, write_dvc_yaml, write_index)
+from crm_lib.pipeline.dag import (
+    StageError,
+    check_parameters,
+    dvc_stages,
+    find_imports,
+    find_modules,
+    list_pages,
+    read_parameters,
+    read_pipeline,
+    read_question,
+    run_stage,
+    write_dvc_yaml,
+    write_index,
+)
 from ..support.browsing import needs_chromium, open_browser, open_page
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #9658cc92
 PIPELINE = {
     "meta": {"extract_upstream": False, "extract_product": False},
     "tasks": [
-        {"source": "nbs/10_ingest.ipynb", "name": "ingest", "params": {"words": "{{ingest.words}}", "top": "{{ ingest.top }}"},
-         "product": {"nb": "reports/ingest.html", "deals": "artifacts/deals.json", "metrics": "reports/metrics/ingest.json"},
-         "static_analysis": "strict", "executor_params": {"progress_bar": False, "kernel_manager_class": "crm_lib.pipeline.environment.PrivateKernelManager"}},
-        {"source": "nbs/20_validate.ipynb", "name": "validate", "upstream": ["ingest"],
-         "product": {"nb": "reports/validate.html", "curve": "reports/metrics/curve.csv"}},
+        {
+            "source": "nbs/10_ingest.ipynb",
+            "name": "ingest",
+            "params": {"words": "{{ingest.words}}", "top": "{{ ingest.top }}"},
+            "product": {
+                "nb": "reports/ingest.html",
+                "deals": "artifacts/deals.json",
+                "metrics": "reports/metrics/ingest.json",
+            },
+            "static_analysis": "strict",
+            "executor_params": {
+                "progress_bar": False,
+                "kernel_manager_class": "crm_lib.pipeline.environment.PrivateKernelManager",
+            },
+        },
+        {
+            "source": "nbs/20_validate.ipynb",
+            "name": "validate",
+            "upstream": ["ingest"],
+            "product": {"nb": "reports/validate.html", "curve": "reports/metrics/curve.csv"},
+        },
     ],
 }
 PARAMETERS = "upstream = None\nproduct = None\nwords = {}\ntop = 1"
@@ -64,8 +92,14 @@ VALIDATE = "from pathlib import Path\nPath(product['curve']).write_text(Path(ups
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #cf1fdae3
 def _cell(source, *tags):
-    return {"cell_type": "code", "id": f"c{abs(hash(source)) % 10**8}", "metadata": {"tags": list(tags)}, "outputs": [],
-            "execution_count": None, "source": source}
+    return {
+        "cell_type": "code",
+        "id": f"c{abs(hash(source)) % 10**8}",
+        "metadata": {"tags": list(tags)},
+        "outputs": [],
+        "execution_count": None,
+        "source": source,
+    }
 
 
 def _write_notebook(path, *sources, parameters=PARAMETERS):
@@ -76,7 +110,10 @@ def _write_notebook(path, *sources, parameters=PARAMETERS):
 
 
 def _write_params(root, **ingest):
-    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "ingest": {"words": {"Won": "won", "n": None}, "top": 3}}
+    sections = {name: {} for name in SECTIONS} | {
+        "calendar": {"fiscal_year_start": 1},
+        "ingest": {"words": {"Won": "won", "n": None}, "top": 3},
+    }
     sections["ingest"] |= ingest
     (root / "params.yaml").write_text(yaml.safe_dump(sections))
 
@@ -89,7 +126,12 @@ def project(tmp_path):
     _write_notebook(tmp_path / "nbs" / "20_validate.ipynb", VALIDATE, parameters="upstream = None\nproduct = None")
     library = tmp_path / "crm_lib"
     library.mkdir()
-    modules = {"base/config": "import os", "ingestion/deals": "from ..base.config import CrmError", "reporting/pages": "import html", "base/alone": ""}
+    modules = {
+        "base/config": "import os",
+        "ingestion/deals": "from ..base.config import CrmError",
+        "reporting/pages": "import html",
+        "base/alone": "",
+    }
     for name, code in modules.items():
         (library / name).parent.mkdir(exist_ok=True)
         (library / f"{name}.py").write_text(code)
@@ -109,13 +151,16 @@ def test_stages_are_read_in_order_with_their_products_and_parameters(project):
     assert stages["validate"].data == {"curve": "reports/metrics/curve.csv"}
 
 
-@pytest.mark.parametrize("place, keys, sentence", [
-    (0, {"params": {"top": 3}}, "the parameter top holds a value of its own"),
-    (0, {"params": {"top": "{{top}}"}}, "the parameter top holds a value"),
-    (0, {"product": {"deals": "a.json"}}, "the products lack nb"),
-    (0, {"name": None}, "lacks name"),
-    (1, {"upstream": ["train"]}, "the upstream train does not stand before it"),
-])
+@pytest.mark.parametrize(
+    "place, keys, sentence",
+    [
+        (0, {"params": {"top": 3}}, "the parameter top holds a value of its own"),
+        (0, {"params": {"top": "{{top}}"}}, "the parameter top holds a value"),
+        (0, {"product": {"deals": "a.json"}}, "the products lack nb"),
+        (0, {"name": None}, "lacks name"),
+        (1, {"upstream": ["train"]}, "the upstream train does not stand before it"),
+    ],
+)
 def test_a_pipeline_that_the_two_tools_would_read_differently_is_refused(project, place, keys, sentence):
     _change(project, place, **keys)
     with pytest.raises(CrmError, match=sentence):
@@ -130,14 +175,17 @@ def test_a_missing_or_broken_pipeline_is_named(tmp_path):
         read_pipeline(tmp_path / "pipeline.yaml")
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #d506c00c
-@pytest.mark.parametrize("content, sentence", [
-    ("{", "is not a notebook"),
-    (json.dumps({"cells": []}), "has 0 cells tagged"),
-    (json.dumps({"cells": [_cell("a = 1", "parameters"), _cell("b = 1", "parameters")]}), "has 2 cells tagged"),
-    (json.dumps({"cells": [_cell("a = b + 1", "parameters")]}), "`a = b . 1` is not a name with a plain value"),
-    (json.dumps({"cells": [_cell("import os", "parameters")]}), "`import os` is not a name with a plain value"),
-    (json.dumps({"cells": [_cell("a = = 1", "parameters")]}), "a line that is not Python"),
-])
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        ("{", "is not a notebook"),
+        (json.dumps({"cells": []}), "has 0 cells tagged"),
+        (json.dumps({"cells": [_cell("a = 1", "parameters"), _cell("b = 1", "parameters")]}), "has 2 cells tagged"),
+        (json.dumps({"cells": [_cell("a = b + 1", "parameters")]}), "`a = b . 1` is not a name with a plain value"),
+        (json.dumps({"cells": [_cell("import os", "parameters")]}), "`import os` is not a name with a plain value"),
+        (json.dumps({"cells": [_cell("a = = 1", "parameters")]}), "a line that is not Python"),
+    ],
+)
 def test_a_notebook_without_plain_parameters_is_refused(tmp_path, content, sentence):
     (tmp_path / "x.ipynb").write_text(content)
     with pytest.raises(CrmError, match=sentence):
@@ -149,19 +197,22 @@ def test_a_missing_notebook_is_named(tmp_path):
         read_parameters(tmp_path / "x.ipynb")
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #fca193be
-@pytest.mark.parametrize("code, modules", [
-    ("from crm_lib.ingestion.deals import read_deals", {"ingestion.deals"}),
-    ("from .deals import read_deals", {"ingestion.deals"}),
-    ("from ..base.config import CrmError", {"base.config"}),
-    ("import crm_lib.ingestion.deals as d, crm_lib.base.files", {"ingestion.deals", "base.files"}),
-    ("from crm_lib.ingestion import deals, sources", {"ingestion.deals", "ingestion.sources"}),
-    ("from . import deals", {"ingestion.deals"}),
-    ("from ..base import files", {"base.files"}),
-    ("from .. import __version__", set()),
-    ("def f():\n    from crm_lib.ingestion.deals import x", {"ingestion.deals"}),
-    ("from crm_lib.tests.pipeline.test_dag import x", {"tests.pipeline.test_dag"}),
-    ("import crm_library\nfrom os import path\nimport crm_lib\nfrom crm_lib import __version__", set()),
-])
+@pytest.mark.parametrize(
+    "code, modules",
+    [
+        ("from crm_lib.ingestion.deals import read_deals", {"ingestion.deals"}),
+        ("from .deals import read_deals", {"ingestion.deals"}),
+        ("from ..base.config import CrmError", {"base.config"}),
+        ("import crm_lib.ingestion.deals as d, crm_lib.base.files", {"ingestion.deals", "base.files"}),
+        ("from crm_lib.ingestion import deals, sources", {"ingestion.deals", "ingestion.sources"}),
+        ("from . import deals", {"ingestion.deals"}),
+        ("from ..base import files", {"base.files"}),
+        ("from .. import __version__", set()),
+        ("def f():\n    from crm_lib.ingestion.deals import x", {"ingestion.deals"}),
+        ("from crm_lib.tests.pipeline.test_dag import x", {"tests.pipeline.test_dag"}),
+        ("import crm_library\nfrom os import path\nimport crm_lib\nfrom crm_lib import __version__", set()),
+    ],
+)
 def test_every_form_of_import_is_found(code, modules):
     assert find_imports(code, "x.py", "ingestion.mapping") == modules
 
@@ -174,8 +225,11 @@ def test_imports_are_followed_and_nothing_else_is_taken(project):
 def test_the_plan_names_what_a_stage_reads_and_leaves(project):
     plan = dvc_stages(project / "pipeline.yaml")
     assert plan["stages"]["ingest"] == {
-        "cmd": "crm run ingest", "deps": ["data", "nbs/10_ingest.ipynb"], "params": ["ingest.top", "ingest.words"],
-        "outs": ["reports/ingest.html", "artifacts/deals.json", {"reports/metrics/ingest.json": {"cache": False}}]}
+        "cmd": "crm run ingest",
+        "deps": ["data", "nbs/10_ingest.ipynb"],
+        "params": ["ingest.top", "ingest.words"],
+        "outs": ["reports/ingest.html", "artifacts/deals.json", {"reports/metrics/ingest.json": {"cache": False}}],
+    }
     assert plan["stages"]["validate"]["deps"] == ["nbs/20_validate.ipynb", "artifacts/deals.json"]
     assert plan["metrics"] == ["reports/metrics/ingest.json"] and plan["plots"] == ["reports/metrics/curve.csv"]
 
@@ -183,35 +237,65 @@ def test_the_plan_names_what_a_stage_reads_and_leaves(project):
 def test_a_stage_depends_on_the_modules_behind_it_and_on_no_other(project):
     _write_notebook(project / "nbs" / "20_validate.ipynb", "from crm_lib.ingestion.deals import read_deals")
     stages = dvc_stages(project / "pipeline.yaml")["stages"]
-    assert {"crm_lib/base/config.py", "crm_lib/ingestion/deals.py"} <= set(stages["validate"]["deps"]) and "crm_lib/base/alone.py" not in stages["validate"]["deps"]
+    assert {"crm_lib/base/config.py", "crm_lib/ingestion/deals.py"} <= set(
+        stages["validate"]["deps"]
+    ) and "crm_lib/base/alone.py" not in stages["validate"]["deps"]
     assert not any(path.startswith("crm_lib") for path in stages["ingest"]["deps"])
 
 
 def test_the_exporter_and_its_assets_belong_to_the_report(project):
     (project / "crm_lib" / "assets").mkdir()
     _change(project, 0, nbconvert_exporter_name="crm_lib.reporting.pages.ReportExporter")
-    assert {"crm_lib/reporting/pages.py", "crm_lib/assets"} <= set(dvc_stages(project / "pipeline.yaml")["stages"]["ingest"]["deps"])
+    assert {"crm_lib/reporting/pages.py", "crm_lib/assets"} <= set(
+        dvc_stages(project / "pipeline.yaml")["stages"]["ingest"]["deps"]
+    )
 
-
+# %% ../../../nbs/tests/pipeline/test_dag.ipynb #f999d798
 def test_the_stage_that_settles_what_is_in_use_always_runs_and_keeps_its_files(project):
-    _change(project, 0, product={"nb": "reports/ingest.html", "deals": "artifacts/deals.json", "in_use": "in_use.json", "metrics": "reports/metrics/ingest.json"})
+    _change(
+        project,
+        0,
+        product={
+            "nb": "reports/ingest.html",
+            "deals": "artifacts/deals.json",
+            "in_use": "in_use.json",
+            "metrics": "reports/metrics/ingest.json",
+        },
+    )
     plan = dvc_stages(project / "pipeline.yaml")["stages"]
     small = {"cache": False, "persist": True}
-    assert plan["ingest"]["outs"] == [{"artifacts/deals.json": {"persist": True}}, {"in_use.json": small}, {"reports/metrics/ingest.json": small}]
-    assert plan["ingest"]["always_changed"] is True and "always_changed" not in plan["validate"] and "switch" not in plan
+    assert plan["ingest"]["outs"] == [
+        {"artifacts/deals.json": {"persist": True}},
+        {"in_use.json": small},
+        {"reports/metrics/ingest.json": small},
+    ]
+    assert (
+        plan["ingest"]["always_changed"] is True and "always_changed" not in plan["validate"] and "switch" not in plan
+    )
 
 
 def test_a_bundle_depends_on_whole_sections_and_is_followed_by_a_switch_that_always_runs(project):
-    _change(project, 0, product={"nb": "reports/ingest.html", "deals": "artifacts/deals.json", "bundle": "artifacts/bundle"})
+    _change(
+        project, 0, product={"nb": "reports/ingest.html", "deals": "artifacts/deals.json", "bundle": "artifacts/bundle"}
+    )
     plan = dvc_stages(project / "pipeline.yaml")["stages"]
     assert plan["ingest"]["params"] == sorted(PUBLISHED) and "ingest.top" not in plan["ingest"]["params"]
-    assert plan["switch"] == {"cmd": "crm switch", "deps": ["artifacts/bundle"], "params": ["bundles.keep"], "always_changed": True}
+    assert plan["switch"] == {
+        "cmd": "crm switch",
+        "deps": ["artifacts/bundle"],
+        "params": ["bundles.keep"],
+        "always_changed": True,
+    }
     assert list(plan).index("switch") == list(plan).index("ingest") + 1
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #8dbd9a23
 def _with_own(project, own):
     _change(project, 0, params={"own": "{{features.own}}"})
-    _write_notebook(project / "nbs" / "10_ingest.ipynb", INGEST.replace("words, top", "own"), parameters="upstream = None\nproduct = None\nown = []")
+    _write_notebook(
+        project / "nbs" / "10_ingest.ipynb",
+        INGEST.replace("words, top", "own"),
+        parameters="upstream = None\nproduct = None\nown = []",
+    )
     sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "features": {"own": own}}
     (project / "params.yaml").write_text(yaml.safe_dump(sections))
     for path in ("mine.py", "mine/too.py", "mine/__init__.py", "crm_lib/ingestion/deals.py"):
@@ -219,10 +303,18 @@ def _with_own(project, own):
         (project / path).write_text("def f(deals, snapshots): ...")
 
 
-@pytest.mark.parametrize("own, files", [
-    ([], []), (None, []), ("mine.py:f", []), (["mine.py:f", "mine.py:g"], ["mine.py"]), (["mine.too:f"], ["mine/too.py"]), (["mine:f"], ["mine.py", "mine/__init__.py"]),
-    (["absent.py:f", "absent.too:f", "nothing", 3], []),
-])
+@pytest.mark.parametrize(
+    "own, files",
+    [
+        ([], []),
+        (None, []),
+        ("mine.py:f", []),
+        (["mine.py:f", "mine.py:g"], ["mine.py"]),
+        (["mine.too:f"], ["mine/too.py"]),
+        (["mine:f"], ["mine.py", "mine/__init__.py"]),
+        (["absent.py:f", "absent.too:f", "nothing", 3], []),
+    ],
+)
 def test_files_of_own_features_are_inputs_of_the_stage_that_runs_them(project, own, files):
     _with_own(project, own)
     stages = dvc_stages(project / "pipeline.yaml")["stages"]
@@ -240,12 +332,18 @@ def test_a_stage_does_not_run_before_the_plan_knows_the_files_of_its_own_feature
     assert run_stage("ingest", project) == Path("reports/ingest.html")
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #2d793bd0
-@pytest.mark.parametrize("code, inputs", [
-    ("a = upstream['ingest']['metrics']", ["reports/metrics/ingest.json"]),
-    ("a = upstream['ingest']['metrics'], upstream['ingest']['deals']", ["artifacts/deals.json", "reports/metrics/ingest.json"]),
-    ("a = upstream['ingest']", ["artifacts/deals.json", "reports/metrics/ingest.json"]),
-    ("a = 1", ["reports/metrics/ingest.json"]),
-])
+@pytest.mark.parametrize(
+    "code, inputs",
+    [
+        ("a = upstream['ingest']['metrics']", ["reports/metrics/ingest.json"]),
+        (
+            "a = upstream['ingest']['metrics'], upstream['ingest']['deals']",
+            ["artifacts/deals.json", "reports/metrics/ingest.json"],
+        ),
+        ("a = upstream['ingest']", ["artifacts/deals.json", "reports/metrics/ingest.json"]),
+        ("a = 1", ["reports/metrics/ingest.json"]),
+    ],
+)
 def test_only_the_products_that_a_notebook_names_are_inputs(project, code, inputs):
     _write_notebook(project / "nbs" / "20_validate.ipynb", code)
     assert dvc_stages(project / "pipeline.yaml")["stages"]["validate"]["deps"][1:] == inputs
@@ -268,7 +366,9 @@ def test_a_plan_that_fell_behind_is_an_error(project):
     with pytest.raises(CrmError, match="run `make dag`"):
         write_dvc_yaml(pipeline, check=True)
     written = write_dvc_yaml(pipeline)
-    assert write_dvc_yaml(pipeline, check=True) == written and yaml.safe_load(written.read_text()) == dvc_stages(pipeline)
+    assert write_dvc_yaml(pipeline, check=True) == written and yaml.safe_load(written.read_text()) == dvc_stages(
+        pipeline
+    )
     _change(project, 1, upstream=[])
     _write_notebook(project / "nbs" / "20_validate.ipynb", "a = 1")
     with pytest.raises(CrmError, match="run `make dag`"):
@@ -280,10 +380,13 @@ def test_values_come_from_params_yaml(project):
     assert check_parameters(stage, project) == {"words": {"Won": "won", "n": None}, "top": 3}
 
 
-@pytest.mark.parametrize("cell, sentence", [
-    ("upstream = None\nproduct = None\nwords = {}", "top is given by pipeline.yaml but not in the cell"),
-    (PARAMETERS + "\nextra = 1", "extra stands in the cell .* but is not given"),
-])
+@pytest.mark.parametrize(
+    "cell, sentence",
+    [
+        ("upstream = None\nproduct = None\nwords = {}", "top is given by pipeline.yaml but not in the cell"),
+        (PARAMETERS + "\nextra = 1", "extra stands in the cell .* but is not given"),
+    ],
+)
 def test_a_parameter_that_one_side_does_not_know_is_an_error(project, cell, sentence):
     _write_notebook(project / "nbs" / "10_ingest.ipynb", INGEST, parameters=cell)
     with pytest.raises(CrmError, match=sentence):
@@ -304,8 +407,12 @@ def test_a_text_that_would_arrive_as_something_else_is_an_error(project, value, 
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #ce4674ce
 def _files(root, *folders):
-    return {path.relative_to(root).as_posix(): path.read_bytes() for folder in folders for path in sorted((root / folder).rglob("*"))
-            if path.is_file() and not path.name.endswith(".metadata")}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for folder in folders
+        for path in sorted((root / folder).rglob("*"))
+        if path.is_file() and not path.name.endswith(".metadata")
+    }
 
 
 def test_stages_run_with_their_parameters_and_leave_the_same_bytes_twice(project):
@@ -319,7 +426,9 @@ def test_stages_run_with_their_parameters_and_leave_the_same_bytes_twice(project
     assert sorted(first) == ["artifacts/deals.json", "reports/metrics/curve.csv", "reports/metrics/ingest.json"]
     run_stage("ingest", project)
     run_stage("validate", project)
-    assert _files(project, "artifacts", "reports/metrics") == first and not list((project / "reports" / "executed").iterdir())
+    assert _files(project, "artifacts", "reports/metrics") == first and not list(
+        (project / "reports" / "executed").iterdir()
+    )
 
 
 def test_a_stage_that_is_being_edited_further_down_does_not_matter(project):
@@ -334,7 +443,10 @@ def test_the_overview_is_written_whenever_a_report_is_put_in_place(project):
     write_dvc_yaml(project / "pipeline.yaml")
     (project / "dvc.lock").write_text("stages: {}")
     run_stage("validate", project)
-    assert [(page.name, page.is_there, page.changed) for page in list_pages(project)] == [("ingest", True, ("dvc.lock",)), ("validate", True, ("dvc.lock",))]
+    assert [(page.name, page.is_there, page.changed) for page in list_pages(project)] == [
+        ("ingest", True, ("dvc.lock",)),
+        ("validate", True, ("dvc.lock",)),
+    ]
     assert index.read_text().count("<strong>Out of date</strong>") == 1
     write_index(project)
     assert index.read_text().count("<strong>Out of date</strong>") == 2
@@ -343,7 +455,16 @@ def test_the_overview_is_written_whenever_a_report_is_put_in_place(project):
 def test_the_question_of_a_stage_is_its_first_heading(tmp_path):
     path = tmp_path / "10_a.ipynb"
     assert read_question(path) == ""
-    path.write_text(json.dumps({"cells": [_cell("# no heading"), {"cell_type": "markdown", "source": ["## Below\n", "# What?\n", "# More"]}]}))
+    path.write_text(
+        json.dumps(
+            {
+                "cells": [
+                    _cell("# no heading"),
+                    {"cell_type": "markdown", "source": ["## Below\n", "# What?\n", "# More"]},
+                ]
+            }
+        )
+    )
     assert read_question(path) == "What?"
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #9bff5013
@@ -362,7 +483,9 @@ def test_a_sentence_raised_in_a_notebook_comes_out_as_it_is_and_the_old_report_s
 
 def test_any_other_error_names_the_cell_the_line_and_the_executed_notebook(project):
     _write_notebook(project / "nbs" / "10_ingest.ipynb", INGEST, "share = top / 0")
-    with pytest.raises(StageError, match="cell 4 of nbs/10_ingest.ipynb: ZeroDivisionError: division by zero at `share = top / 0`") as caught:
+    with pytest.raises(
+        StageError, match="cell 4 of nbs/10_ingest.ipynb: ZeroDivisionError: division by zero at `share = top / 0`"
+    ) as caught:
         run_stage("ingest", project)
     trace = project / "reports" / "executed" / "ingest.ipynb"
     assert "reports/executed/ingest.ipynb" in str(caught.value) and "ZeroDivisionError" in trace.read_text()
@@ -420,7 +543,9 @@ def _plotted(folder):
     for name in (".dvc/config", "crm_lib/templates/dvc_plots.html.template"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    (folder / ".dvc" / "config").write_text((ROOT / ".dvc" / "config").read_text().replace("[core]", "[core]\n    no_scm = true"))
+    (folder / ".dvc" / "config").write_text(
+        (ROOT / ".dvc" / "config").read_text().replace("[core]", "[core]\n    no_scm = true")
+    )
     (folder / "a.csv").write_text("bin_mean,observed\n0,0.1\n0.5,0.4\n1,0.9\n1,\n")
     (folder / "b.csv").write_text("name,size\n<b>x,1\ny,2\n")
     scatter = next(iter(dag.PLOTS.values()))
@@ -436,7 +561,14 @@ def test_dvcs_plots_are_drawn_without_a_network(tmp_path):
     page_file = _plotted(tmp_path)
     with open_browser() as browser, open_page(browser, dark=True) as (page, seen):
         page.goto(page_file.as_uri())
-        assert page.locator("svg .mark").count() == 3 and page.locator("svg .mark title").first.text_content().startswith("bin_mean: 0")
-        assert page.get_by_role("heading", level=2).first.text_content() == "Reliability of the chosen model, all horizons"
-        assert page.get_by_role("cell").all_text_contents()[-3:] == ["y", "2", "workspace"] and page.locator("b").count() == 0
+        assert page.locator("svg .mark").count() == 3 and page.locator(
+            "svg .mark title"
+        ).first.text_content().startswith("bin_mean: 0")
+        assert (
+            page.get_by_role("heading", level=2).first.text_content() == "Reliability of the chosen model, all horizons"
+        )
+        assert (
+            page.get_by_role("cell").all_text_contents()[-3:] == ["y", "2", "workspace"]
+            and page.locator("b").count() == 0
+        )
     assert seen.outside == seen.errors == [] and "cdn" not in page_file.read_text()

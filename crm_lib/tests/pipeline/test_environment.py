@@ -47,12 +47,17 @@ def test_a_value_that_the_user_has_set_stays():
 
 def test_the_environments_programs_come_first_and_once():
     program = str(Path(sys.prefix) / "bin")
-    places = _environment_after(startup_line() + startup_line(), PATH=os.pathsep.join(["/usr/bin", program]))["PATH"].split(os.pathsep)
+    places = _environment_after(startup_line() + startup_line(), PATH=os.pathsep.join(["/usr/bin", program]))[
+        "PATH"
+    ].split(os.pathsep)
     assert places[0] == program and places.count(program) == 1 and "/usr/bin" in places
 
 
 def test_opening_a_notebook_compiles_no_grammar_of_addresses():
-    code = startup_line() + "import nbformat; print(sys.modules['rfc3987_syntax'], 'lark' in sys.modules, nbformat.validate(nbformat.v4.new_notebook()))"
+    code = (
+        startup_line()
+        + "import nbformat; print(sys.modules['rfc3987_syntax'], 'lark' in sys.modules, nbformat.validate(nbformat.v4.new_notebook()))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["None", "False", "None"]
 
@@ -60,7 +65,11 @@ def test_opening_a_notebook_compiles_no_grammar_of_addresses():
 def test_the_startup_files_are_written_again_without_a_difference(tmp_path):
     first = {path: path.read_text() for path in write_startup(tmp_path)}
     assert {path: path.read_text() for path in write_startup(tmp_path)} == first
-    assert sorted(path.name for path in first) == ["crm_lib_startup.pth", "jupyter_lab_config.json", "jupyter_server_config.json"]
+    assert sorted(path.name for path in first) == [
+        "crm_lib_startup.pth",
+        "jupyter_lab_config.json",
+        "jupyter_server_config.json",
+    ]
 
 
 def test_the_startup_file_is_one_line_that_python_runs(tmp_path):

@@ -41,8 +41,17 @@ CHAPTER = "nbs/lib/10_base/10_config.ipynb"
 
 def copy_project(folder):
     "Copy the stages, one chapter and what they read."
-    for name in ("nbs/pipeline", CHAPTER, "crm_lib/__init__.py", "crm_lib/base/config.py", "pipeline.yaml", "params.yaml", "settings.ini"):
-        source, target = ROOT / name, folder / name
+    for name in (
+        "nbs/pipeline",
+        CHAPTER,
+        "crm_lib/__init__.py",
+        "crm_lib/base/config.py",
+        "pipeline.yaml",
+        "params.yaml",
+        "settings.ini",
+    ):
+        source = ROOT / name
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     import_tables(simulate_crm(World(n_deals=1500), seed=5), folder / "data")
@@ -54,9 +63,29 @@ class Lab:
 
     def __init__(self, project, home, config):
         self.project = project
-        jupyter = {"JUPYTER_CONFIG_PATH": str(config), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_DATA_DIR": str(home), "JUPYTER_RUNTIME_DIR": str(home)}
-        environment = {**os.environ, **quiet_telemetry(), **jupyter, "HOME": str(home), "PLOOMBER_ENV_FILENAME": "params.yaml"}
-        command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--port=0", "--ServerApp.ip=127.0.0.1"]
+        jupyter = {
+            "JUPYTER_CONFIG_PATH": str(config),
+            "JUPYTER_CONFIG_DIR": str(home),
+            "JUPYTER_DATA_DIR": str(home),
+            "JUPYTER_RUNTIME_DIR": str(home),
+        }
+        environment = {
+            **os.environ,
+            **quiet_telemetry(),
+            **jupyter,
+            "HOME": str(home),
+            "PLOOMBER_ENV_FILENAME": "params.yaml",
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "lab",
+            "--no-browser",
+            "--allow-root",
+            "--port=0",
+            "--ServerApp.ip=127.0.0.1",
+        ]
         self.log = home / "log.txt"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
@@ -86,19 +115,58 @@ class Lab:
 def _execute(channel, source):
     "Run one cell; its error, if it has one."
     number = uuid.uuid4().hex
-    content = {"code": source, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
-    header = {"msg_id": number, "msg_type": "execute_request", "session": "test", "username": "", "version": "5.3", "date": "2024-01-01T00:00:00Z"}
-    channel.send(json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}))
+    content = {
+        "code": source,
+        "silent": False,
+        "store_history": True,
+        "user_expressions": {},
+        "allow_stdin": False,
+        "stop_on_error": True,
+    }
+    header = {
+        "msg_id": number,
+        "msg_type": "execute_request",
+        "session": "test",
+        "username": "",
+        "version": "5.3",
+        "date": "2024-01-01T00:00:00Z",
+    }
+    channel.send(
+        json.dumps(
+            {
+                "header": header,
+                "parent_header": {},
+                "metadata": {},
+                "content": content,
+                "channel": "shell",
+                "buffers": [],
+            }
+        )
+    )
     while True:
         message = json.loads(channel.recv())
         if message["parent_header"].get("msg_id") == number and message["msg_type"] == "execute_reply":
-            return None if message["content"]["status"] == "ok" else f"{source}\n{message['content'].get('ename')}: {message['content'].get('evalue')}"
+            return (
+                None
+                if message["content"]["status"] == "ok"
+                else f"{source}\n{message['content'].get('ename')}: {message['content'].get('evalue')}"
+            )
 
-
+# %% ../../../nbs/tests/pipeline/test_lab.ipynb #f7dda50c
 def _run(lab, path, notebook):
     "Start the notebook's kernel as JupyterLab does, and run every cell in it."
-    session = lab.ask("POST", "sessions", path=path, name=Path(path).name, type="notebook", kernel={"name": notebook["metadata"]["kernelspec"]["name"]})
-    address = lab.server["url"].replace("http", "ws", 1) + f"api/kernels/{session['kernel']['id']}/channels?token={lab.server['token']}"
+    session = lab.ask(
+        "POST",
+        "sessions",
+        path=path,
+        name=Path(path).name,
+        type="notebook",
+        kernel={"name": notebook["metadata"]["kernelspec"]["name"]},
+    )
+    address = (
+        lab.server["url"].replace("http", "ws", 1)
+        + f"api/kernels/{session['kernel']['id']}/channels?token={lab.server['token']}"
+    )
     channel = websocket.create_connection(address, timeout=120)
     try:
         for cell in notebook["cells"]:
@@ -125,8 +193,12 @@ def test_every_folder_and_file_is_listed(lab):
     top = {entry["name"] for entry in lab.ask("GET", "contents")["content"]}
     assert {"nbs", "data", "params.yaml", "pipeline.yaml"} <= top
     listed = lab.ask("GET", "contents/nbs/pipeline")["content"]
-    assert sorted(entry["path"] for entry in listed) == sorted(stage.notebook for stage in read_pipeline(ROOT / "pipeline.yaml").values())
-    assert {entry["type"] for entry in listed} == {"notebook"} and lab.ask("GET", "contents/params.yaml")["type"] == "file"
+    assert sorted(entry["path"] for entry in listed) == sorted(
+        stage.notebook for stage in read_pipeline(ROOT / "pipeline.yaml").values()
+    )
+    assert {entry["type"] for entry in listed} == {"notebook"} and lab.ask("GET", "contents/params.yaml")[
+        "type"
+    ] == "file"
 
 # %% ../../../nbs/tests/pipeline/test_lab.ipynb #6df84ea1
 def _injected(notebook):
@@ -140,11 +212,15 @@ def _injected(notebook):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ingest", "validate", "explore"])
 def test_a_stage_opens_with_its_parameters_and_runs_as_it_stands(lab, name):
-    stages, project = read_pipeline(ROOT / "pipeline.yaml"), lab.project
-    stage, path = stages[name], stages[name].notebook
+    stages = read_pipeline(ROOT / "pipeline.yaml")
+    project = lab.project
+    stage = stages[name]
+    path = stages[name].notebook
     opened = lab.ask("GET", f"contents/{path}")
     whole = {key: str(project / place) for key, place in stage.products.items()}
-    above = {other: {key: str(project / place) for key, place in stages[other].products.items()} for other in stage.upstream}
+    above = {
+        other: {key: str(project / place) for key, place in stages[other].products.items()} for other in stage.upstream
+    }
     given = _injected(opened["content"])
     assert given.pop("product") == whole and (given.pop("upstream", None) or {}) == above
     assert given == check_parameters(stage, project)
@@ -154,16 +230,22 @@ def test_a_stage_opens_with_its_parameters_and_runs_as_it_stands(lab, name):
 # %% ../../../nbs/tests/pipeline/test_lab.ipynb #7c4036a7
 @pytest.mark.slow
 def test_a_changed_parameter_is_there_when_the_stage_is_opened_again_and_saving_leaves_no_trace(lab):
-    path, params = "nbs/pipeline/20_validate.ipynb", lab.project / "params.yaml"
-    before, text = json.loads((lab.project / path).read_text()), params.read_text()
+    path = "nbs/pipeline/20_validate.ipynb"
+    params = lab.project / "params.yaml"
+    before = json.loads((lab.project / path).read_text())
+    text = params.read_text()
     params.write_text(text.replace("min_won: 40", "min_won: 41"))
     opened = lab.ask("GET", f"contents/{path}")
     assert _injected(opened["content"])["min_won"] == 41
     lab.ask("PUT", f"contents/{path}", type="notebook", format="json", content=opened["content"])
     params.write_text(text)
     saved = json.loads((lab.project / path).read_text())
-    assert [(cell["id"], cell["source"]) for cell in saved["cells"]] == [(cell["id"], cell["source"]) for cell in before["cells"]]
-    assert set(saved["metadata"]) == set(before["metadata"]) and str(lab.project) not in (lab.project / path).read_text()
+    assert [(cell["id"], cell["source"]) for cell in saved["cells"]] == [
+        (cell["id"], cell["source"]) for cell in before["cells"]
+    ]
+    assert (
+        set(saved["metadata"]) == set(before["metadata"]) and str(lab.project) not in (lab.project / path).read_text()
+    )
 
 
 @pytest.mark.slow
@@ -178,9 +260,29 @@ def test_a_chapter_of_the_library_opens_and_runs_as_it_stands(lab):
 def test_the_commands_of_ploomber_that_the_readme_names_work(lab):
     named = set(re.findall(r"`ploomber ([^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named == {"status", "build", "interact"}  # `build` is run by test_pipeline
-    for name, typed, shown in (("status", "", "ingest"), ("interact", "print('stages:', len(list(dag)))\nexit\n", f"stages: {len(read_pipeline(ROOT / 'pipeline.yaml'))}")):
-        environment = {**os.environ, **quiet_telemetry(), "PLOOMBER_ENV_FILENAME": "params.yaml", "IPYTHONDIR": str(lab.project / ".ipython")}
-        done = subprocess.run(["ploomber", name], cwd=lab.project, env=environment, input=typed, capture_output=True, text=True, timeout=120)
+    for name, typed, shown in (
+        ("status", "", "ingest"),
+        (
+            "interact",
+            "print('stages:', len(list(dag)))\nexit\n",
+            f"stages: {len(read_pipeline(ROOT / 'pipeline.yaml'))}",
+        ),
+    ):
+        environment = {
+            **os.environ,
+            **quiet_telemetry(),
+            "PLOOMBER_ENV_FILENAME": "params.yaml",
+            "IPYTHONDIR": str(lab.project / ".ipython"),
+        }
+        done = subprocess.run(
+            ["ploomber", name],
+            cwd=lab.project,
+            env=environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         assert done.returncode == 0 and shown in done.stdout, done.stdout + done.stderr
 
 # %% ../../../nbs/tests/pipeline/test_lab.ipynb #17e5ad90
@@ -194,7 +296,9 @@ def test_a_pipeline_that_cannot_be_read_keeps_no_notebook_from_being_opened(tmp_
 
 
 def test_a_folder_beside_the_stages_stays_its_own(tmp_path):
-    (tmp_path / "pipeline.yaml").write_text("tasks: [{name: a, source: nbs/pipeline/10_a.ipynb, product: {nb: reports/a.html}}]")
+    (tmp_path / "pipeline.yaml").write_text(
+        "tasks: [{name: a, source: nbs/pipeline/10_a.ipynb, product: {nb: reports/a.html}}]"
+    )
     for name in ("nbs/pipeline/deeper", "nbs", "nbs/lib"):
         assert kernel_folder(tmp_path / name) == tmp_path / name
     assert kernel_folder(tmp_path) == tmp_path and kernel_folder(tmp_path / "nbs/pipeline") == tmp_path

@@ -23,13 +23,28 @@ import yaml
 
 from ...base.config import SECTIONS, CrmError, read_params
 from ...base.files import write_parquet, write_text
-from ...registry.bundles import (FACTS, FOLDER, CURRENT, check_bundle, current_name, list_bundles, open_bundle, read_facts, previous_scores, say_bundle, switch,
-                             write_bundle)
+from crm_lib.registry.bundles import (
+    CURRENT,
+    FACTS,
+    FOLDER,
+    check_bundle,
+    current_name,
+    list_bundles,
+    open_bundle,
+    previous_scores,
+    read_facts,
+    say_bundle,
+    switch,
+    write_bundle,
+)
 from ...registry.in_use import InUse
 
 # %% ../../../nbs/tests/registry/test_bundles.ipynb #610ca3d0
 USED = InUse("acme", 3, "xgboost", "ab" * 32, "2024-12-31")
-PARAMS = {name: {"key": name} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 4}, "dashboards": {"targets": {"month": 1}}}
+PARAMS = {name: {"key": name} for name in SECTIONS} | {
+    "calendar": {"fiscal_year_start": 4},
+    "dashboards": {"targets": {"month": 1}},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +56,15 @@ def project(tmp_path, monkeypatch):
 
 def publish(text="one", as_of="2024-12-31", used=USED):
     day = pd.Timestamp(as_of)
-    scores = pd.DataFrame({"as_of": day, "opportunity_id": ["D1", "D2"], "p_won_ever": [0.5, len(text) / 10],
-                           "expected_close_date": [day + pd.Timedelta(days=9), pd.NaT], "grade": "A"})
+    scores = pd.DataFrame(
+        {
+            "as_of": day,
+            "opportunity_id": ["D1", "D2"],
+            "p_won_ever": [0.5, len(text) / 10],
+            "expected_close_date": [day + pd.Timedelta(days=9), pd.NaT],
+            "grade": "A",
+        }
+    )
     write_parquet(scores, "artifacts/scores.parquet")
     write_text(text, "artifacts/in_use/model.json")
     return write_bundle("artifacts/bundle", ["artifacts/scores.parquet", Path("artifacts/in_use")], used, as_of, PARAMS)
@@ -53,10 +75,15 @@ def test_a_bundle_is_a_small_project_with_the_settings_it_was_made_with():
     assert read_params(folder / "params.yaml")["calendar"] == {"fiscal_year_start": 4}
     kept = yaml.safe_load((folder / "params.yaml").read_text())
     assert kept["publish"] == {"key": "publish"} and kept["source"] == {} and "dashboards" not in kept
-    assert (folder / "artifacts" / "in_use" / "model.json").read_text() == "one" and len(pd.read_parquet(folder / "artifacts" / "scores.parquet")) == 2
+    assert (folder / "artifacts" / "in_use" / "model.json").read_text() == "one" and len(
+        pd.read_parquet(folder / "artifacts" / "scores.parquet")
+    ) == 2
     facts = check_bundle(folder)
     assert (facts.source, facts.as_of, facts.version, facts.fitted) == ("acme", "2024-12-31", 3, "2024-12-31")
-    assert say_bundle(facts) == "As of 2024-12-31, scored by version 3 of acme (xgboost, fitted on what was known on 2024-12-31)."
+    assert (
+        say_bundle(facts)
+        == "As of 2024-12-31, scored by version 3 of acme (xgboost, fitted on what was known on 2024-12-31)."
+    )
 
 
 def test_the_same_content_has_the_same_name_and_any_other_another():
@@ -72,9 +99,17 @@ def test_a_file_from_outside_and_a_missing_one_leave_no_bundle(tmp_path):
     assert not Path("artifacts/bundle").exists() and not list(Path("artifacts").iterdir())
 
 # %% ../../../nbs/tests/registry/test_bundles.ipynb #2d88897c
-@pytest.mark.parametrize("touch", [
-    lambda folder: (folder / "artifacts" / "in_use" / "model.json").write_text("two"), lambda folder: (folder / "more.txt").write_text("x"),
-    lambda folder: (folder / "params.yaml").unlink(), lambda folder: (folder / FACTS).write_text((folder / FACTS).read_text().replace('"version": 3', '"version": 4'))])
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda folder: (folder / "artifacts" / "in_use" / "model.json").write_text("two"),
+        lambda folder: (folder / "more.txt").write_text("x"),
+        lambda folder: (folder / "params.yaml").unlink(),
+        lambda folder: (folder / FACTS).write_text(
+            (folder / FACTS).read_text().replace('"version": 3', '"version": 4')
+        ),
+    ],
+)
 def test_a_touched_bundle_does_not_come_into_use(touch):
     folder = publish()
     touch(folder)
@@ -95,16 +130,27 @@ def test_without_a_bundle_a_sentence_says_what_to_run():
 
 # %% ../../../nbs/tests/registry/test_bundles.ipynb #ef0a4d45
 def test_switching_again_changes_nothing_and_going_back_finds_what_was_kept():
-    first, = [switch() for _ in [publish()]]
+    (first,) = [switch() for _ in [publish()]]
     before = {path.name: path.stat().st_mtime_ns for path in (Path(FOLDER) / first.name).rglob("*")}
-    assert switch() == first and {path.name: path.stat().st_mtime_ns for path in (Path(FOLDER) / first.name).rglob("*")} == before
+    assert (
+        switch() == first
+        and {path.name: path.stat().st_mtime_ns for path in (Path(FOLDER) / first.name).rglob("*")} == before
+    )
     publish("two")
     second = switch()
     publish("one")
-    assert switch() == first and current_name() == first.name and {bundle.name for bundle in list_bundles()} == {first.name, second.name}
+    assert (
+        switch() == first
+        and current_name() == first.name
+        and {bundle.name for bundle in list_bundles()} == {first.name, second.name}
+    )
     assert open_bundle() == Path(FOLDER) / first.name and list_bundles()[0] == first
     pointer = json.loads((Path(FOLDER) / CURRENT).read_text())
-    assert pointer["bundle"] == first.name and (pointer["as_of"], pointer["source"], pointer["version"]) == ("2024-12-31", "acme", 3)
+    assert pointer["bundle"] == first.name and (pointer["as_of"], pointer["source"], pointer["version"]) == (
+        "2024-12-31",
+        "acme",
+        3,
+    )
 
 
 def test_a_kept_bundle_that_was_damaged_is_written_again():
@@ -151,12 +197,19 @@ def test_a_pointer_that_leads_nowhere_is_a_sentence(text):
 
 # %% ../../../nbs/tests/registry/test_bundles.ipynb #6c1aca1b
 def test_what_was_said_is_the_latest_of_the_source_that_is_old_enough():
-    for text, as_of, source in (("a", "2024-10-01", "acme"), ("bb", "2024-11-20", "acme"), ("ccc", "2024-12-01", "acme"), ("dddd", "2024-12-20", "acme"),
-                                ("eeeee", "2024-12-02", "other")):
+    for text, as_of, source in (
+        ("a", "2024-10-01", "acme"),
+        ("bb", "2024-11-20", "acme"),
+        ("ccc", "2024-12-01", "acme"),
+        ("dddd", "2024-12-20", "acme"),
+        ("eeeee", "2024-12-02", "other"),
+    ):
         publish(text, as_of, InUse(source, 1, "xgboost", "ab" * 32, as_of))
         switch()
     said = previous_scores(".", "acme", "2024-12-31", 28)
     assert said["as_of"].unique().tolist() == [pd.Timestamp("2024-12-01")] and said["p_won_ever"].tolist() == [0.5, 0.3]
-    assert list(said) == ["as_of", "opportunity_id", "p_won_ever", "expected_close_date"] and said["expected_close_date"].isna().tolist() == [False, True]
+    assert list(said) == ["as_of", "opportunity_id", "p_won_ever", "expected_close_date"] and said[
+        "expected_close_date"
+    ].isna().tolist() == [False, True]
     none = previous_scores(".", "acme", "2026-12-31", 28)
     assert none.empty and none.dtypes.equals(said.dtypes) and previous_scores(".", "nobody", "2024-12-31").empty

@@ -43,6 +43,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,34 +52,81 @@ from ...base.config import CrmError
 from ...base.files import write_parquet
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import _own_hash, model_hash, save_model
+from crm_lib.registry.champion import (
+    RecordComparison,
+    compare_records,
+    decide,
+    find_version,
+    judge_version,
+    load_version,
+    promote,
+    roll_back,
+    settle,
+    tabulate_decisions,
+    tabulate_versions,
+    try_out,
+)
 from ...registry.in_use import InUse, read_in_use, write_in_use
-from ...registry.champion import (RecordComparison, compare_records, decide, find_version, judge_version, load_version, promote, roll_back, settle,
-                              tabulate_decisions, tabulate_versions, try_out)
-from ...registry.tracking import RegisteredVersion, connect, get_tag, list_versions, load_registered, log_model, model_input, set_alias, set_tag
+from crm_lib.registry.tracking import (
+    RegisteredVersion,
+    connect,
+    get_tag,
+    list_versions,
+    load_registered,
+    log_model,
+    model_input,
+    set_alias,
+    set_tag,
+)
 from ...scoring.scores import score_latest
-
-import mlflow
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #8ad47540
 HORIZONS = [30, "quarter_end"]
 ENDS = pd.to_datetime(["2024-01-31", "2024-02-29"])
-DEALS = pd.DataFrame({"opportunity_id": [f"D{i:03d}" for i in range(60)], "stage": ["won", "lost"] * 30, "engage_date": pd.Timestamp("2024-01-05"),
-                      "close_date": pd.Timestamp("2024-03-15"), "product": "P", "list_price": 100.0, "close_value": [90.0, 0.0] * 30})
+DEALS = pd.DataFrame(
+    {
+        "opportunity_id": [f"D{i:03d}" for i in range(60)],
+        "stage": ["won", "lost"] * 30,
+        "engage_date": pd.Timestamp("2024-01-05"),
+        "close_date": pd.Timestamp("2024-03-15"),
+        "product": "P",
+        "list_price": 100.0,
+        "close_value": [90.0, 0.0] * 30,
+    }
+)
 LAST = pd.Timestamp("2024-04-30")
 
 
 def record(sure, ends=ENDS, deals=DEALS):
     "Say `sure` for each deal that will be won and 1 - sure for the others, with a little noise."
-    rows = pd.DataFrame(list(itertools.product(ends, deals["opportunity_id"], ["30", "quarter_end"])), columns=["as_of", "opportunity_id", "horizon"])
+    rows = pd.DataFrame(
+        list(itertools.product(ends, deals["opportunity_id"], ["30", "quarter_end"])),
+        columns=["as_of", "opportunity_id", "horizon"],
+    )
     noise = np.random.default_rng(0).uniform(-0.05, 0.05, len(rows))
-    said = rows["opportunity_id"].map(dict(zip(DEALS["opportunity_id"], np.where(DEALS["stage"] == "won", sure, 1 - sure), strict=True))) + noise
-    return rows.assign(origin=rows["as_of"], probability=said.clip(0, 1))[["origin", "as_of", "opportunity_id", "horizon", "probability"]]
+    said = (
+        rows["opportunity_id"].map(
+            dict(zip(DEALS["opportunity_id"], np.where(DEALS["stage"] == "won", sure, 1 - sure), strict=True))
+        )
+        + noise
+    )
+    return rows.assign(origin=rows["as_of"], probability=said.clip(0, 1))[
+        ["origin", "as_of", "opportunity_id", "horizon", "probability"]
+    ]
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #1b163c43
 def snapshots(n=60, seed=0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-04-30"), "opportunity_id": [f"D{i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n),
-                      "cohort_closing": rng.uniform(0.5, 2, n), "product": "P", "list_price": 100.0})
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-04-30"),
+            "opportunity_id": [f"D{i:03d}" for i in range(n)],
+            "age_days": rng.integers(1, 50, n),
+            "cohort_closing": rng.uniform(0.5, 2, n),
+            "product": "P",
+            "list_price": 100.0,
+        }
+    )
     return X, pd.DataFrame({"event": rng.integers(0, 3, n), "duration": rng.integers(1, 80, n)})
 
 
@@ -105,20 +153,32 @@ def name(store):
 @cache
 def stock(said, as_of, seed):
     "Log a small model once; registering it again under other names takes no time."
-    model = CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 3}).fit(*snapshots(300, seed))
+    model = CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 3}).fit(
+        *snapshots(300, seed)
+    )
     folder = save_model(model, Path("models") / "made", {"horizons": HORIZONS, "as_of": as_of})
-    figures = {"brier_30": 0.1 + seed / 100, "brier_quarter_end": 0.2, "brier_skill_30": 0.3, "brier_skill_quarter_end": 0.5}
+    figures = {
+        "brier_30": 0.1 + seed / 100,
+        "brier_quarter_end": 0.2,
+        "brier_skill_30": 0.3,
+        "brier_skill_quarter_end": 0.5,
+    }
     tags = {"as_of": as_of, "data_sha256": f"{seed}" * 64, "model": "forest"}
-    logged = log_model(folder, snapshots()[0], {}, figures, tags, f"stock-{next(NAMES)}", None if said is None else record(said))
+    logged = log_model(
+        folder, snapshots()[0], {}, figures, tags, f"stock-{next(NAMES)}", None if said is None else record(said)
+    )
     return mlflow.MlflowClient().get_model_version(logged.name, str(logged.version))
 
 
 def register(name, said=None, as_of="2024-04-30", seed=0):
     "Register a small model as a new version and give its number."
-    client, made = mlflow.MlflowClient(), stock(said, as_of, seed)
+    client = mlflow.MlflowClient()
+    made = stock(said, as_of, seed)
     if not list_versions(name):
         client.create_registered_model(name)
-    return int(client.create_model_version(name, made.source, made.run_id, tags=made.tags, model_id=made.model_id).version)
+    return int(
+        client.create_model_version(name, made.source, made.run_id, tags=made.tags, model_id=made.model_id).version
+    )
 
 
 def judge(name, number, **options):
@@ -136,7 +196,11 @@ def test_the_difference_is_the_mean_of_the_brier_scores_on_the_shared_forecasts(
     def brier(said):
         losses = said.assign(loss=(said["probability"] - _came(said, won)) ** 2)
         return losses.groupby("horizon")["loss"].mean().mean()
-    assert found.difference == pytest.approx(brier(record(0.5)) - brier(record(0.9))) and 0 < found.low < found.difference < found.high
+
+    assert (
+        found.difference == pytest.approx(brier(record(0.5)) - brier(record(0.9)))
+        and 0 < found.low < found.difference < found.high
+    )
     assert (found.rows, found.deals) == (240, 60)
 
 
@@ -161,7 +225,8 @@ def test_without_a_shared_or_judged_forecast_there_is_no_comparison():
     assert compare_records(record(0.9), record(0.5).iloc[:0], DEALS, LAST) is None
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #3019b024
-OLD, NEW = RegisteredVersion("m", 1, tags={"as_of": "2024-01-31"}), RegisteredVersion("m", 2, tags={"as_of": "2024-04-30"})
+OLD = RegisteredVersion("m", 1, tags={"as_of": "2024-01-31"})
+NEW = RegisteredVersion("m", 2, tags={"as_of": "2024-04-30"})
 
 
 def test_the_first_version_is_promoted():
@@ -169,24 +234,41 @@ def test_the_first_version_is_promoted():
 
 
 def test_a_better_an_equal_and_a_doubtful_challenger_are_promoted():
-    better, equal, doubtful = (decide(NEW, OLD, RecordComparison(*numbers, 240, 60)) for numbers in ((-0.01, -0.02, -0.005), (0.0, 0.0, 0.0), (0.002, -0.001, 0.005)))
-    assert better.promoted and "is not worse than the champion, version 1," in better.why and "0.0100 lower" in better.why
+    better, equal, doubtful = (
+        decide(NEW, OLD, RecordComparison(*numbers, 240, 60))
+        for numbers in ((-0.01, -0.02, -0.005), (0.0, 0.0, 0.0), (0.002, -0.001, 0.005))
+    )
+    assert (
+        better.promoted and "is not worse than the champion, version 1," in better.why and "0.0100 lower" in better.why
+    )
     assert equal.promoted and "score is equal" in equal.why
-    assert doubtful.promoted and "may be worse" in doubtful.why and "not beyond doubt" in doubtful.why and "0.0020 higher" in doubtful.why
+    assert (
+        doubtful.promoted
+        and "may be worse" in doubtful.why
+        and "not beyond doubt" in doubtful.why
+        and "0.0020 higher" in doubtful.why
+    )
 
 
 def test_a_worse_challenger_stays_outside_and_it_is_said_by_how_much():
     found = decide(NEW, OLD, RecordComparison(0.0123, 0.004, 0.02, 1240, 60))
     assert not found.promoted and "worse than the champion, version 1, and stays the challenger" in found.why
-    assert "same 1,240 forecasts of 60 deals its Brier score is 0.0123 higher (95 % interval of the difference +0.0040 to +0.0200" in found.why
+    assert (
+        "same 1,240 forecasts of 60 deals its Brier score is 0.0123 higher (95 % interval of the difference +0.0040 to +0.0200"
+        in found.why
+    )
 
 
 def test_a_challenger_that_harms_one_horizon_stays_outside_whatever_the_mean_says():
     found = decide(NEW, OLD, RecordComparison(-0.001, -0.003, 0.001, 1240, 60, ("30", "quarter_end")))
-    assert not found.promoted and "worse than the champion, version 1, at 30 days and quarter end beyond doubt, and stays the challenger" in found.why
+    assert (
+        not found.promoted
+        and "worse than the champion, version 1, at 30 days and quarter end beyond doubt, and stays the challenger"
+        in found.why
+    )
     assert "over all horizons, on the same 1,240 forecasts of 60 deals its Brier score is 0.0010 lower" in found.why
 
-
+# %% ../../../nbs/tests/registry/test_champion.ipynb #4c8e4a92
 def test_the_horizons_that_are_worse_beyond_doubt_are_found():
     champion = record(0.5)
     horizons = sorted(champion["horizon"].unique())
@@ -194,12 +276,17 @@ def test_the_horizons_that_are_worse_beyond_doubt_are_found():
         challenger = champion.assign(probability=np.where(champion["horizon"] == harmed, 0.99, 0.5))
         alone = compare_records(challenger[challenger["horizon"] == harmed], champion, DEALS, LAST)
         assert compare_records(challenger, champion, DEALS, LAST).worse_at == ((harmed,) if alone.low > 0 else ())
-    assert compare_records(champion.assign(probability=0.999), champion.assign(probability=0.5), DEALS, LAST).worse_at == tuple(horizons)
+    assert compare_records(
+        champion.assign(probability=0.999), champion.assign(probability=0.5), DEALS, LAST
+    ).worse_at == tuple(horizons)
 
 
 def test_a_champion_that_is_too_old_gives_way_to_a_worse_one():
     worse = RecordComparison(0.0123, 0.004, 0.02, 1240, 60)
-    assert decide(NEW, OLD, worse, 89).promoted and "fitted 90 days earlier, and 89 are allowed; on the same" in decide(NEW, OLD, worse, 89).why
+    assert (
+        decide(NEW, OLD, worse, 89).promoted
+        and "fitted 90 days earlier, and 89 are allowed; on the same" in decide(NEW, OLD, worse, 89).why
+    )
     assert not decide(NEW, OLD, worse, 90).promoted and not decide(NEW, OLD, worse, None).promoted
     assert decide(NEW, OLD, None, 10).promoted and "89" not in decide(NEW, OLD, None, 10).why
 
@@ -209,38 +296,80 @@ def test_without_dates_nobody_is_too_old():
 
 
 def test_without_a_comparison_a_person_decides():
-    assert "crm promote 2" in decide(NEW, OLD, None).why and "share no forecast" in decide(NEW, OLD, None).why and not decide(NEW, OLD, None).promoted
+    assert (
+        "crm promote 2" in decide(NEW, OLD, None).why
+        and "share no forecast" in decide(NEW, OLD, None).why
+        and not decide(NEW, OLD, None).promoted
+    )
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #189e432d
 def test_a_better_version_comes_in_and_a_worse_one_stays_the_challenger(name):
     assert judge(name, register(name, 0.7)).promoted and in_use(name) == 1
     assert judge(name, register(name, 0.9, seed=1)).promoted and in_use(name) == 2
     decision = judge(name, register(name, 0.5, seed=2))
-    assert not decision.promoted and decision.comparison.low > 0 and in_use(name) == 2 and find_version(name, "challenger").version == 3
+    assert (
+        not decision.promoted
+        and decision.comparison.low > 0
+        and in_use(name) == 2
+        and find_version(name, "challenger").version == 3
+    )
     kept = json.loads(find_version(name, 3).tags["decision_1"])
-    assert kept["why"] == decision.why and kept["comparison"]["difference"] == decision.comparison.difference and kept["event"] == "train"
+    assert (
+        kept["why"] == decision.why
+        and kept["comparison"]["difference"] == decision.comparison.difference
+        and kept["event"] == "train"
+    )
     table = tabulate_versions(name)
     assert table["version"].tolist() == [3, 2, 1] and table["status"].tolist() == ["challenger", "champion", "former"]
-    assert list(table) == ["version", "status", "model", "as_of", "data", "brier_30", "brier_quarter_end", "skill", "decision"]
-    assert table["skill"].tolist() == [0.4] * 3 and table["data"].tolist() == ["2" * 12, "1" * 12, "0" * 12] and f"{decision.comparison.difference:.4f}" in table["decision"][0]
+    assert list(table) == [
+        "version",
+        "status",
+        "model",
+        "as_of",
+        "data",
+        "brier_30",
+        "brier_quarter_end",
+        "skill",
+        "decision",
+    ]
+    assert (
+        table["skill"].tolist() == [0.4] * 3
+        and table["data"].tolist() == ["2" * 12, "1" * 12, "0" * 12]
+        and f"{decision.comparison.difference:.4f}" in table["decision"][0]
+    )
     told = tabulate_decisions(name)
-    assert sorted(told["version"]) == ["1", "2", "3"] and told["at"].is_monotonic_decreasing and f"{decision.comparison.difference:.4f} higher" in " ".join(told["decision"])
-    assert promote(name, "challenger", "we know better").version == 3 and "challenger" not in find_version(name, 3).aliases
-    assert "we know better" in tabulate_versions(name)["decision"][0] and json.loads(find_version(name, 3).tags["decision_1"]) == kept
+    assert (
+        sorted(told["version"]) == ["1", "2", "3"]
+        and told["at"].is_monotonic_decreasing
+        and f"{decision.comparison.difference:.4f} higher" in " ".join(told["decision"])
+    )
+    assert (
+        promote(name, "challenger", "we know better").version == 3 and "challenger" not in find_version(name, 3).aliases
+    )
+    assert (
+        "we know better" in tabulate_versions(name)["decision"][0]
+        and json.loads(find_version(name, 3).tags["decision_1"]) == kept
+    )
     with pytest.raises(CrmError, match="Version 3 .* is the champion already"):
         promote(name, 3)
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #2dac8b18
 def test_rollback_gives_the_former_scores_to_the_last_byte(name, tmp_path):
     def scores(file):
-        return write_parquet(score_latest(load_version(name)[0], DEALS, snapshots()[0], HORIZONS), tmp_path / file).read_bytes()
+        return write_parquet(
+            score_latest(load_version(name)[0], DEALS, snapshots()[0], HORIZONS), tmp_path / file
+        ).read_bytes()
+
     judge(name, register(name, 0.7))
     before = scores("a")
     judge(name, register(name, 0.9, seed=1))
     assert scores("b") != before
     assert roll_back(name, "a wrong price list").version == 1 and scores("c") == before
     table = tabulate_versions(name)
-    assert table["status"].tolist() == ["former", "champion"] and "taken out of use by a rollback to version 1: a wrong price list" in table["decision"][0]
+    assert (
+        table["status"].tolist() == ["former", "champion"]
+        and "taken out of use by a rollback to version 1: a wrong price list" in table["decision"][0]
+    )
     assert "back in the place of version 2" in table["decision"][1]
     with pytest.raises(CrmError, match="no champion before version 1 .* nothing to roll back to; `crm promote NUMBER`"):
         roll_back(name)
@@ -272,13 +401,17 @@ def test_a_version_is_found_by_number_or_alias_and_else_refused(name):
     with pytest.raises(CrmError, match="holds no version"):
         tabulate_versions(name)
     register(name)
-    assert find_version(name, "1") == find_version(name, 1) and tabulate_versions(name)["status"].tolist() == ["not used"]
+    assert find_version(name, "1") == find_version(name, 1) and tabulate_versions(name)["status"].tolist() == [
+        "not used"
+    ]
     assert tabulate_decisions(name).empty
     with pytest.raises(CrmError, match="No version .* is the champion: .* `crm promote NUMBER`"):
         find_version(name)
     with pytest.raises(CrmError, match="has no version 7: there is 1; `crm models` lists them"):
         promote(name, 7)
-    assert promote(name, 1).version == 1 and tabulate_versions(name)["decision"].tolist() == ["Version 1 was promoted by hand, without a reason given."]
+    assert promote(name, 1).version == 1 and tabulate_versions(name)["decision"].tolist() == [
+        "Version 1 was promoted by hand, without a reason given."
+    ]
 
 
 def test_versions_without_a_record_are_for_a_person_to_compare(name):
@@ -327,14 +460,26 @@ def whole(store):
     return files_of("whole", 1)
 
 
-@pytest.mark.parametrize("file, touch", [("artifacts/model/model.json", flip), ("artifacts/model/arrays.npz", flip), ("artifacts/model/model.json", rehash),
-                                         ("artifacts/record.parquet", flip), ("loader.py", lambda path: path.write_text("raise SystemExit('run')")),
-                                         ("MLmodel", flip), ("artifacts/model/arrays.npz", Path.unlink),
-                                         ("python_model.pkl", lambda path: path.write_bytes(b"cos\nsystem\n(S'touch trace'\ntR."))])
+@pytest.mark.parametrize(
+    "file, touch",
+    [
+        ("artifacts/model/model.json", flip),
+        ("artifacts/model/arrays.npz", flip),
+        ("artifacts/model/model.json", rehash),
+        ("artifacts/record.parquet", flip),
+        ("loader.py", lambda path: path.write_text("raise SystemExit('run')")),
+        ("MLmodel", flip),
+        ("artifacts/model/arrays.npz", Path.unlink),
+        ("python_model.pkl", lambda path: path.write_bytes(b"cos\nsystem\n(S'touch trace'\ntR.")),
+    ],
+)
 def test_a_version_with_a_touched_file_is_refused_by_every_way_in(whole, file, touch):
     with touched(whole / file, touch):
         for way in (load_version, load_registered, promote):
-            with pytest.raises(CrmError, match="Version 1 of the model whole was changed after it was registered .* do not use it, promote another version"):
+            with pytest.raises(
+                CrmError,
+                match="Version 1 of the model whole was changed after it was registered .* do not use it, promote another version",
+            ):
                 way("whole", 1)
     assert not Path("trace").exists() and load_version("whole", 1)[2].version == 1
 
@@ -390,29 +535,62 @@ def source(store, tmp_path, monkeypatch):
 
 @cache
 def fitted(seed):
-    return CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 3}).fit(*snapshots(300, seed))
+    return CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 3}).fit(
+        *snapshots(300, seed)
+    )
 
 
 def train(source, seed=0, as_of="2024-04-30", chosen="forest", settings=None):
     "Store a small model as the stage train does."
-    facts = {"source": source[0], "chosen": chosen, "why": "It is better.", "recipe": {}, "as_of": as_of, "horizons": HORIZONS, "features": ["age_days"],
-             "settings": settings or {"cohort_days": 7}, "allowed_leaks": [], "seed": 0, "data_sha256": f"{seed}" * 64}
+    facts = {
+        "source": source[0],
+        "chosen": chosen,
+        "why": "It is better.",
+        "recipe": {},
+        "as_of": as_of,
+        "horizons": HORIZONS,
+        "features": ["age_days"],
+        "settings": settings or {"cohort_days": 7},
+        "allowed_leaks": [],
+        "seed": 0,
+        "data_sha256": f"{seed}" * 64,
+    }
     return save_model(fitted(seed), source[1] / "artifacts" / "model", facts)
 
-
+# %% ../../../nbs/tests/registry/test_champion.ipynb #caf99b48
 def settled(source, said=0.7, last=LAST, deals=DEALS, figures=FIGURES):
     place = source[1]
-    return settle("win", source[0], place / "artifacts" / "model", place / "artifacts" / "in_use", record(said), snapshots()[0], figures, deals, last,
-                  path=place / "in_use.json")
+    return settle(
+        "win",
+        source[0],
+        place / "artifacts" / "model",
+        place / "artifacts" / "in_use",
+        record(said),
+        snapshots()[0],
+        figures,
+        deals,
+        last,
+        path=place / "in_use.json",
+    )
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #63bb9aa2
 def test_a_model_is_registered_once_and_what_is_in_use_is_written_once(source):
     folder = train(source)
     first = settled(source)
-    assert first == InUse(source[0], 1, "forest", model_hash(folder), "2024-04-30") == read_in_use(source[1] / "in_use.json")
+    assert (
+        first
+        == InUse(source[0], 1, "forest", model_hash(folder), "2024-04-30")
+        == read_in_use(source[1] / "in_use.json")
+    )
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in source[1].rglob("*") if path.is_file()}
-    assert settled(source) == first and len(list_versions(f"win-{source[0]}")) == 1 and len(tabulate_decisions(f"win-{source[0]}")) == 1
-    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in source[1].rglob("*") if path.is_file()} == before
+    assert (
+        settled(source) == first
+        and len(list_versions(f"win-{source[0]}")) == 1
+        and len(tabulate_decisions(f"win-{source[0]}")) == 1
+    )
+    assert {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in source[1].rglob("*") if path.is_file()
+    } == before
     assert model_hash(source[1] / "artifacts" / "in_use") == first.model_sha256
     assert len(pd.read_parquet(source[1] / "artifacts" / "in_use" / "record.parquet")) == len(record(0.7))
 
@@ -424,7 +602,10 @@ def test_a_worse_model_is_kept_out_and_a_person_has_the_last_word(source):
     assert settled(source, 0.5).version == 1
     name = f"win-{source[0]}"
     promote(name, 2)
-    assert settled(source, 0.5).version == 2 and model_hash(source[1] / "artifacts" / "in_use") == find_version(name, 2).tags["model_sha256"]
+    assert (
+        settled(source, 0.5).version == 2
+        and model_hash(source[1] / "artifacts" / "in_use") == find_version(name, 2).tags["model_sha256"]
+    )
     roll_back(name)
     assert settled(source, 0.5).version == 1 and len(list_versions(name)) == 2
 
@@ -439,8 +620,13 @@ def test_earlier_data_bring_the_earlier_model_back_and_later_ones_the_later(sour
     assert "it knows their future" in tabulate_decisions(f"win-{source[0]}")["decision"].str.cat()
 
 
-@pytest.mark.parametrize("change, words", [({"settings": {"cohort_days": 14}}, "features that were built with other settings"),
-                                           ({"chosen": "logistic"}, r"of a kind \(forest\) that the backtest no longer judges")])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"settings": {"cohort_days": 14}}, "features that were built with other settings"),
+        ({"chosen": "logistic"}, r"of a kind \(forest\) that the backtest no longer judges"),
+    ],
+)
 def test_a_champion_that_does_not_fit_gives_way_even_to_a_worse_model(source, change, words):
     train(source)
     settled(source, 0.9)
@@ -456,7 +642,9 @@ def test_another_companys_deals_stop_and_nothing_is_registered(source):
     first = settled(source)
     train(source, seed=1)
     strangers = DEALS.assign(opportunity_id="B" + DEALS["opportunity_id"])
-    with pytest.raises(CrmError, match="Of the 60 deals that version 1 of the source s.* was judged on, 0% are in data/"):
+    with pytest.raises(
+        CrmError, match="Of the 60 deals that version 1 of the source s.* was judged on, 0% are in data/"
+    ):
         settled(source, deals=strangers)
     assert len(list_versions(f"win-{source[0]}")) == 1 and read_in_use(source[1] / "in_use.json") == first
 
@@ -468,7 +656,9 @@ def test_a_model_of_one_source_is_never_another_sources(source):
     train(other, seed=1)
     assert settled(other).source == other[0] and settled(other).version == 1
     train(source)
-    assert settled(source).source == source[0] and [len(list_versions(f"win-{name}")) for name in (source[0], other[0])] == [1, 1]
+    assert settled(source).source == source[0] and [
+        len(list_versions(f"win-{name}")) for name in (source[0], other[0])
+    ] == [1, 1]
 
 
 def test_an_empty_registry_goes_on_with_the_model_that_was_in_use(source):
@@ -480,7 +670,10 @@ def test_an_empty_registry_goes_on_with_the_model_that_was_in_use(source):
     train(clone, seed=1)
     assert settled(clone, 0.5).model_sha256 == before.model_sha256
     told = tabulate_decisions(f"win-{clone[0]}")["decision"]
-    assert told.str.contains("was in use, as version 7, before this registry was made").any() and len(list_versions(f"win-{clone[0]}")) == 2
+    assert (
+        told.str.contains("was in use, as version 7, before this registry was made").any()
+        and len(list_versions(f"win-{clone[0]}")) == 2
+    )
 
 
 def test_a_trial_lays_out_its_own_model_and_leaves_the_file_alone(source):

@@ -15,8 +15,19 @@ import pytest
 from ...base.config import CrmError
 from ...models.baselines import AlwaysNo
 from ...models.storage import model_hash, save_model
-from ...registry.in_use import (FILE, InUse, check_source, load_in_use, name_version, read_in_use, refuse_in_experiment, registered_name, say_in_use, experiment_name,
-                            write_in_use)
+from crm_lib.registry.in_use import (
+    FILE,
+    InUse,
+    check_source,
+    experiment_name,
+    load_in_use,
+    name_version,
+    read_in_use,
+    refuse_in_experiment,
+    registered_name,
+    say_in_use,
+    write_in_use,
+)
 
 # %% ../../../nbs/tests/registry/test_in_use.ipynb #2fe9eff8
 CHOSEN = InUse("acme", 3, "xgboost", "ab" * 32, "2024-12-31")

@@ -30,17 +30,26 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ...base.config import CrmError
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import save_model
-from ...registry.tracking import LoggedModel, WinModel, relocate_store, connect, flat_metrics, horizon_column, load_registered, log_model, model_input
-
-import mlflow
-from mlflow.tracking import MlflowClient
+from crm_lib.registry.tracking import (
+    LoggedModel,
+    WinModel,
+    connect,
+    flat_metrics,
+    horizon_column,
+    load_registered,
+    log_model,
+    model_input,
+    relocate_store,
+)
 
 # %% ../../../nbs/tests/registry/test_tracking.ipynb #20c2ca63
 HORIZONS = [30, "quarter_end"]
@@ -48,14 +57,23 @@ HORIZONS = [30, "quarter_end"]
 
 def made(n=300, seed=0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "opportunity_id": [f"D{i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n),
-                      "cohort_closing": np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(0.5, 2, n)), "sales_agent": "Ada"})
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-01-31"),
+            "opportunity_id": [f"D{i:03d}" for i in range(n)],
+            "age_days": rng.integers(1, 50, n),
+            "cohort_closing": np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(0.5, 2, n)),
+            "sales_agent": "Ada",
+        }
+    )
     return X, pd.DataFrame({"event": rng.integers(0, 3, n), "duration": rng.integers(1, 80, n)})
 
 
 @pytest.fixture(scope="module")
 def model():
-    return CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 5}).fit(*made())
+    return CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 5}).fit(
+        *made()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +87,18 @@ def store(tmp_path_factory):
         yield home
         mlflow.set_tracking_uri(None)
 
-
+# %% ../../../nbs/tests/registry/test_tracking.ipynb #88ff8d12
 @pytest.fixture(scope="module")
 def logged(store, model):
     folder = save_model(model, store / "model", {"horizons": HORIZONS, "as_of": "2024-01-31"})
-    return log_model(folder, made()[0], {"model": "forest", "seed": 0}, {"brier_30": 0.125, "auc_30": 0.7},
-                     {"data_sha256": "a" * 64, "as_of": "2024-01-31"}, "win-probability")
+    return log_model(
+        folder,
+        made()[0],
+        {"model": "forest", "seed": 0},
+        {"brier_30": 0.125, "auc_30": 0.7},
+        {"data_sha256": "a" * 64, "as_of": "2024-01-31"},
+        "win-probability",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +114,10 @@ def test_the_run_and_the_version_are_told(logged):
 
 def test_settings_figures_and_tags_stand_at_the_run(logged):
     run = MlflowClient().get_run(logged.run_id)
-    assert run.data.params == {"model": "forest", "seed": "0"} and run.data.metrics == {"brier_30": 0.125, "auc_30": 0.7}
+    assert run.data.params == {"model": "forest", "seed": "0"} and run.data.metrics == {
+        "brier_30": 0.125,
+        "auc_30": 0.7,
+    }
     assert run.data.tags["data_sha256"] == "a" * 64 and run.data.tags["as_of"] == "2024-01-31"
     assert run.info.status == "FINISHED" and MlflowClient().get_experiment(run.info.experiment_id).name == "tests"
 
@@ -117,7 +144,9 @@ def test_five_rows_stand_beside_the_model_as_example(loaded, logged, model):
 def test_what_is_kept_is_data_and_three_lines_of_code(loaded):
     folder = Path(mlflow.artifacts.download_artifacts("models:/win-probability/1"))
     names = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert {"model.json", "arrays.npz", "loader.py", "MLmodel"} <= names and not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
+    assert {"model.json", "arrays.npz", "loader.py", "MLmodel"} <= names and not [
+        name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))
+    ]
     assert "crm_lib" in (folder / "requirements.txt").read_text().split()
     assert len([line for line in (folder / "loader.py").read_text().splitlines() if line]) == 3
 
@@ -125,25 +154,38 @@ def test_what_is_kept_is_data_and_three_lines_of_code(loaded):
 def test_a_registered_model_answers_to_the_last_bit_with_pickle_forbidden(loaded, model):
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
     rows = made(40, seed=2)[0]
-    answer, expected = loaded.predict(model_input(model, rows)), model.predict_win(rows, HORIZONS)
-    assert list(answer.columns) == ["p_won_30", "p_won_quarter_end"] and np.array_equal(answer.to_numpy(), expected.to_numpy())
+    answer = loaded.predict(model_input(model, rows))
+    expected = model.predict_win(rows, HORIZONS)
+    assert list(answer.columns) == ["p_won_30", "p_won_quarter_end"] and np.array_equal(
+        answer.to_numpy(), expected.to_numpy()
+    )
 
 
 def test_rows_of_several_dates_are_answered_each_at_its_own(loaded, model):
     rows = made(6)[0].assign(as_of=pd.to_datetime(["2024-01-31", "2024-03-30"] * 3))
-    assert np.array_equal(loaded.predict(model_input(model, rows)).to_numpy(), model.predict_win(rows, HORIZONS).to_numpy())
+    assert np.array_equal(
+        loaded.predict(model_input(model, rows)).to_numpy(), model.predict_win(rows, HORIZONS).to_numpy()
+    )
 
 
 def test_a_second_logging_is_a_second_version_and_leaves_the_first(logged, store, model):
-    other = CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 5}).fit(*made(seed=9))
+    other = CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 5}).fit(
+        *made(seed=9)
+    )
     again = log_model(save_model(other, store / "other", {"horizons": [30]}), made()[0], {}, {}, {}, "win-probability")
     rows = made(10)[0]
-    assert again.version == 2 and list(load_registered("win-probability", 2).predict(model_input(other, rows))) == ["p_won_30"]
-    assert np.array_equal(load_registered("win-probability", "1").predict(model_input(model, rows)), model.predict_win(rows, HORIZONS))
+    assert again.version == 2 and list(load_registered("win-probability", 2).predict(model_input(other, rows))) == [
+        "p_won_30"
+    ]
+    assert np.array_equal(
+        load_registered("win-probability", "1").predict(model_input(model, rows)), model.predict_win(rows, HORIZONS)
+    )
 
 
 def test_a_version_that_is_not_registered_is_refused(store):
-    with pytest.raises(CrmError, match="Version 99 of the model nobody cannot be loaded .* `mlflow ui` shows what is registered"):
+    with pytest.raises(
+        CrmError, match="Version 99 of the model nobody cannot be loaded .* `mlflow ui` shows what is registered"
+    ):
         load_registered("nobody", 99)
 
 
@@ -158,7 +200,9 @@ def test_a_store_that_cannot_be_reached_is_refused_by_its_address(store, monkeyp
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     try:
-        with pytest.raises(CrmError, match=f"tracking store {address} does not answer .* check MLFLOW_TRACKING_URI, or unset it"):
+        with pytest.raises(
+            CrmError, match=f"tracking store {address} does not answer .* check MLFLOW_TRACKING_URI, or unset it"
+        ):
             connect("tests")
     finally:
         mlflow.set_tracking_uri("sqlite:///mlflow.db")
@@ -171,13 +215,26 @@ def test_a_horizon_names_its_column():
 def test_the_input_is_what_the_model_reads_with_dates_as_text(model):
     rows = made(4)[0].set_index(pd.Index([5, 6, 7, 8]))
     cut = model_input(model, rows)
-    assert list(cut.columns) == ["as_of", "opportunity_id", "age_days", "cohort_closing"] and cut.index.tolist() == [0, 1, 2, 3]
+    assert list(cut.columns) == ["as_of", "opportunity_id", "age_days", "cohort_closing"] and cut.index.tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
     assert cut["as_of"].tolist() == ["2024-01-31"] * 4 and rows["as_of"].dtype.kind == "M"
 
 
 def test_figures_become_single_numbers_and_intervals_are_left_out():
-    record = {"30": {"n": 5, "models": {"forest": {"brier": np.float64(0.1), "n": 7, "vs_table": [-0.1, 0.1], "auc": None}, "other": {"brier": 0.5}}},
-              "quarter_end": {"models": {"forest": {"brier": 0.2}}}}
+    record = {
+        "30": {
+            "n": 5,
+            "models": {
+                "forest": {"brier": np.float64(0.1), "n": 7, "vs_table": [-0.1, 0.1], "auc": None},
+                "other": {"brier": 0.5},
+            },
+        },
+        "quarter_end": {"models": {"forest": {"brier": 0.2}}},
+    }
     assert flat_metrics(record, "forest") == {"brier_30": 0.1, "n_30": 7.0, "brier_quarter_end": 0.2}
 
 
@@ -185,18 +242,22 @@ def test_the_model_behind_the_interface_takes_dates_and_texts_alike(model, tmp_p
     class Context:
         artifacts = {"model": str(save_model(model, tmp_path / "model", {"horizons": HORIZONS}))}
 
-    wrapped, rows = WinModel(), made(5)[0]
+    wrapped = WinModel()
+    rows = made(5)[0]
     wrapped.load_context(Context())
     assert wrapped.predict(None, rows).equals(wrapped.predict(None, model_input(model, rows)))
 
 # %% ../../../nbs/tests/registry/test_tracking.ipynb #ff764b5b
 @pytest.fixture(scope="module")
 def speaking():
-    rng, (X, y) = np.random.default_rng(0), made(2000)
+    rng = np.random.default_rng(0)
+    (X, y) = made(2000)
     X = X.assign(sales_agent=rng.choice(["Ada", "Bela"], 2000).astype(object), x_size=rng.integers(0, 5, 2000))
     odds = np.where(X["sales_agent"] == "Ada", 1.0, -1.0) + 0.6 * (X["x_size"] - 2)
     is_won = rng.uniform(size=2000) < 1 / (1 + np.exp(-odds))
-    return X, CloseHazardModel("logistic", features=["cohort_closing"], alive=None).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
+    return X, CloseHazardModel("logistic", features=["cohort_closing"], alive=None).fit(
+        X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0))
+    )
 
 
 def test_columns_of_winning_are_part_of_the_signature_and_the_answer(store, speaking):
@@ -204,11 +265,15 @@ def test_columns_of_winning_are_part_of_the_signature_and_the_answer(store, spea
     assert set(model.chosen_win_columns) == {"sales_agent", "x_size"}
     cut = model_input(model, X.head(9).astype({"sales_agent": "category"}))
     assert cut["sales_agent"].dtype == object and cut["x_size"].dtype == float
-    version = log_model(save_model(model, store / "speaking", {"horizons": HORIZONS}), X, {}, {}, {}, "speaking").version
+    version = log_model(
+        save_model(model, store / "speaking", {"horizons": HORIZONS}), X, {}, {}, {}, "speaking"
+    ).version
     loaded = load_registered("speaking", version)
     assert set(loaded.metadata.signature.inputs.input_names()) >= {"sales_agent", "x_size"}
     rows = X.head(9).assign(sales_agent=["Ada", None, "Nobody"] * 3, x_size=[1.0, np.nan, 3.0] * 3)
-    assert np.array_equal(loaded.predict(model_input(model, rows)).to_numpy(), model.predict_win(rows, HORIZONS).to_numpy())
+    assert np.array_equal(
+        loaded.predict(model_input(model, rows)).to_numpy(), model.predict_win(rows, HORIZONS).to_numpy()
+    )
 
 # %% ../../../nbs/tests/registry/test_tracking.ipynb #95de583a
 def test_a_missing_driver_is_a_sentence_without_the_password(monkeypatch):
@@ -220,25 +285,43 @@ def test_a_missing_driver_is_a_sentence_without_the_password(monkeypatch):
 # %% ../../../nbs/tests/registry/test_tracking.ipynb #d8f94b5f
 def test_a_copied_store_reads_and_writes_beside_itself(tmp_path):
     def run(folder, code):
-        done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env={**os.environ, "MLFLOW_TRACKING_URI": ""}, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "MLFLOW_TRACKING_URI": ""},
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
-    first, second = tmp_path / "first", tmp_path / "it's second"
+
+    first = tmp_path / "first"
+    second = tmp_path / "it's second"
     first.mkdir()
     run(first, MAKE.format(seed=0))
     shutil.copytree(first, second)
     before = sorted(path.relative_to(first) for path in first.rglob("*"))
     content = (first / "mlflow.db").read_bytes()
     run(second, MAKE.format(seed=1))
-    assert sorted(path.relative_to(first) for path in first.rglob("*")) == before and (first / "mlflow.db").read_bytes() == content
+    assert (
+        sorted(path.relative_to(first) for path in first.rglob("*")) == before
+        and (first / "mlflow.db").read_bytes() == content
+    )
     first.rename(tmp_path / "gone")
     assert run(second, READ).split() == ["1", "0.0", "2", "1.0"]
-    for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("model_versions", "storage_location")):
+    for table, column in (
+        ("experiments", "artifact_location"),
+        ("runs", "artifact_uri"),
+        ("model_versions", "storage_location"),
+    ):
         with closing(sqlite3.connect(second / "mlflow.db")) as base:
-            assert all(place.startswith(f"{second}/mlruns/") for place, in base.execute(f"select {column} from {table}"))
+            assert all(
+                place.startswith(f"{second}/mlruns/") for (place,) in base.execute(f"select {column} from {table}")
+            )
     assert relocate_store(second / "mlflow.db") == 0 and relocate_store(tmp_path / "none.db") == 0
 
-
+# %% ../../../nbs/tests/registry/test_tracking.ipynb #e95d9340
 MAKE = """
 import pandas as pd
 from crm_lib.models.baselines import AgeCurve

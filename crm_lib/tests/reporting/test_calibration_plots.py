@@ -25,9 +25,17 @@ from ...reporting.pages import figure_png
 def judged(horizons=("quarter_end", "90", "30", "60"), n=400):
     rng = np.random.default_rng(0)
     said = rng.beta(1, 3, n * len(horizons))
-    rows = pd.DataFrame({"horizon": np.repeat(horizons, n), "is_won": (rng.uniform(size=len(said)) < said).astype(float)})
-    return pd.concat([rows.assign(model="xgboost", probability=np.sqrt(said)), rows.assign(model="xgboost+venn_abers", probability=said),
-                      rows.assign(model="forest", probability=0.99)], ignore_index=True)
+    rows = pd.DataFrame(
+        {"horizon": np.repeat(horizons, n), "is_won": (rng.uniform(size=len(said)) < said).astype(float)}
+    )
+    return pd.concat(
+        [
+            rows.assign(model="xgboost", probability=np.sqrt(said)),
+            rows.assign(model="xgboost+venn_abers", probability=said),
+            rows.assign(model="forest", probability=0.99),
+        ],
+        ignore_index=True,
+    )
 
 
 def draw(rows, **options):
@@ -60,11 +68,16 @@ def test_every_forecast_is_counted_in_the_strip_those_above_the_scale_in_its_las
     rows = judged(["30"])
     rows.loc[0, "probability"] = 1.0
     heights = [patch.get_height() for patch in draw(rows, bins=3).axes[1].patches]
-    assert len(heights) == 40 and sum(np.square(heights[:20])) == pytest.approx(400) == pytest.approx(sum(np.square(heights[20:])))
+    assert len(heights) == 40 and sum(np.square(heights[:20])) == pytest.approx(400) == pytest.approx(
+        sum(np.square(heights[20:]))
+    )
     assert heights[19] >= 1 and min(heights[:20]) >= 0 >= max(heights[20:])
 
 # %% ../../../nbs/tests/reporting/test_calibration_plots.ipynb #55fa4e00
-@pytest.mark.parametrize("horizons, axes, off", [(["30"], 2, 0), (["30", "60"], 4, 0), (["30", "60", "quarter_end"], 8, 2), ([30, 60, 90], 8, 2)])
+@pytest.mark.parametrize(
+    "horizons, axes, off",
+    [(["30"], 2, 0), (["30", "60"], 4, 0), (["30", "60", "quarter_end"], 8, 2), ([30, 60, 90], 8, 2)],
+)
 def test_an_odd_number_of_horizons_leaves_the_last_place_empty(horizons, axes, off):
     fig = draw(judged(horizons))
     assert len(fig.axes) == axes and sum(not ax.axison for ax in fig.axes) == off and len(titles(fig)) == len(horizons)
@@ -83,7 +96,9 @@ def test_the_picture_is_the_same_every_time_and_the_table_stays_as_it_is():
 
 def test_nothing_to_draw_is_a_sentence_and_a_missing_name_an_error():
     assert "No forecast has come due" in draw(judged().iloc[:0]).texts[0].get_text()
-    with pytest.raises(CrmError, match="no forecast of xgboost[+]magic; the table has forest, xgboost, xgboost[+]venn_abers"):
+    with pytest.raises(
+        CrmError, match="no forecast of xgboost[+]magic; the table has forest, xgboost, xgboost[+]venn_abers"
+    ):
         plot_calibration_comparison(judged(), "xgboost", "xgboost+magic")
     with pytest.raises(CrmError, match="needs the column is_won"):
         draw(judged().drop(columns="is_won"))

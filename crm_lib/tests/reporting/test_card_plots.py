@@ -20,29 +20,50 @@ from ...reporting.pages import figure_png
 # %% ../../../nbs/tests/reporting/test_card_plots.ipynb #12a138f5
 @pytest.fixture
 def table():
-    frame = pd.DataFrame({"by": "agent_size", "subgroup": ["a_b", "$x$\n|", "c", "d"], "n": [100, 90, 80, 3], "gap": [0.01, 0.2, -0.02, np.nan]})
-    return frame.assign(low=frame["gap"] - 0.05, high=frame["gap"] + 0.05, verdict=[IN_LINE, TOO_HIGH, IN_LINE, TOO_SMALL])
+    frame = pd.DataFrame(
+        {
+            "by": "agent_size",
+            "subgroup": ["a_b", "$x$\n|", "c", "d"],
+            "n": [100, 90, 80, 3],
+            "gap": [0.01, 0.2, -0.02, np.nan],
+        }
+    )
+    return frame.assign(
+        low=frame["gap"] - 0.05, high=frame["gap"] + 0.05, verdict=[IN_LINE, TOO_HIGH, IN_LINE, TOO_SMALL]
+    )
 
 
 def test_every_subgroup_judged_has_its_row_and_its_mark(table):
     fig = plot_gaps(table)
     ax = fig.axes[0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["agent size: a_b", "agent size: $x$ |", "agent size: c"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "agent size: a_b",
+        "agent size: $x$ |",
+        "agent size: c",
+    ]
     zero, line, off = ax.lines
-    assert list(zero.get_xdata()) == [0, 0] and list(line.get_xdata()) == [0.01, -0.02] and list(off.get_xdata()) == [0.2]
-    assert [text.get_text() for text in ax.texts] == ["n = 100", "n = 90", "n = 80"] and figure_png(fig) == figure_png(plot_gaps(table))
+    assert (
+        list(zero.get_xdata()) == [0, 0] and list(line.get_xdata()) == [0.01, -0.02] and list(off.get_xdata()) == [0.2]
+    )
+    assert [text.get_text() for text in ax.texts] == ["n = 100", "n = 90", "n = 80"] and figure_png(fig) == figure_png(
+        plot_gaps(table)
+    )
 
 
 def test_the_gap_of_all_deals_is_a_line_of_its_own(table):
     ax = plot_gaps(table, overall=0.03).axes[0]
-    assert list(ax.lines[1].get_xdata()) == [0.03, 0.03] and "dashed: all deals" in ax.get_xlabel() and "dashed" not in plot_gaps(table).axes[0].get_xlabel()
+    assert (
+        list(ax.lines[1].get_xdata()) == [0.03, 0.03]
+        and "dashed: all deals" in ax.get_xlabel()
+        and "dashed" not in plot_gaps(table).axes[0].get_xlabel()
+    )
 
 
 def test_of_a_long_list_the_widest_gaps_are_drawn_in_their_order(table):
     labels = plot_gaps(table, top=2).axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == ["agent size: $x$ |", "agent size: c"]
 
-
+# %% ../../../nbs/tests/reporting/test_card_plots.ipynb #7bc21279
 def test_nothing_to_judge_gives_a_sentence_and_a_missing_column_its_name(table):
     assert "large enough" in plot_gaps(table.tail(1)).texts[0].get_text()
     with pytest.raises(CrmError, match="verdict"):

@@ -28,12 +28,41 @@ from ...reporting.pages import figure_png
 
 # %% ../../../nbs/tests/reporting/test_forecast_plots.ipynb #6c545d17
 HISTORY = pd.DataFrame({"month": pd.to_datetime(["2023-11-30", "2024-02-03", "2024-02-20"]), "won": [5e5, 2e5, 1e5]})
-FORECAST = pd.DataFrame({"label": ["Mar 2024", "Mar 2024", "Q2 2024"], "start": pd.to_datetime(["2024-03-01", "2024-03-01", "2024-04-01"]), "p10": [2e5, np.nan, 6e5], "mean": [3e5, 9e5, 8e5],
-                         "p90": [4e5, np.nan, 1e6], "method": ["the_model", "seasonal_mean", "the_model"]})
-RECORD = pd.DataFrame({"origin": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2), "period": "month", "method": ["model", "model", "rule", "rule"], "forecast": [90.0, 110, 100, 900],
-                       "actual": [100.0, 100, 100, 100]})
-WINDOWS = pd.DataFrame({"origin": pd.date_range("2024-01-07", periods=5, freq="7D"), "p10": 10.0, "p90": 20.0, "actual": [10.0, 20, 9, 21, np.nan]})
-SEGMENTS = pd.DataFrame({"segment_value": ["$x$", "<b>", "c", "d"], "mean": [1.0, 40, 3, 20], "p10": [0.5, 30, 1, 10], "p90": [2.0, 50, 5, 30]})
+FORECAST = pd.DataFrame(
+    {
+        "label": ["Mar 2024", "Mar 2024", "Q2 2024"],
+        "start": pd.to_datetime(["2024-03-01", "2024-03-01", "2024-04-01"]),
+        "p10": [2e5, np.nan, 6e5],
+        "mean": [3e5, 9e5, 8e5],
+        "p90": [4e5, np.nan, 1e6],
+        "method": ["the_model", "seasonal_mean", "the_model"],
+    }
+)
+RECORD = pd.DataFrame(
+    {
+        "origin": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2),
+        "period": "month",
+        "method": ["model", "model", "rule", "rule"],
+        "forecast": [90.0, 110, 100, 900],
+        "actual": [100.0, 100, 100, 100],
+    }
+)
+WINDOWS = pd.DataFrame(
+    {
+        "origin": pd.date_range("2024-01-07", periods=5, freq="7D"),
+        "p10": 10.0,
+        "p90": 20.0,
+        "actual": [10.0, 20, 9, 21, np.nan],
+    }
+)
+SEGMENTS = pd.DataFrame(
+    {
+        "segment_value": ["$x$", "<b>", "c", "d"],
+        "mean": [1.0, 40, 3, 20],
+        "p10": [0.5, 30, 1, 10],
+        "p90": [2.0, 50, 5, 30],
+    }
+)
 
 
 def words(texts):
@@ -49,9 +78,16 @@ def test_months_are_summed_and_a_month_without_a_win_has_no_height():
 def test_a_period_to_come_has_its_point_its_interval_and_the_other_methods_beside_it():
     fig = plot_forecast(HISTORY, FORECAST)
     ax = fig.axes[0]
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[3e5, 8e5], [9e5]] and ax.lines[1].get_xdata()[0] > ax.lines[0].get_xdata()[0]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[3e5, 8e5], [9e5]] and ax.lines[1].get_xdata()[
+        0
+    ] > ax.lines[0].get_xdata()[0]
     assert [segment[:, 1].tolist() for segment in ax.collections[0].get_segments()] == [[2e5, 4e5], [6e5, 1e6]]
-    assert words(ax.texts) == ["300 k", "800 k"] and set(words(fig.legends[0].get_texts())) == {"won", "8 of 10 cases", "the model", "seasonal mean"}
+    assert words(ax.texts) == ["300 k", "800 k"] and set(words(fig.legends[0].get_texts())) == {
+        "won",
+        "8 of 10 cases",
+        "the model",
+        "seasonal mean",
+    }
 
 
 def test_another_method_can_be_the_one_with_the_interval():
@@ -82,66 +118,127 @@ def test_each_method_has_its_wape_and_what_misses_by_far_a_hollow_triangle():
 def test_each_kind_of_period_has_its_panel():
     both = pd.concat([RECORD.iloc[:2], RECORD.iloc[:2].assign(period="fiscal_quarter", forecast=[120.0, 90])])
     fig = plot_record(both)
-    assert [ax.get_title(loc="left") for ax in fig.axes] == ["Forecast and what came, by month", "Forecast and what came, by fiscal quarter"]
-    assert words(fig.legends[0].get_texts()) == ["what came", "model: mean error 10.0 % (month), 15.0 % (fiscal quarter)"] and "triangle" not in fig.axes[0].get_xlabel()
+    assert [ax.get_title(loc="left") for ax in fig.axes] == [
+        "Forecast and what came, by month",
+        "Forecast and what came, by fiscal quarter",
+    ]
+    assert (
+        words(fig.legends[0].get_texts()) == ["what came", "model: mean error 10.0 % (month), 15.0 % (fiscal quarter)"]
+        and "triangle" not in fig.axes[0].get_xlabel()
+    )
 
 
 def test_the_names_of_many_methods_and_origins_are_all_told_apart():
-    many = pd.DataFrame([(day, "month", f"method {k}", 100.0 + k, 100.0) for day in pd.date_range("2022-01-31", periods=20, freq="ME") for k in range(9)], columns=list(RECORD))
+    many = pd.DataFrame(
+        [
+            (day, "month", f"method {k}", 100.0 + k, 100.0)
+            for day in pd.date_range("2022-01-31", periods=20, freq="ME")
+            for k in range(9)
+        ],
+        columns=list(RECORD),
+    )
     fig = plot_record(many)
-    assert len(fig.legends[0].get_texts()) == 10 and len(fig.axes[0].get_xticks()) <= 6 and figure_png(fig) == figure_png(plot_record(many))
+    assert (
+        len(fig.legends[0].get_texts()) == 10
+        and len(fig.axes[0].get_xticks()) <= 6
+        and figure_png(fig) == figure_png(plot_record(many))
+    )
     assert len({(line.get_marker(), line.get_color()) for line in fig.axes[0].lines if line.get_marker() != "^"}) >= 7
 
 
 def test_where_nothing_came_the_wape_is_unknown():
-    assert words(plot_record(RECORD.assign(actual=0.0, forecast=0.0)).legends[0].get_texts())[1] == "model: mean error unknown"
+    assert (
+        words(plot_record(RECORD.assign(actual=0.0, forecast=0.0)).legends[0].get_texts())[1]
+        == "model: mean error unknown"
+    )
 
 # %% ../../../nbs/tests/reporting/test_forecast_plots.ipynb #aa4777b1
 def test_windows_are_counted_inside_with_both_ends_and_drawn_with_two_marks():
     fig = plot_coverage(WINDOWS)
     ax = fig.axes[0]
     assert ax.get_title(loc="left").replace("\u00a0", " ") == "50 % of 4 windows ended inside (80 % was meant)"
-    assert [(line.get_ydata().tolist(), line.get_marker()) for line in ax.lines] == [([10, 20], "o"), ([9, 21], "X")] and ax.lines[0].get_color() != ax.lines[1].get_color()
-    assert words(fig.legends[0].get_texts()) == ["interval of 80 %", "came inside: 2", "came outside: 2"] and figure_png(fig)
+    assert [(line.get_ydata().tolist(), line.get_marker()) for line in ax.lines] == [
+        ([10, 20], "o"),
+        ([9, 21], "X"),
+    ] and ax.lines[0].get_color() != ax.lines[1].get_color()
+    assert words(fig.legends[0].get_texts()) == [
+        "interval of 80 %",
+        "came inside: 2",
+        "came outside: 2",
+    ] and figure_png(fig)
 
 # %% ../../../nbs/tests/reporting/test_forecast_plots.ipynb #e2346f44
 def _steps(**changes):
-    frame = pd.DataFrame({"step": ["opening", *STEPS, "closing"], "label": ["Last forecast", *STEPS.values(), "This forecast"], "deals": [9, *(int(name in changes) for name in STEPS), 7],
-                          "change": [np.nan, *(changes.get(name, 0.0) for name in STEPS), np.nan]})
+    frame = pd.DataFrame(
+        {
+            "step": ["opening", *STEPS, "closing"],
+            "label": ["Last forecast", *STEPS.values(), "This forecast"],
+            "deals": [9, *(int(name in changes) for name in STEPS), 7],
+            "change": [np.nan, *(changes.get(name, 0.0) for name in STEPS), np.nan],
+        }
+    )
     return frame.assign(total=100 + frame["change"].fillna(0).cumsum())
 
 
 def test_each_bar_begins_where_the_one_before_ended():
     fig = plot_waterfall(_steps(won=30.0, lost=-20.0, steady=0.0))
     ax = fig.axes[0]
-    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 100), (100, 30), (130, -20), (110, 0), (0, 110)]
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [
+        (0, 100),
+        (100, 30),
+        (130, -20),
+        (110, 0),
+        (0, 110),
+    ]
     assert words(ax.texts) == ["100  (9 deals)", "+30  (1 deal)", "−20  (1 deal)", "0  (1 deal)", "110  (7 deals)"]
-    assert words(ax.get_yticklabels()) == ["Last forecast", "Won", "Lost", "Steady", "This forecast"] and figure_png(fig)
+    assert words(ax.get_yticklabels()) == ["Last forecast", "Won", "Lost", "Steady", "This forecast"] and figure_png(
+        fig
+    )
     assert len({bar.get_facecolor() for bar in ax.patches[:3]}) == 3
 
 # %% ../../../nbs/tests/reporting/test_forecast_plots.ipynb #d1714ace
 def test_the_largest_part_comes_first_and_the_rest_has_no_interval():
     fig = plot_segments(SEGMENTS, "sales_agent", top=2)
     ax = fig.axes[0]
-    assert words(ax.get_yticklabels()) == ["<b>", "d", "the other 2"] and [bar.get_width() for bar in ax.patches] == [40, 20, 4]
-    assert [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()] == [[30, 50], [10, 30]] and ax.get_title(loc="left") == "Forecast by sales agent"
+    assert words(ax.get_yticklabels()) == ["<b>", "d", "the other 2"] and [bar.get_width() for bar in ax.patches] == [
+        40,
+        20,
+        4,
+    ]
+    assert [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()] == [
+        [30, 50],
+        [10, 30],
+    ] and ax.get_title(loc="left") == "Forecast by sales agent"
     assert words(plot_segments(SEGMENTS).axes[0].get_yticklabels()) == ["<b>", "d", "c", "$x$"] and figure_png(fig)
 
 # %% ../../../nbs/tests/reporting/test_forecast_plots.ipynb #b8d79980
-@pytest.mark.parametrize(("draw", "column"), [
-    (lambda: plot_forecast(HISTORY.drop(columns="won"), FORECAST), "plot_forecast needs the column won"),
-    (lambda: plot_forecast(HISTORY, FORECAST.drop(columns="p90")), "plot_forecast needs the column p90"),
-    (lambda: plot_record(RECORD.drop(columns="actual")), "plot_record needs the column actual"), (lambda: plot_coverage(WINDOWS.drop(columns="p10")), "plot_coverage needs the column p10"),
-    (lambda: plot_waterfall(_steps().drop(columns="total")), "plot_waterfall needs the column total"), (lambda: plot_segments(SEGMENTS.drop(columns="mean")), "plot_segments needs the column mean")])
+@pytest.mark.parametrize(
+    ("draw", "column"),
+    [
+        (lambda: plot_forecast(HISTORY.drop(columns="won"), FORECAST), "plot_forecast needs the column won"),
+        (lambda: plot_forecast(HISTORY, FORECAST.drop(columns="p90")), "plot_forecast needs the column p90"),
+        (lambda: plot_record(RECORD.drop(columns="actual")), "plot_record needs the column actual"),
+        (lambda: plot_coverage(WINDOWS.drop(columns="p10")), "plot_coverage needs the column p10"),
+        (lambda: plot_waterfall(_steps().drop(columns="total")), "plot_waterfall needs the column total"),
+        (lambda: plot_segments(SEGMENTS.drop(columns="mean")), "plot_segments needs the column mean"),
+    ],
+)
 def test_a_missing_column_is_named(draw, column):
     with pytest.raises(CrmError, match=column):
         draw()
 
 
-@pytest.mark.parametrize(("draw", "text"), [
-    (lambda: plot_forecast(HISTORY, FORECAST.iloc[:0]), "no forecast"), (lambda: plot_record(RECORD.assign(actual=np.nan)), "No forecast can be held"),
-    (lambda: plot_coverage(WINDOWS.tail(1)), "No window has ended"), (lambda: plot_waterfall(_steps()), "No deal moved the forecast"),
-    (lambda: plot_waterfall(_steps().iloc[:0]), "No deal moved the forecast"), (lambda: plot_segments(SEGMENTS.iloc[:0], "sales_agent"), "no sales agent with a forecast")])
+@pytest.mark.parametrize(
+    ("draw", "text"),
+    [
+        (lambda: plot_forecast(HISTORY, FORECAST.iloc[:0]), "no forecast"),
+        (lambda: plot_record(RECORD.assign(actual=np.nan)), "No forecast can be held"),
+        (lambda: plot_coverage(WINDOWS.tail(1)), "No window has ended"),
+        (lambda: plot_waterfall(_steps()), "No deal moved the forecast"),
+        (lambda: plot_waterfall(_steps().iloc[:0]), "No deal moved the forecast"),
+        (lambda: plot_segments(SEGMENTS.iloc[:0], "sales_agent"), "no sales agent with a forecast"),
+    ],
+)
 def test_nothing_to_draw_is_said_in_a_sentence(draw, text):
     assert text in draw().texts[0].get_text().replace("\n", " ")
 
@@ -149,6 +246,12 @@ def test_nothing_to_draw_is_said_in_a_sentence(draw, text):
 def test_the_tables_given_stay_as_they_were():
     steps = _steps(won=1.0)
     kept = [frame.copy() for frame in (HISTORY, FORECAST, RECORD, WINDOWS, SEGMENTS, steps)]
-    plot_forecast(HISTORY, FORECAST), plot_record(RECORD), plot_coverage(WINDOWS), plot_segments(SEGMENTS), plot_waterfall(steps)
+    (
+        plot_forecast(HISTORY, FORECAST),
+        plot_record(RECORD),
+        plot_coverage(WINDOWS),
+        plot_segments(SEGMENTS),
+        plot_waterfall(steps),
+    )
     for frame, copy in zip((HISTORY, FORECAST, RECORD, WINDOWS, SEGMENTS, steps), kept):
         pd.testing.assert_frame_equal(frame, copy)

@@ -28,24 +28,61 @@ def test_line_ends_in_text_become_blanks():
     assert escape_markdown("a\n\n# b") == "a &#35; b"
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #37639922
-@pytest.mark.parametrize(("value", "digits", "text"), [(None, 0, "–"), (np.nan, 1, "–"), (np.inf, 1, "–"), (-0.04, 1, "0.0"),
-                                                       (-1234567.0, 0, "−1,234,567"), (0.5, 2, "0.50"), (pd.NA, 0, "–")])
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (None, 0, "–"),
+        (np.nan, 1, "–"),
+        (np.inf, 1, "–"),
+        (-0.04, 1, "0.0"),
+        (-1234567.0, 0, "−1,234,567"),
+        (0.5, 2, "0.50"),
+        (pd.NA, 0, "–"),
+    ],
+)
 def test_numbers_are_written_for_people(value, digits, text):
     assert format_number(value, digits) == text
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #c76068e9
-@pytest.mark.parametrize(("values", "texts"), [([2017, 9999], ["2017", "9999"]), ([5, 12345], ["5", "12,345"]), ([0.0826, 0.1], ["0.083", "0.100"]),
-                                               ([1.5, 20.25], ["1.5", "20.2"]), ([1234.5, 3.0], ["1234", "3"]), ([np.nan, np.nan], ["–", "–"])])
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([2017, 9999], ["2017", "9999"]),
+        ([5, 12345], ["5", "12,345"]),
+        ([0.0826, 0.1], ["0.083", "0.100"]),
+        ([1.5, 20.25], ["1.5", "20.2"]),
+        ([1234.5, 3.0], ["1234", "3"]),
+        ([np.nan, np.nan], ["–", "–"]),
+    ],
+)
 def test_digits_of_a_column_follow_its_largest_value(values, texts):
     table = table_html(pd.DataFrame({"x": values}))
     assert all(f'<td class="num">{text}</td>' in table for text in texts)
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #a55c0f06
 def test_values_of_every_kind_become_text():
-    frame = pd.DataFrame({"day": [pd.Timestamp("2024-02-29"), pd.NaT], "time": pd.Timestamp("2024-02-29 13:05"), "is_open": [True, False],
-                          "names": [["a", "b"], None], "whole": pd.array([12345, None], dtype="Int64"), "many words": ["x" * 40, "y"]})
+    frame = pd.DataFrame(
+        {
+            "day": [pd.Timestamp("2024-02-29"), pd.NaT],
+            "time": pd.Timestamp("2024-02-29 13:05"),
+            "is_open": [True, False],
+            "names": [["a", "b"], None],
+            "whole": pd.array([12345, None], dtype="Int64"),
+            "many words": ["x" * 40, "y"],
+        }
+    )
     table = table_html(frame)
-    for text in ("2024-02-29<", "2024-02-29 13:05", ">yes<", ">no<", "[&#x27;a&#x27;", "12,345", "–", "is open", 'class="long">y<'):
+    for text in (
+        "2024-02-29<",
+        "2024-02-29 13:05",
+        ">yes<",
+        ">no<",
+        "[&#x27;a&#x27;",
+        "12,345",
+        "–",
+        "is open",
+        'class="long">y<',
+    ):
         assert text in table
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #d42a1914
@@ -57,7 +94,9 @@ def test_everything_in_a_table_is_escaped():
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #643c9c03
 def test_percent_money_units_and_digits_shape_their_columns():
     frame = pd.DataFrame({"rate": [0.1234], "value": [1234.5], "brier": [0.08264]})
-    table = table_html(frame, percent=["rate"], money=["value"], units={"brier": "0 to 1"}, digits={"brier": 4, "rate": 2})
+    table = table_html(
+        frame, percent=["rate"], money=["value"], units={"brier": "0 to 1"}, digits={"brier": 4, "rate": 2}
+    )
     assert "12.34\u00a0%" in table and ">1,234<" in table and ">0.0826<" in table and "brier (0 to 1)" in table
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #2363cb7a
@@ -70,12 +109,22 @@ def test_an_empty_table_says_so():
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #101d6a93
 def test_a_table_in_markdown_holds_every_cell_as_text_and_numbers_as_people_write_them():
-    frame = pd.DataFrame({"a|b": [NASTY, "x\n| y |", "`code` *x*"], "win_rate": [0.1234, np.nan, 1.0], "value": [12345.6, 1.0, -2.0], "brier": [0.08264, 0.1, 0.2]})
+    frame = pd.DataFrame(
+        {
+            "a|b": [NASTY, "x\n| y |", "`code` *x*"],
+            "win_rate": [0.1234, np.nan, 1.0],
+            "value": [12345.6, 1.0, -2.0],
+            "brier": [0.08264, 0.1, 0.2],
+        }
+    )
     lines = table_markdown(frame, {"brier": 4}, {"brier": "0 to 1"}, ["win_rate"], ["value"]).splitlines()
     assert len(lines) == 5 and all(line.count("|") == 5 for line in lines)
     assert lines[0] == "| a&#124;b | win rate | value | brier (0 to 1) |" and lines[1] == "| --- | ---: | ---: | ---: |"
     assert lines[2].endswith("| 12.3\u00a0% | 12,346 | 0.0826 |") and not set("<>`*") & set("".join(lines))
-    assert table_markdown(pd.DataFrame({"x": [0.5]}, index=pd.Index(["1. a"], name="name"))).splitlines()[2] == "| 1&#46; a | 0.500 |"
+    assert (
+        table_markdown(pd.DataFrame({"x": [0.5]}, index=pd.Index(["1. a"], name="name"))).splitlines()[2]
+        == "| 1&#46; a | 0.500 |"
+    )
     assert table_markdown(pd.DataFrame({"x": []})).splitlines() == ["| x |", "| ---: |"]
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #6408d0e5
@@ -86,7 +135,9 @@ def test_the_caller_keeps_his_frame():
     pd.testing.assert_frame_equal(frame, before)
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #557f9f43
-@pytest.mark.parametrize("option", [{"percent": ["price"]}, {"money": ["price"]}, {"units": {"price": "x"}}, {"digits": {"price": 1}}])
+@pytest.mark.parametrize(
+    "option", [{"percent": ["price"]}, {"money": ["price"]}, {"units": {"price": "x"}}, {"digits": {"price": 1}}]
+)
 def test_an_unknown_column_is_named_with_those_that_stand(option):
     with pytest.raises(CrmError, match="no column price; its columns are value"):
         table_html(pd.DataFrame({"value": [1]}), **option)

@@ -21,14 +21,29 @@ from ...base.config import CrmError
 from ...reporting.freshness import find_changes, is_as_recorded
 
 # %% ../../../nbs/tests/reporting/test_freshness.ipynb #534a222e
-PLAN = {"stages": {
-    "a": {"cmd": "cp data/x.csv b.csv", "deps": ["data", "code.py"], "params": ["a.top", "a.words"], "outs": ["b.csv"]},
-    "b": {"cmd": "echo page > b.html && echo 1 > b.json", "deps": ["b.csv"], "params": ["b.seed"], "outs": ["b.html", {"b.json": {"cache": False}}]},
-    "c": {"cmd": "echo page > c.html", "deps": ["code.py"], "outs": ["c.html"]}}}
+PLAN = {
+    "stages": {
+        "a": {
+            "cmd": "cp data/x.csv b.csv",
+            "deps": ["data", "code.py"],
+            "params": ["a.top", "a.words"],
+            "outs": ["b.csv"],
+        },
+        "b": {
+            "cmd": "echo page > b.html && echo 1 > b.json",
+            "deps": ["b.csv"],
+            "params": ["b.seed"],
+            "outs": ["b.html", {"b.json": {"cache": False}}],
+        },
+        "c": {"cmd": "echo page > c.html", "deps": ["code.py"], "outs": ["c.html"]},
+    }
+}
 
 
 def _dvc(folder, *words):
-    return subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.fixture
@@ -52,13 +67,17 @@ def _old_for_dvc(folder):
 def test_the_stages_that_changed_are_those_that_dvc_names(project):
     assert find_changes(project) == {"a": [], "b": [], "c": []} and _old_for_dvc(project) == set()
     (project / "params.yaml").write_text("a: {top: 3, words: {won: [a, c]}}\nb: {seed: 1}\n")
-    assert find_changes(project) == {"a": ["a.words"], "b": ["b.seed", "a.words"], "c": []} and _old_for_dvc(project) == {"a", "b"}
+    assert find_changes(project) == {"a": ["a.words"], "b": ["b.seed", "a.words"], "c": []} and _old_for_dvc(
+        project
+    ) == {"a", "b"}
     (project / "params.yaml").write_text("a: {top: 3, words: {won: [a, b]}}\nb: {seed: null}\n")
     (project / "data" / "deeper" / "y.csv").write_text("4")
     assert find_changes(project) == {"a": ["data"], "b": ["data"], "c": []} and _old_for_dvc(project) == {"a"}
     (project / "data" / "deeper" / "y.csv").write_text("3")
     (project / "code.py").unlink()
-    assert find_changes(project) == {"a": ["code.py"], "b": ["code.py"], "c": ["code.py"]} and _old_for_dvc(project) == {"a", "c"}
+    assert find_changes(project) == {"a": ["code.py"], "b": ["code.py"], "c": ["code.py"]} and _old_for_dvc(
+        project
+    ) == {"a", "c"}
     (project / "code.py").write_text("x = 1")
     (project / "c.html").write_text("another page")
     assert find_changes(project) == {"a": [], "b": [], "c": ["c.html"]} and _old_for_dvc(project) == {"c"}

@@ -19,8 +19,11 @@ from ...reporting.pages import figure_png
 # %% ../../../nbs/tests/reporting/test_leak_plots.ipynb #c28581bc
 @pytest.fixture
 def scores():
-    rows = [(split, model, view, 0.3 if split == "random" else 0.9, 1000) for split in ("random", "by time")
-            for model, view in (("forest", "now"), ("forest", "before"), ("month", "told"))]
+    rows = [
+        (split, model, view, 0.3 if split == "random" else 0.9, 1000)
+        for split in ("random", "by time")
+        for model, view in (("forest", "now"), ("forest", "before"), ("month", "told"))
+    ]
     frame = pd.DataFrame(rows, columns=["split", "model", "view", "auc", "n"])
     return frame.assign(low=frame["auc"] - 0.1, high=frame["auc"] + 0.05)
 
@@ -30,7 +33,9 @@ def test_every_split_is_a_panel_and_every_forecast_a_mark_beside_the_line_of_a_c
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["Split: random", "Split: by time"]
     assert all("1,000 test deals" in ax.get_xlabel() for ax in fig.axes)
     for ax, auc in zip(fig.axes, (0.3, 0.9)):
-        marks = [part for part in ax.collections if len(part.get_offsets()) and part.get_label() in ("now", "before", "told")]
+        marks = [
+            part for part in ax.collections if len(part.get_offsets()) and part.get_label() in ("now", "before", "told")
+        ]
         assert [part.get_offsets()[0][0] for part in marks] == [auc] * 3 and list(ax.lines[0].get_xdata()) == [0.5, 0.5]
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["now", "before", "told"]
     assert fig.axes[0].get_xlim()[0] < 0.2 and figure_png(fig) == figure_png(plot_story(scores))
@@ -43,6 +48,8 @@ def test_a_model_of_one_view_stands_in_the_middle_of_its_row(scores):
 
 
 def test_no_forecast_gives_a_sentence_and_a_missing_column_its_name(scores):
-    assert isinstance(plot_story(scores.iloc[:0]), Figure) and "Too few" in plot_story(scores.iloc[:0]).texts[0].get_text()
+    assert (
+        isinstance(plot_story(scores.iloc[:0]), Figure) and "Too few" in plot_story(scores.iloc[:0]).texts[0].get_text()
+    )
     with pytest.raises(CrmError, match="view"):
         plot_story(scores.drop(columns="view"))

@@ -30,39 +30,111 @@ from ...base.config import CrmError
 from ...base.files import write_json
 from ...evaluation.subgroups import IN_LINE, TOO_HIGH, TOO_SMALL
 from ...reporting import model_card
-from ...reporting.model_card import Commands, Run, Section, CardTable, compose_card, read_run_metrics, say_horizon, show_section, shown_models, write_model_card
-from ...reporting.pages import clean_html, render_markdown
 from ...reporting.formatting import table_html
+from crm_lib.reporting.model_card import (
+    CardTable,
+    Commands,
+    Run,
+    Section,
+    compose_card,
+    read_run_metrics,
+    say_horizon,
+    show_section,
+    shown_models,
+    write_model_card,
+)
+from ...reporting.pages import clean_html, render_markdown
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #c7dfb654
 NASTY = "<script>alert(1)</script>|`x`\n# [y](javascript:z)"
 
 
 def figures(brier):
-    return {"auc": 0.81, "brier": brier, "brier_skill": 0.21, "log_loss": 0.3, "ece": 0.012, "accuracy": 0.907, "majority_accuracy": 0.885, "vs_table": [-0.02, -0.01]}
+    return {
+        "auc": 0.81,
+        "brier": brier,
+        "brier_skill": 0.21,
+        "log_loss": 0.3,
+        "ece": 0.012,
+        "accuracy": 0.907,
+        "majority_accuracy": 0.885,
+        "vs_table": [-0.02, -0.01],
+    }
 
 
 def record(models, origins):
-    return {"n": 900, "base_rate": 0.115, "origins": origins, "models": {name: figures(0.1 + 0.01 * place) for place, name in enumerate(models)}}
+    return {
+        "n": 900,
+        "base_rate": 0.115,
+        "origins": origins,
+        "models": {name: figures(0.1 + 0.01 * place) for place, name in enumerate(models)},
+    }
 
-
+# %% ../../../nbs/tests/reporting/test_model_card.ipynb #33d89c24
 def make_run(models=("xgboost+tuned", "always_no", "age_curve", "phase_table", "logistic"), **other):
     days = ["2024-04-30", "2024-05-31", "2024-06-30"]
     horizons = {"quarter_end": record(models, days), "90": record(models, days[:1]), "30": record(models, days)}
-    origins = [{"horizon": horizon, "model": model, "origin": pd.Timestamp(day), "n": 300, "base_rate": 0.1, **figures(0.07)}
-               for horizon, part in horizons.items() for day in part["origins"] for model in models]
-    groups = pd.DataFrame({"by": ["product", "product", "agent_size"], "subgroup": [NASTY, "few", "most deals"], "n": [800, 9, 809], "deals": [400, 4, 404]})
-    groups = groups.assign(base_rate=0.1, mean_forecast=0.2, brier=0.1, brier_skill=[-0.3, np.nan, np.nan], gap=0.1, low=0.07, high=0.13, verdict=[TOO_HIGH, TOO_SMALL, IN_LINE])
-    given = {"ingest": {"quality": {"sales_pipeline": 99.0}, "stages": {"won": 500, "prospecting": 1234}, "first_closing": "2024-01-02", "last_day": "2024-09-29",
-                        "mended_rows": {"product": 3}, "left_rows": {"sales_agent": 2}},
-             "features": {"allowed_leaks": {}, "left_out": {}}, "backtest": {"horizons": horizons, "chosen": models[0], "why": "It is 0.0123 better."},
-             "train": {"chosen": models[0], "why": "It is 0.0123 better.", "as_of": "2024-09-30", "horizons": [30, 90, "quarter_end"], "features": ["age_days", "x_size"],
-                       "data_sha256": "ab" * 32, "deals": 4321, "rows": 98765},
-             "explain": {"horizon": "quarter_end", "deals": 77, "mean_size": {"x_size": 0.25, "age_days": 1.5}},
-             "calibration": pd.DataFrame({"horizon": ["30", "quarter_end", "quarter_end"], "bin_mean": [0.3, 0.1, 0.2], "observed": [0.3, 0.12, 0.3],
-                                          "low": [0.1, -1e-18, 0.2], "high": 0.4, "n": [5, 1000, 500]}),
-             "by_origin": pd.DataFrame(origins), "subgroups": groups,
-             "overall": {"mean_forecast": 0.2, "base_rate": 0.1, "gap": 0.1, "low": 0.06, "high": 0.14}, "horizon": "quarter_end"}
+    origins = [
+        {"horizon": horizon, "model": model, "origin": pd.Timestamp(day), "n": 300, "base_rate": 0.1, **figures(0.07)}
+        for horizon, part in horizons.items()
+        for day in part["origins"]
+        for model in models
+    ]
+    groups = pd.DataFrame(
+        {
+            "by": ["product", "product", "agent_size"],
+            "subgroup": [NASTY, "few", "most deals"],
+            "n": [800, 9, 809],
+            "deals": [400, 4, 404],
+        }
+    )
+    groups = groups.assign(
+        base_rate=0.1,
+        mean_forecast=0.2,
+        brier=0.1,
+        brier_skill=[-0.3, np.nan, np.nan],
+        gap=0.1,
+        low=0.07,
+        high=0.13,
+        verdict=[TOO_HIGH, TOO_SMALL, IN_LINE],
+    )
+    given = {
+        "ingest": {
+            "quality": {"sales_pipeline": 99.0},
+            "stages": {"won": 500, "prospecting": 1234},
+            "first_closing": "2024-01-02",
+            "last_day": "2024-09-29",
+            "mended_rows": {"product": 3},
+            "left_rows": {"sales_agent": 2},
+        },
+        "features": {"allowed_leaks": {}, "left_out": {}},
+        "backtest": {"horizons": horizons, "chosen": models[0], "why": "It is 0.0123 better."},
+        "train": {
+            "chosen": models[0],
+            "why": "It is 0.0123 better.",
+            "as_of": "2024-09-30",
+            "horizons": [30, 90, "quarter_end"],
+            "features": ["age_days", "x_size"],
+            "data_sha256": "ab" * 32,
+            "deals": 4321,
+            "rows": 98765,
+        },
+        "explain": {"horizon": "quarter_end", "deals": 77, "mean_size": {"x_size": 0.25, "age_days": 1.5}},
+        "calibration": pd.DataFrame(
+            {
+                "horizon": ["30", "quarter_end", "quarter_end"],
+                "bin_mean": [0.3, 0.1, 0.2],
+                "observed": [0.3, 0.12, 0.3],
+                "low": [0.1, -1e-18, 0.2],
+                "high": 0.4,
+                "n": [5, 1000, 500],
+            }
+        ),
+        "by_origin": pd.DataFrame(origins),
+        "subgroups": groups,
+        "overall": {"mean_forecast": 0.2, "base_rate": 0.1, "gap": 0.1, "low": 0.06, "high": 0.14},
+        "horizon": "quarter_end",
+    }
     return Run(**(given | other))
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #df5d45a2
@@ -75,14 +147,23 @@ def run():
 def displayed(monkeypatch):
     shown = []
     monkeypatch.setattr(model_card, "display", lambda data, raw: shown.append(data))
-    monkeypatch.setattr(model_card, "show_table", lambda frame, caption, rows, **options: shown.append({"text/html": table_html(frame, caption, rows=rows, **options)}))
+    monkeypatch.setattr(
+        model_card,
+        "show_table",
+        lambda frame, caption, rows, **options: shown.append(
+            {"text/html": table_html(frame, caption, rows=rows, **options)}
+        ),
+    )
     return shown
 
 
 def read_page(run, displayed):
     for section in compose_card(run).values():
         show_section(section)
-    return "".join(clean_html(data["text/html"]) if "text/html" in data else render_markdown(data["text/markdown"]) for data in displayed)
+    return "".join(
+        clean_html(data["text/html"]) if "text/html" in data else render_markdown(data["text/markdown"])
+        for data in displayed
+    )
 
 
 def read_file(run, folder, finding="It is good."):
@@ -90,16 +171,54 @@ def read_file(run, folder, finding="It is good."):
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #21e923b3
 def test_the_card_has_its_sections_in_their_order(run, tmp_path):
-    assert list(compose_card(run)) == ["model", "use", "data", "test", "results", "calibration", "drivers", "subgroups", "limits", "rerun"]
+    assert list(compose_card(run)) == [
+        "model",
+        "use",
+        "data",
+        "test",
+        "results",
+        "calibration",
+        "drivers",
+        "subgroups",
+        "limits",
+        "rerun",
+    ]
     text = read_file(run, tmp_path)
-    assert text.startswith("# Model card\n\n> It is good.\n\n") and text.count("\n## ") == 10 and text.endswith(".\n") and "\n\n\n" not in text
+    assert (
+        text.startswith("# Model card\n\n> It is good.\n\n")
+        and text.count("\n## ") == 10
+        and text.endswith(".\n")
+        and "\n\n\n" not in text
+    )
     assert text == read_file(run, tmp_path) and [path.name for path in tmp_path.iterdir()] == ["model_card.md"]
 
-
-@pytest.mark.parametrize("told", ["98,765 rows", "4,321 deals", "ab" * 32, "as of 2024-09-30", "last day in the data is 2024-09-29", "1,234 deals still prospecting", "It is 0.0123 better.",
-                                  "3 past days, from 2024-04-30 to 2024-06-30", "90 days from 1 days, 900 forecasts, 11.5% won", "1.2% at 90 days", "200 wins were said at quarter end and 270 came",
-                                  "Rows mended: product 3. Rows doubted and left as they are: sales_agent 2.", "77 deals open", "| days open | 1.50 |\n| size | 0.25 |", "1 to 3 days were stood at",
-                                  "a gap of +10.0 points (95 % interval +6.0 to +14.0)", "among 5 models", "No closing before 2024-01-02", "gradient-boosted trees, tuned", "xgboost 3", "No column that knows the future was allowed."])
+# %% ../../../nbs/tests/reporting/test_model_card.ipynb #e0669e03
+@pytest.mark.parametrize(
+    "told",
+    [
+        "98,765 rows",
+        "4,321 deals",
+        "ab" * 32,
+        "as of 2024-09-30",
+        "last day in the data is 2024-09-29",
+        "1,234 deals still prospecting",
+        "It is 0.0123 better.",
+        "3 past days, from 2024-04-30 to 2024-06-30",
+        "90 days from 1 days, 900 forecasts, 11.5% won",
+        "1.2% at 90 days",
+        "200 wins were said at quarter end and 270 came",
+        "Rows mended: product 3. Rows doubted and left as they are: sales_agent 2.",
+        "77 deals open",
+        "| days open | 1.50 |\n| size | 0.25 |",
+        "1 to 3 days were stood at",
+        "a gap of +10.0 points (95 % interval +6.0 to +14.0)",
+        "among 5 models",
+        "No closing before 2024-01-02",
+        "gradient-boosted trees, tuned",
+        "xgboost 3",
+        "No column that knows the future was allowed.",
+    ],
+)
 def test_every_number_comes_from_the_run(run, tmp_path, told):
     assert html.unescape(told) in html.unescape(read_file(run, tmp_path))
 
@@ -107,15 +226,22 @@ def test_every_number_comes_from_the_run(run, tmp_path, told):
 def test_page_and_file_say_the_same(run, tmp_path, displayed):
     def words(source):
         return re.sub(r"[\s|*`>#-]+|:(?=-)", " ", html.unescape(re.sub(r"<[^>]+>", " ", source))).split()
-    page, text = words(read_page(run, displayed)), words(render_markdown(read_file(run, tmp_path).split("\n\n", 3)[3]))
+
+    page = words(read_page(run, displayed))
+    text = words(render_markdown(read_file(run, tmp_path).split("\n\n", 3)[3]))
     assert page == text and len(page) > 900
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #0c2df573
 def test_results_stand_beside_the_baselines_in_the_order_of_the_horizons(run):
     overall, by_origin, beside = [part for part in compose_card(run)["results"].parts if isinstance(part, CardTable)]
     assert overall.frame["model"].tolist() == ["xgboost+tuned", "always no", "age curve", "phase table"] * 3
-    assert overall.frame["horizon"].tolist() == [name for name in ("30 days", "90 days", "quarter end") for _ in range(4)]
-    assert by_origin.frame["horizon"].tolist() == ["30 days"] * 3 + ["90 days"] + ["quarter end"] * 3 and by_origin.frame["origin"].iloc[:3].is_monotonic_increasing
+    assert overall.frame["horizon"].tolist() == [
+        name for name in ("30 days", "90 days", "quarter end") for _ in range(4)
+    ]
+    assert (
+        by_origin.frame["horizon"].tolist() == ["30 days"] * 3 + ["90 days"] + ["quarter end"] * 3
+        and by_origin.frame["origin"].iloc[:3].is_monotonic_increasing
+    )
     assert {"n", "base rate", "brier", "skill", "auc", "accuracy", "majority"} <= set(by_origin.frame)
     assert list(beside.frame) == ["horizon", "origin", "xgboost+tuned", "always_no", "age_curve", "phase_table"]
 
@@ -124,21 +250,40 @@ def test_a_baseline_may_be_the_chosen_model_and_one_may_be_missing(tmp_path):
     run = make_run(("phase_table", "always_no", "cure"))
     assert shown_models(run.backtest) == ["phase_table", "always_no"]
     text = read_file(run, tmp_path)
-    assert "In use is version 1 of sample: phase table (the table of age and month of the quarter)" in text and "**phase table beside the baselines**" in text
+    assert (
+        "In use is version 1 of sample: phase table (the table of age and month of the quarter)" in text
+        and "**phase table beside the baselines**" in text
+    )
 
 
 def test_a_figure_that_does_not_exist_is_a_dash(run, tmp_path):
     horizons = json.loads(json.dumps(run.backtest["horizons"]))
     horizons["30"]["models"]["xgboost+tuned"] |= {"auc": None, "brier_skill": None, "vs_table": None}
-    text = read_file(replace(run, backtest={**run.backtest, "horizons": horizons}, by_origin=run.by_origin.assign(auc=np.nan)), tmp_path)
-    assert "| 30 days | xgboost+tuned | 0.1000 | – | – | 90.7" in text and not re.search(r"\bnan\b", text.lower()) and "None" not in text.replace("None of", "")
+    text = read_file(
+        replace(run, backtest={**run.backtest, "horizons": horizons}, by_origin=run.by_origin.assign(auc=np.nan)),
+        tmp_path,
+    )
+    assert (
+        "| 30 days | xgboost+tuned | 0.1000 | – | – | 90.7" in text
+        and not re.search(r"\bnan\b", text.lower())
+        and "None" not in text.replace("None of", "")
+    )
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #58fd5767
 def test_leaks_that_were_allowed_and_columns_left_out_stand_with_their_reasons(run, tmp_path):
-    leaks = {"allowed_leaks": {"x_paid": {"detectors": ["truncation", "adversarial"], "reason": "known by phone"}}, "left_out": {"x_note": "free text"}}
+    leaks = {
+        "allowed_leaks": {"x_paid": {"detectors": ["truncation", "adversarial"], "reason": "known by phone"}},
+        "left_out": {"x_note": "free text"},
+    }
     text = html.unescape(read_file(replace(run, features=leaks), tmp_path))
-    assert "The column x_paid knows the future (found by: truncation, adversarial) and was allowed all the same" in text and "known by phone" in text
-    assert "The column x_note was left out. The reason given: free text" in text and "No column that knows the future" not in text
+    assert (
+        "The column x_paid knows the future (found by: truncation, adversarial) and was allowed all the same" in text
+        and "known by phone" in text
+    )
+    assert (
+        "The column x_note was left out. The reason given: free text" in text
+        and "No column that knows the future" not in text
+    )
 
 
 def test_a_model_that_reads_names_of_people_says_so(run, tmp_path):
@@ -149,21 +294,36 @@ def test_a_model_that_reads_names_of_people_says_so(run, tmp_path):
 
 def test_nothing_mended_and_nobody_prospecting_is_said(run, tmp_path):
     calm = replace(run, ingest={**run.ingest, "mended_rows": {}, "left_rows": {}, "stages": {"won": 5}})
-    assert "Rows mended: none. Rows doubted and left as they are: none." in read_file(calm, tmp_path) and "A deal still prospecting has no such day" in read_file(calm, tmp_path)
+    assert "Rows mended: none. Rows doubted and left as they are: none." in read_file(
+        calm, tmp_path
+    ) and "A deal still prospecting has no such day" in read_file(calm, tmp_path)
 
 
 def test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough(run):
     captions = [part.caption for part in compose_card(run)["subgroups"].parts if isinstance(part, CardTable)]
-    assert captions == ["Product: what was said and what came", "Product: too small to judge", "Agent size: what was said and what came"]
+    assert captions == [
+        "Product: what was said and what came",
+        "Product: too small to judge",
+        "Agent size: what was said and what came",
+    ]
     small = compose_card(replace(run, subgroups=run.subgroups.assign(verdict=TOO_SMALL)))["subgroups"]
-    assert small.parts[0] == "None of the 3 subgroups is large enough to judge." and len([part for part in small.parts if isinstance(part, CardTable)]) == 2
+    assert (
+        small.parts[0] == "None of the 3 subgroups is large enough to judge."
+        and len([part for part in small.parts if isinstance(part, CardTable)]) == 2
+    )
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #d76248ef
 def nasty_run():
     run = make_run((NASTY, "phase_table"))
     features = {"allowed_leaks": {NASTY: {"detectors": [NASTY], "reason": NASTY}}, "left_out": {NASTY: NASTY}}
-    return replace(run, features=features, name=NASTY, train={**run.train, "features": ["age_days", f"x_{NASTY}"], "why": NASTY},
-                   explain={**run.explain, "mean_size": {f"x_{NASTY}": 1.0}}, ingest={**run.ingest, "quality": {NASTY: 1.0}, "mended_rows": {NASTY: 1}})
+    return replace(
+        run,
+        features=features,
+        name=NASTY,
+        train={**run.train, "features": ["age_days", f"x_{NASTY}"], "why": NASTY},
+        explain={**run.explain, "mean_size": {f"x_{NASTY}": 1.0}},
+        ingest={**run.ingest, "quality": {NASTY: 1.0}, "mended_rows": {NASTY: 1}},
+    )
 
 
 def test_hostile_names_stay_text_in_the_file(tmp_path):
@@ -173,12 +333,22 @@ def test_hostile_names_stay_text_in_the_file(tmp_path):
     tables = [block.splitlines() for block in own.split("\n\n") if block.startswith("| ")]
     assert len(tables) == 9 and all(len({line.count("|") for line in table}) == 1 for table in tables)
     page = render_markdown(text)
-    assert "<script" not in page and "javascript:" not in re.sub(r">[^<]*<", "><", page) and "&lt;script&gt;alert(1)&lt;/script&gt;|`x` # [y](javascript:z)" in page
+    assert (
+        "<script" not in page
+        and "javascript:" not in re.sub(r">[^<]*<", "><", page)
+        and "&lt;script&gt;alert(1)&lt;/script&gt;|`x` # [y](javascript:z)" in page
+    )
 
 
 def test_hostile_names_stay_text_on_the_page(displayed):
     page = read_page(nasty_run(), displayed)
-    assert "<script" not in page and "<a" not in page and page.count("<h1") == 0 and page.count("<h2") == 10 and page.count("&lt;script&gt;") > 10
+    assert (
+        "<script" not in page
+        and "<a" not in page
+        and page.count("<h1") == 0
+        and page.count("<h2") == 10
+        and page.count("&lt;script&gt;") > 10
+    )
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #56d13f1a
 def test_metrics_are_read_by_stage(tmp_path):
@@ -192,14 +362,25 @@ def test_horizons_are_said_in_words(horizon, said):
 
 
 def test_a_section_shows_its_title_and_each_kind_of_part(displayed):
-    show_section(Section("A #title", ("text *x*", ("one", "two"), Commands("dvc repro"), CardTable(pd.DataFrame({"x": [1]}), "A table"))))
+    show_section(
+        Section(
+            "A #title",
+            ("text *x*", ("one", "two"), Commands("dvc repro"), CardTable(pd.DataFrame({"x": [1]}), "A table")),
+        )
+    )
     kinds = [data.get("text/markdown") for data in displayed]
-    assert kinds == ["## A &#35;title", "text &#42;x&#42;", "- one\n- two", "```sh\ndvc repro\n```", None] and "<caption>A table" in displayed[-1]["text/html"]
+    assert (
+        kinds == ["## A &#35;title", "text &#42;x&#42;", "- one\n- two", "```sh\ndvc repro\n```", None]
+        and "<caption>A table" in displayed[-1]["text/html"]
+    )
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_one_before(run, tmp_path):
     before = read_file(run, tmp_path)
-    broken = {**compose_card(run), "more": Section("More", (CardTable(pd.DataFrame({"x": [1]}), "x", {"percent": ["y"]}),))}
+    broken = {
+        **compose_card(run),
+        "more": Section("More", (CardTable(pd.DataFrame({"x": [1]}), "x", {"percent": ["y"]}),)),
+    }
     with pytest.raises(CrmError, match="no column y"):
         write_model_card(broken, "x", tmp_path / "model_card.md")
     assert (tmp_path / "model_card.md").read_text(encoding="utf-8") == before and len(list(tmp_path.iterdir())) == 1

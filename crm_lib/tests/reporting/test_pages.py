@@ -45,9 +45,26 @@ from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
 from ...base.config import CrmError
-from ...reporting.pages import (GROUPS, REPORTED_STAGES, ReportPage, ReportExporter, clean_html, figure_png, group_pages, overview_html, read_finding, read_page, render_markdown,
-                             show_allowed_leaks, show_figure, show_finding, show_table, show_text, strip_paths)
 from ...reporting.formatting import escape_markdown, table_html
+from crm_lib.reporting.pages import (
+    GROUPS,
+    REPORTED_STAGES,
+    ReportExporter,
+    ReportPage,
+    clean_html,
+    figure_png,
+    group_pages,
+    overview_html,
+    read_finding,
+    read_page,
+    render_markdown,
+    show_allowed_leaks,
+    show_figure,
+    show_finding,
+    show_table,
+    show_text,
+    strip_paths,
+)
 from ..support.browsing import needs_chromium, open_browser, open_page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #a4a9b1ec
@@ -62,7 +79,9 @@ def shown(data, metadata=None):
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #e8982275
 def page_of(*cells, **metadata):
-    notebook = new_notebook(cells=[new_markdown_cell("# What did we receive?\n> In one line."), *cells], metadata=metadata)
+    notebook = new_notebook(
+        cells=[new_markdown_cell("# What did we receive?\n> In one line."), *cells], metadata=metadata
+    )
     return ReportExporter().from_notebook_node(notebook)[0]
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #b2183a28
@@ -70,8 +89,26 @@ def with_output(*outputs):
     return page_of(new_code_cell("secret_code = 1", outputs=list(outputs)))
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #8bfddd0b
-@pytest.mark.parametrize("text", [NASTY, "*a* _b_ `c` [d](e) # f", "1. one", "12) two", "- a", "+ a", "= a", "a | b", "$x$ ~~y~~",
-                                  "https://example.org", "www.example.org", "ann@example.org", "&lt;b&gt;", "\\*a\\*", "<!-- c -->"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        NASTY,
+        "*a* _b_ `c` [d](e) # f",
+        "1. one",
+        "12) two",
+        "- a",
+        "+ a",
+        "= a",
+        "a | b",
+        "$x$ ~~y~~",
+        "https://example.org",
+        "www.example.org",
+        "ann@example.org",
+        "&lt;b&gt;",
+        "\\*a\\*",
+        "<!-- c -->",
+    ],
+)
 def test_escaped_text_is_shown_letter_by_letter(text):
     page = render_markdown(escape_markdown(text))
     assert page == f"<p>{html.escape(text, quote=False)}</p>"
@@ -80,7 +117,9 @@ def test_escaped_text_is_shown_letter_by_letter(text):
 @pytest.fixture
 def displayed(monkeypatch):
     calls = []
-    monkeypatch.setattr("crm_lib.reporting.pages.display", lambda data, raw, metadata=None: calls.append((data, metadata or {})))
+    monkeypatch.setattr(
+        "crm_lib.reporting.pages.display", lambda data, raw, metadata=None: calls.append((data, metadata or {}))
+    )
     return calls
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #c94a45d1
@@ -94,10 +133,14 @@ def test_sentence_and_finding_are_markdown_and_only_the_finding_is_marked(displa
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #1dd2a512
 def test_an_allowed_leak_is_shown_with_its_reason_and_marked(displayed, tmp_path):
     path = tmp_path / "features.json"
-    path.write_text(json.dumps({"allowed_leaks": {"x_paid": {"reason": f"paid {NASTY}", "detectors": ["gap", "replay"]}}}))
+    path.write_text(
+        json.dumps({"allowed_leaks": {"x_paid": {"reason": f"paid {NASTY}", "detectors": ["gap", "replay"]}}})
+    )
     assert list(show_allowed_leaks(path)) == ["x_paid"]
-    (note, mark), = displayed
-    assert "x_paid knows the future (found by: gap, replay)" in note["text/plain"] and note["text/plain"].endswith(f"The reason given: paid {NASTY}")
+    ((note, mark),) = displayed
+    assert "x_paid knows the future (found by: gap, replay)" in note["text/plain"] and note["text/plain"].endswith(
+        f"The reason given: paid {NASTY}"
+    )
     assert "<" not in note["text/markdown"] and mark == WARNING
     path.write_text("{}")
     assert show_allowed_leaks(path) == {} and len(displayed) == 1
@@ -119,7 +162,10 @@ def test_the_same_figure_gives_the_same_bytes_without_a_signature():
 def test_a_shown_figure_has_words_and_width_and_is_closed(displayed):
     figure = pyplot.figure(figsize=(2, 1), dpi=50)
     show_figure(figure, "nothing\nyet")
-    assert displayed[0][1] == {"image/png": {"width": 100, "alt": "nothing yet", "chart": True}} and figure.number not in pyplot.get_fignums()
+    assert (
+        displayed[0][1] == {"image/png": {"width": 100, "alt": "nothing yet", "chart": True}}
+        and figure.number not in pyplot.get_fignums()
+    )
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #ab130039
 def test_a_figure_without_words_is_refused():
@@ -127,25 +173,56 @@ def test_a_figure_without_words_is_refused():
         show_figure(Figure(), " ")
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #d71af0ba
-@pytest.mark.parametrize("path", ["/home/ann/crm/deals.csv", "file:///tmp/x/deals.csv", "~/crm/deals.csv", r"C:\Users\ann\deals.csv"])
+@pytest.mark.parametrize(
+    "path", ["/home/ann/crm/deals.csv", "file:///tmp/x/deals.csv", "~/crm/deals.csv", r"C:\Users\ann\deals.csv"]
+)
 def test_a_path_keeps_its_last_name(path):
     assert strip_paths(f"read '{path}' now") == "read 'deals.csv' now"
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #faa367ac
-@pytest.mark.parametrize("text", ["won/lost", "1/2", "and/or/not", "https://example.org/a/b", "data/deals.csv", "5 km / h", "A/B test"])
+@pytest.mark.parametrize(
+    "text", ["won/lost", "1/2", "and/or/not", "https://example.org/a/b", "data/deals.csv", "5 km / h", "A/B test"]
+)
 def test_what_is_no_path_stays(text):
     assert strip_paths(text) == text
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #f677b12d
-@pytest.mark.parametrize("source", [NASTY, "<IMG SRC=x onerror=alert(1)>", "<script>alert(1)</script>", '<a href="javascript:alert(1)">x</a>',
-                                    '<p onclick="alert(1)">x</p>', "<iframe src=//e.example></iframe>", '<svg onload="alert(1)"></svg>',
-                                    '<p style="background:url(//e.example/x)">x</p>', '<a href=" java\nscript:alert(1)">x</a>', "<!-- <b> -->",
-                                    '<img src="http://e.example/x.png">', '<img alt=">" src=x onerror=alert(1)>', '<img src="data:image/png;base64,@" onerror=alert(1)>', "<form action=/x><input></form>", '<abbr title="t" onclick=x()>x</abbr>',
-                                    '<a title="t" href="/etc/x">x</a>'])
+@pytest.mark.parametrize(
+    "source",
+    [
+        NASTY,
+        "<IMG SRC=x onerror=alert(1)>",
+        "<script>alert(1)</script>",
+        '<a href="javascript:alert(1)">x</a>',
+        '<p onclick="alert(1)">x</p>',
+        "<iframe src=//e.example></iframe>",
+        '<svg onload="alert(1)"></svg>',
+        '<p style="background:url(//e.example/x)">x</p>',
+        '<a href=" java\nscript:alert(1)">x</a>',
+        "<!-- <b> -->",
+        '<img src="http://e.example/x.png">',
+        '<img alt=">" src=x onerror=alert(1)>',
+        '<img src="data:image/png;base64,@" onerror=alert(1)>',
+        "<form action=/x><input></form>",
+        '<abbr title="t" onclick=x()>x</abbr>',
+        '<a title="t" href="/etc/x">x</a>',
+    ],
+)
 def test_nothing_that_acts_or_asks_survives(source):
     for page in (clean_html(source), render_markdown(source)):
         soup = clean_html(page)
-        for live in ("<img", "<script", "<iframe", "<svg", "<form", "<input", '<a href="j', "<p on", "<p style", "<!--"):
+        for live in (
+            "<img",
+            "<script",
+            "<iframe",
+            "<svg",
+            "<form",
+            "<input",
+            '<a href="j',
+            "<p on",
+            "<p style",
+            "<!--",
+        ):
             assert live not in page.lower() and live not in soup.lower()
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #7c8f237e
@@ -166,63 +243,100 @@ def test_an_image_in_the_page_stays_and_has_words():
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #c7124a01
 def test_a_note_stays_in_the_box_of_its_table():
     page = clean_html(table_html(pd.DataFrame({"x": [1, 2]}), rows=1))
-    assert page.endswith('rows.</p></div>')
+    assert page.endswith("rows.</p></div>")
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #eb64d04f
 def test_code_streams_errors_and_raw_cells_stay_in_the_notebook():
-    outputs = [new_output("stream", name="stdout", text="printed"), new_output("stream", name="stderr", text="warned"),
-               new_output("error", ename="E", evalue="raised", traceback=["raised"])]
+    outputs = [
+        new_output("stream", name="stdout", text="printed"),
+        new_output("stream", name="stderr", text="warned"),
+        new_output("error", ename="E", evalue="raised", traceback=["raised"]),
+    ]
     page = page_of(new_code_cell("secret_code = 1", outputs=outputs, execution_count=7), new_raw_cell("raw text"))
     for word in ("secret_code", "printed", "warned", "raised", "raw text", "In [", "<script"):
         assert word not in page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #750ad553
 def test_the_finding_stands_once_and_before_everything_else():
-    page = page_of(new_markdown_cell("## Later"), new_code_cell("", outputs=[shown({"text/plain": "12"})]),
-                   new_code_cell("", outputs=[shown({"text/markdown": "All is well."}, FINDING)]))
+    page = page_of(
+        new_markdown_cell("## Later"),
+        new_code_cell("", outputs=[shown({"text/plain": "12"})]),
+        new_code_cell("", outputs=[shown({"text/markdown": "All is well."}, FINDING)]),
+    )
     assert page.count("All is well.") == 1 and page.index("</h1>") < page.index("All is well.") < page.index("Later")
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #780d555f
 def test_notes_of_allowed_leaks_stand_before_the_finding_and_no_box_without_them():
     finding = new_code_cell("", outputs=[shown({"text/markdown": "All is well."}, FINDING)])
-    notes = [new_code_cell("", outputs=[shown({"text/markdown": text}, WARNING)]) for text in ("One leaks.", "Two leaks.")]
+    notes = [
+        new_code_cell("", outputs=[shown({"text/markdown": text}, WARNING)]) for text in ("One leaks.", "Two leaks.")
+    ]
     page = page_of(finding, *notes)
     assert page.index("</h1>") < page.index("One leaks.") < page.index("Two leaks.") < page.index("All is well.")
     assert page.count('class="warning"') == 1 and 'class="warning"' not in page_of(finding)
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #c7bae4b5
-@pytest.mark.parametrize("data", [{"text/html": f"<b>{NASTY}</b>"}, {"text/markdown": f"**{NASTY}**"}, {"text/plain": NASTY + " x"},
-                                  {"text/html": pd.DataFrame({"a": [NASTY]})._repr_html_()}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"text/html": f"<b>{NASTY}</b>"},
+        {"text/markdown": f"**{NASTY}**"},
+        {"text/plain": NASTY + " x"},
+        {"text/html": pd.DataFrame({"a": [NASTY]})._repr_html_()},
+    ],
+)
 def test_a_nasty_name_is_text_in_every_output(data):
     page = with_output(shown(data))
     assert "<img" not in page and html.escape(NASTY, quote=False) in page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #6ea3a9a9
-@pytest.mark.parametrize("data", [{"application/javascript": "alert(1)", "text/plain": "js"}, {"text/plain": "<Axes: >"}, {"text/plain": "f at 0x7f01"},
-                                  {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "slider"}, {"image/png": '"><b>'}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"application/javascript": "alert(1)", "text/plain": "js"},
+        {"text/plain": "<Axes: >"},
+        {"text/plain": "f at 0x7f01"},
+        {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "slider"},
+        {"image/png": '"><b>'},
+    ],
+)
 def test_widgets_scripts_and_names_of_objects_leave_no_trace(data):
     page = with_output(shown(data))
     assert not any(text in page for text in ("alert", "Axes", "0x7f01", "slider", "<b>"))
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #30ab218a
 def test_pictures_carry_their_words_and_width():
-    page = with_output(shown({"image/png": PIXEL}, {"image/png": {"alt": f'"{NASTY}', "width": 648}}), shown({"image/svg+xml": "<svg/>"}))
+    page = with_output(
+        shown({"image/png": PIXEL}, {"image/png": {"alt": f'"{NASTY}', "width": 648}}),
+        shown({"image/svg+xml": "<svg/>"}),
+    )
     assert f'alt="{html.escape(chr(34) + NASTY)}" width="648"' in page and "data:image/svg+xml;base64," in page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #b627d78c
 def test_title_lead_and_headings_without_text_are_placed():
-    page = page_of(new_markdown_cell("## Imports"), new_markdown_cell("## Kept\nwith words"), new_markdown_cell("## Save"))
-    assert "<title>What did we receive? · crm_lib</title>" in page and page.count("<h1>") == 1 and "In one line." in page
+    page = page_of(
+        new_markdown_cell("## Imports"), new_markdown_cell("## Kept\nwith words"), new_markdown_cell("## Save")
+    )
+    assert (
+        "<title>What did we receive? · crm_lib</title>" in page and page.count("<h1>") == 1 and "In one line." in page
+    )
     assert "Imports" not in page and "Save" not in page and "Kept" in page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #40baca7f
 def test_a_heading_above_a_heading_of_lower_rank_stays():
-    page = page_of(new_markdown_cell("## Quality"), new_markdown_cell("### Rules"), new_code_cell("", outputs=[shown({"text/plain": "12"})]))
+    page = page_of(
+        new_markdown_cell("## Quality"),
+        new_markdown_cell("### Rules"),
+        new_code_cell("", outputs=[shown({"text/plain": "12"})]),
+    )
     assert "Quality" in page and "Rules" in page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #1599538f
 def test_cells_tagged_hide_and_marks_of_papermill_stay_out():
-    cells = [new_markdown_cell("hidden words", metadata={"tags": ["hide"]}), new_markdown_cell("failed words", metadata={"tags": ["papermill-error-cell-tag"]})]
+    cells = [
+        new_markdown_cell("hidden words", metadata={"tags": ["hide"]}),
+        new_markdown_cell("failed words", metadata={"tags": ["papermill-error-cell-tag"]}),
+    ]
     page = page_of(*cells)
     assert "hidden words" not in page and "failed words" not in page
 
@@ -236,14 +350,20 @@ def test_the_head_links_the_known_stages_and_marks_the_current_one():
     page = page_of(papermill={"output_path": "/home/ann/reports/validate.ipynb"})
     for stage in ("index", *REPORTED_STAGES, "models"):
         assert f'href="{stage}.html"' in page
-    assert page.count('aria-current="page"') == 1 and 'rel="prev" href="ingest.html"' in page and 'rel="next" href="explore.html"' in page
+    assert (
+        page.count('aria-current="page"') == 1
+        and 'rel="prev" href="ingest.html"' in page
+        and 'rel="next" href="explore.html"' in page
+    )
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #114eb05f
 def test_a_stage_is_also_known_by_the_name_of_its_notebook(tmp_path):
     nbformat.write(new_notebook(cells=[new_markdown_cell("# What?")]), tmp_path / "80_publish.ipynb")
     page, _ = ReportExporter().from_filename(str(tmp_path / "80_publish.ipynb"))
     models = page_of(papermill={"output_path": "reports/models.ipynb"})
-    assert 'href="models.html" aria-current="page"' in models and ('rel="next"' in models) == ("models" in REPORTED_STAGES[:-1])
+    assert 'href="models.html" aria-current="page"' in models and ('rel="next"' in models) == (
+        "models" in REPORTED_STAGES[:-1]
+    )
     assert 'href="publish.html" aria-current="page"' in page and 'rel="next"' not in page and str(tmp_path) not in page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #8cf874a7
@@ -255,9 +375,19 @@ def test_the_page_asks_nobody_for_anything():
 def test_times_ids_and_counts_of_a_run_do_not_show():
     pages = []
     for run in (1, 2):
-        cell = new_code_cell("1", id=f"cell-{run}", execution_count=run, outputs=[shown({"text/plain": "12"})],
-                             metadata={"papermill": {"duration": run, "start_time": f"2024-01-0{run}"}})
-        pages.append(page_of(cell, papermill={"duration": run, "output_path": "reports/ingest.ipynb", "start_time": f"2024-01-0{run}"}))
+        cell = new_code_cell(
+            "1",
+            id=f"cell-{run}",
+            execution_count=run,
+            outputs=[shown({"text/plain": "12"})],
+            metadata={"papermill": {"duration": run, "start_time": f"2024-01-0{run}"}},
+        )
+        pages.append(
+            page_of(
+                cell,
+                papermill={"duration": run, "output_path": "reports/ingest.ipynb", "start_time": f"2024-01-0{run}"},
+            )
+        )
     assert pages[0] == pages[1]
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #4325b73c
@@ -279,31 +409,73 @@ show_finding("All 3 deals stand.")
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #a77065d9
 def test_two_runs_give_the_same_page(tmp_path):
     from nbclient import execute
+
     pages = []
     for _ in range(2):
         notebook = new_notebook(cells=[new_markdown_cell("# What?"), new_code_cell(CODE)])
         execute(notebook, cwd=str(tmp_path), kernel_name="python3")
         pages.append(ReportExporter().from_notebook_node(notebook)[0])
     assert pages[0] == pages[1] and "careful" not in pages[0] and "&lt;b&gt;3&lt;/b&gt; deals" in pages[0]
-    assert pages[0].count("All 3 deals stand.") == 1 and 'alt="An empty box."' in pages[0] and "<caption>Numbers</caption>" in pages[0]
+    assert (
+        pages[0].count("All 3 deals stand.") == 1
+        and 'alt="An empty box."' in pages[0]
+        and "<caption>Numbers</caption>" in pages[0]
+    )
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #c00724ec
 def test_only_a_figure_of_ours_is_turned_over_on_a_dark_screen():
-    ours, other = (with_output(shown({"image/png": PIXEL}, {"image/png": {"alt": "a", **extra}})) for extra in ({"chart": True}, {}))
-    assert 'class="scroll figure chart"' in ours and 'class="scroll figure"' in other and "chart" not in other.partition("<body>")[2]
+    ours, other = (
+        with_output(shown({"image/png": PIXEL}, {"image/png": {"alt": "a", **extra}}))
+        for extra in ({"chart": True}, {})
+    )
+    assert (
+        'class="scroll figure chart"' in ours
+        and 'class="scroll figure"' in other
+        and "chart" not in other.partition("<body>")[2]
+    )
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #8c254c1b
-TABLES = {"rules": pd.DataFrame({"severity": "mended", "table": "sales_pipeline", "column": "engage_date", "rule": "no deal stays open longer than any closed deal took", "rows": [1154],
-                                 "what_to_do": "ask the agents whether these deals are still alive", "examples": "KJJNMFGN (2024-01-01), BBKO9C5V (2024-01-03), T6MRKUJ1 (2024-01-03)"}),
-          "deals": pd.DataFrame({"deal": "KJJNMFGN", "agent": "Maria-Magdalena Oberhuber", "product": "Enterprise Suite with Support", "chance": [0.673], "value": [1234567.0],
-                                 "reason_1": "the account has won 12 of its last 13 deals: +2.3", "closes": pd.Timestamp("2025-09-03"), "trend": "declining"}),
-          "figures": pd.DataFrame({f"brier_score_{n}": [0.1234 + n / 100, 0.5] for n in range(11)}),
-          "names": pd.DataFrame({"feature": ["x_" + "expected_close_date_of_the_owner" * 2], "what": "a" * 70, "mean": [0.0123], "why": "it is not missed " * 9}),
-          "small": pd.DataFrame({"stage": ["won", "lost"], "deals": [3, 4]})}
+TABLES = {
+    "rules": pd.DataFrame(
+        {
+            "severity": "mended",
+            "table": "sales_pipeline",
+            "column": "engage_date",
+            "rule": "no deal stays open longer than any closed deal took",
+            "rows": [1154],
+            "what_to_do": "ask the agents whether these deals are still alive",
+            "examples": "KJJNMFGN (2024-01-01), BBKO9C5V (2024-01-03), T6MRKUJ1 (2024-01-03)",
+        }
+    ),
+    "deals": pd.DataFrame(
+        {
+            "deal": "KJJNMFGN",
+            "agent": "Maria-Magdalena Oberhuber",
+            "product": "Enterprise Suite with Support",
+            "chance": [0.673],
+            "value": [1234567.0],
+            "reason_1": "the account has won 12 of its last 13 deals: +2.3",
+            "closes": pd.Timestamp("2025-09-03"),
+            "trend": "declining",
+        }
+    ),
+    "figures": pd.DataFrame({f"brier_score_{n}": [0.1234 + n / 100, 0.5] for n in range(11)}),
+    "names": pd.DataFrame(
+        {
+            "feature": ["x_" + "expected_close_date_of_the_owner" * 2],
+            "what": "a" * 70,
+            "mean": [0.0123],
+            "why": "it is not missed " * 9,
+        }
+    ),
+    "small": pd.DataFrame({"stage": ["won", "lost"], "deals": [3, 4]}),
+}
 
-
+# %% ../../../nbs/tests/reporting/test_pages.ipynb #dbc8db7c
 def _table_pages(folder):
-    folder.joinpath("tables.html").write_text(with_output(*[shown({"text/html": table_html(frame, name)}) for name, frame in TABLES.items()]))
+    folder.joinpath("tables.html").write_text(
+        with_output(*[shown({"text/html": table_html(frame, name)}) for name, frame in TABLES.items()])
+    )
     return (folder / "tables.html").as_uri()
 
 
@@ -318,36 +490,74 @@ def test_no_table_is_wider_than_its_frame_and_a_narrow_screen_says_where_to_scro
                 page.goto(_table_pages(tmp_path))
                 found[width] = page.evaluate(measure)
     assert found[1000] == [1000, *[[False, False]] * len(TABLES)]
-    assert found[500][0] == 500 and found[500][1:] == [*[[True, True]] * (len(TABLES) - 1), [False, False]] and not seen.errors
+    assert (
+        found[500][0] == 500
+        and found[500][1:] == [*[[True, True]] * (len(TABLES) - 1), [False, False]]
+        and not seen.errors
+    )
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #b7a9938b
-PAGES = [ReportPage("ingest", Path("reports/ingest.html"), "What did we receive?", f"3 deals of {NASTY}.", ("ingest.stages", "data", "a", "b")),
-         ReportPage("train", Path("reports/train.html")), ReportPage("models", Path("reports/models.html"), "Which version is in use?", "Version 3."),
-         ReportPage("publish", Path("reports/publish.html"), "Which deals?", "These."), ReportPage("other", Path("reports/other.html"), "What else?", "Nothing."),
-         ReportPage("forecast", Path("reports/forecast.html"), "What will we win?", "Much & more.")]
+PAGES = [
+    ReportPage(
+        "ingest",
+        Path("reports/ingest.html"),
+        "What did we receive?",
+        f"3 deals of {NASTY}.",
+        ("ingest.stages", "data", "a", "b"),
+    ),
+    ReportPage("train", Path("reports/train.html")),
+    ReportPage("models", Path("reports/models.html"), "Which version is in use?", "Version 3."),
+    ReportPage("publish", Path("reports/publish.html"), "Which deals?", "These."),
+    ReportPage("other", Path("reports/other.html"), "What else?", "Nothing."),
+    ReportPage("forecast", Path("reports/forecast.html"), "What will we win?", "Much & more."),
+]
 
 
 def test_the_overview_begins_with_the_forecast_and_the_deals_and_names_every_page():
-    assert [[page.name for page in group] for group in group_pages(PAGES).values()] == [["forecast", "publish"], ["models"], ["ingest", "train"], ["other"]]
+    assert [[page.name for page in group] for group in group_pages(PAGES).values()] == [
+        ["forecast", "publish"],
+        ["models"],
+        ["ingest", "train"],
+        ["other"],
+    ]
     assert {name for names in GROUPS.values() for name in names} == {*REPORTED_STAGES, "models"}
     text = overview_html(PAGES)
-    assert sorted(PAGES, key=lambda page: text.index(f'<p class="name">{page.name.capitalize()}')) == [PAGES[n] for n in (5, 3, 2, 0, 1, 4)]
-    assert '<a href="forecast.html">What will we win?</a>' in text and "Much &amp; more." in text and 'href="index.html" aria-current="page"' in text
+    assert sorted(PAGES, key=lambda page: text.index(f'<p class="name">{page.name.capitalize()}')) == [
+        PAGES[n] for n in (5, 3, 2, 0, 1, 4)
+    ]
+    assert (
+        '<a href="forecast.html">What will we win?</a>' in text
+        and "Much &amp; more." in text
+        and 'href="index.html" aria-current="page"' in text
+    )
 
-
+# %% ../../../nbs/tests/reporting/test_pages.ipynb #ec1b8c75
 def test_the_overview_marks_what_is_out_of_date_or_not_made_and_nothing_else():
     text = overview_html(PAGES)
-    assert text.count("Out of date") == 1 and "ingest.stages, data, a and 1 more changed since it was made." in text and "<img" not in text
-    assert "1 of these reports is out of date. 1 has not been made yet." in text and "Train</h3>\n<p>This report has not been made yet.</p>" in text
+    assert (
+        text.count("Out of date") == 1
+        and "ingest.stages, data, a and 1 more changed since it was made." in text
+        and "<img" not in text
+    )
+    assert (
+        "1 of these reports is out of date. 1 has not been made yet." in text
+        and "Train</h3>\n<p>This report has not been made yet.</p>" in text
+    )
     fine = overview_html(PAGES[2:])
-    assert "out of date" not in fine.partition("<body>")[2].lower() and "not been made" not in fine and "https://" not in fine
+    assert (
+        "out of date" not in fine.partition("<body>")[2].lower()
+        and "not been made" not in fine
+        and "https://" not in fine
+    )
 
 
 def test_what_the_overview_says_is_read_out_of_the_page(tmp_path):
     path = tmp_path / "ingest.html"
     assert read_page("ingest", path) == ReportPage("ingest", path) and not read_page("ingest", path, ["data"]).is_there
     path.write_text(page_of(new_code_cell("", outputs=[shown({"text/markdown": "**3** &amp; more."}, FINDING)])))
-    assert read_page("ingest", path, ["data"]) == ReportPage("ingest", path, "What did we receive?", "3 & more.", ("data",))
+    assert read_page("ingest", path, ["data"]) == ReportPage(
+        "ingest", path, "What did we receive?", "3 & more.", ("data",)
+    )
     path.write_text("<p>x</p>")
     assert read_page("ingest", path).title == "ingest" and read_finding("<p>x</p>") == ""
     assert read_finding('<section class="finding"><p>a &lt; b</p></section>') == "a < b"

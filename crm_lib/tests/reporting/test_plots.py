@@ -31,30 +31,77 @@ from matplotlib.figure import Figure
 
 from ...base.config import CrmError
 from ...features.features import FEATURES, LABELS
-from ...reporting.plots import (plot_attributions, plot_brier, plot_closed_deals, plot_grades, plot_hazard, plot_origins, plot_rate, plot_reasons,
-                           plot_reliability, plot_score_distribution, plot_stale, plot_values)
 from ...reporting.pages import figure_png
+from crm_lib.reporting.plots import (
+    plot_attributions,
+    plot_brier,
+    plot_closed_deals,
+    plot_grades,
+    plot_hazard,
+    plot_origins,
+    plot_rate,
+    plot_reasons,
+    plot_reliability,
+    plot_score_distribution,
+    plot_stale,
+    plot_values,
+)
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #3709f891
-DEALS = pd.DataFrame({"stage": ["won", "lost", "won", "won", "engaging"], "product": ["$x$", "GTX", "GTX", "GTX", "GTX"],
-                      "close_date": pd.to_datetime(["2024-01-03", "2024-01-04", "2024-01-17", "2024-01-18", None]),
-                      "close_value": [550.0, 0.0, 5500.0, 55.0, np.nan]})
+DEALS = pd.DataFrame(
+    {
+        "stage": ["won", "lost", "won", "won", "engaging"],
+        "product": ["$x$", "GTX", "GTX", "GTX", "GTX"],
+        "close_date": pd.to_datetime(["2024-01-03", "2024-01-04", "2024-01-17", "2024-01-18", None]),
+        "close_value": [550.0, 0.0, 5500.0, 55.0, np.nan],
+    }
+)
 RATES = pd.DataFrame({"group": ["a", "b"], "rate": [0.6, 0.5], "low": [0.5, 0.4], "high": [0.7, 0.6], "n": [100, 20]})
-HAZARD = pd.DataFrame({"age": [0, 10, 0, 10], "hazard": [0.01, 0.02, 0.03, 0.04], "phase": ["first", "first", "last", "last"]})
+HAZARD = pd.DataFrame(
+    {"age": [0, 10, 0, 10], "hazard": [0.01, 0.02, 0.03, 0.04], "phase": ["first", "first", "last", "last"]}
+)
 STUCK = pd.DataFrame({"sales_agent": ["c", "a", "b"], "stale": [0.1, 0.3, 0.3], "n": [30, 20, 10]})
-ORIGINS = pd.DataFrame({"origin": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2), "model": ["forest"] * 2 + ["phase_table"] * 2, "brier": [0.1, 0.2, 0.3, 0.4]})
-BINS = pd.DataFrame({"model": ["a", "a", "b"], "bin_mean": [0.1, 0.4, 0.2], "observed": [0.1, 0.5, 0.3], "low": [0.0, 0.4, 0.2], "high": [0.2, 0.6, 0.4], "n": [9, 4, 7]})
+ORIGINS = pd.DataFrame(
+    {
+        "origin": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2),
+        "model": ["forest"] * 2 + ["phase_table"] * 2,
+        "brier": [0.1, 0.2, 0.3, 0.4],
+    }
+)
+BINS = pd.DataFrame(
+    {
+        "model": ["a", "a", "b"],
+        "bin_mean": [0.1, 0.4, 0.2],
+        "observed": [0.1, 0.5, 0.3],
+        "low": [0.0, 0.4, 0.2],
+        "high": [0.2, 0.6, 0.4],
+        "n": [9, 4, 7],
+    }
+)
 MEAN = pd.DataFrame({"feature": ["age_days", "price"], "contribution": [0.2, -0.7]})
 REASONS = pd.DataFrame({"label": ["small", "large", "down"], "contribution": [0.1, 1.0, -0.4]})
-SCORES = pd.DataFrame({"grade": ["A", "B", "B"], "expected_value": [700.0, 2000.0, 500.0], "p_won_quarter_end": [0.6, 0.3, 0.31]})
+SCORES = pd.DataFrame(
+    {"grade": ["A", "B", "B"], "expected_value": [700.0, 2000.0, 500.0], "p_won_quarter_end": [0.6, 0.3, 0.31]}
+)
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #a02b7b1b
 def model(brier, skill, low, high):
     return {"brier": brier, "brier_skill": skill, "vs_table": [low, high]}
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #d97b489d
-METRICS = {"horizons": {name: {"models": {"phase_table": model(0.1, 0.1, 0, 0), "better": model(0.08, 0.3, -0.03, -0.01), "worse": model(0.12, -0.1, 0.01, 0.03),
-                                          "equal": model(0.1, 0.1, -0.01, 0.01)}} for name in ("90", "quarter_end", "30")}}
+METRICS = {
+    "horizons": {
+        name: {
+            "models": {
+                "phase_table": model(0.1, 0.1, 0, 0),
+                "better": model(0.08, 0.3, -0.03, -0.01),
+                "worse": model(0.12, -0.1, 0.01, 0.03),
+                "equal": model(0.1, 0.1, -0.01, 0.01),
+            }
+        }
+        for name in ("90", "quarter_end", "30")
+    }
+}
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #b2e2dfd7
 def score_of(base, frame):
@@ -69,11 +116,20 @@ def texts_of(figure, axes=0):
     return [text.get_text() for text in figure.axes[axes].texts]
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #3dea3b5d
-DRAWN = {"closings": lambda: plot_closed_deals(DEALS), "rate": lambda: plot_rate(RATES, overall=0.55), "hazard": lambda: plot_hazard(HAZARD),
-         "stale": lambda: plot_stale(STUCK), "values": lambda: plot_values(DEALS), "brier": lambda: plot_brier(METRICS),
-         "origins": lambda: plot_origins(ORIGINS), "reliability": lambda: plot_reliability(BINS), "attributions": lambda: plot_attributions(MEAN),
-         "reasons": lambda: plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS)), "grades": lambda: plot_grades(SCORES),
-         "scores": lambda: plot_score_distribution(SCORES, cuts=[0.5])}
+DRAWN = {
+    "closings": lambda: plot_closed_deals(DEALS),
+    "rate": lambda: plot_rate(RATES, overall=0.55),
+    "hazard": lambda: plot_hazard(HAZARD),
+    "stale": lambda: plot_stale(STUCK),
+    "values": lambda: plot_values(DEALS),
+    "brier": lambda: plot_brier(METRICS),
+    "origins": lambda: plot_origins(ORIGINS),
+    "reliability": lambda: plot_reliability(BINS),
+    "attributions": lambda: plot_attributions(MEAN),
+    "reasons": lambda: plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS)),
+    "grades": lambda: plot_grades(SCORES),
+    "scores": lambda: plot_score_distribution(SCORES, cuts=[0.5]),
+}
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #acebf2d4
 @pytest.mark.parametrize("name", DRAWN)
@@ -81,7 +137,8 @@ def test_every_picture_is_drawn_the_same_way_twice_without_a_warning(name):
     before = dict(matplotlib.rcParams)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first, second = DRAWN[name](), DRAWN[name]()
+        first = DRAWN[name]()
+        second = DRAWN[name]()
         assert isinstance(first, Figure) and figure_png(first) == figure_png(second)
     assert dict(matplotlib.rcParams) == before and first.get_facecolor() == (1, 1, 1, 1)
 
@@ -94,18 +151,44 @@ def test_every_picture_names_its_axes(name):
     assert any(labels) and any(titles) and figure.get_figwidth() == 5.4
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #af6d4b6f
-@pytest.mark.parametrize("draw", [lambda: plot_closed_deals(DEALS.iloc[:0]), lambda: plot_rate(RATES.iloc[:0]), lambda: plot_hazard(HAZARD.iloc[:0]),
-                                  lambda: plot_stale(STUCK.iloc[:0]), lambda: plot_values(DEALS[DEALS["stage"] == "lost"]), lambda: plot_brier({"horizons": {}}),
-                                  lambda: plot_origins(ORIGINS.iloc[:0]), lambda: plot_reliability(BINS.iloc[:0]), lambda: plot_attributions(MEAN.iloc[:0]),
-                                  lambda: plot_reasons(REASONS.iloc[:0], 0.0, 0.5), lambda: plot_grades(SCORES.iloc[:0]),
-                                  lambda: plot_score_distribution(SCORES.iloc[:0])])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plot_closed_deals(DEALS.iloc[:0]),
+        lambda: plot_rate(RATES.iloc[:0]),
+        lambda: plot_hazard(HAZARD.iloc[:0]),
+        lambda: plot_stale(STUCK.iloc[:0]),
+        lambda: plot_values(DEALS[DEALS["stage"] == "lost"]),
+        lambda: plot_brier({"horizons": {}}),
+        lambda: plot_origins(ORIGINS.iloc[:0]),
+        lambda: plot_reliability(BINS.iloc[:0]),
+        lambda: plot_attributions(MEAN.iloc[:0]),
+        lambda: plot_reasons(REASONS.iloc[:0], 0.0, 0.5),
+        lambda: plot_grades(SCORES.iloc[:0]),
+        lambda: plot_score_distribution(SCORES.iloc[:0]),
+    ],
+)
 def test_nothing_to_draw_is_a_sentence(draw):
     figure = draw()
     assert figure.axes == [] and figure.texts[0].get_text().endswith(".") and figure_png(figure)
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #0a4326b3
-@pytest.mark.parametrize("draw", [plot_closed_deals, plot_rate, plot_hazard, plot_stale, plot_values, plot_origins, plot_reliability, plot_attributions,
-                                  plot_grades, plot_score_distribution, lambda frame: plot_reasons(frame, 0.0, 0.5)])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plot_closed_deals,
+        plot_rate,
+        plot_hazard,
+        plot_stale,
+        plot_values,
+        plot_origins,
+        plot_reliability,
+        plot_attributions,
+        plot_grades,
+        plot_score_distribution,
+        lambda frame: plot_reasons(frame, 0.0, 0.5),
+    ],
+)
 def test_a_missing_column_is_named(draw):
     with pytest.raises(CrmError, match="needs the column.*the table has other"):
         draw(pd.DataFrame({"other": [1]}))
@@ -123,7 +206,11 @@ def test_one_week_of_one_outcome_is_drawn_too():
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #8cab341c
 def test_rates_carry_their_counts_and_the_rate_of_all():
     figure = plot_rate(RATES, overall=0.55, title="Share won")
-    assert texts_of(figure) == ["n = 100", "n = 20"] and rows_of(figure) == ["a", "b"] and "55.0" in figure.axes[0].get_xlabel()
+    assert (
+        texts_of(figure) == ["n = 100", "n = 20"]
+        and rows_of(figure) == ["a", "b"]
+        and "55.0" in figure.axes[0].get_xlabel()
+    )
     assert "dashed" not in plot_rate(RATES).axes[0].get_xlabel()
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #a71ad916
@@ -136,7 +223,11 @@ def test_the_hazard_has_a_line_per_phase_and_a_band_where_it_is_given():
 def test_agents_beyond_the_top_are_one_bar_weighted_by_their_deals():
     figure = plot_stale(STUCK, top=1)
     assert rows_of(figure) == ["a", "the other 2"] and texts_of(figure)[1] == "15\u00a0% of 40"
-    assert texts_of(plot_stale(STUCK.assign(n=0), top=1))[1] == "0\u00a0% of 0" and rows_of(plot_stale(STUCK)) == ["a", "b", "c"]
+    assert texts_of(plot_stale(STUCK.assign(n=0), top=1))[1] == "0\u00a0% of 0" and rows_of(plot_stale(STUCK)) == [
+        "a",
+        "b",
+        "c",
+    ]
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #cf6f4a9b
 def test_values_are_of_won_deals_only_and_names_are_no_formulas():
@@ -146,7 +237,12 @@ def test_values_are_of_won_deals_only_and_names_are_no_formulas():
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #4b4774cd
 def test_models_are_ranked_within_their_horizons():
     figure = plot_brier(METRICS)
-    assert texts_of(figure) == ["30 days", "90 days", "quarter end"] and rows_of(figure)[:4] == ["better", "equal", "phase table", "worse"]
+    assert texts_of(figure) == ["30 days", "90 days", "quarter end"] and rows_of(figure)[:4] == [
+        "better",
+        "equal",
+        "phase table",
+        "worse",
+    ]
     assert len(plot_brier(METRICS["horizons"]).axes) == 2
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #e778abc1
@@ -175,7 +271,9 @@ def test_reliability_has_a_panel_per_model_and_empty_places_stay_blank():
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #3c533aee
 def test_contributions_are_ranked_by_size():
-    assert rows_of(plot_attributions(MEAN)) == ["price", "age days"] and rows_of(plot_attributions(MEAN, top=1)) == ["price"]
+    assert rows_of(plot_attributions(MEAN)) == ["price", "age days"] and rows_of(plot_attributions(MEAN, top=1)) == [
+        "price"
+    ]
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #521c7211
 def test_long_reasons_are_wrapped_and_not_cut():
@@ -183,7 +281,10 @@ def test_long_reasons_are_wrapped_and_not_cut():
     frame = pd.DataFrame({"label": [label, "open 9 days"], "contribution": [0.6, -0.1]})
     shown = rows_of(plot_reasons(frame, -1.0, score_of(-1.0, frame)))
     assert " ".join(shown[1].split()) == label and max(map(len, shown[1].splitlines())) <= 32
-    assert " ".join(rows_of(plot_attributions(MEAN.assign(feature=LABELS["cohort_closing"])))[0].split()) == LABELS["cohort_closing"]
+    assert (
+        " ".join(rows_of(plot_attributions(MEAN.assign(feature=LABELS["cohort_closing"])))[0].split())
+        == LABELS["cohort_closing"]
+    )
 
 
 def test_reasons_lead_from_the_usual_deal_to_this_one():
@@ -199,10 +300,17 @@ def test_reasons_that_do_not_add_up_to_the_score_are_refused():
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #4ff7b0db
 def test_grades_are_counted_and_valued():
     figure = plot_grades(SCORES)
-    assert texts_of(figure) == ["1", "2"] and texts_of(figure, 1) == ["700", "2.5\u00a0k"] and rows_of(figure) == ["grade A", "grade B"]
+    assert (
+        texts_of(figure) == ["1", "2"]
+        and texts_of(figure, 1) == ["700", "2.5\u00a0k"]
+        and rows_of(figure) == ["grade A", "grade B"]
+    )
 
 # %% ../../../nbs/tests/reporting/test_plots.ipynb #d4a37300
-@pytest.mark.parametrize(("column", "words"), [("p_won_quarter_end", "by quarter end"), ("p_won_30", "within 30 days"), ("p_won_ever", "at any time")])
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("p_won_quarter_end", "by quarter end"), ("p_won_30", "within 30 days"), ("p_won_ever", "at any time")],
+)
 def test_scores_say_by_when(column, words):
     figure = plot_score_distribution(SCORES.rename(columns={"p_won_quarter_end": column}), column, cuts=[0.5, 0.99])
     assert words in figure.axes[0].get_xlabel() and texts_of(figure) == ["from 50\u00a0%"]

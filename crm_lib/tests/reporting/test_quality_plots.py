@@ -15,9 +15,14 @@ from ...reporting.quality_plots import plot_quality
 
 # %% ../../../nbs/tests/reporting/test_quality_plots.ipynb #b6dcf7d2
 def test_the_score_is_a_line_over_the_deals():
-    fig = plot_quality(pd.DataFrame({"month": pd.to_datetime(["2024-01-01", "2024-02-01"]), "deals": [10, 20], "score": [99.0, 70.0]}))
+    fig = plot_quality(
+        pd.DataFrame({"month": pd.to_datetime(["2024-01-01", "2024-02-01"]), "deals": [10, 20], "score": [99.0, 70.0]})
+    )
     front, behind = fig.axes
-    assert front.lines[0].get_ydata().tolist() == [99.0, 70.0] and [bar.get_height() for bar in behind.patches] == [10, 20]
+    assert front.lines[0].get_ydata().tolist() == [99.0, 70.0] and [bar.get_height() for bar in behind.patches] == [
+        10,
+        20,
+    ]
     assert front.get_ylim()[0] < 70 and front.get_ylabel() and behind.get_ylabel()
 
 

@@ -17,8 +17,24 @@ import pytest
 from matplotlib.figure import Figure
 
 from ...base.config import CrmError
-from ...reporting.style import (BLUE, THEME, _spread, canvas, count_axis, draw_bars, label_ends, money_axis, money_text, need_columns, percent_axis,
-                             percent_text, sentence_figure, short_text, themed, use_theme)
+from crm_lib.reporting.style import (
+    BLUE,
+    THEME,
+    _spread,
+    canvas,
+    count_axis,
+    draw_bars,
+    label_ends,
+    money_axis,
+    money_text,
+    need_columns,
+    percent_axis,
+    percent_text,
+    sentence_figure,
+    short_text,
+    themed,
+    use_theme,
+)
 
 # %% ../../../nbs/tests/reporting/test_style.ipynb #2a0761db
 def test_the_theme_can_be_taken_for_pictures_of_ones_own():
@@ -26,7 +42,18 @@ def test_the_theme_can_be_taken_for_pictures_of_ones_own():
         assert use_theme()["figure.facecolor"] == THEME["figure.facecolor"] == matplotlib.rcParams["figure.facecolor"]
 
 # %% ../../../nbs/tests/reporting/test_style.ipynb #09ac311f
-@pytest.mark.parametrize(("value", "text"), [(0, "0"), (999, "999"), (999.6, "1 k"), (1500, "1.5 k"), (-2e6, "−2 M"), (123_456_789, "123 M"), (2.5e9, "2.5 bn")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (999.6, "1 k"),
+        (1500, "1.5 k"),
+        (-2e6, "−2 M"),
+        (123_456_789, "123 M"),
+        (2.5e9, "2.5 bn"),
+    ],
+)
 def test_money_is_short(value, text):
     assert money_text(value) == text.replace(" ", "\u00a0")
 
@@ -66,7 +93,10 @@ def test_a_themed_function_leaves_the_settings_alone():
 def test_ends_of_lines_are_labelled_in_their_colour():
     _, axes = canvas()
     label_ends(axes, [(0.0, 0.1, "a", BLUE), (1.0, 0.9, "b", "red")])
-    assert [(text.get_text(), text.get_color(), text.xy[0]) for text in axes.texts] == [("a", BLUE, 1.0), ("b", "red", 1.0)]
+    assert [(text.get_text(), text.get_color(), text.xy[0]) for text in axes.texts] == [
+        ("a", BLUE, 1.0),
+        ("b", "red", 1.0),
+    ]
 
 # %% ../../../nbs/tests/reporting/test_style.ipynb #c508ab2c
 def test_bars_of_nothing_but_zeros_are_drawn():

@@ -18,8 +18,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from ...base.config import CrmError
-from ...reporting.style import BLUE, SOFT, VERMILION
 from ...reporting.pages import figure_png
+from ...reporting.style import BLUE, SOFT, VERMILION
 from ...reporting.tuning_plots import plot_importances, plot_screening, plot_trials, plot_variants
 
 # %% ../../../nbs/tests/reporting/test_tuning_plots.ipynb #d60d1679
@@ -38,30 +38,49 @@ def test_every_trial_is_a_dot_beside_the_best_so_far_and_the_default():
     assert marks(fig, "a trial") == [(1, 0.2), (2, 0.21), (3, 0.19)] and marks(fig, "a trial above") == []
     default, best = fig.axes[0].lines
     assert set(default.get_ydata()) == {0.2} and list(best.get_ydata()) == [0.2, 0.2, 0.19]
-    assert fig.axes[0].get_title(loc="left") == "The search, forest" and figure_png(fig) == figure_png(plot_trials(trials_of(0.2, 0.21, 0.19), "forest"))
+    assert fig.axes[0].get_title(loc="left") == "The search, forest" and figure_png(fig) == figure_png(
+        plot_trials(trials_of(0.2, 0.21, 0.19), "forest")
+    )
 
 
 def test_trials_far_above_are_cut_off_and_marked_so():
     fig = plot_trials(trials_of(0.2, 0.201, 0.199, 0.9))
     assert len(marks(fig, "a trial")) == 3 and marks(fig, "a trial above")[0][1] < 0.21
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["default settings", "best so far", "a trial", "a trial above"]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [
+        "default settings",
+        "best so far",
+        "a trial",
+        "a trial above",
+    ]
     assert fig.axes[0].get_title(loc="left") == "The search"
 
 
 def test_a_single_trial_and_equal_trials_can_be_drawn():
-    assert marks(plot_trials(trials_of(0.2)), "a trial") == [(1, 0.2)] and len(marks(plot_trials(trials_of(0.2, 0.2)), "a trial")) == 2
+    assert (
+        marks(plot_trials(trials_of(0.2)), "a trial") == [(1, 0.2)]
+        and len(marks(plot_trials(trials_of(0.2, 0.2)), "a trial")) == 2
+    )
 
 
 def test_the_heaviest_setting_comes_first():
     ax = plot_importances({"bins": 0.25, "depth": 0.75}, "forest").axes[0]
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["depth", "bins"] and [bar.get_width() for bar in ax.patches] == [0.75, 0.25]
-    assert [text.get_text() for text in ax.texts] == ["75\u00a0%", "25\u00a0%"] and ax.get_title(loc="left").endswith("common, forest")
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["depth", "bins"] and [
+        bar.get_width() for bar in ax.patches
+    ] == [0.75, 0.25]
+    assert [text.get_text() for text in ax.texts] == ["75\u00a0%", "25\u00a0%"] and ax.get_title(loc="left").endswith(
+        "common, forest"
+    )
 
 # %% ../../../nbs/tests/reporting/test_tuning_plots.ipynb #634958e2
 @pytest.fixture
 def evidence():
-    rows = [(1, "a", "left out", 0.001, True), (1, "b", "left out", -0.001, False), (2, "a", "left out", 0.002, True), (3, "x_c", "added", 0.001, False),
-            (3, "x_d", "added", -0.003, True)]
+    rows = [
+        (1, "a", "left out", 0.001, True),
+        (1, "b", "left out", -0.001, False),
+        (2, "a", "left out", 0.002, True),
+        (3, "x_c", "added", 0.001, False),
+        (3, "x_d", "added", -0.003, True),
+    ]
     frame = pd.DataFrame(rows, columns=["step", "feature", "change", "mean", "kept"])
     return frame.assign(low=frame["mean"] - 0.0005, high=frame["mean"] + 0.0005)
 
@@ -70,7 +89,11 @@ def test_every_feature_is_a_row_with_its_last_answer_and_its_fate(evidence):
     ax = plot_screening(evidence).axes[0]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["without a", "without b", "with x_d", "with x_c"]
     assert [text.get_text() for text in ax.texts] == ["stays", "goes", "comes in", "stays out"]
-    dots = [float(part.get_offsets()[0][0]) for part in ax.collections if len(part.get_offsets()) == 1 and hasattr(part, "get_sizes")]
+    dots = [
+        float(part.get_offsets()[0][0])
+        for part in ax.collections
+        if len(part.get_offsets()) == 1 and hasattr(part, "get_sizes")
+    ]
     assert dots == [0.002, -0.001, -0.003, 0.001] and list(ax.lines[0].get_xdata()) == [0, 0]
     assert "0" in [text.get_text() for text in ax.get_xticklabels()]
 
@@ -86,9 +109,15 @@ def test_nothing_to_draw_gives_a_sentence_and_a_missing_column_its_name(evidence
 # %% ../../../nbs/tests/reporting/test_tuning_plots.ipynb #1f61511d
 @pytest.fixture
 def variants():
-    rows = [("xgboost+screened", "all", 0.0, -0.001, 0.001), ("xgboost+screened", "30", 0.001, -0.001, 0.003),
-            ("xgboost+segments", "all", 0.002, 0.001, 0.003), ("xgboost+segments", "30", 0.002, 0.001, 0.003),
-            ("xgboost+tuned", "all", -0.002, -0.003, -0.001), ("xgboost+tuned", "30", -0.004, -0.005, -0.003), ("xgboost+tuned", "60", 0.0, -0.001, 0.001)]
+    rows = [
+        ("xgboost+screened", "all", 0.0, -0.001, 0.001),
+        ("xgboost+screened", "30", 0.001, -0.001, 0.003),
+        ("xgboost+segments", "all", 0.002, 0.001, 0.003),
+        ("xgboost+segments", "30", 0.002, 0.001, 0.003),
+        ("xgboost+tuned", "all", -0.002, -0.003, -0.001),
+        ("xgboost+tuned", "30", -0.004, -0.005, -0.003),
+        ("xgboost+tuned", "60", 0.0, -0.001, 0.001),
+    ]
     return pd.DataFrame(rows, columns=["variant", "horizon", "mean", "low", "high"])
 
 
@@ -96,35 +125,52 @@ def dots(ax, is_filled):
     "Points and colours: the mean over the horizons filled, each horizon a ring."
     found = [part for part in ax.collections if hasattr(part, "get_sizes") and len(part.get_facecolors()) == is_filled]
     colors = [part.get_facecolors() if is_filled else part.get_edgecolors() for part in found]
-    return [([tuple(map(float, point)) for point in part.get_offsets()], to_hex(color[0])) for part, color in zip(found, colors)]
+    return [
+        ([tuple(map(float, point)) for point in part.get_offsets()], to_hex(color[0]))
+        for part, color in zip(found, colors)
+    ]
 
 
 def test_the_best_variant_comes_first_and_its_colour_says_what_is_beyond_doubt(variants):
     ax = plot_variants(variants).axes[0]
-    names, places = [text.get_text() for text in ax.get_yticklabels()], list(ax.get_yticks())
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    places = list(ax.get_yticks())
     assert names == ["xgboost+tuned", "xgboost+screened", "xgboost+segments"]
     wanted = [(-0.002, BLUE), (0.0, SOFT), (0.002, VERMILION)]
     assert dots(ax, True) == [([(mean, place)], color.lower()) for (mean, color), place in zip(wanted, places)]
     intervals = [part.get_segments()[0][:, 0].tolist() for part in ax.collections if hasattr(part, "get_segments")]
     assert intervals == [[-0.003, -0.001], [-0.001, 0.001], [0.001, 0.003]] and list(ax.lines[0].get_xdata()) == [0, 0]
 
-
+# %% ../../../nbs/tests/reporting/test_tuning_plots.ipynb #0f58b738
 def test_each_horizon_of_a_variant_is_a_ring_on_its_row(variants):
     ax = plot_variants(variants).axes[0]
     places = list(ax.get_yticks())
-    assert [points for points, _ in dots(ax, False)] == [[(-0.004, places[0]), (0.0, places[0])], [(0.001, places[1])], [(0.002, places[2])]]
-    assert "0" in [text.get_text() for text in ax.get_xticklabels()] and ax.get_title(loc="left") == "Variants against their models"
+    assert [points for points, _ in dots(ax, False)] == [
+        [(-0.004, places[0]), (0.0, places[0])],
+        [(0.001, places[1])],
+        [(0.002, places[2])],
+    ]
+    assert (
+        "0" in [text.get_text() for text in ax.get_xticklabels()]
+        and ax.get_title(loc="left") == "Variants against their models"
+    )
     assert figure_png(plot_variants(variants)) == figure_png(plot_variants(variants.sort_values(["variant", "mean"])))
 
 
 @pytest.mark.parametrize("bound", ["low", "high"])
 def test_an_interval_that_touches_zero_leaves_doubt(variants, bound):
-    row = variants[(variants["variant"] == ("xgboost+segments" if bound == "low" else "xgboost+tuned")) & (variants["horizon"] == "all")]
+    row = variants[
+        (variants["variant"] == ("xgboost+segments" if bound == "low" else "xgboost+tuned"))
+        & (variants["horizon"] == "all")
+    ]
     assert dots(plot_variants(row.assign(**{bound: 0.0})).axes[0], True)[0][1] == SOFT.lower()
 
 
 def test_without_a_variant_there_is_a_sentence_and_a_missing_column_is_named(variants):
-    assert plot_variants(variants.iloc[:0]).texts[0].get_text() == "No variant differs from its model: there is nothing to compare."
+    assert (
+        plot_variants(variants.iloc[:0]).texts[0].get_text()
+        == "No variant differs from its model: there is nothing to compare."
+    )
     for name in variants:
         with pytest.raises(CrmError, match=f"plot_variants needs the column {name}"):
             plot_variants(variants.drop(columns=name))

@@ -37,22 +37,42 @@ def test_the_value_is_the_price_times_the_ratio_paid_shrunk_towards_all():
 
 
 def test_lost_and_open_deals_and_wins_of_nothing_do_not_lower_the_value():
-    deals = sold(*[("P", 100.0, "won", 90.0)] * 5, ("P", 100.0, "lost", 0.0), ("P", 100.0, "engaging", np.nan), ("P", 100.0, "won", 0.0))
+    deals = sold(
+        *[("P", 100.0, "won", 90.0)] * 5,
+        ("P", 100.0, "lost", 0.0),
+        ("P", 100.0, "engaging", np.nan),
+        ("P", 100.0, "won", 0.0),
+    )
     assert value_if_won(deals)["P"] == pytest.approx(90)
 
 
 def test_before_the_first_win_the_list_price_stands():
-    assert value_if_won(sold(("P", 100.0, "lost", 0.0), ("Q", 7.0, "engaging", np.nan))).to_dict() == {"P": 100.0, "Q": 7.0}
+    assert value_if_won(sold(("P", 100.0, "lost", 0.0), ("Q", 7.0, "engaging", np.nan))).to_dict() == {
+        "P": 100.0,
+        "Q": 7.0,
+    }
 
 
 def test_a_product_without_a_price_takes_what_its_wins_or_all_wins_brought():
-    deals = sold(("P", np.nan, "won", 40.0), ("P", np.nan, "won", 60.0), ("Q", np.nan, "engaging", np.nan), ("R", 100.0, "won", 100.0))
+    deals = sold(
+        ("P", np.nan, "won", 40.0),
+        ("P", np.nan, "won", 60.0),
+        ("Q", np.nan, "engaging", np.nan),
+        ("R", 100.0, "won", 100.0),
+    )
     values = value_if_won(deals)
-    assert values["P"] == pytest.approx(50) and values["Q"] == pytest.approx(200 / 3) and values["R"] == pytest.approx(100)
+    assert (
+        values["P"] == pytest.approx(50) and values["Q"] == pytest.approx(200 / 3) and values["R"] == pytest.approx(100)
+    )
 
+# %% ../../../nbs/tests/scoring/test_deal_value.ipynb #9bfb62ec
 def test_without_products_every_deal_is_worth_what_wins_brought_and_nothing_warns():
-    deals = sold(*[(None, np.nan, "won", 80.0)] * 20, *[(None, np.nan, "won", 120.0)] * 20, (None, np.nan, "engaging", np.nan))
-    deals = deals.assign(opportunity_id=[str(place) for place in range(len(deals))], close_date=pd.Timestamp("2024-01-31"))
+    deals = sold(
+        *[(None, np.nan, "won", 80.0)] * 20, *[(None, np.nan, "won", 120.0)] * 20, (None, np.nan, "engaging", np.nan)
+    )
+    deals = deals.assign(
+        opportunity_id=[str(place) for place in range(len(deals))], close_date=pd.Timestamp("2024-01-31")
+    )
     assert value_if_won(deals).empty and deal_values(deals, deals.tail(1)).tolist() == [100.0]
     priced = deals.assign(list_price=50.0)
     assert value_if_won(priced).empty and deal_values(priced, priced.tail(1)).tolist() == pytest.approx([100.0])
@@ -60,13 +80,17 @@ def test_without_products_every_deal_is_worth_what_wins_brought_and_nothing_warn
 
 
 def test_wins_without_a_product_say_nothing_of_what_products_bring():
-    deals = sold(*[("P", 100.0, "won", 90.0)] * 5, *[(None, np.nan, "won", 5000.0)] * 5, ("P", 100.0, "engaging", np.nan))
+    deals = sold(
+        *[("P", 100.0, "won", 90.0)] * 5, *[(None, np.nan, "won", 5000.0)] * 5, ("P", 100.0, "engaging", np.nan)
+    )
     assert value_if_won(deals)["P"] == pytest.approx(90)
     assert value_if_won(sold((None, np.nan, "won", 5000.0), ("P", 100.0, "engaging", np.nan)))["P"] == 100
 
 
 def test_a_price_of_nothing_is_no_price():
-    deals = pd.DataFrame({"product": ["P", "P"], "list_price": [0.0, 0.0], "stage": ["won", "engaging"], "close_value": [5.0, np.nan]})
+    deals = pd.DataFrame(
+        {"product": ["P", "P"], "list_price": [0.0, 0.0], "stage": ["won", "engaging"], "close_value": [5.0, np.nan]}
+    )
     assert value_if_won(deals)["P"] == 5.0
 
 # %% ../../../nbs/tests/scoring/test_deal_value.ipynb #c0b3ef0d
@@ -78,7 +102,9 @@ def test_a_price_of_the_deals_own_goes_before_its_products():
 
 def test_a_deal_without_product_or_price_is_worth_what_others_brought():
     deals = sold(("P", 100.0, "won", 50.0), ("P", 100.0, "won", 70.0))
-    asked = pd.DataFrame({"opportunity_id": list("abc"), "product": [None, None, "P"], "list_price": [10.0, np.nan, np.nan]})
+    asked = pd.DataFrame(
+        {"opportunity_id": list("abc"), "product": [None, None, "P"], "list_price": [10.0, np.nan, np.nan]}
+    )
     assert deal_values(deals, asked).to_dict() == pytest.approx({"a": 6.0, "b": 60.0, "c": 60.0})
 
 
@@ -89,8 +115,16 @@ def test_without_a_won_deal_the_price_stands_and_nothing_is_invented():
 
 # %% ../../../nbs/tests/scoring/test_deal_value.ipynb #5ad93df9
 def wins(values, price=100.0):
-    return pd.DataFrame({"opportunity_id": [f"{k:03d}" for k in range(len(values))], "product": "P", "list_price": price, "stage": "won",
-                         "close_value": np.asarray(values, float), "close_date": pd.date_range("2024-01-01", periods=len(values))})
+    return pd.DataFrame(
+        {
+            "opportunity_id": [f"{k:03d}" for k in range(len(values))],
+            "product": "P",
+            "list_price": price,
+            "stage": "won",
+            "close_value": np.asarray(values, float),
+            "close_date": pd.date_range("2024-01-01", periods=len(values)),
+        }
+    )
 
 
 def test_later_wins_are_held_against_what_earlier_ones_let_one_expect():

@@ -35,7 +35,16 @@ from ...base.metrics import log_odds
 from ...features.features import FEATURES
 from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
 from ...models.close_hazard import CloseHazardModel
-from ...scoring.explanation import ScoreFunction, explain_scores, name_feature, reference_deals, say_reason, strongest_reasons, used_features, win_columns
+from crm_lib.scoring.explanation import (
+    ScoreFunction,
+    explain_scores,
+    name_feature,
+    reference_deals,
+    say_reason,
+    strongest_reasons,
+    used_features,
+    win_columns,
+)
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #81bf211e
 FEW = ("cohort_closing", "agent_stale_share")
@@ -43,15 +52,24 @@ FEW = ("cohort_closing", "agent_stale_share")
 
 def made(n=600, seed=0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "opportunity_id": [f"D{i:03d}" for i in range(n)], "age_days": rng.integers(1, 50, n),
-                      "cohort_closing": rng.choice([0.5, 1.0, 2.0], n), "agent_stale_share": rng.choice([0.0, 0.3, np.nan], n)})
+    X = pd.DataFrame(
+        {
+            "as_of": pd.Timestamp("2024-01-31"),
+            "opportunity_id": [f"D{i:03d}" for i in range(n)],
+            "age_days": rng.integers(1, 50, n),
+            "cohort_closing": rng.choice([0.5, 1.0, 2.0], n),
+            "agent_stale_share": rng.choice([0.0, 0.3, np.nan], n),
+        }
+    )
     wait = rng.geometric(0.02 * X["cohort_closing"])
     return X, pd.DataFrame({"event": np.where(wait > 80, 0, rng.integers(1, 3, n)), "duration": np.minimum(wait, 80)})
 
 
 @pytest.fixture(scope="module")
 def model():
-    return CloseHazardModel("xgboost", features=FEW, alive=None, learner_settings={"rounds": 30, "leaf_weight": 1.0}).fit(*made())
+    return CloseHazardModel(
+        "xgboost", features=FEW, alive=None, learner_settings={"rounds": 30, "leaf_weight": 1.0}
+    ).fit(*made())
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +97,31 @@ def shapley_by_hand(score, row, reference):
 
     n = len(row)
     weight = {size: factorial(size) * factorial(n - size - 1) / factorial(n) for size in range(n)}
-    return worth(()), [sum(weight[size] * (worth((*others, j)) - worth(others)) for size in range(n)
-                           for others in combinations([k for k in columns if k != j], size)) for j in columns]
+    return worth(()), [
+        sum(
+            weight[size] * (worth((*others, j)) - worth(others))
+            for size in range(n)
+            for others in combinations([k for k in columns if k != j], size)
+        )
+        for j in columns
+    ]
 
 
 @pytest.mark.parametrize("features", [(), ("cohort_closing",), FEW])
 @pytest.mark.parametrize("horizon", [30, "quarter_end"])
 def test_contributions_equal_shapley_values_computed_by_hand(open_deals, features, horizon):
     model = CloseHazardModel("logistic", features=features, alive=None).fit(*made())
-    reasons, columns = explain_scores(model, open_deals, horizon, background=7), ["age_days", *features]
+    reasons = explain_scores(model, open_deals, horizon, background=7)
+    columns = ["age_days", *features]
     score = ScoreFunction(model, pd.Timestamp("2024-01-31"), horizon, columns)
     values = open_deals[columns].to_numpy(float)
     reference = reference_deals(values, score(values), 7)
     for place in (0, 5, 11):
         base, expected = shapley_by_hand(score, values[place], reference)
         found = reasons[reasons["opportunity_id"] == open_deals["opportunity_id"].iloc[place]].set_index("feature")
-        assert np.allclose(found["contribution"].reindex(columns), expected, atol=1e-9) and np.allclose(found["base"], base, atol=1e-9)
+        assert np.allclose(found["contribution"].reindex(columns), expected, atol=1e-9) and np.allclose(
+            found["base"], base, atol=1e-9
+        )
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #edecd061
 @pytest.mark.parametrize("learner", ["logistic", "forest", "xgboost"])
@@ -127,7 +154,9 @@ def test_the_reference_may_be_other_deals_of_other_days(model, open_deals):
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #d7c99376
 def test_a_feature_that_changes_no_score_has_no_contribution(open_deals):
     X, y = made()
-    model = CloseHazardModel("logistic", features=("week_volume", "cohort_closing"), alive=None).fit(X.assign(week_volume=1.0), y)
+    model = CloseHazardModel("logistic", features=("week_volume", "cohort_closing"), alive=None).fit(
+        X.assign(week_volume=1.0), y
+    )
     reasons = explain_scores(model, open_deals.assign(week_volume=1.0), 30, background=5)
     assert np.allclose(reasons.loc[reasons["feature"] == "week_volume", "contribution"], 0)
 
@@ -136,19 +165,31 @@ def test_an_unknown_value_is_explained_as_unknown(model, open_deals):
     reasons = explain_scores(model, open_deals, 30, background=5)
     unknown = reasons[reasons["value"].isna()]
     assert len(unknown) == open_deals["agent_stale_share"].isna().sum() > 0
-    assert unknown["words"].str.startswith("owner's deals left without a decision not known: ").all() and np.isfinite(unknown["contribution"]).all()
+    assert (
+        unknown["words"].str.startswith("owner's deals left without a decision not known: ").all()
+        and np.isfinite(unknown["contribution"]).all()
+    )
 
 
 def test_equal_deals_have_equal_reasons(model, open_deals):
-    twins = pd.concat([open_deals.head(3), open_deals.head(3).assign(opportunity_id=["E1", "E2", "E3"])], ignore_index=True)
-    wide = explain_scores(model, twins, 30, background=4).pivot(index="opportunity_id", columns="feature", values="contribution").to_numpy()
+    twins = pd.concat(
+        [open_deals.head(3), open_deals.head(3).assign(opportunity_id=["E1", "E2", "E3"])], ignore_index=True
+    )
+    wide = (
+        explain_scores(model, twins, 30, background=4)
+        .pivot(index="opportunity_id", columns="feature", values="contribution")
+        .to_numpy()
+    )
     assert np.array_equal(wide[:3], wide[3:])
 
 
 def test_reasons_stand_by_deal_and_feature_whatever_the_order_of_the_rows(model, open_deals):
     reasons = explain_scores(model, open_deals, 30, background=4)
     again = explain_scores(model, open_deals.iloc[::-1], 30, background=4)
-    assert reasons["opportunity_id"].is_monotonic_increasing and reasons["feature"].head(3).tolist() == ["age_days", *FEW]
+    assert reasons["opportunity_id"].is_monotonic_increasing and reasons["feature"].head(3).tolist() == [
+        "age_days",
+        *FEW,
+    ]
     pd.testing.assert_frame_equal(reasons, again)
 
 
@@ -157,11 +198,15 @@ def test_explaining_leaves_the_snapshots_as_they_were(model, open_deals):
     explain_scores(model, open_deals, 30, background=4)
     pd.testing.assert_frame_equal(open_deals, kept)
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #e7c14d1d
 def test_values_are_those_of_the_deal(model, open_deals):
-    reasons = explain_scores(model, open_deals, 30, background=4).pivot(index="opportunity_id", columns="feature", values="value")
+    reasons = explain_scores(model, open_deals, 30, background=4).pivot(
+        index="opportunity_id", columns="feature", values="value"
+    )
     expected = open_deals.set_index("opportunity_id")[["age_days", *FEW]].astype(float)
-    assert np.array_equal(reasons[list(expected)].reindex(expected.index).to_numpy(), expected.to_numpy(), equal_nan=True)
+    assert np.array_equal(
+        reasons[list(expected)].reindex(expected.index).to_numpy(), expected.to_numpy(), equal_nan=True
+    )
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #1debad2b
 def test_reference_deals_stand_at_even_steps_of_the_score():
@@ -181,17 +226,32 @@ def test_equal_scores_are_put_in_order_by_their_values():
     assert np.array_equal(reference_deals(values, np.zeros(40), 6), reference_deals(values[mixed], np.zeros(40), 6))
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #465dba5a
-@pytest.mark.parametrize("reason, words", [
-    (("age_days", 96.0, -0.83), "open 96 days: lowers the chance a lot"),
-    (("agent_stale_share", 0.257, 0.0), "26% of this owner's deals stay open without a decision: hardly moves the chance"),
-    (("week_closing", 3.31, 0.69), "deals started that week are closing 3.3 times as fast as usual: raises the chance"),
-    (("alive_probability", 0.8, 0.7), "80% of such deals are still active: raises the chance a lot"),
-    (("x_score", 2.50, 1.26), "score 2.5: raises the chance a lot"),
-    (("cohort_closing", np.nan, 0.5), "closing pace of that week's deals in the region not known: raises the chance"),
-    (("x_score", np.inf, 0.5), "score not known: raises the chance"),
-    (("sales_agent", "Ada {Abel}", 0.64), "sold by Ada {Abel}: raises the chance"), (("product", "Delta Pro", -0.5), "product Delta Pro: lowers the chance"),
-    (("x_lead_source", "Fair", 0.2), "lead source Fair: raises the chance"), (("manager", None, 0.05), "manager not known: raises the chance"),
-    (("list_price", 1250.0, -0.04), "list price 1,250: hardly moves the chance")])
+@pytest.mark.parametrize(
+    "reason, words",
+    [
+        (("age_days", 96.0, -0.83), "open 96 days: lowers the chance a lot"),
+        (
+            ("agent_stale_share", 0.257, 0.0),
+            "26% of this owner's deals stay open without a decision: hardly moves the chance",
+        ),
+        (
+            ("week_closing", 3.31, 0.69),
+            "deals started that week are closing 3.3 times as fast as usual: raises the chance",
+        ),
+        (("alive_probability", 0.8, 0.7), "80% of such deals are still active: raises the chance a lot"),
+        (("x_score", 2.50, 1.26), "score 2.5: raises the chance a lot"),
+        (
+            ("cohort_closing", np.nan, 0.5),
+            "closing pace of that week's deals in the region not known: raises the chance",
+        ),
+        (("x_score", np.inf, 0.5), "score not known: raises the chance"),
+        (("sales_agent", "Ada {Abel}", 0.64), "sold by Ada {Abel}: raises the chance"),
+        (("product", "Delta Pro", -0.5), "product Delta Pro: lowers the chance"),
+        (("x_lead_source", "Fair", 0.2), "lead source Fair: raises the chance"),
+        (("manager", None, 0.05), "manager not known: raises the chance"),
+        (("list_price", 1250.0, -0.04), "list price 1,250: hardly moves the chance"),
+    ],
+)
 def test_a_reason_says_its_value_and_what_that_does(reason, words):
     assert say_reason(*reason) == words
 
@@ -201,8 +261,13 @@ def test_every_feature_of_the_model_has_words():
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #ea8baa6a
 def reasons_of(**contributions):
-    return pd.DataFrame([{"opportunity_id": deal, "feature": feature, "contribution": size, "words": f"{feature}!"}
-                         for deal, sizes in contributions.items() for feature, size in sizes.items()])
+    return pd.DataFrame(
+        [
+            {"opportunity_id": deal, "feature": feature, "contribution": size, "words": f"{feature}!"}
+            for deal, sizes in contributions.items()
+            for feature, size in sizes.items()
+        ]
+    )
 
 
 def test_the_largest_contributions_come_first_whatever_their_sign():
@@ -223,28 +288,44 @@ def test_where_there_are_fewer_reasons_the_rest_is_missing():
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #4cab8039
 @pytest.fixture(scope="module")
 def speaking():
-    rng, (X, y) = np.random.default_rng(4), made(2000)
+    rng = np.random.default_rng(4)
+    (X, y) = made(2000)
     X = X.assign(sales_agent=rng.choice(["Ada", "Bela"], 2000).astype(object), x_size=rng.integers(0, 5, 2000))
     odds = np.where(X["sales_agent"] == "Ada", 1.0, -1.0) + 0.6 * (X["x_size"] - 2)
     is_won = rng.uniform(size=2000) < 1 / (1 + np.exp(-odds))
-    return X, CloseHazardModel("logistic", features=FEW, alive=None).fit(X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0)))
+    return X, CloseHazardModel("logistic", features=FEW, alive=None).fit(
+        X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0))
+    )
 
 
 def test_texts_are_explained_by_name_and_the_reasons_still_add_up(speaking):
     X, model = speaking
     rows = X.head(9).assign(sales_agent=["Ada", "Nobody", None] * 3)
     reasons = explain_scores(model, rows, 30, background=6, usual=X)
-    assert set(win_columns(model)) == {"sales_agent", "x_size"} and set(reasons["feature"]) == {"age_days", *FEW, "sales_agent", "x_size"}
+    assert set(win_columns(model)) == {"sales_agent", "x_size"} and set(reasons["feature"]) == {
+        "age_days",
+        *FEW,
+        "sales_agent",
+        "x_size",
+    }
     assert np.allclose(total(reasons), shown(model, rows, 30), atol=1e-9)
     agent = reasons[reasons["feature"] == "sales_agent"]
-    assert agent["words"].str.rsplit(":", n=1).str[0].tolist() == ["sold by Ada", "sold by Nobody", "sales agent not known"] * 3
-    assert reasons["value"].dtype == float and agent["value"].isna().all() and reasons.loc[reasons["feature"] == "x_size", "value"].notna().all()
+    assert (
+        agent["words"].str.rsplit(":", n=1).str[0].tolist()
+        == ["sold by Ada", "sold by Nobody", "sales agent not known"] * 3
+    )
+    assert (
+        reasons["value"].dtype == float
+        and agent["value"].isna().all()
+        and reasons.loc[reasons["feature"] == "x_size", "value"].notna().all()
+    )
     assert (agent["contribution"].to_numpy()[::3] > agent["contribution"].to_numpy()[1::3]).all()
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #1b9f5ff6
 def test_contributions_of_texts_equal_shapley_values_computed_by_hand(speaking):
     X, model = speaking
-    rows, columns = X.head(12), used_features(model)
+    rows = X.head(12)
+    columns = used_features(model)
     reasons = explain_scores(model, rows, 30, background=5)
     agents = np.array(["Ada", "Bela", None], dtype=object)
     score = ScoreFunction(model, pd.Timestamp("2024-01-31"), 30, columns, {"sales_agent": agents})
@@ -254,7 +335,14 @@ def test_contributions_of_texts_equal_shapley_values_computed_by_hand(speaking):
     assert np.allclose(found["contribution"].reindex(columns), expected, atol=1e-9) and np.allclose(found["base"], base)
 
 
-@pytest.mark.parametrize("feature, name", [("alive_probability", "share of such deals still active"), ("sales_agent", "sales agent"), ("x_lead_source", "lead source")])
+@pytest.mark.parametrize(
+    "feature, name",
+    [
+        ("alive_probability", "share of such deals still active"),
+        ("sales_agent", "sales agent"),
+        ("x_lead_source", "lead source"),
+    ],
+)
 def test_every_column_has_a_name_for_readers(feature, name):
     assert name_feature(feature) == name
 
@@ -269,7 +357,11 @@ def mixed():
 def test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_listed_twice(mixed):
     assert used_features(mixed[1]) == ["age_days", *FEW, "alive_probability"] and win_columns(mixed[1]) == []
     assert used_features(CloseHazardModel("table", ())) == ["age_days", "alive_probability"]
-    assert used_features(CloseHazardModel("logistic", (*FEW, "alive_probability"))) == ["age_days", *FEW, "alive_probability"]
+    assert used_features(CloseHazardModel("logistic", (*FEW, "alive_probability"))) == [
+        "age_days",
+        *FEW,
+        "alive_probability",
+    ]
 
 
 @pytest.mark.parametrize("horizon", [30, "quarter_end"])
@@ -281,4 +373,7 @@ def test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_
     life = reasons[reasons["feature"] == "alive_probability"].set_index("opportunity_id")
     by_chance = life["contribution"].groupby(life["value"]).mean()
     assert by_chance[0.2] < by_chance[0.6] < by_chance[1.0]
-    assert life.loc[life["value"] == 0.2, "words"].str.contains("20").all() and life["value"].isna().sum() == rows["alive_probability"].isna().sum()
+    assert (
+        life.loc[life["value"] == 0.2, "words"].str.contains("20").all()
+        and life["value"].isna().sum() == rows["alive_probability"].isna().sum()
+    )

@@ -31,25 +31,49 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import FiscalCalendar
+from ...base.config import CrmError
 from ...models.baselines import AlwaysNo
 from ...models.incidence import IncidenceModel
-from ...reporting.style import chance_text, percent_text
 from ...reporting.formatting import table_html
-from ...scoring.scores import FLOOR, defuse_formulas, grade_scores, median_close_days, score_deals, score_latest, win_paths
+from ...reporting.style import chance_text, percent_text
+from crm_lib.scoring.scores import (
+    FLOOR,
+    defuse_formulas,
+    grade_scores,
+    median_close_days,
+    score_deals,
+    score_latest,
+    win_paths,
+)
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #815c01d2
 def test_a_grade_begins_at_its_threshold():
     assert grade_scores(np.array([1, 0.5, 0.4949, 0.25, 0.2449, 0.1, 0.0949, 0])).tolist() == list("AABBCCDD")
-    assert grade_scores(np.array([0.4996, 0.2496, 0.0996, 0.496])).tolist() == list("ABCA")  # shown as 50, 25, 10 and 50 %
+    assert grade_scores(np.array([0.4996, 0.2496, 0.0996, 0.496])).tolist() == list(
+        "ABCA"
+    )  # shown as 50, 25, 10 and 50 %
 
 
-@pytest.mark.parametrize("thresholds", [(0.5, 0.25, 0.1), (0.07, 0.06, 0.05), (0.625, 0.125, 0.001), (0.95, 0.29, 0.28)])
+@pytest.mark.parametrize(
+    "thresholds", [(0.5, 0.25, 0.1), (0.07, 0.06, 0.05), (0.625, 0.125, 0.001), (0.95, 0.29, 0.28)]
+)
 def test_what_is_shown_as_the_same_chance_has_the_same_grade(thresholds):
-    chance = np.r_[np.linspace(0, 1, 20_001), np.nextafter(np.arange(101) / 100, 0), np.nextafter(np.arange(101) / 100, 1), np.arange(0.005, 1, 0.01)].clip(0, 1)
-    rows = pd.DataFrame({"grade": grade_scores(chance, thresholds), "panel": [percent_text(value) for value in chance],
-                         "page": table_html(pd.DataFrame({"p": chance}), digits={"p": 0}, percent=["p"], rows=len(chance)).split("<tr>")[2:]})
+    chance = np.r_[
+        np.linspace(0, 1, 20_001),
+        np.nextafter(np.arange(101) / 100, 0),
+        np.nextafter(np.arange(101) / 100, 1),
+        np.arange(0.005, 1, 0.01),
+    ].clip(0, 1)
+    rows = pd.DataFrame(
+        {
+            "grade": grade_scores(chance, thresholds),
+            "panel": [percent_text(value) for value in chance],
+            "page": table_html(pd.DataFrame({"p": chance}), digits={"p": 0}, percent=["p"], rows=len(chance)).split(
+                "<tr>"
+            )[2:],
+        }
+    )
     assert rows.groupby("panel")["grade"].nunique().eq(1).all() and rows.groupby("page")["grade"].nunique().eq(1).all()
     assert (np.diff(rows.iloc[:20_001]["grade"].map("ABCD".index)) <= 0).all()
     inner = (chance >= 0.01) & (chance <= 0.99)
@@ -60,9 +84,20 @@ def test_thresholds_of_the_users_own_are_used():
     assert grade_scores(np.array([0.95, 0.85, 0.75, 0.65]), [0.9, 0.8, 0.7]).tolist() == list("ABCD")
     assert grade_scores(np.array([1.0, 0.5, 0.0]), [1, 0.5, 0]).tolist() == list("ABC")
 
-
-@pytest.mark.parametrize("thresholds", [[0.1, 0.25, 0.5], [0.5, 0.5, 0.1], [0.5, 0.1], [0.9, 0.5, 0.25, 0.1], [], [1.2, 0.5, 0.1], [0.5, 0.1, -0.1],
-                                        [float("nan"), 0.5, 0.1]])
+# %% ../../../nbs/tests/scoring/test_scores.ipynb #266a8f7f
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        [0.1, 0.25, 0.5],
+        [0.5, 0.5, 0.1],
+        [0.5, 0.1],
+        [0.9, 0.5, 0.25, 0.1],
+        [],
+        [1.2, 0.5, 0.1],
+        [0.5, 0.1, -0.1],
+        [float("nan"), 0.5, 0.1],
+    ],
+)
 def test_thresholds_that_do_not_fall_from_one_to_zero_are_refused(thresholds):
     with pytest.raises(CrmError, match="publish.grades: .* must be three falling probabilities"):
         grade_scores(np.array([0.5]), thresholds)
@@ -92,7 +127,10 @@ class Daily(IncidenceModel):
 
 
 def on(day, **daily):
-    return pd.DataFrame({"as_of": pd.Timestamp(day), "opportunity_id": list(daily), "product": "P", "daily": list(daily.values())}, index=range(5, 5 + len(daily)))
+    return pd.DataFrame(
+        {"as_of": pd.Timestamp(day), "opportunity_id": list(daily), "product": "P", "daily": list(daily.values())},
+        index=range(5, 5 + len(daily)),
+    )
 
 
 VALUES = pd.Series({"slow": 200.0, "fast": 200.0, "dead": 200.0})
@@ -106,14 +144,27 @@ def scored(today=TODAY, earlier=TODAY.iloc[:0], horizons=(5, 30, "quarter_end"),
 def test_the_scores_are_the_chain_of_the_models_hazards():
     scores = scored().set_index("opportunity_id")
     for column, days in {"p_won_5": 5, "p_won_30": 30, "p_won_quarter_end": 10, "p_won_ever": 365}.items():
-        assert scores.loc["fast", column] == pytest.approx(0.5 * (1 - 0.8**days)) and scores.loc["slow", column] == pytest.approx(0.5 * (1 - 0.999**days))
+        assert scores.loc["fast", column] == pytest.approx(0.5 * (1 - 0.8**days)) and scores.loc[
+            "slow", column
+        ] == pytest.approx(0.5 * (1 - 0.999**days))
     assert (scores.loc["dead", ["p_won_5", "p_won_ever"]] == FLOOR).all()
 
 
 def test_the_columns_stand_in_the_order_of_the_contract_and_the_best_deal_first():
     scores = scored()
-    assert list(scores.columns) == ["as_of", "opportunity_id", "p_won_5", "p_won_30", "p_won_quarter_end", "p_won_ever", "expected_close_date",
-                                    "expected_value", "grade", "trend", "slipped_days"]
+    assert list(scores.columns) == [
+        "as_of",
+        "opportunity_id",
+        "p_won_5",
+        "p_won_30",
+        "p_won_quarter_end",
+        "p_won_ever",
+        "expected_close_date",
+        "expected_value",
+        "grade",
+        "trend",
+        "slipped_days",
+    ]
     assert scores["opportunity_id"].tolist() == ["fast", "slow", "dead"] and scores.index.tolist() == [0, 1, 2]
 
 
@@ -125,8 +176,13 @@ def test_equal_scores_are_ordered_by_value_and_then_by_key():
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #1265b621
 def test_the_expected_close_is_the_middle_of_the_closings_or_missing():
     scores = scored().set_index("opportunity_id")
-    assert scores.loc["fast", "expected_close_date"] == pd.Timestamp("2024-03-25") and pd.isna(scores.loc["dead", "expected_close_date"])
-    assert str(scores["expected_close_date"].dtype) == "datetime64[ns]" and (scores["expected_close_date"].dropna() > "2024-03-21").all()
+    assert scores.loc["fast", "expected_close_date"] == pd.Timestamp("2024-03-25") and pd.isna(
+        scores.loc["dead", "expected_close_date"]
+    )
+    assert (
+        str(scores["expected_close_date"].dtype) == "datetime64[ns]"
+        and (scores["expected_close_date"].dropna() > "2024-03-21").all()
+    )
 
 
 def test_the_expected_value_is_the_chance_of_ever_being_won_times_the_value():
@@ -136,12 +192,18 @@ def test_the_expected_value_is_the_chance_of_ever_being_won_times_the_value():
 
 def test_a_deal_without_a_value_has_no_expected_value():
     values = VALUES.drop("fast")
-    assert score_deals(Daily(), TODAY, TODAY.iloc[:0], values, ["quarter_end"]).set_index("opportunity_id")["expected_value"].isna().to_dict() == {"slow": False, "fast": True, "dead": False}
+    assert score_deals(Daily(), TODAY, TODAY.iloc[:0], values, ["quarter_end"]).set_index("opportunity_id")[
+        "expected_value"
+    ].isna().to_dict() == {"slow": False, "fast": True, "dead": False}
 
 
 def test_grades_follow_the_quarters_end_and_the_thresholds_given():
     assert scored().set_index("opportunity_id")["grade"].to_dict() == {"fast": "B", "slow": "D", "dead": "D"}
-    assert scored(grades=(0.4, 0.2, 0)).set_index("opportunity_id")["grade"].to_dict() == {"fast": "A", "slow": "C", "dead": "C"}
+    assert scored(grades=(0.4, 0.2, 0)).set_index("opportunity_id")["grade"].to_dict() == {
+        "fast": "A",
+        "slow": "C",
+        "dead": "C",
+    }
 
 
 def test_the_quarter_is_the_companys_own():
@@ -158,46 +220,87 @@ def test_the_direction_compares_with_the_same_deal_at_the_earlier_date():
 
 def test_without_an_earlier_date_no_direction_is_known():
     scores = scored()
-    assert (scores["trend"] == "new").all() and scores["slipped_days"].isna().all() and scores["slipped_days"].dtype == float
+    assert (
+        (scores["trend"] == "new").all()
+        and scores["slipped_days"].isna().all()
+        and scores["slipped_days"].dtype == float
+    )
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #035ef47f
 def test_a_slip_is_the_days_by_which_the_expected_closing_has_moved():
     today = on("2024-03-21", sits=0.2, sooner=0.2, later=0.1, new=0.2, revived=0.2, died=0.0)
     earlier = on("2024-02-22", gone=0.2, sits=0.2, sooner=0.015, later=0.2, revived=0.0, died=0.2)
-    scores, then = scored(today, earlier).set_index("opportunity_id"), scored(earlier).set_index("opportunity_id")
+    scores = scored(today, earlier).set_index("opportunity_id")
+    then = scored(earlier).set_index("opportunity_id")
     days = (scores["expected_close_date"] - then["expected_close_date"].reindex(scores.index)).dt.days
-    assert scores["slipped_days"].dropna().to_dict() == days.dropna().to_dict() and scores.loc["sits", "slipped_days"] == 28
+    assert (
+        scores["slipped_days"].dropna().to_dict() == days.dropna().to_dict()
+        and scores.loc["sits", "slipped_days"] == 28
+    )
     assert scores.loc["sooner", "slipped_days"] < 0 and scores.loc["later", "slipped_days"] == 31
     assert scores.loc[["new", "revived", "died"], "slipped_days"].isna().all()
 
 
 def test_a_slip_looks_equally_far_ahead_from_both_days():
-    today, earlier = on("2024-03-21", slow=0.001), on("2024-02-22", slow=0.001)
+    today = on("2024-03-21", slow=0.001)
+    earlier = on("2024-02-22", slow=0.001)
     scores = scored(today, earlier, horizons=(900, "quarter_end"))
-    assert scores["slipped_days"].item() == 28 and scores["p_won_ever"].item() == pytest.approx(0.5 * (1 - 0.999**365)) and scores["trend"].item() == "steady"
+    assert (
+        scores["slipped_days"].item() == 28
+        and scores["p_won_ever"].item() == pytest.approx(0.5 * (1 - 0.999**365))
+        and scores["trend"].item() == "steady"
+    )
 
 
 def test_a_model_that_says_no_still_gives_a_whole_table():
     scores = scored(model=AlwaysNo())
-    assert (scores["grade"] == "D").all() and scores["expected_close_date"].isna().all() and (scores["p_won_ever"] == FLOOR).all()
+    assert (
+        (scores["grade"] == "D").all()
+        and scores["expected_close_date"].isna().all()
+        and (scores["p_won_ever"] == FLOOR).all()
+    )
 
-
+# %% ../../../nbs/tests/scoring/test_scores.ipynb #39156c98
 def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
-    deals = pd.DataFrame({"opportunity_id": list(TODAY["opportunity_id"]), "stage": "engaging", "engage_date": pd.Timestamp("2024-01-01"), "close_date": pd.NaT,
-                          "product": "P", "list_price": 200.0, "close_value": np.nan})
-    earlier, between = on("2024-02-22", fast=0.001, slow=0.001), on("2024-02-23", fast=0.9, slow=0.9)
-    history = pd.concat([on("2024-01-01", dead=0.5), between, TODAY, earlier], ignore_index=True).assign(list_price=200.0)
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": list(TODAY["opportunity_id"]),
+            "stage": "engaging",
+            "engage_date": pd.Timestamp("2024-01-01"),
+            "close_date": pd.NaT,
+            "product": "P",
+            "list_price": 200.0,
+            "close_value": np.nan,
+        }
+    )
+    earlier = on("2024-02-22", fast=0.001, slow=0.001)
+    between = on("2024-02-23", fast=0.9, slow=0.9)
+    history = pd.concat([on("2024-01-01", dead=0.5), between, TODAY, earlier], ignore_index=True).assign(
+        list_price=200.0
+    )
     found = score_latest(Daily(), deals, history, ["quarter_end"], (0.4, 0.2, 0.1), 28)
-    pd.testing.assert_frame_equal(found.drop(columns="is_stale"), scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1)))
+    pd.testing.assert_frame_equal(
+        found.drop(columns="is_stale"), scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1))
+    )
     assert not found["is_stale"].any()
-    closed = deals.assign(opportunity_id=deals["opportunity_id"].mask(deals.index == 0, "x"), close_date=pd.to_datetime(["2024-03-01", None, None]))
-    assert score_latest(Daily(), closed, history, ["quarter_end"]).set_index("opportunity_id")["is_stale"].to_dict() == {"fast": True, "slow": False, "dead": True}
-    assert found.set_index("opportunity_id")["slipped_days"].notna().to_dict() == {"fast": True, "slow": True, "dead": False}
+    closed = deals.assign(
+        opportunity_id=deals["opportunity_id"].mask(deals.index == 0, "x"),
+        close_date=pd.to_datetime(["2024-03-01", None, None]),
+    )
+    assert score_latest(Daily(), closed, history, ["quarter_end"]).set_index("opportunity_id")[
+        "is_stale"
+    ].to_dict() == {"fast": True, "slow": False, "dead": True}
+    assert found.set_index("opportunity_id")["slipped_days"].notna().to_dict() == {
+        "fast": True,
+        "slow": True,
+        "dead": False,
+    }
     assert score_latest(Daily(), deals, history, ["quarter_end"], trend_days=400)["trend"].unique().tolist() == ["new"]
 
-
+# %% ../../../nbs/tests/scoring/test_scores.ipynb #6acae30d
 def test_scoring_leaves_its_tables_as_they_were():
-    today, earlier = TODAY.copy(), on("2024-02-22", slow=0.1)
+    today = TODAY.copy()
+    earlier = on("2024-02-22", slow=0.1)
     kept = earlier.copy()
     scored(today, earlier)
     pd.testing.assert_frame_equal(today, TODAY)
@@ -220,7 +323,15 @@ def test_other_texts_stay(text):
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #64e1fbf4
 def test_numbers_dates_and_missing_values_are_not_touched():
-    frame = pd.DataFrame({"n": [-1.5, np.nan], "d": pd.to_datetime(["2024-01-01", None]), "t": ["-x", None], "b": [True, False], "m": [-3, "=3"]})
+    frame = pd.DataFrame(
+        {
+            "n": [-1.5, np.nan],
+            "d": pd.to_datetime(["2024-01-01", None]),
+            "t": ["-x", None],
+            "b": [True, False],
+            "m": [-3, "=3"],
+        }
+    )
     safe = defuse_formulas(frame)
     pd.testing.assert_frame_equal(safe[["n", "d", "b"]], frame[["n", "d", "b"]])
     assert safe["t"].tolist() == ["'-x", None] and safe["m"].tolist() == [-3, "'=3"]
@@ -245,10 +356,15 @@ def test_grades_that_are_no_three_numbers_are_refused(thresholds):
 
 
 def test_scores_need_the_horizon_that_grades_are_made_of():
-    today = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "opportunity_id": ["a"], "age_days": [3], "product": ["P"]})
+    today = pd.DataFrame(
+        {"as_of": pd.to_datetime(["2024-01-31"]), "opportunity_id": ["a"], "age_days": [3], "product": ["P"]}
+    )
     with pytest.raises(CrmError, match="lacks quarter_end"):
         score_deals(AlwaysNo(), today, today.iloc[:0], pd.Series({"P": 1.0}), [30])
-    assert score_deals(AlwaysNo(), today, today.iloc[:0], pd.Series({"P": 1.0}), [400, "quarter_end"])["p_won_400"].item() == FLOOR
+    assert (
+        score_deals(AlwaysNo(), today, today.iloc[:0], pd.Series({"P": 1.0}), [400, "quarter_end"])["p_won_400"].item()
+        == FLOOR
+    )
 
 
 def test_a_missing_probability_has_no_grade():

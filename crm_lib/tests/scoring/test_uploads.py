@@ -25,7 +25,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings as tried
+from hypothesis import example, given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from ...base import schema
@@ -35,8 +36,7 @@ from ...features.snapshots import entry_snapshots, is_open, known_at, take_snaps
 from ...ingestion.deals import observed_until, records_start
 from ...models.segments import segment_names
 from ...models.win_model import candidate_columns
-from ...scoring import uploads
-from ...scoring import what_if
+from ...scoring import uploads, what_if
 from ...scoring.scores import score_latest
 from ...scoring.uploads import score_upload, write_upload
 from ...scoring.what_if import name_reasons, pick, prepare_context
@@ -56,15 +56,32 @@ def refused(frame, context=None, **columns) -> list[tuple]:
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #688a232e
 def test_the_crms_own_export_gets_the_published_scores_and_reasons():
-    context, (tables, deals, snapshots) = asked(), small_crm()
+    context = asked()
+    (tables, deals, snapshots) = small_crm()
     told = []
-    found = score_upload(context, tables["sales_pipeline"].to_csv(index=False).encode(), "sales_pipeline.csv", lambda done, what: told.append(done))
-    published = score_latest(fitted("logistic"), deals, snapshots, [30, 60, 90, "quarter_end"]).set_index("opportunity_id").loc[found.rows["opportunity_id"]]
+    found = score_upload(
+        context,
+        tables["sales_pipeline"].to_csv(index=False).encode(),
+        "sales_pipeline.csv",
+        lambda done, what: told.append(done),
+    )
+    published = (
+        score_latest(fitted("logistic"), deals, snapshots, [30, 60, 90, "quarter_end"])
+        .set_index("opportunity_id")
+        .loc[found.rows["opportunity_id"]]
+    )
     same = ["p_won_30", "p_won_60", "p_won_90", "p_won_quarter_end", "p_won_ever", "expected_value", "grade"]
     assert (found.rows[same].to_numpy() == published[same].to_numpy()).all() and len(found.rows) == len(their_export())
-    assert len(found.rows) + len(found.refused) == len(tables["sales_pipeline"]) and told == sorted(told) and told[-1] == 1
+    assert (
+        len(found.rows) + len(found.refused) == len(tables["sales_pipeline"]) and told == sorted(told) and told[-1] == 1
+    )
     assert set(found.refused["column"]) == {"deal_stage", "engage_date"}
-    whole = snapshots[snapshots["as_of"] == context.as_of].set_index("opportunity_id", drop=False).loc[found.rows["opportunity_id"]].reset_index(drop=True)
+    whole = (
+        snapshots[snapshots["as_of"] == context.as_of]
+        .set_index("opportunity_id", drop=False)
+        .loc[found.rows["opportunity_id"]]
+        .reset_index(drop=True)
+    )
     assert found.rows["reason_1"].tolist() == name_reasons(context, whole)["reason_1"].tolist()
 
 
@@ -81,10 +98,22 @@ def test_columns_that_are_filled_at_the_close_and_the_key_may_be_lacking():
 
 
 def test_the_mapping_of_params_yaml_is_used_as_far_as_the_file_goes():
-    ingest = {**PARAMS["ingest"], "columns": {"sales_agent": "Owner", "stage": "Status", "account_revenue": "Umsatz", "opportunity_id": "Deal No"},
-              "stages": {"Open": "engaging", "Closed": "won"}}
+    ingest = {
+        **PARAMS["ingest"],
+        "columns": {
+            "sales_agent": "Owner",
+            "stage": "Status",
+            "account_revenue": "Umsatz",
+            "opportunity_id": "Deal No",
+        },
+        "stages": {"Open": "engaging", "Closed": "won"},
+    }
     context = replace(asked("age_curve"), params={**PARAMS, "ingest": ingest})
-    frame = their_export(3).rename(columns={"sales_agent": "Owner", "deal_stage": "Status", "opportunity_id": "Deal No"}).assign(Status="Open")
+    frame = (
+        their_export(3)
+        .rename(columns={"sales_agent": "Owner", "deal_stage": "Status", "opportunity_id": "Deal No"})
+        .assign(Status="Open")
+    )
     assert len(score_upload(context, frame).rows) == 3
 
 
@@ -98,12 +127,18 @@ def test_products_may_be_missing_in_an_export_and_further_columns_come_along():
     context = prepare_context(deals.assign(x_size=1.0, x_source="web"), snapshots, fitted("age_curve"), PARAMS)
     frame = their_export(3).assign(size=["3", "much", "5"], source="fair")
     assert len(score_upload(context, frame).rows) == 3
-    fresh = uploads._build(context, uploads._map(uploads._read(frame.drop(columns="product").to_csv(index=False).encode(), "a.csv"), PARAMS["ingest"]))
+    fresh = uploads._build(
+        context,
+        uploads._map(
+            uploads._read(frame.drop(columns="product").to_csv(index=False).encode(), "a.csv"), PARAMS["ingest"]
+        ),
+    )
     assert fresh["product"].isna().all() and sorted(fresh["x_size"]) == ["3", "5", "much"]
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #36867cff
 def test_every_row_that_cannot_be_scored_is_named_with_its_column_and_why():
-    frame, context = their_export(9), asked("age_curve")
+    frame = their_export(9)
+    context = asked("age_curve")
     last = context.as_of + pd.Timedelta(days=1)
     frame.loc[0, "engage_date"] = "2025-02-30"
     frame.loc[1, "engage_date"] = None
@@ -114,21 +149,55 @@ def test_every_row_that_cannot_be_scored_is_named_with_its_column_and_why():
     frame.loc[6, "sales_agent"] = "=HYPERLINK(1)"
     frame.loc[7, "opportunity_id"] = frame.loc[8, "opportunity_id"]
     found = refused(frame)
-    assert [(row, column) for row, column, _ in found] == [(2, "engage_date"), (3, "engage_date"), (4, "engage_date"), (5, "deal_stage"), (6, "deal_stage"),
-                                                           (7, "close_date"), (8, "sales_agent"), (10, "opportunity_id")]
+    assert [(row, column) for row, column, _ in found] == [
+        (2, "engage_date"),
+        (3, "engage_date"),
+        (4, "engage_date"),
+        (5, "deal_stage"),
+        (6, "deal_stage"),
+        (7, "close_date"),
+        (8, "sales_agent"),
+        (10, "opportunity_id"),
+    ]
     words = " | ".join(why for _, _, why in found)
-    for said in ("2025-02-30 is no day", "not engaged yet", "later than", "Dreaming is no stage", "the deal is closed", "no day of closing", "is no agent", "earlier row"):
+    for said in (
+        "2025-02-30 is no day",
+        "not engaged yet",
+        "later than",
+        "Dreaming is no stage",
+        "the deal is closed",
+        "no day of closing",
+        "is no agent",
+        "earlier row",
+    ):
         assert said in words
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #968626b5
 def test_names_and_keys_are_looked_at_as_well():
-    frame, deals = their_export(5), small_crm()[1]
+    frame = their_export(5)
+    deals = small_crm()[1]
     closed = deals.loc[deals["stage"] == "won", "opportunity_id"].iloc[0]
     near = frame["sales_agent"].iloc[2][:-1] + "q"
-    found = refused(frame, sales_agent=[None, *frame["sales_agent"].iloc[1:2], near, *frame["sales_agent"].iloc[3:]], product=["x", "Elephant", *frame["product"].iloc[2:]],
-                    opportunity_id=[*frame["opportunity_id"].iloc[:3], closed, " "], deal_stage=["Engaging"] * 5, close_value=["", "", "", "", "-5"])
-    assert [column for _, column, _ in found] == ["sales_agent", "product", "sales_agent", "opportunity_id", "close_value"]
-    assert found[0][2] == "no agent is named: enter one" and "meant?" in found[2][2] and "The CRM says" in found[3][2].capitalize().replace("The crm", "The CRM")
+    found = refused(
+        frame,
+        sales_agent=[None, *frame["sales_agent"].iloc[1:2], near, *frame["sales_agent"].iloc[3:]],
+        product=["x", "Elephant", *frame["product"].iloc[2:]],
+        opportunity_id=[*frame["opportunity_id"].iloc[:3], closed, " "],
+        deal_stage=["Engaging"] * 5,
+        close_value=["", "", "", "", "-5"],
+    )
+    assert [column for _, column, _ in found] == [
+        "sales_agent",
+        "product",
+        "sales_agent",
+        "opportunity_id",
+        "close_value",
+    ]
+    assert (
+        found[0][2] == "no agent is named: enter one"
+        and "meant?" in found[2][2]
+        and "The CRM says" in found[3][2].capitalize().replace("The crm", "The CRM")
+    )
     assert "no amount of 0 or more" in found[4][2]
     assert refused(their_export(2), opportunity_id=["", "A"])[0][1] == "opportunity_id"
 
@@ -150,10 +219,18 @@ def test_a_viewer_learns_nothing_of_other_teams():
     hidden = deals[(deals["regional_office"] != deals["regional_office"].iloc[0]) & (deals["stage"] == "won")].iloc[0]
     own = their_export()[their_export()["sales_agent"].isin(mine["sales_agent"])].head(2)
     foreign = their_export()[~their_export()["sales_agent"].isin(mine["sales_agent"])].head(1)
-    frame = pd.concat([own.assign(opportunity_id=[hidden["opportunity_id"], "NEW"]), foreign, foreign.assign(sales_agent="No Such", opportunity_id="Z")])
+    frame = pd.concat(
+        [
+            own.assign(opportunity_id=[hidden["opportunity_id"], "NEW"]),
+            foreign,
+            foreign.assign(sales_agent="No Such", opportunity_id="Z"),
+        ]
+    )
     found = score_upload(context, frame)
     assert set(found.rows["opportunity_id"]) == {hidden["opportunity_id"], "NEW"}
-    told = [why.replace(name, "X") for why, name in zip(found.refused["why"], [foreign["sales_agent"].iloc[0], "No Such"])]
+    told = [
+        why.replace(name, "X") for why, name in zip(found.refused["why"], [foreign["sales_agent"].iloc[0], "No Such"])
+    ]
     assert told[0] == told[1]
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #b8d00ef3
@@ -169,12 +246,20 @@ def test_sizes_and_kinds_have_a_sentence(monkeypatch):
 
 
 @tried(max_examples=60, deadline=None)
-@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore")),
-                 st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=8, max_size=8).map(
-                     lambda cells: pd.DataFrame([cells], columns=list(their_export())).to_csv(index=False).encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore")),
+        st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=8, max_size=8).map(
+            lambda cells: pd.DataFrame([cells], columns=list(their_export())).to_csv(index=False).encode()
+        ),
+    )
+)
 @example(b"")
 @example(b"opportunity_id\n")
-@example("\ufeffsep=;\nopportunity_id;sales_agent;product;account;deal_stage;engage_date;close_date;close_value\n1;2;3;4;5;6;7;8\n".encode())
+@example(
+    "\ufeffsep=;\nopportunity_id;sales_agent;product;account;deal_stage;engage_date;close_date;close_value\n1;2;3;4;5;6;7;8\n".encode()
+)
 def test_any_bytes_give_rows_or_a_sentence(content):
     try:
         found = score_upload(asked("age_curve"), content)
@@ -192,7 +277,9 @@ def test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet():
 @pytest.mark.parametrize("gone", [("product",), ("team",), ("price",), ("product", "team", "price")], ids=" ".join)
 def test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file(gone):
     context, snapshots = lacking(*gone)
-    published = score_latest(context.model, context.deals, snapshots, [30, 60, 90, "quarter_end"]).set_index("opportunity_id")
+    published = score_latest(context.model, context.deals, snapshots, [30, 60, 90, "quarter_end"]).set_index(
+        "opportunity_id"
+    )
     frame = their_export(9)
     found = score_upload(context, frame.drop(columns="product") if "product" in gone else frame).rows
     same = ["p_won_30", "p_won_quarter_end", "p_won_ever", "expected_value", "grade"]
@@ -202,7 +289,10 @@ def test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file(gone)
 
 def test_a_row_may_lack_what_deals_of_the_crm_lack():
     _, deals, snapshots = small_crm()
-    context, frame = prepare_context(deals.assign(product=deals["product"].mask(deals.index == 1)), snapshots, fitted("age_curve"), PARAMS), their_export(3)
+    context = prepare_context(
+        deals.assign(product=deals["product"].mask(deals.index == 1)), snapshots, fitted("age_curve"), PARAMS
+    )
+    frame = their_export(3)
     bare = frame.assign(product=[None, *frame["product"].iloc[1:]])
     assert len(score_upload(context, bare).rows) == 3
     assert refused(bare) == [(2, "product", "no product is named: enter one")]
@@ -212,11 +302,16 @@ def test_a_row_may_lack_what_deals_of_the_crm_lack():
 def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, flag):
     _, deals, _ = small_crm()
     told = deals.assign(reason_won=deals["stage"], discount=np.where(deals["stage"] == "won", 0.3, 0.0))
-    extra = (ColumnSpec("reason_won", "text", flag, "why it was won"), ColumnSpec("discount", "money", flag, "what was taken off at the end"))
+    extra = (
+        ColumnSpec("reason_won", "text", flag, "why it was won"),
+        ColumnSpec("discount", "money", flag, "what was taken off at the end"),
+    )
     monkeypatch.setattr(schema, "DEALS", (*schema.DEALS, *extra))
     day = observed_until(deals) - pd.Timedelta(days=60)
     then = known_at(told, day)
-    assert then.loc[is_open(then, day), ["reason_won", "discount"]].isna().all(axis=None) and is_open(then, day).sum() > 20
+    assert (
+        then.loc[is_open(then, day), ["reason_won", "discount"]].isna().all(axis=None) and is_open(then, day).sum() > 20
+    )
     assert then.loc[~is_open(then, day), "reason_won"].notna().all()
     taken = [take_snapshots(told, [day]), entry_snapshots(told, records_start(deals), day)]
     assert all(not {"reason_won", "discount"} & set(frame) for frame in taken)
@@ -233,4 +328,7 @@ def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, fl
     plain = score_upload(asked("cure_table"), their_export(5)).rows
     pd.testing.assert_frame_equal(found, plain)
     joined = uploads._join_in(context, deals[deals["stage"] == "engaging"].head(5))
-    assert "reason_won" not in take_snapshots(joined, [context.as_of]) and known_at(joined, context.as_of)["discount"].tail(5).isna().all()
+    assert (
+        "reason_won" not in take_snapshots(joined, [context.as_of])
+        and known_at(joined, context.as_of)["discount"].tail(5).isna().all()
+    )

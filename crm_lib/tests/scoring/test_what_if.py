@@ -44,50 +44,89 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings as tried
+from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
+from ...base.calendar import as_days, horizon_end
 from ...base.config import CrmError
 from ...base.files import write_parquet
-from ...base.calendar import as_days, horizon_end
 from ...base.metrics import log_odds
 from ...evaluation.backtest import training_sets
-from ...features.features import FEATURES, build_features
 from ...features.custom import load_functions, make_builder
+from ...features.features import FEATURES, build_features
 from ...features.snapshots import month_ends
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.formats import RawTable
 from ...ingestion.mapping import map_tables
 from ...models.calibration import CalibratedModel, Calibrator
-from ...models.incidence import IncidenceModel
 from ...models.close_hazard import make_model
+from ...models.incidence import IncidenceModel
 from ...models.storage import save_model
 from ...registry.bundles import open_bundle, read_facts, say_bundle, switch, write_bundle
 from ...registry.in_use import InUse
 from ...scoring import what_if
 from ...scoring.explanation import explain_scores, used_features
 from ...scoring.scores import score_latest, win_paths
-from ...scoring.what_if import (CHANGE_KINDS, Opportunity, check_opportunity, explain_snapshots, list_kinds, name_reasons, pick, prepare_context, read_context,
-                             score_one, what_would_change)
+from crm_lib.scoring.what_if import (
+    CHANGE_KINDS,
+    Opportunity,
+    check_opportunity,
+    explain_snapshots,
+    list_kinds,
+    name_reasons,
+    pick,
+    prepare_context,
+    read_context,
+    score_one,
+    what_would_change,
+)
 from ...simulation.simulate import simulate_sample
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #688f71d2
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-PARAMS = {"source": {}, "calendar": {"fiscal_year_start": 1}, "validate": {}, "explore": {}, "leak_story": {}, "tuning": {}, "forecast": {}, "model_card": {},
-          "ingest": {"observed_until": None, "columns": {}, "tables": {}, "stages": STAGES, "notation": {}, "mend_names": True},
-          "features": {"cohort_by": "regional_office", "cohort_days": 7, "stale_quantile": 0.9, "own": [], "leave_out": {}},
-          "backtest": {"horizons": [30, 60, 90, "quarter_end"]}, "explain": {"horizon": "quarter_end", "background": 16},
-          "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28}, "train": {}, "models": {}}
+PARAMS = {
+    "source": {},
+    "calendar": {"fiscal_year_start": 1},
+    "validate": {},
+    "explore": {},
+    "leak_story": {},
+    "tuning": {},
+    "forecast": {},
+    "model_card": {},
+    "ingest": {
+        "observed_until": None,
+        "columns": {},
+        "tables": {},
+        "stages": STAGES,
+        "notation": {},
+        "mend_names": True,
+    },
+    "features": {"cohort_by": "regional_office", "cohort_days": 7, "stale_quantile": 0.9, "own": [], "leave_out": {}},
+    "backtest": {"horizons": [30, 60, 90, "quarter_end"]},
+    "explain": {"horizon": "quarter_end", "background": 16},
+    "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28},
+    "train": {},
+    "models": {},
+}
 
-
+# %% ../../../nbs/tests/scoring/test_what_if.ipynb #20e45474
 @lru_cache
 def small_crm() -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
     "Simulate raw tables, and make deals and snapshots of them."
     tables = simulate_sample({"deals": 400, "seed": 4}).tables
-    raw = [RawTable(name, frame.astype("string").astype(object).where(frame.notna(), None), name, "simulated") for name, frame in tables.items()]
+    raw = [
+        RawTable(name, frame.astype("string").astype(object).where(frame.notna(), None), name, "simulated")
+        for name, frame in tables.items()
+    ]
     deals = build_deals(map_tables(raw), STAGES).deals
-    first, last = records_start(deals), observed_until(deals)
-    return tables, deals, build_features(deals, np.union1d(month_ends(first, last)[3:], [np.datetime64(last, "D")]), first)
+    first = records_start(deals)
+    last = observed_until(deals)
+    return (
+        tables,
+        deals,
+        build_features(deals, np.union1d(month_ends(first, last)[3:], [np.datetime64(last, "D")]), first),
+    )
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #17b1ebe1
 @lru_cache
@@ -98,7 +137,9 @@ def fitted(name: str) -> IncidenceModel:
     model = make_model("cure_table" if name == "by_product" else name).fit(X, y)
     if name == "by_product":
         products = sorted(deals["product"].unique())
-        model.win_table_.columns_ = {"product": {"values": products, "weights": np.linspace(-2, 2, len(products)).tolist()}}
+        model.win_table_.columns_ = {
+            "product": {"values": products, "weights": np.linspace(-2, 2, len(products)).tolist()}
+        }
     return model
 
 
@@ -114,40 +155,64 @@ def open_keys(context) -> list[str]:
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #e61dd10a
 def test_an_open_deal_gets_the_row_of_the_pipeline_to_the_last_digit():
-    context, (_, _, snapshots) = asked(), small_crm()
+    context = asked()
+    (_, _, snapshots) = small_crm()
     whole = snapshots[snapshots["as_of"] == context.as_of].set_index("opportunity_id").iloc[::3]
-    rows = pd.concat([what_if._snapshot(context, pick(context, key), context.as_of) for key in whole.index]).set_index("opportunity_id")
+    rows = pd.concat([what_if._snapshot(context, pick(context, key), context.as_of) for key in whole.index]).set_index(
+        "opportunity_id"
+    )
     pd.testing.assert_frame_equal(rows[list(whole)], whole, check_exact=True)
 
 
 def test_a_past_day_gives_the_row_of_that_day():
-    context, (_, _, snapshots) = asked(), small_crm()
+    context = asked()
+    (_, _, snapshots) = small_crm()
     day = snapshots["as_of"].unique()[-4]
     whole = snapshots[snapshots["as_of"] == day].set_index("opportunity_id").iloc[::5]
-    rows = pd.concat([what_if._snapshot(context, pick(context, key), day) for key in whole.index]).set_index("opportunity_id")
+    rows = pd.concat([what_if._snapshot(context, pick(context, key), day) for key in whole.index]).set_index(
+        "opportunity_id"
+    )
     pd.testing.assert_frame_equal(rows[list(FEATURES)], whole[list(FEATURES)], check_exact=True)
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #36d91957
 @pytest.mark.parametrize("name", ["cure_table", "logistic", "age_curve"])
 def test_an_unchanged_deal_gets_the_published_score(name):
-    context, (_, deals, snapshots) = asked(name), small_crm()
+    context = asked(name)
+    (_, deals, snapshots) = small_crm()
     published = score_latest(fitted(name), deals, snapshots, [30, 60, 90, "quarter_end"]).set_index("opportunity_id")
     for key in published.index[::12]:
-        answer, row = score_one(context, pick(context, key)), published.loc[key]
+        answer = score_one(context, pick(context, key))
+        row = published.loc[key]
         assert [*answer.probabilities.values(), answer.p_ever, answer.expected_value, answer.grade] == [
-            row["p_won_30"], row["p_won_60"], row["p_won_90"], row["p_won_quarter_end"], row["p_won_ever"], row["expected_value"], row["grade"]]
-        assert answer.expected_close == row["expected_close_date"] or pd.isna(answer.expected_close) and pd.isna(row["expected_close_date"])
+            row["p_won_30"],
+            row["p_won_60"],
+            row["p_won_90"],
+            row["p_won_quarter_end"],
+            row["p_won_ever"],
+            row["expected_value"],
+            row["grade"],
+        ]
+        assert (
+            answer.expected_close == row["expected_close_date"]
+            or pd.isna(answer.expected_close)
+            and pd.isna(row["expected_close_date"])
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["cure_table", "logistic"])
 def test_the_reasons_are_those_of_the_stage_explain(name):
-    context, snapshots = asked(name), small_crm()[2]
+    context = asked(name)
+    snapshots = small_crm()[2]
     today = snapshots[snapshots["as_of"] == context.as_of].reset_index(drop=True).iloc[::6]
-    reasons = explain_scores(fitted(name), today, "quarter_end", 16, usual=snapshots).set_index(["opportunity_id", "feature"])
+    reasons = explain_scores(fitted(name), today, "quarter_end", 16, usual=snapshots).set_index(
+        ["opportunity_id", "feature"]
+    )
     for key in today["opportunity_id"]:
         answer = score_one(context, pick(context, key))
-        assert (answer.reasons.set_index("feature")["contribution"] - reasons.loc[key]["contribution"]).abs().max() < 1e-9
+        assert (
+            answer.reasons.set_index("feature")["contribution"] - reasons.loc[key]["contribution"]
+        ).abs().max() < 1e-9
         assert abs(answer.base - reasons.loc[key]["base"].iloc[0]) < 1e-9
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #21073d68
@@ -157,10 +222,16 @@ def test_a_reason_is_the_mean_step_over_all_orders_of_the_columns():
     columns = used_features(context.model)
 
     def worth(taken):
-        rows = context.usual[columns].assign(**{name: snapshot[name].iloc[0] for name in taken}, as_of=context.as_of, opportunity_id="")
+        rows = context.usual[columns].assign(
+            **{name: snapshot[name].iloc[0] for name in taken}, as_of=context.as_of, opportunity_id=""
+        )
         return log_odds(context.model.predict_win(rows, ["quarter_end"])["quarter_end"].to_numpy()).mean()
+
     orders = list(permutations(columns))
-    steps = {name: np.mean([worth(order[: order.index(name) + 1]) - worth(order[: order.index(name)]) for order in orders]) for name in columns}
+    steps = {
+        name: np.mean([worth(order[: order.index(name) + 1]) - worth(order[: order.index(name)]) for order in orders])
+        for name in columns
+    }
     base, parts = explain_snapshots(context, snapshot)
     assert base == pytest.approx(worth(()), abs=1e-12)
     assert parts.iloc[0].to_dict() == pytest.approx(steps, abs=1e-9)
@@ -171,7 +242,9 @@ def test_a_list_of_deals_gets_its_strongest_reasons_in_the_same_words():
     keys = open_keys(context)[-3:]
     looks = pd.concat([what_if._look(context, pick(context, key), context.as_of) for key in keys], ignore_index=True)
     named = name_reasons(context, looks).set_index("opportunity_id")
-    assert [named.loc[key].tolist() for key in keys] == [score_one(context, pick(context, key)).reasons["words"].tolist()[:3] for key in keys]
+    assert [named.loc[key].tolist() for key in keys] == [
+        score_one(context, pick(context, key)).reasons["words"].tolist()[:3] for key in keys
+    ]
     assert name_reasons(asked("age_curve"), looks)["reason_2"].isna().all()
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #ab22d63b
@@ -199,12 +272,23 @@ def test_the_curve_is_whole_on_every_day_and_holds_the_chances():
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #8b10c4ce
 def test_a_changed_deal_gets_what_the_pipeline_gives_the_changed_table():
-    context, (_, deals, _) = asked(), small_crm()
-    key, other = open_keys(context)[-1], deals[deals["regional_office"] != deals.set_index("opportunity_id").loc[open_keys(context)[-1], "regional_office"]].iloc[-1]
-    changed = replace(pick(context, key), sales_agent=other["sales_agent"], product=other["product"], engage_date=context.as_of - pd.Timedelta(days=40))
+    context = asked()
+    (_, deals, _) = small_crm()
+    key = open_keys(context)[-1]
+    other = deals[
+        deals["regional_office"] != deals.set_index("opportunity_id").loc[open_keys(context)[-1], "regional_office"]
+    ].iloc[-1]
+    changed = replace(
+        pick(context, key),
+        sales_agent=other["sales_agent"],
+        product=other["product"],
+        engage_date=context.as_of - pd.Timedelta(days=40),
+    )
     table = deals.copy()
     place = table["opportunity_id"] == key
-    table.loc[place, ["sales_agent", "manager", "regional_office"]] = other[["sales_agent", "manager", "regional_office"]].to_numpy()
+    table.loc[place, ["sales_agent", "manager", "regional_office"]] = other[
+        ["sales_agent", "manager", "regional_office"]
+    ].to_numpy()
     table.loc[place, ["product", "series", "list_price"]] = other[["product", "series", "list_price"]].to_numpy()
     table.loc[place, "engage_date"] = changed.engage_date
     whole = build_features(table, [context.as_of], context.first).set_index("opportunity_id")
@@ -213,27 +297,37 @@ def test_a_changed_deal_gets_what_the_pipeline_gives_the_changed_table():
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #aab21173
 def test_a_new_opportunity_gets_what_the_pipeline_gives_the_longer_table():
-    context, (_, deals, _) = asked(), small_crm()
+    context = asked()
+    (_, deals, _) = small_crm()
     like = deals[deals["stage"] == "engaging"].iloc[-1]
     entry = Opportunity(like["sales_agent"], like["product"], context.as_of - pd.Timedelta(days=12), 5000.0)
     row = {**like.to_dict(), "opportunity_id": "(new)", "engage_date": entry.engage_date}
     table = pd.concat([deals, pd.DataFrame([row]).astype(deals.dtypes)], ignore_index=True)
     whole = build_features(table, [context.as_of], context.first).set_index("opportunity_id").loc["(new)"]
-    found, answer = what_if._snapshot(context, entry, context.as_of).iloc[0], score_one(context, entry)
+    found = what_if._snapshot(context, entry, context.as_of).iloc[0]
+    answer = score_one(context, entry)
     assert all(abs(found[name] - whole[name]) < 1e-12 for name in FEATURES)
     assert answer.value == 5000 and answer.expected_value == answer.p_ever * 5000
 
 
 def test_own_features_and_columns_of_the_crm_are_those_of_the_pipeline(tmp_path):
     (tmp_path / "mine.py").write_text("def rank(deals, rows):\n    return rows['age_days'].rank() + len(deals)\n")
-    functions, (_, deals, _) = load_functions(["mine.py:rank"], tmp_path), small_crm()
-    deals = deals.assign(x_size=np.arange(len(deals)) % 7 * 1.0, x_source=np.where(np.arange(len(deals)) % 3, "web", "fair"))
-    first, last = records_start(deals), observed_until(deals)
-    build = make_builder(lambda table, days: build_features(table, days, first), [*FEATURES, "x_size", "x_source", "rank"], functions)
+    functions = load_functions(["mine.py:rank"], tmp_path)
+    (_, deals, _) = small_crm()
+    deals = deals.assign(
+        x_size=np.arange(len(deals)) % 7 * 1.0, x_source=np.where(np.arange(len(deals)) % 3, "web", "fair")
+    )
+    first = records_start(deals)
+    last = observed_until(deals)
+    build = make_builder(
+        lambda table, days: build_features(table, days, first), [*FEATURES, "x_size", "x_source", "rank"], functions
+    )
     context = prepare_context(deals, small_crm()[2], fitted("cure_table"), PARAMS, functions=functions)
     whole = build(deals, [last - pd.Timedelta(days=30), last]).set_index("opportunity_id")
     whole = whole[whole["as_of"] == last].assign(rank=lambda rows: rows["age_days"].rank() + len(deals)).iloc[::9]
-    rows = pd.concat([what_if._snapshot(context, pick(context, key), last) for key in whole.index]).set_index("opportunity_id")
+    rows = pd.concat([what_if._snapshot(context, pick(context, key), last) for key in whole.index]).set_index(
+        "opportunity_id"
+    )
     pd.testing.assert_frame_equal(rows[list(whole)], whole, check_exact=True)
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #167efff1
@@ -259,32 +353,48 @@ def test_a_deal_engaged_after_the_last_known_day_is_new_then():
     deal = replace(pick(context, open_keys(context)[-1]), engage_date=day, opportunity_id="(new)")
     row = what_if._look(context, deal, day + pd.Timedelta(days=3))
     assert row["age_days"].iloc[0] == 3 and row["engage_date"].iloc[0] == day
-    assert "looked with what was known" in score_one(context, pick(context, open_keys(context)[0]), context.as_of - pd.Timedelta(days=3)).notes[0]
+    assert (
+        "looked with what was known"
+        in score_one(context, pick(context, open_keys(context)[0]), context.as_of - pd.Timedelta(days=3)).notes[0]
+    )
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #b9f9b89f
 def test_a_column_that_the_model_does_not_read_changes_nothing_and_a_sentence_says_so():
     context = asked("age_curve")
     deal = pick(context, open_keys(context)[0])
     product = what_would_change(context, deal)
-    assert product.sentence.startswith("No change: the model reads nothing that depends on the product") and "Only its value differs." in product.sentence
+    assert (
+        product.sentence.startswith("No change: the model reads nothing that depends on the product")
+        and "Only its value differs." in product.sentence
+    )
     assert (product.table["difference"] == 0).all() and product.table["value_difference"].abs().max() > 0
 
 
 def test_what_the_model_reads_is_scored_in_full():
     context = asked("by_product")
-    deal, day = pick(context, open_keys(context)[-1]), context.as_of + pd.Timedelta(days=20)
+    deal = pick(context, open_keys(context)[-1])
+    day = context.as_of + pd.Timedelta(days=20)
     found = what_would_change(context, deal, day, kind="product")
     choice = found.table.iloc[0]
     again = score_one(context, replace(deal, product=choice["choice"]), day)
-    assert choice["score"] == again.probabilities["quarter_end"] and choice["expected_value"] == pytest.approx(again.expected_value)
-    assert "How such deals have fared with another product" in found.sentence and found.table["score"].is_monotonic_decreasing
+    assert choice["score"] == again.probabilities["quarter_end"] and choice["expected_value"] == pytest.approx(
+        again.expected_value
+    )
+    assert (
+        "How such deals have fared with another product" in found.sentence
+        and found.table["score"].is_monotonic_decreasing
+    )
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #835fae57
 @pytest.mark.parametrize("kind", CHANGE_KINDS)
 def test_every_kind_of_change_has_a_sentence_and_a_table(kind):
     context = asked("cure_table")
     found = what_would_change(context, pick(context, open_keys(context)[-1]), kind=kind)
-    assert found.sentence and len(found.table) and list(found.table) == ["choice", "score", "difference", "expected_value", "value_difference"]
+    assert (
+        found.sentence
+        and len(found.table)
+        and list(found.table) == ["choice", "score", "difference", "expected_value", "value_difference"]
+    )
 
 
 def test_no_difference_worth_naming_is_said():
@@ -308,10 +418,19 @@ def test_one_product_alone_has_no_other_and_no_agent_is_ever_swapped():
 def test_each_field_has_its_own_sentence():
     context = asked()
     deal = pick(context, open_keys(context)[-1])
-    wrong = check_opportunity(context, replace(deal, sales_agent="Nobody", product="", engage_date=None, value=-1), "soon")
-    assert set(wrong) == {"sales_agent", "product", "engage_date", "value", "as_of"} and all(said.endswith(".") for said in wrong.values())
-    assert "on or before" in check_opportunity(context, replace(deal, engage_date=context.as_of + pd.Timedelta(days=1)))["engage_date"]
-    assert "as_of" in check_opportunity(context, deal, "2999-01-01") and "as_of" in check_opportunity(context, deal, "2024-05-01T00:00Z")
+    wrong = check_opportunity(
+        context, replace(deal, sales_agent="Nobody", product="", engage_date=None, value=-1), "soon"
+    )
+    assert set(wrong) == {"sales_agent", "product", "engage_date", "value", "as_of"} and all(
+        said.endswith(".") for said in wrong.values()
+    )
+    assert (
+        "on or before"
+        in check_opportunity(context, replace(deal, engage_date=context.as_of + pd.Timedelta(days=1)))["engage_date"]
+    )
+    assert "as_of" in check_opportunity(context, deal, "2999-01-01") and "as_of" in check_opportunity(
+        context, deal, "2024-05-01T00:00Z"
+    )
     with pytest.raises(CrmError, match="Value: Give an amount above 0"):
         score_one(context, replace(deal, value=float("nan")))
 
@@ -326,7 +445,10 @@ def test_a_closed_deal_is_looked_at_before_its_close():
 
 
 @tried(max_examples=25, deadline=None)
-@given(st.one_of(st.text(max_size=20), st.integers(), st.floats(), st.none(), st.datetimes()), st.one_of(st.text(max_size=20), st.none(), st.datetimes()))
+@given(
+    st.one_of(st.text(max_size=20), st.integers(), st.floats(), st.none(), st.datetimes()),
+    st.one_of(st.text(max_size=20), st.none(), st.datetimes()),
+)
 def test_whatever_is_entered_gets_an_answer_or_a_sentence(value, day):
     context = asked("age_curve")
     try:
@@ -338,7 +460,8 @@ def test_whatever_is_entered_gets_an_answer_or_a_sentence(value, day):
 def test_a_viewer_is_offered_and_given_only_own_rows():
     _, deals, snapshots = small_crm()
     mine = deals[deals["regional_office"] == deals["regional_office"].iloc[0]]
-    context, theirs = prepare_context(deals, snapshots, fitted("cure_table"), PARAMS, mine), deals[deals["regional_office"] != deals["regional_office"].iloc[0]]
+    context = prepare_context(deals, snapshots, fitted("cure_table"), PARAMS, mine)
+    theirs = deals[deals["regional_office"] != deals["regional_office"].iloc[0]]
     with pytest.raises(CrmError, match="There is no opportunity .* among those you may see"):
         pick(context, theirs["opportunity_id"].iloc[0])
     own = pick(context, mine.loc[mine["stage"] == "engaging", "opportunity_id"].iloc[0])
@@ -357,7 +480,9 @@ def test_days_are_kept_for_the_next_question_and_not_for_ever():
 
 def test_a_cohort_column_that_is_missing_is_named():
     _, deals, snapshots = small_crm()
-    context = prepare_context(deals, snapshots, fitted("cure_table"), {**PARAMS, "features": {**PARAMS["features"], "cohort_by": "planet"}})
+    context = prepare_context(
+        deals, snapshots, fitted("cure_table"), {**PARAMS, "features": {**PARAMS["features"], "cohort_by": "planet"}}
+    )
     with pytest.raises(CrmError, match="The deals lack the column planet"):
         score_one(context, pick(context, open_keys(context)[0]))
 
@@ -372,7 +497,8 @@ def test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last()
 def halved(kind: str) -> CalibratedModel:
     "Wrap a model in maps that halve the odds, or the chance; at two of the horizons only."
     model = CalibratedModel(fitted("cure_table"), kind)
-    values, arrays = {"kind": kind, "offset": -np.log(2), "slope": 1.0}, {"x": np.array([0, 0.2, 0.2, 1]), "y": np.array([0, 0.05, 0.1, 0.5])}
+    values = {"kind": kind, "offset": -np.log(2), "slope": 1.0}
+    arrays = {"x": np.array([0, 0.2, 0.2, 1]), "y": np.array([0, 0.05, 0.1, 0.5])}
     made = Calibrator().restore(values, {}) if kind == "sigmoid" else Calibrator().restore({"kind": kind}, arrays)
     model.maps_ = {"30": made, "quarter_end": made}
     return model
@@ -381,7 +507,8 @@ def halved(kind: str) -> CalibratedModel:
 @pytest.mark.parametrize("kind", ["sigmoid", "isotonic"])
 def test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own(kind):
     _, deals, snapshots = small_crm()
-    context, model = prepare_context(deals, snapshots, halved(kind), PARAMS), halved(kind)
+    context = prepare_context(deals, snapshots, halved(kind), PARAMS)
+    model = halved(kind)
     listed = score_latest(model, deals, snapshots, context.horizons).set_index("opportunity_id")
     today = snapshots[snapshots["as_of"] == context.as_of]
     said = model.predict_win(today, context.horizons).set_index(today["opportunity_id"])
@@ -396,7 +523,9 @@ def test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own(kind):
         total = answer.base + answer.reasons["contribution"].sum()
         assert 1 / (1 + np.exp(-total)) == pytest.approx(answer.probabilities["quarter_end"], abs=1e-6)
         assert answer.curve["won"].iloc[-1] == pytest.approx(answer.p_ever, abs=2e-4)
-    assert (listed["p_won_ever"] <= raw["p_won_ever"].loc[listed.index] + 1e-3).all() and listed["p_won_ever"].sum() < 0.95 * raw["p_won_ever"].sum()
+    assert (listed["p_won_ever"] <= raw["p_won_ever"].loc[listed.index] + 1e-3).all() and listed[
+        "p_won_ever"
+    ].sum() < 0.95 * raw["p_won_ever"].sum()
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #da41c450
 def make_project(folder: Path, name: str = "cure_table") -> Path:
@@ -421,8 +550,13 @@ def read_published(folder: Path, mine: pd.DataFrame | None = None):
 
 def test_the_deal_desk_scores_with_the_published_model_and_says_which(tmp_path):
     deals = small_crm()[1]
-    context = read_published(make_project(tmp_path), deals[deals["regional_office"] == deals["regional_office"].iloc[0]])
-    assert context.note == "As of 2025-06-30, scored by version 7 of acme (cure table, fitted on what was known on 2025-06-30)."
+    context = read_published(
+        make_project(tmp_path), deals[deals["regional_office"] == deals["regional_office"].iloc[0]]
+    )
+    assert (
+        context.note
+        == "As of 2025-06-30, scored by version 7 of acme (cure table, fitted on what was known on 2025-06-30)."
+    )
     assert context.mine["regional_office"].nunique() == 1 < context.deals["regional_office"].nunique()
 
 
@@ -434,7 +568,11 @@ def test_a_rerun_in_progress_is_never_seen(tmp_path):
     assert read_published(folder).note == before.note and read_published(folder).deals.equals(before.deals)
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #b5982fde
-GONE = {"product": ("product", "series", "list_price"), "team": ("manager", "regional_office"), "price": ("list_price",)}
+GONE = {
+    "product": ("product", "series", "list_price"),
+    "team": ("manager", "regional_office"),
+    "price": ("list_price",),
+}
 
 
 @lru_cache
@@ -443,7 +581,8 @@ def lacking(*gone: str):
     columns = [name for part in gone for name in GONE[part]]
     deals = small_crm()[1].assign(**{name: np.nan if name == "list_price" else None for name in columns})
     deals = deals.astype({name: object for name in columns if name != "list_price"})
-    first, last = records_start(deals), observed_until(deals)
+    first = records_start(deals)
+    last = observed_until(deals)
     snapshots = build_features(deals, np.union1d(month_ends(first, last)[3:], [np.datetime64(last, "D")]), first)
     X, y = training_sets(deals, snapshots, last, first)[1]
     return prepare_context(deals, snapshots, make_model("cure_table").fit(X, y), PARAMS, note="A test."), snapshots
@@ -452,10 +591,14 @@ def lacking(*gone: str):
 @pytest.mark.parametrize("gone", [("product",), ("team",), ("price",), ("product", "team", "price")], ids=" ".join)
 def test_a_company_that_lacks_columns_gets_its_published_scores_and_may_enter_a_deal(gone):
     context, snapshots = lacking(*gone)
-    published = score_latest(context.model, context.deals, snapshots, [30, 60, 90, "quarter_end"]).set_index("opportunity_id")
+    published = score_latest(context.model, context.deals, snapshots, [30, 60, 90, "quarter_end"]).set_index(
+        "opportunity_id"
+    )
     for key in published.index[::20]:
         answer = score_one(context, pick(context, key))
-        assert [answer.probabilities["quarter_end"], answer.p_ever] == published.loc[key, ["p_won_quarter_end", "p_won_ever"]].tolist()
+        assert [answer.probabilities["quarter_end"], answer.p_ever] == published.loc[
+            key, ["p_won_quarter_end", "p_won_ever"]
+        ].tolist()
         assert answer.expected_value == pytest.approx(published.loc[key, "expected_value"]) and answer.value > 0
     like = context.deals.iloc[-1]
     fresh = Opportunity(like["sales_agent"], like["product"], context.as_of - pd.Timedelta(days=9))
@@ -464,7 +607,7 @@ def test_a_company_that_lacks_columns_gets_its_published_scores_and_may_enter_a_
     for kind in list_kinds(context):
         assert what_would_change(context, fresh, kind=kind).sentence
 
-
+# %% ../../../nbs/tests/scoring/test_what_if.ipynb #de2e396f
 def test_a_deal_that_lacks_a_product_keeps_lacking_it_and_a_new_one_needs_one():
     _, deals, snapshots = small_crm()
     key = open_keys(asked("cure_table"))[-1]

@@ -53,15 +53,24 @@ import pandas as pd
 import pytest
 
 import crm_lib
+from ...base.calendar import FiscalCalendar, horizon_end
 from ...base.config import CrmError
 from ...base.files import write_csv
-from ...base.calendar import FiscalCalendar, horizon_end
 from ...simulation.simulate import MAX_AGE, Simulation, simulate, simulate_crm, simulate_sample, true_probabilities
 from ...simulation.world import World, random_stream
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #ece8c3b7
 COLUMNS = {
-    "sales_pipeline": ["opportunity_id", "sales_agent", "product", "account", "deal_stage", "engage_date", "close_date", "close_value"],
+    "sales_pipeline": [
+        "opportunity_id",
+        "sales_agent",
+        "product",
+        "account",
+        "deal_stage",
+        "engage_date",
+        "close_date",
+        "close_value",
+    ],
     "accounts": ["account", "sector", "year_established", "revenue", "employees", "office_location", "subsidiary_of"],
     "products": ["product", "series", "sales_price"],
     "sales_teams": ["sales_agent", "manager", "regional_office"],
@@ -95,7 +104,8 @@ def test_the_data_dictionary_names_every_column_once():
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #f97008d6
 def test_the_same_seed_gives_the_same_tables():
-    first, again = simulate_crm(World(n_deals=800), seed=3), simulate_crm(World(n_deals=800), seed=3)
+    first = simulate_crm(World(n_deals=800), seed=3)
+    again = simulate_crm(World(n_deals=800), seed=3)
     for name in COLUMNS:
         pd.testing.assert_frame_equal(first[name], again[name])
 
@@ -117,7 +127,9 @@ def test_keys_are_unique_and_read_as_text():
 
 
 def test_names_refer_to_each_other():
-    tables = simulate_crm(World(n_deals=3000, misspelt=False, n_agents=300, n_products=20, n_accounts=150, n_regions=8, n_managers=16))
+    tables = simulate_crm(
+        World(n_deals=3000, misspelt=False, n_agents=300, n_products=20, n_accounts=150, n_regions=8, n_managers=16)
+    )
     pipeline = tables["sales_pipeline"]
     for column, book in [("sales_agent", "sales_teams"), ("product", "products"), ("account", "accounts")]:
         assert tables[book][column].is_unique
@@ -158,7 +170,9 @@ def test_every_close_follows_its_engagement_within_the_longest_age_and_the_obser
     pipeline = default_simulation().tables["sales_pipeline"]
     ages = (pipeline["close_date"] - pipeline["engage_date"]).dt.days.dropna()
     assert ages.between(1, MAX_AGE).all()
-    assert pipeline["close_date"].max() <= pd.Timestamp("2025-06-30") and pipeline["engage_date"].min() >= pd.Timestamp("2024-01-01")
+    assert pipeline["close_date"].max() <= pd.Timestamp("2025-06-30") and pipeline["engage_date"].min() >= pd.Timestamp(
+        "2024-01-01"
+    )
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #69c61324
 def test_one_product_is_misspelt_in_part_of_its_rows():
@@ -182,7 +196,9 @@ def shaker(noise: float):
 
 def written_elsewhere(world: World, noise: float, folder: Path) -> dict[str, bytes]:
     "The tables as another machine writes them."
-    shake, exp, log = shaker(noise), np.exp, np.log
+    shake = shaker(noise)
+    exp = np.exp
+    log = np.log
 
     class Stream(np.random.Generator):
         def normal(self, *args, **settings):
@@ -216,7 +232,8 @@ def test_the_embedded_sample_has_the_bytes_it_always_had(tmp_path):
 def test_asking_for_the_truth_changes_no_byte_of_the_tables(tmp_path):
     sample = {"deals": 900, "seed": 11, "agent_skill": 0.4, "regime_change": "2025-02-01"}
     world = World(n_deals=900, agent_skill=0.4, regime_change="2025-02-01")
-    without, beside = written(simulate_crm(world, 11), tmp_path), simulate_sample(sample)
+    without = written(simulate_crm(world, 11), tmp_path)
+    beside = simulate_sample(sample)
     true_probabilities(beside, "2025-03-31")
     assert written(beside.tables, tmp_path) == without and beside.world == world and beside.seed == 11
 
@@ -234,10 +251,19 @@ def test_no_table_holds_a_column_of_the_truth():
 
 def test_no_module_and_no_stage_can_ask_for_the_truth():
     root = Path(crm_lib.__file__).parents[1]
-    cells = [cell for path in (root / "nbs" / "pipeline").glob("*.ipynb") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    cells = [
+        cell
+        for path in (root / "nbs" / "pipeline").glob("*.ipynb")
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    ]
     texts = [path.read_text(encoding="utf-8") for path in (root / "crm_lib").glob("*.py") if path.name != "simulate.py"]
     texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    used = [node for text in texts for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and str(node.module).endswith("simulate")]
+    used = [
+        node
+        for text in texts
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and str(node.module).endswith("simulate")
+    ]
     assert {name.name for node in used for name in node.names} <= {"World", "simulate_crm"}
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #5daf23ea
@@ -267,7 +293,9 @@ def test_the_surge_is_one_region_and_one_fortnight_and_mostly_stale():
     simulation = default_simulation()
     deals = joined(simulation).merge(simulation.tables["sales_teams"], on="sales_agent")
     surge = deals[deals["is_surge"]]
-    assert surge["regional_office"].nunique() == 1 and (surge["engage_date"].max() - surge["engage_date"].min()).days < 14
+    assert (
+        surge["regional_office"].nunique() == 1 and (surge["engage_date"].max() - surge["engage_date"].min()).days < 14
+    )
     assert surge["is_stale"].mean() > 0.5 > deals.loc[~deals["is_surge"], "is_stale"].mean()
     assert len(surge) >= 0.03 * 0.9 * len(deals)
 
@@ -279,7 +307,9 @@ def test_without_surge_and_careless_agents_nothing_is_stale():
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #bec33516
 @pytest.mark.parametrize("start_month", [1, 2, 12])
 def test_the_month_of_the_fiscal_quarter_decides_who_closes_and_who_wins(start_month):
-    pipeline = simulate_crm(World(n_deals=20_000, fiscal_year_start=start_month))["sales_pipeline"].dropna(subset="close_date")
+    pipeline = simulate_crm(World(n_deals=20_000, fiscal_year_start=start_month))["sales_pipeline"].dropna(
+        subset="close_date"
+    )
     month = FiscalCalendar(start_month).month_of_quarter(pipeline["close_date"])
     won = (pipeline["deal_stage"] == "Won").groupby(month).mean()
     assert won.tolist() == pytest.approx([0.49, 0.55, 0.80], abs=0.03)
@@ -303,7 +333,10 @@ def test_skill_moves_the_win_rate_of_agents_and_its_absence_does_not():
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #8555fd0a
 def test_a_change_of_habits_slows_closing_and_worsens_winning_from_its_day_on():
-    same, changed = (simulate(World(n_deals=20_000, regime_change=day, regime_pace=0.5, regime_odds=0.4)) for day in (None, "2025-01-01"))
+    same, changed = (
+        simulate(World(n_deals=20_000, regime_change=day, regime_pace=0.5, regime_odds=0.4))
+        for day in (None, "2025-01-01")
+    )
     before, after = (s.tables["sales_pipeline"].set_index("opportunity_id") for s in (same, changed))
     early = before["close_date"] < pd.Timestamp("2025-01-01")
     old = before.index[early]
@@ -344,7 +377,9 @@ def test_the_truth_is_calibrated_through_a_change_of_habits_and_another_fiscal_y
     asked = true_probabilities(simulation, "2024-12-31", [90])
     won = outcomes(simulation, asked, "2025-03-31")
     assert misses(asked["probability"].to_numpy(), won).max() < 3.3
-    blind = simulate(World(n_deals=40_000, fiscal_year_start=2), seed=5).win_probability(asked["opportunity_id"], "2024-12-31", "2025-03-31")
+    blind = simulate(World(n_deals=40_000, fiscal_year_start=2), seed=5).win_probability(
+        asked["opportunity_id"], "2024-12-31", "2025-03-31"
+    )
     assert misses(blind, won).max() > 6
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #68b39c70
@@ -352,7 +387,9 @@ def test_the_truth_is_calibrated_for_careful_and_careless_agents_apart():
     simulation = large_simulation()
     asked = true_probabilities(simulation, "2025-03-31", [60])
     won = outcomes(simulation, asked, "2025-05-30")
-    careless = simulation.truth.set_index("opportunity_id").loc[asked["opportunity_id"], "stale_probability"].to_numpy() > 0
+    careless = (
+        simulation.truth.set_index("opportunity_id").loc[asked["opportunity_id"], "stale_probability"].to_numpy() > 0
+    )
     for group in (careless, ~careless):
         assert misses(asked["probability"].to_numpy()[group], won[group]).max() < 3.3
 
@@ -371,7 +408,9 @@ def test_a_deal_older_than_any_that_closed_has_no_chance_left():
 
 
 def test_the_truth_of_a_small_world_is_what_bayes_rule_says_by_hand():
-    simulation = simulate(World(n_deals=3000, quarter_effect=0, surge_share=0, careless_share=1, stale_share=0.4, records_start_lag=0))
+    simulation = simulate(
+        World(n_deals=3000, quarter_effect=0, surge_share=0, careless_share=1, stale_share=0.4, records_start_lag=0)
+    )
     deal = joined(simulation).query("is_stale and engage_date < '2025-01-01'").iloc[0]
     age = 80
     days = np.arange(1, MAX_AGE + 1)
@@ -390,7 +429,9 @@ def test_the_truth_does_not_know_whether_this_very_deal_is_stale():
     deals = joined(simulation)
     asked = true_probabilities(simulation, "2025-03-31", [60]).merge(deals, on="opportunity_id")
     same = asked.groupby(["engage_date", "sales_agent", asked["product"].str.replace(" ", "")])["probability"]
-    assert (same.max() - same.min()).max() < 1e-12 and (asked.groupby(["engage_date", "sales_agent"])["is_stale"].nunique() == 2).any()
+    assert (same.max() - same.min()).max() < 1e-12 and (
+        asked.groupby(["engage_date", "sales_agent"])["is_stale"].nunique() == 2
+    ).any()
 
 
 def test_the_open_deals_of_a_day_are_those_the_tables_show_open():
@@ -414,7 +455,8 @@ def test_many_dates_at_once_give_what_each_gives_alone():
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #c2bff038
 def month_ends(simulation: Simulation, days: list[str]) -> pd.DataFrame:
     "Open deals at month ends with age bin, month of the quarter ahead, the agent's share of deals open for over 140 days, and the outcome."
-    deals, parts = joined(simulation), []
+    deals = joined(simulation)
+    parts = []
     for day in map(pd.Timestamp, days):
         known = deals[deals["engage_date"] <= day]
         is_open = ~(known["close_date"] <= day)
@@ -422,8 +464,17 @@ def month_ends(simulation: Simulation, days: list[str]) -> pd.DataFrame:
         stale = is_open[old].groupby(known["sales_agent"][old]).mean()
         rows = known[is_open & ~old]
         age = (day - rows["engage_date"]).dt.days
-        parts.append(pd.DataFrame({"day": day, "age": age // 15, "month": (day.month % 3), "stale": rows["sales_agent"].map(stale) > 0.15,
-                                   "won": (rows["outcome"] == "won") & (rows["outcome_date"] <= day + pd.Timedelta(days=30))}))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "day": day,
+                    "age": age // 15,
+                    "month": (day.month % 3),
+                    "stale": rows["sales_agent"].map(stale) > 0.15,
+                    "won": (rows["outcome"] == "won") & (rows["outcome_date"] <= day + pd.Timedelta(days=30)),
+                }
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -437,19 +488,26 @@ def test_the_calendar_beats_age_alone_and_the_agents_record_adds_to_it():
     simulation = simulate(World(n_deals=40_000, surge_share=0))
     past = month_ends(simulation, ["2024-07-31", "2024-08-31", "2024-09-30", "2024-10-31", "2024-11-30"])
     later = month_ends(simulation, ["2025-01-31", "2025-02-28", "2025-03-31", "2025-04-30", "2025-05-31"])
-    by_age, by_phase, by_agent = (table_brier(past, later, by) for by in (["age"], ["age", "month"], ["age", "month", "stale"]))
+    by_age, by_phase, by_agent = (
+        table_brier(past, later, by) for by in (["age"], ["age", "month"], ["age", "month", "stale"])
+    )
     assert by_phase < by_age - 0.01 and by_agent < by_phase - 0.001
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #3f2b27df
 def test_a_question_without_an_answer_is_refused_by_the_deals_key():
     simulation = default_simulation()
     deals = joined(simulation)
-    closed, late, prospect = deals.loc[deals["close_date"].notna(), "opportunity_id"].iloc[9], deals["opportunity_id"].iloc[-1], "A0000000"
+    closed = deals.loc[deals["close_date"].notna(), "opportunity_id"].iloc[9]
+    late = deals["opportunity_id"].iloc[-1]
+    prospect = "A0000000"
     stale = deals.loc[deals["is_stale"], "opportunity_id"].iloc[0]
     for key, as_of, end, reason in [
-        (closed, "2025-06-30", "2025-07-30", "has closed by the as-of date"), (late, "2024-09-30", "2024-12-31", "engaged only after"),
-        (prospect, "2025-06-30", "2025-07-30", "no engaged deal has this key"), (stale, "2025-06-30", "2025-06-01", "horizon ends before"),
-        (stale, "2024-02-01", "2024-06-01", "between 2024-02-29 and 2025-06-30"), (stale, "2025-07-01", "2025-08-01", "between 2024-02-29 and 2025-06-30"),
+        (closed, "2025-06-30", "2025-07-30", "has closed by the as-of date"),
+        (late, "2024-09-30", "2024-12-31", "engaged only after"),
+        (prospect, "2025-06-30", "2025-07-30", "no engaged deal has this key"),
+        (stale, "2025-06-30", "2025-06-01", "horizon ends before"),
+        (stale, "2024-02-01", "2024-06-01", "between 2024-02-29 and 2025-06-30"),
+        (stale, "2025-07-01", "2025-08-01", "between 2024-02-29 and 2025-06-30"),
     ]:
         with pytest.raises(CrmError, match=f"Opportunity {key}: .*{reason}"):
             simulation.win_probability(key, as_of, end)
@@ -461,13 +519,22 @@ def test_prospecting_rows_have_no_probability():
     simulation = default_simulation()
     pipeline = simulation.tables["sales_pipeline"]
     with pytest.raises(CrmError, match="no engaged deal has this key"):
-        simulation.win_probability(pipeline.loc[pipeline["deal_stage"] == "Prospecting", "opportunity_id"], "2025-06-30", "2025-07-30")
+        simulation.win_probability(
+            pipeline.loc[pipeline["deal_stage"] == "Prospecting", "opportunity_id"], "2025-06-30", "2025-07-30"
+        )
 
 # %% ../../../nbs/tests/simulation/test_simulate.ipynb #7f203b6b
-@pytest.mark.parametrize("fields", [
-    {"n_deals": 1}, {"n_agents": 1, "n_managers": 1, "n_regions": 1, "n_products": 1, "n_accounts": 1}, {"prospecting_share": 0},
-    {"days": 30, "records_start_lag": 0}, {"stale_share": 1, "careless_share": 1}, {"quarter_effect": 2, "regime_change": "2024-06-01", "regime_pace": 3},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"n_deals": 1},
+        {"n_agents": 1, "n_managers": 1, "n_regions": 1, "n_products": 1, "n_accounts": 1},
+        {"prospecting_share": 0},
+        {"days": 30, "records_start_lag": 0},
+        {"stale_share": 1, "careless_share": 1},
+        {"quarter_effect": 2, "regime_change": "2024-06-01", "regime_pace": 3},
+    ],
+)
 def test_extreme_worlds_still_make_tables(fields):
     simulation = simulate(World(**{"n_deals": 300, **fields}))
     last = pd.Timestamp(simulation.world.start) + pd.Timedelta(days=simulation.world.days - 1)

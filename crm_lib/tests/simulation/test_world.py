@@ -24,16 +24,22 @@ from ...base.config import CrmError
 from ...simulation.world import World, make_catalogues, make_world, random_stream
 
 # %% ../../../nbs/tests/simulation/test_world.ipynb #86b9971b
-@pytest.mark.parametrize("values, sentence", [
-    ({"n_deals": 0}, "World.n_deals is 0: give a whole number from 1 to 20000000."),
-    ({"n_agents": 2.5}, "World.n_agents is 2.5: give a whole number from 1 to 100000."),
-    ({"n_regions": True}, "World.n_regions is True: give a whole number from 1 to 10000."),
-    ({"stale_share": 1.2}, "World.stale_share is 1.2: give a number from 0 to 1."),
-    ({"agent_skill": float("nan")}, "World.agent_skill is nan: give a number from 0 to 3."),
-    ({"fiscal_year_start": 13}, "World.fiscal_year_start is 13: give a whole number from 1 to 12."),
-    ({"misspelt": "no"}, "World.misspelt is 'no': give true or false."),
-    ({"days": 40, "records_start_lag": 40}, "World.records_start_lag is 40: give fewer than the 40 days of the history."),
-])
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        ({"n_deals": 0}, "World.n_deals is 0: give a whole number from 1 to 20000000."),
+        ({"n_agents": 2.5}, "World.n_agents is 2.5: give a whole number from 1 to 100000."),
+        ({"n_regions": True}, "World.n_regions is True: give a whole number from 1 to 10000."),
+        ({"stale_share": 1.2}, "World.stale_share is 1.2: give a number from 0 to 1."),
+        ({"agent_skill": float("nan")}, "World.agent_skill is nan: give a number from 0 to 3."),
+        ({"fiscal_year_start": 13}, "World.fiscal_year_start is 13: give a whole number from 1 to 12."),
+        ({"misspelt": "no"}, "World.misspelt is 'no': give true or false."),
+        (
+            {"days": 40, "records_start_lag": 40},
+            "World.records_start_lag is 40: give fewer than the 40 days of the history.",
+        ),
+    ],
+)
 def test_an_impossible_world_is_refused_in_a_sentence(values, sentence):
     with pytest.raises(CrmError, match=re.escape(sentence)):
         World(**values)
@@ -44,8 +50,21 @@ def test_all_faults_of_a_world_are_named_together():
         World(days=3, regime_odds=0)
 
 # %% ../../../nbs/tests/simulation/test_world.ipynb #d5ad8ab0
-@pytest.mark.parametrize("day", ["soon", "today", None, 7, "2024-13-01", "2024-1-1", "1850-01-01", date(2201, 1, 1),
-                                 datetime(2024, 1, 1, tzinfo=timezone.utc), np.datetime64("NaT")])
+@pytest.mark.parametrize(
+    "day",
+    [
+        "soon",
+        "today",
+        None,
+        7,
+        "2024-13-01",
+        "2024-1-1",
+        "1850-01-01",
+        date(2201, 1, 1),
+        datetime(2024, 1, 1, tzinfo=timezone.utc),
+        np.datetime64("NaT"),
+    ],
+)
 def test_what_is_no_day_of_these_centuries_is_refused(day):
     with pytest.raises(CrmError, match=re.escape(f"World.start is {day!r}: give a date such as 2024-01-01.")):
         World(start=day)
@@ -93,23 +112,46 @@ def test_deals_and_every_field_of_a_world_can_be_set():
         n_regions: 2
         n_products: 5
         n_accounts: 40""")
-    assert (world.n_deals, world.start, world.regime_change, world.account_known_from_start) == (300, date(2023, 4, 1), "2024-01-15", True)
+    assert (world.n_deals, world.start, world.regime_change, world.account_known_from_start) == (
+        300,
+        date(2023, 4, 1),
+        "2024-01-15",
+        True,
+    )
     assert [field.name for field in fields(World) if getattr(world, field.name) == field.default] == []
 
 # %% ../../../nbs/tests/simulation/test_world.ipynb #a690ee22
-@pytest.mark.parametrize("text, sentence", [
-    ("deals: 1e6", "params.yaml, key source.sample.deals: '1e6' cannot be; give a whole number from 1 to 20000000."),
-    ("deals:", "params.yaml, key source.sample.deals: None cannot be; give a whole number from 1 to 20000000."),
-    ("agent_skill: high", "params.yaml, key source.sample.agent_skill: 'high' cannot be; give a number from 0 to 3."),
-    ("misspelt: 1", "params.yaml, key source.sample.misspelt: 1 cannot be; give true or false."),
-    ("start: 2024", "params.yaml, key source.sample.start: 2024 cannot be; give a date such as 2024-01-01."),
-    ("regime_change: [2024-01-01]", "params.yaml, key source.sample.regime_change: [datetime.date(2024, 1, 1)] cannot be; give a date such as 2024-01-01."),
-    ("seed: -1", "params.yaml, key source.sample.seed: -1 is no seed; give a whole number of at least 0."),
-    ("seed: true", "params.yaml, key source.sample.seed: True is no seed; give a whole number of at least 0."),
-    ("n_deals: 5", "params.yaml, key source.sample.n_deals: there is no such key; choose from seed, deals, start, "),
-    ("7: 5", "params.yaml, key source.sample.7: there is no such key; choose from "),
-    ("just text", "params.yaml, key source.sample: 'just text' describes no world; give keys such as deals and seed."),
-])
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        (
+            "deals: 1e6",
+            "params.yaml, key source.sample.deals: '1e6' cannot be; give a whole number from 1 to 20000000.",
+        ),
+        ("deals:", "params.yaml, key source.sample.deals: None cannot be; give a whole number from 1 to 20000000."),
+        (
+            "agent_skill: high",
+            "params.yaml, key source.sample.agent_skill: 'high' cannot be; give a number from 0 to 3.",
+        ),
+        ("misspelt: 1", "params.yaml, key source.sample.misspelt: 1 cannot be; give true or false."),
+        ("start: 2024", "params.yaml, key source.sample.start: 2024 cannot be; give a date such as 2024-01-01."),
+        (
+            "regime_change: [2024-01-01]",
+            "params.yaml, key source.sample.regime_change: [datetime.date(2024, 1, 1)] cannot be; give a date such as 2024-01-01.",
+        ),
+        ("seed: -1", "params.yaml, key source.sample.seed: -1 is no seed; give a whole number of at least 0."),
+        ("seed: true", "params.yaml, key source.sample.seed: True is no seed; give a whole number of at least 0."),
+        (
+            "n_deals: 5",
+            "params.yaml, key source.sample.n_deals: there is no such key; choose from seed, deals, start, ",
+        ),
+        ("7: 5", "params.yaml, key source.sample.7: there is no such key; choose from "),
+        (
+            "just text",
+            "params.yaml, key source.sample: 'just text' describes no world; give keys such as deals and seed.",
+        ),
+    ],
+)
 def test_a_wrong_parameter_is_one_sentence_that_names_its_key(text, sentence):
     with pytest.raises(CrmError, match=re.escape(sentence)) as caught:
         from_yaml(text)
@@ -134,8 +176,10 @@ def test_a_very_large_seed_is_a_seed():
 
 def test_names_stay_distinct_when_the_lists_run_out():
     catalogues = make_catalogues(World(n_agents=600, n_managers=300, n_regions=9, n_products=40, n_accounts=250), 1)
-    assert [catalogues[name][column].is_unique for name, column in
-            (("sales_teams", "sales_agent"), ("products", "product"), ("accounts", "account"))] == [True] * 3
+    assert [
+        catalogues[name][column].is_unique
+        for name, column in (("sales_teams", "sales_agent"), ("products", "product"), ("accounts", "account"))
+    ] == [True] * 3
     assert "Region 9" in set(catalogues["sales_teams"]["regional_office"])
 
 

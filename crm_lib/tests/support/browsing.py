@@ -52,12 +52,17 @@ def serve_dashboards(
 ) -> Iterator[Served]:
     "Serve the dashboards of a project as a program of its own, on a free port unless one is given."
     place = Path(tempfile.mkdtemp(prefix="crm-served-"))
-    users, log = place / "users.json", place / "log.txt"
+    users = place / "users.json"
+    log = place / "log.txt"
     for viewer, password in accounts:
         add_user(viewer, password, users)
     with log.open("w") as out:
-        process = subprocess.Popen(_command(Path(project).resolve(), token, port), stdout=out, stderr=subprocess.STDOUT,
-                                   env={**os.environ, "CRM_USERS": str(users), **env})
+        process = subprocess.Popen(
+            _command(Path(project).resolve(), token, port),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CRM_USERS": str(users), **env},
+        )
     try:
         entrance = _await_address(process, log)
         yield Served(entrance.partition("/login")[0], entrance, log, users, process)
@@ -72,6 +77,7 @@ def serve_dashboards(
 
 def _await_address(process: subprocess.Popen, log: Path, seconds: float = 60) -> str:
     import time
+
     ends = time.monotonic() + seconds
     while time.monotonic() < ends and process.poll() is None:
         found = re.search(r"http://\S+", log.read_text())
@@ -81,8 +87,16 @@ def _await_address(process: subprocess.Popen, log: Path, seconds: float = 60) ->
     raise AssertionError(f"the server did not come up: {log.read_text()}")
 
 # %% ../../../nbs/tests/support/browsing.ipynb #bd2560fd
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"]  # no other host has an address
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]  # no other host has an address
 
 
 def find_chromium() -> str | None:  # path of the program
@@ -90,7 +104,10 @@ def find_chromium() -> str | None:  # path of the program
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed here; .ci/run installs it (Debian: apt-get install chromium)")
+needs_chromium = pytest.mark.skipif(
+    find_chromium() is None,
+    reason="no Chromium is installed here; .ci/run installs it (Debian: apt-get install chromium)",
+)
 
 
 @dataclass
@@ -114,8 +131,12 @@ def _watch(context: Any, seen: Seen) -> None:
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
         page.on("request", note)
         page.on("websocket", note)
-        page.on("response", lambda answer: seen.failed.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+        page.on(
+            "response",
+            lambda answer: seen.failed.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None,
+        )
         page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
+
     context.on("page", watch)
 
 # %% ../../../nbs/tests/support/browsing.ipynb #2415c48c
@@ -125,6 +146,7 @@ def open_browser() -> Iterator[Any]:  # Playwright's browser
     if find_chromium() is None:
         pytest.skip("no Chromium is installed here; .ci/run installs it (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         try:
@@ -142,7 +164,9 @@ def open_page(
 ) -> Iterator[tuple[Any, Seen]]:  # Playwright's page with cookies of its own, and what it noted
     "Open a page as a new visitor."
     seen = Seen()
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True)
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True
+    )
     _watch(context, seen)
     try:
         yield context.new_page(), seen

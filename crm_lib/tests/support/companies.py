@@ -18,49 +18,97 @@ from ...ingestion.formats import RawTable
 from ...ingestion.mapping import map_tables
 
 # %% ../../../nbs/tests/support/companies.ipynb #95de9385
-COMPANIES = {"falling": {"middle": 45, "silent": 0.12, "luck": (1.3, -1.0)}, "winning": {"middle": 16, "silent": 0.002, "luck": (0.9, 0.9)}}
+COMPANIES = {
+    "falling": {"middle": 45, "silent": 0.12, "luck": (1.3, -1.0)},
+    "winning": {"middle": 16, "silent": 0.002, "luck": (0.9, 0.9)},
+}
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-_AGENTS, _PRICES = 16, np.array([400.0, 900.0, 1800.0, 4000.0, 9000.0])
+_AGENTS = 16
+_PRICES = np.array([400.0, 900.0, 1800.0, 4000.0, 9000.0])
 
 
 def _draw_deals(kind: str, size: int, seed: int, days: int = 912) -> pd.DataFrame:
     "Draw engagement, decision and outcome of every deal."
-    rng, how = np.random.default_rng(seed), COMPANIES[kind]
-    pace, knack = np.repeat(np.exp(rng.normal(0, 0.35, _AGENTS // 2)), 2), rng.normal(0, 0.5, _AGENTS)
+    rng = np.random.default_rng(seed)
+    how = COMPANIES[kind]
+    pace = np.repeat(np.exp(rng.normal(0, 0.35, _AGENTS // 2)), 2)
+    knack = rng.normal(0, 0.5, _AGENTS)
     engaged = np.sort(rng.integers(0, days, size))
-    agent, product = rng.integers(0, _AGENTS, size), rng.integers(0, len(_PRICES), size)
+    agent = rng.integers(0, _AGENTS, size)
+    product = rng.integers(0, len(_PRICES), size)
     needed = how["middle"] * pace[agent] * (1 + 0.2 * product) * rng.weibull(1.6, size)
     decided = engaged + np.ceil(needed).astype(int) + 1
     fallen = np.clip((decided / days - 0.62) / 0.2, 0, 1)
     odds = how["luck"][0] + fallen * (how["luck"][1] - how["luck"][0]) + knack[agent] + 0.15 * (2 - product)
-    return pd.DataFrame({"agent": agent, "product": product, "engaged": engaged, "decided": decided, "won": rng.random(size) < 1 / (1 + np.exp(-odds)),
-                         "is_closed": (rng.random(size) >= how["silent"]) & (decided <= days), "paid": _PRICES[product] * np.exp(rng.normal(0, 0.15, size))})
+    return pd.DataFrame(
+        {
+            "agent": agent,
+            "product": product,
+            "engaged": engaged,
+            "decided": decided,
+            "won": rng.random(size) < 1 / (1 + np.exp(-odds)),
+            "is_closed": (rng.random(size) >= how["silent"]) & (decided <= days),
+            "paid": _PRICES[product] * np.exp(rng.normal(0, 0.15, size)),
+        }
+    )
 
 # %% ../../../nbs/tests/support/companies.ipynb #68e46e3d
 def company_tables(kind: str, size: int = 5000, seed: int = 0) -> dict[str, pd.DataFrame]:
     "Lay a company's deals out as its CRM exports them."
-    drawn, start = _draw_deals(kind, size, seed), pd.Timestamp("2022-01-03")
+    drawn = _draw_deals(kind, size, seed)
+    start = pd.Timestamp("2022-01-03")
     day = {name: start + pd.to_timedelta(drawn[name], unit="D") for name in ("engaged", "decided")}
     stage = np.where(~drawn["is_closed"], "Engaging", np.where(drawn["won"], "Won", "Lost"))
-    agents, lines = [f"Agent {place:02}" for place in range(_AGENTS)], [f"Line {place}" for place in range(len(_PRICES))]
-    pipeline = pd.DataFrame({
-        "opportunity_id": [f"K{place:05}" for place in range(size)], "sales_agent": np.array(agents)[drawn["agent"]],
-        "product": np.array(lines)[drawn["product"]], "account": "Meyer", "deal_stage": stage, "engage_date": day["engaged"],
-        "close_date": day["decided"].where(drawn["is_closed"]), "close_value": drawn["paid"].where(drawn["won"], 0.0).round(2).where(drawn["is_closed"])})
-    teams = pd.DataFrame({"sales_agent": agents, "manager": [f"Manager {place // 4}" for place in range(_AGENTS)],
-                          "regional_office": np.repeat(["North", "South"], _AGENTS // 2)})
-    products = pd.DataFrame({"product": lines, "series": ["Small", "Small", "Small", "Large", "Large"], "sales_price": _PRICES})
-    accounts = pd.DataFrame({"account": ["Meyer"], "sector": ["retail"], "year_established": [1990], "revenue": [10.0], "employees": [100],
-                             "office_location": ["Germany"], "subsidiary_of": [None]})
+    agents = [f"Agent {place:02}" for place in range(_AGENTS)]
+    lines = [f"Line {place}" for place in range(len(_PRICES))]
+    pipeline = pd.DataFrame(
+        {
+            "opportunity_id": [f"K{place:05}" for place in range(size)],
+            "sales_agent": np.array(agents)[drawn["agent"]],
+            "product": np.array(lines)[drawn["product"]],
+            "account": "Meyer",
+            "deal_stage": stage,
+            "engage_date": day["engaged"],
+            "close_date": day["decided"].where(drawn["is_closed"]),
+            "close_value": drawn["paid"].where(drawn["won"], 0.0).round(2).where(drawn["is_closed"]),
+        }
+    )
+    teams = pd.DataFrame(
+        {
+            "sales_agent": agents,
+            "manager": [f"Manager {place // 4}" for place in range(_AGENTS)],
+            "regional_office": np.repeat(["North", "South"], _AGENTS // 2),
+        }
+    )
+    products = pd.DataFrame(
+        {"product": lines, "series": ["Small", "Small", "Small", "Large", "Large"], "sales_price": _PRICES}
+    )
+    accounts = pd.DataFrame(
+        {
+            "account": ["Meyer"],
+            "sector": ["retail"],
+            "year_established": [1990],
+            "revenue": [10.0],
+            "employees": [100],
+            "office_location": ["Germany"],
+            "subsidiary_of": [None],
+        }
+    )
     return {"sales_pipeline": pipeline, "accounts": accounts, "products": products, "sales_teams": teams}
 
 # %% ../../../nbs/tests/support/companies.ipynb #5040754d
 @lru_cache
-def company(kind: str, size: int = 5000, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.Timestamp, pd.Timestamp]:
+def company(
+    kind: str, size: int = 5000, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Timestamp, pd.Timestamp]:
     "Give a company's deals, their snapshots, the first day with a closing and the last day known."
     tables = company_tables(kind, size, seed)
-    raw = [RawTable(name, frame.astype("string").astype(object).where(frame.notna(), None), name, "simulated") for name, frame in tables.items()]
+    raw = [
+        RawTable(name, frame.astype("string").astype(object).where(frame.notna(), None), name, "simulated")
+        for name, frame in tables.items()
+    ]
     deals = build_deals(map_tables(raw), STAGES).deals
-    first, last = records_start(deals), observed_until(deals)
+    first = records_start(deals)
+    last = observed_until(deals)
     days = np.unique([*spaced_dates(first + pd.Timedelta(days=60), last, 28), *month_ends(first, last)[2:]])
     return deals, build_features(deals, days, first), first, last

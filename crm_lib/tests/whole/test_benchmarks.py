@@ -29,7 +29,9 @@ from ...evaluation.backtest import REFERENCE
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #95c807e6
 FOLDER = Path(crm_lib.__file__).parents[1] / "benchmarks"
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the benchmarks are the repository's, not the installed package's")
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason="the benchmarks are the repository's, not the installed package's"
+)
 SCRIPTS = sorted(FOLDER.rglob("*.py"))
 
 
@@ -41,7 +43,11 @@ def test_a_script_compiles_and_says_how_it_is_run(path):
 
 
 def test_the_tools_environment_is_pinned():
-    lines = [line for line in (FOLDER / "automl" / "requirements.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    lines = [
+        line
+        for line in (FOLDER / "automl" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.+!-]+", line)] == []
     assert {"flaml", "autogluon-tabular"} <= {line.split("==")[0] for line in lines}
 
@@ -55,7 +61,17 @@ def test_each_tool_says_what_it_was_given(result):
     assert {run["tool"] for run in result["runs"].values()} >= {"flaml"}
     for model, run in result["runs"].items():
         assert model == f"{run['tool']}_{run['variant']}_{run['split']}"
-        assert {"budget_s", "versions", "hardware", "validation", "columns", "seed", "fits", "seconds_median", "cpu_seconds_median"} <= run.keys()
+        assert {
+            "budget_s",
+            "versions",
+            "hardware",
+            "validation",
+            "columns",
+            "seed",
+            "fits",
+            "seconds_median",
+            "cpu_seconds_median",
+        } <= run.keys()
 
 
 def test_each_model_is_judged_at_each_horizon_beside_the_chosen_one(result):
@@ -72,26 +88,40 @@ def test_the_forecasts_intervals_hold_in_simulated_companies():
     alike = worlds["the embedded sample"]
     for scope in ("coverage", "coverage_open_pipeline"):
         for level, low, high in (("80", 0.75, 0.88), ("95", 0.90, 0.99)):
-            held = sum(world[scope][level] * world["windows"] for world in worlds.values()) / sum(world["windows"] for world in worlds.values())
+            held = sum(world[scope][level] * world["windows"] for world in worlds.values()) / sum(
+                world["windows"] for world in worlds.values()
+            )
             assert low <= held <= high and low <= alike[scope][level] <= high
-    assert len(worlds) >= 7 and alike["month_ends"] >= 40 and sum(world["month_ends"] for world in worlds.values()) >= 160
+    assert (
+        len(worlds) >= 7 and alike["month_ends"] >= 40 and sum(world["month_ends"] for world in worlds.values()) >= 160
+    )
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #80347558
 def _run(script, *given):
-    done = subprocess.run([sys.executable, FOLDER / "automl" / script, *given], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, FOLDER / "automl" / script, *given], capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stderr.strip()
 
 
 def test_rows_are_not_written_into_the_project():
     code, said = _run("export_matrix.py", "data", FOLDER / "matrix")
-    assert code == 1 and said.endswith("lies in the project: rows of a CRM are never written there, so name a folder outside it.")
+    assert code == 1 and said.endswith(
+        "lies in the project: rows of a CRM are never written there, so name a folder outside it."
+    )
 
 
 @pytest.fixture
 def load(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER / "automl")
-    for name in ("DO_NOT_TRACK", "TABPFN_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "AWS_EC2_METADATA_DISABLED",
-                 "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in (
+        "DO_NOT_TRACK",
+        "TABPFN_DISABLE_TELEMETRY",
+        "HF_HUB_DISABLE_TELEMETRY",
+        "AWS_EC2_METADATA_DISABLED",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
         monkeypatch.setenv(name, "1")  # so that what fits.py sets is undone
     yield importlib.import_module
     for name in ("fits", "judge"):
@@ -105,13 +135,17 @@ def test_a_deal_has_one_fold_and_folds_have_much_the_same_size(load):
 
 
 def test_all_snapshots_of_a_deal_and_of_those_begun_in_its_week_stay_together(load):
-    rows = pd.DataFrame({"as_of": pd.to_datetime(["2024-03-10", "2024-03-31", "2024-03-31", "2024-03-31"]), "age_days": [0, 21, 20, 7]})
+    rows = pd.DataFrame(
+        {"as_of": pd.to_datetime(["2024-03-10", "2024-03-31", "2024-03-31", "2024-03-31"]), "age_days": [0, 21, 20, 7]}
+    )
     weeks = load("fits").engagement_week(rows)
     assert weeks[0] == weeks[1] == weeks[2] and weeks[3] == weeks[0] + 2
 
-
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #634b05d6
 def test_a_word_that_no_training_row_has_is_missing_ahead(load):
-    train, test = load("fits").make_category(pd.DataFrame({"product": ["A", "B"]}), pd.DataFrame({"product": ["B", "C"]}))
+    train, test = load("fits").make_category(
+        pd.DataFrame({"product": ["A", "B"]}), pd.DataFrame({"product": ["B", "C"]})
+    )
     assert train["product"].dtype == test["product"].dtype and test["product"].isna().tolist() == [False, True]
 
 
@@ -120,8 +154,15 @@ def test_a_folder_without_a_matrix_is_named(load, tmp_path):
         load("fits").read_matrix(tmp_path)
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #00e1490a
-@pytest.mark.parametrize(("mean", "low", "high", "verdict"), [(0.01, 0.005, 0.015, "worse"), (-0.01, -0.015, -0.005, "better"),
-                                                              (0.01, -0.001, 0.02, "tie"), (0.001, 0.0005, 0.0015, "tie")])
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "verdict"),
+    [
+        (0.01, 0.005, 0.015, "worse"),
+        (-0.01, -0.015, -0.005, "better"),
+        (0.01, -0.001, 0.02, "tie"),
+        (0.001, 0.0005, 0.0015, "tie"),
+    ],
+)
 def test_a_difference_is_called_by_its_interval_and_its_size(load, mean, low, high, verdict):
     assert load("judge").give_verdict({"mean": mean, "low": low, "high": high}) == verdict
 
@@ -129,7 +170,9 @@ def test_a_difference_is_called_by_its_interval_and_its_size(load, mean, low, hi
 @pytest.fixture
 def wanted():
     day = pd.Timestamp("2024-03-31")
-    return pd.DataFrame({"origin": day, "as_of": day, "opportunity_id": ["A", "B"], "horizon": "30", "is_won": [0.0, 1.0]})
+    return pd.DataFrame(
+        {"origin": day, "as_of": day, "opportunity_id": ["A", "B"], "horizon": "30", "is_won": [0.0, 1.0]}
+    )
 
 
 def test_a_tool_without_forecasts_for_every_row_is_refused(load, wanted, tmp_path):

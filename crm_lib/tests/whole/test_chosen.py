@@ -19,24 +19,37 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.config import CrmError
 from ...base.calendar import as_days, horizon_end
+from ...base.config import CrmError
 from ...base.metrics import log_odds
-from ...evaluation.backtest import (attach_labels, choose_model, compare_losses, compare_variants, fit_chosen, forecast_variants, judge_origins,
-                              rolling_origins, run_backtest, summarise)
+from crm_lib.evaluation.backtest import (
+    attach_labels,
+    choose_model,
+    compare_losses,
+    compare_variants,
+    fit_chosen,
+    forecast_variants,
+    judge_origins,
+    rolling_origins,
+    run_backtest,
+    summarise,
+)
 from ...features.snapshots import known_at
 from ...forecasting.forecast import fit_forecasters, take_origin, take_origins
 from ...models.storage import load_model, save_model
+from ...scoring.deal_value import deal_values
 from ...scoring.explanation import explain_scores
 from ...scoring.scores import EVER_DAYS, score_deals, score_latest
-from ...scoring.deal_value import deal_values
 from ..support.companies import company
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #c78644b1
 HORIZONS = [30, 60, 90, "quarter_end"]
 pytestmark = pytest.mark.slow
-RECIPE = {"settings": {"logistic": {"learner_settings": {"C": 0.05}, "bins": 3, "follow_up_days": 60}}, "features": ["week_volume"],
-          "segments": {"column": "regional_office", "least_closings": 400, "prior": 400.0}}
+RECIPE = {
+    "settings": {"logistic": {"learner_settings": {"C": 0.05}, "bins": 3, "follow_up_days": 60}},
+    "features": ["week_volume"],
+    "segments": {"column": "regional_office", "least_closings": 400, "prior": 400.0},
+}
 FITTED = ["logistic+tuned", "logistic+screened", "cure_table+segments"]
 KINDS = ["phase_table", "cure_table", *FITTED, "cure_table+sigmoid", "cure_table+isotonic", "cure_table+venn_abers"]
 
@@ -48,7 +61,9 @@ def judge(kind, calibrate):
     forecasts = run_backtest(deals, snapshots, stood, first, ["always_no", "phase_table", "cure_table"], HORIZONS)
     judged = attach_labels(forecasts, deals, last)
     varied = forecast_variants(deals, snapshots, judged, (first, last), [], "cure_table", {}, calibrate)
-    refitted = run_backtest(deals, snapshots, stood[-1:], first, FITTED if len(calibrate) else [], HORIZONS, recipe=RECIPE)
+    refitted = run_backtest(
+        deals, snapshots, stood[-1:], first, FITTED if len(calibrate) else [], HORIZONS, recipe=RECIPE
+    )
     return forecasts, pd.concat([judged, varied], ignore_index=True), refitted
 
 
@@ -97,7 +112,8 @@ def test_the_published_path_gives_the_judged_probabilities_of_the_last_origin(fa
 
 @pytest.mark.parametrize("back", [2, 4])
 def test_so_it_does_at_earlier_origins_where_some_horizons_have_no_map_yet(falling, back):
-    judged, name = falling[5], "cure_table+isotonic"
+    judged = falling[5]
+    name = "cure_table+isotonic"
     origin = np.sort(judged["origin"].unique())[-back]
     model, _, scores = publish(falling, name, origin)
     wanted = judged[(judged["model"] == name) & (judged["origin"] == origin)]
@@ -123,7 +139,12 @@ def test_curve_scores_book_and_reasons_say_the_same(falling, name):
     deals, snapshots, first, last, forecasts, _, _ = falling
     model, today, scores = publish(falling, name, last)
     won, still_open = model.predict_paths(today, EVER_DAYS)
-    assert (np.diff(won) >= 0).all() and (np.diff(still_open) <= 0).all() and (won + still_open <= 1 + 1e-12).all() and won.min() >= 0
+    assert (
+        (np.diff(won) >= 0).all()
+        and (np.diff(still_open) <= 0).all()
+        and (won + still_open <= 1 + 1e-12).all()
+        and won.min() >= 0
+    )
     listed = scores.set_index("opportunity_id").loc[today["opportunity_id"]]
     assert np.abs(listed["p_won_ever"].to_numpy() - won[:, -1].clip(1e-4, 1 - 1e-4)).max() < 1e-12
     fitted = fit_forecasters(name, deals, snapshots, last, first, recipe=RECIPE, past=forecasts)
@@ -131,23 +152,37 @@ def test_curve_scores_book_and_reasons_say_the_same(falling, name):
     book = take_origin(*fitted, deals, snapshots, last, windows, first).book
     book = book[book["is_open"]].set_index("opportunity_id").loc[today["opportunity_id"]]
     for horizon in HORIZONS:
-        assert np.abs(book[str(horizon)].to_numpy().clip(1e-4, 1 - 1e-4) - listed[f"p_won_{horizon}"].to_numpy()).max() < 1e-9
+        assert (
+            np.abs(book[str(horizon)].to_numpy().clip(1e-4, 1 - 1e-4) - listed[f"p_won_{horizon}"].to_numpy()).max()
+            < 1e-9
+        )
     some = today.iloc[::150]
-    reasons = explain_scores(model, some, "quarter_end", 6, usual=today).groupby("opportunity_id").agg(base=("base", "first"), parts=("contribution", "sum"))
-    assert np.abs(reasons.sum(axis=1) - log_odds(listed.loc[reasons.index, "p_won_quarter_end"].to_numpy())).max() < 1e-6
+    reasons = (
+        explain_scores(model, some, "quarter_end", 6, usual=today)
+        .groupby("opportunity_id")
+        .agg(base=("base", "first"), parts=("contribution", "sum"))
+    )
+    assert (
+        np.abs(reasons.sum(axis=1) - log_odds(listed.loc[reasons.index, "p_won_quarter_end"].to_numpy())).max() < 1e-6
+    )
 
-
+# %% ../../../nbs/tests/whole/test_chosen.ipynb #40ff487c
 @pytest.mark.parametrize("name", ["cure_table+sigmoid", "cure_table+isotonic", "cure_table+venn_abers"])
 def test_a_stored_calibrated_model_publishes_the_same_scores_to_the_last_bit(falling, tmp_path, name):
     deals, snapshots, _, last, _, _, _ = falling
     model, _, _ = publish(falling, name, last)
     again = load_model(save_model(model, tmp_path / "model"))[0]
-    pd.testing.assert_frame_equal(score_latest(again, deals, snapshots, HORIZONS), score_latest(model, deals, snapshots, HORIZONS), check_exact=True)
+    pd.testing.assert_frame_equal(
+        score_latest(again, deals, snapshots, HORIZONS),
+        score_latest(model, deals, snapshots, HORIZONS),
+        check_exact=True,
+    )
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #ed6ac3c0
 def test_the_record_of_the_forecast_is_that_of_the_calibrated_model(falling):
     deals, snapshots, first, last, forecasts, judged, _ = falling
-    stood, none = np.sort(judged["origin"].unique())[[0, -1]], np.array([], "M8[D]")
+    stood = np.sort(judged["origin"].unique())[[0, -1]]
+    none = np.array([], "M8[D]")
     common = (deals, snapshots, snapshots.iloc[:0], as_days(stood), none, last, first)
     plain, said = (take_origins(name, *common, past=forecasts) for name in ("cure_table", "cure_table+sigmoid"))
     for raw, held, origin in zip(plain, said, stood):
@@ -162,9 +197,14 @@ def test_the_record_of_the_forecast_is_that_of_the_calibrated_model(falling):
 
 def test_newcomers_are_those_of_the_table_and_forecasts_that_are_missing_are_asked_for(falling):
     deals, snapshots, first, last, forecasts, _, _ = falling
-    assert type(fit_forecasters("cure_table+sigmoid", deals, snapshots, last, first, past=forecasts)[1]).__name__ == "PhaseTable"
+    assert (
+        type(fit_forecasters("cure_table+sigmoid", deals, snapshots, last, first, past=forecasts)[1]).__name__
+        == "PhaseTable"
+    )
     for past in (None, forecasts.iloc[:0], forecasts[forecasts["model"] == "phase_table"]):
-        with pytest.raises(CrmError, match="forecasts of cure_table at past month ends are missing.*dvc repro backtest"):
+        with pytest.raises(
+            CrmError, match="forecasts of cure_table at past month ends are missing.*dvc repro backtest"
+        ):
             fit_forecasters("cure_table+sigmoid", deals, snapshots, last, first, past=past)
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #18fed376

@@ -25,7 +25,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ...base.config import SECTIONS
 from ...ingestion.deals import build_deals, records_start
@@ -38,16 +39,37 @@ from ...simulation.simulate import World, simulate_crm
 
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #03415ee4
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-DATES, AMOUNTS = ("engage_date", "close_date"), (("sales_pipeline", "close_value"), ("products", "sales_price"), ("accounts", "revenue"), ("accounts", "employees"))
-REQUIRED = (("sales_pipeline", "opportunity_id"), ("sales_pipeline", "sales_agent"), ("sales_pipeline", "product"), ("sales_pipeline", "account"),
-            ("sales_pipeline", "deal_stage"), ("sales_pipeline", "engage_date"), ("sales_pipeline", "close_date"), ("sales_pipeline", "close_value"),
-            ("accounts", "account"), ("accounts", "sector"), ("products", "product"), ("products", "sales_price"), ("sales_teams", "sales_agent"), ("sales_teams", "manager"))
+DATES = ("engage_date", "close_date")
+AMOUNTS = (
+    ("sales_pipeline", "close_value"),
+    ("products", "sales_price"),
+    ("accounts", "revenue"),
+    ("accounts", "employees"),
+)
+REQUIRED = (
+    ("sales_pipeline", "opportunity_id"),
+    ("sales_pipeline", "sales_agent"),
+    ("sales_pipeline", "product"),
+    ("sales_pipeline", "account"),
+    ("sales_pipeline", "deal_stage"),
+    ("sales_pipeline", "engage_date"),
+    ("sales_pipeline", "close_date"),
+    ("sales_pipeline", "close_value"),
+    ("accounts", "account"),
+    ("accounts", "sector"),
+    ("products", "product"),
+    ("products", "sales_price"),
+    ("sales_teams", "sales_agent"),
+    ("sales_teams", "manager"),
+)
 TABLES = ("sales_pipeline", "accounts", "products", "sales_teams")
 
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory):
-    folder = import_tables(simulate_crm(World(n_deals=120, misspelt=False), seed=2), tmp_path_factory.mktemp("healthy") / "data")
+    folder = import_tables(
+        simulate_crm(World(n_deals=120, misspelt=False), seed=2), tmp_path_factory.mktemp("healthy") / "data"
+    )
     (folder / "data_dictionary.csv").unlink()
     return folder
 
@@ -60,10 +82,12 @@ def rewrite(folder, table, change):
 
 def put(draw, folder, table, column, value, where=None):
     "Write a value into one cell of the rows that `where` allows."
+
     def change(frame):
         rows = frame.index[where(frame)] if where else frame.index
         frame.loc[draw(st.sampled_from(list(rows))), column] = value
         return frame
+
     rewrite(folder, table, change)
 
 
@@ -90,7 +114,9 @@ def rename_a_column(draw, folder):
 
 
 def empty_a_file(draw, folder):
-    (folder / f"{draw(st.sampled_from(TABLES))}.csv").write_bytes(draw(st.sampled_from([b"", b"\n", b"\n\n  \n", b"\xef\xbb\xbf"])))
+    (folder / f"{draw(st.sampled_from(TABLES))}.csv").write_bytes(
+        draw(st.sampled_from([b"", b"\n", b"\n\n  \n", b"\xef\xbb\xbf"]))
+    )
 
 
 def keep_the_header_only(draw, folder):
@@ -135,11 +161,30 @@ def add_nul_bytes(draw, folder):
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #46afe4d5
 def write_binary(draw, folder):
     path = folder / f"{draw(st.sampled_from(TABLES))}.csv"
-    path.write_bytes(draw(st.sampled_from([b"\x89PNG\r\n\x1a\n\x00\x00", b"PK\x03\x04\x14\x00\x00\x00", b"\xff\xd8\xff\xe0\x00\x10JFIF", b"%PDF-1.7\n\x00", bytes(range(256))])))
+    path.write_bytes(
+        draw(
+            st.sampled_from(
+                [
+                    b"\x89PNG\r\n\x1a\n\x00\x00",
+                    b"PK\x03\x04\x14\x00\x00\x00",
+                    b"\xff\xd8\xff\xe0\x00\x10JFIF",
+                    b"%PDF-1.7\n\x00",
+                    bytes(range(256)),
+                ]
+            )
+        )
+    )
 
 
 def write_a_huge_cell(draw, folder):
-    put(draw, folder, *draw(st.sampled_from([("accounts", "sector"), ("sales_pipeline", "account"), ("sales_pipeline", "close_value")])), "x" * 10_000_000)
+    put(
+        draw,
+        folder,
+        *draw(
+            st.sampled_from([("accounts", "sector"), ("sales_pipeline", "account"), ("sales_pipeline", "close_value")])
+        ),
+        "x" * 10_000_000,
+    )
 
 
 def make_a_folder_of_a_file(draw, folder):
@@ -152,15 +197,32 @@ def repeat_a_key(draw, folder):
     table = draw(st.sampled_from(TABLES))
     rewrite(folder, table, lambda frame: pd.concat([frame, frame.sample(1, random_state=draw(st.integers(0, 99)))]))
 
-
+# %% ../../../nbs/tests/whole/test_malformed.ipynb #da92a549
 def empty_a_key(draw, folder):
-    table, column = draw(st.sampled_from([("sales_pipeline", "opportunity_id"), ("accounts", "account"), ("products", "product"), ("sales_teams", "sales_agent"),
-                                          ("sales_pipeline", "sales_agent"), ("sales_pipeline", "deal_stage")]))
+    table, column = draw(
+        st.sampled_from(
+            [
+                ("sales_pipeline", "opportunity_id"),
+                ("accounts", "account"),
+                ("products", "product"),
+                ("sales_teams", "sales_agent"),
+                ("sales_pipeline", "sales_agent"),
+                ("sales_pipeline", "deal_stage"),
+            ]
+        )
+    )
     put(draw, folder, table, column, draw(st.sampled_from(["", "   "])))
 
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #c83c13cd
 def close_before_engaging(draw, folder):
-    put(draw, folder, "sales_pipeline", "close_date", draw(st.sampled_from(["2001-01-01", "1999-12-31", "2023-12-31"])), is_closed)
+    put(
+        draw,
+        folder,
+        "sales_pipeline",
+        "close_date",
+        draw(st.sampled_from(["2001-01-01", "1999-12-31", "2023-12-31"])),
+        is_closed,
+    )
 
 
 def close_without_a_day(draw, folder):
@@ -172,23 +234,55 @@ def stay_open_with_a_day(draw, folder):
 
 
 def name_an_unknown_stage(draw, folder):
-    put(draw, folder, "sales_pipeline", "deal_stage", draw(st.sampled_from(["Signed", "won by us", "0", "Prospect", "=HYPERLINK()", "None"])))
+    put(
+        draw,
+        folder,
+        "sales_pipeline",
+        "deal_stage",
+        draw(st.sampled_from(["Signed", "won by us", "0", "Prospect", "=HYPERLINK()", "None"])),
+    )
 
-
+# %% ../../../nbs/tests/whole/test_malformed.ipynb #ad6c9ac9
 def write_a_strange_date(draw, folder):
-    value = draw(st.sampled_from(["9999-12-31", "0001-01-01", "2024-02-30", "2024-13-01", "soon", "12:30", "20240", "nan", "=TODAY()", "2024-1", "31/31/2024", "-1"]))
+    value = draw(
+        st.sampled_from(
+            [
+                "9999-12-31",
+                "0001-01-01",
+                "2024-02-30",
+                "2024-13-01",
+                "soon",
+                "12:30",
+                "20240",
+                "nan",
+                "=TODAY()",
+                "2024-1",
+                "31/31/2024",
+                "-1",
+            ]
+        )
+    )
     put(draw, folder, "sales_pipeline", draw(st.sampled_from(DATES)), value, is_closed)
 
 
 def write_a_strange_amount(draw, folder):
-    value = draw(st.sampled_from(["inf", "-inf", "nan", "1e999", "-5", "much", "1,2,3", "=1+1", "--3", "0x1F", "1.2.3,4", "(12)", "١٢x"]))
+    value = draw(
+        st.sampled_from(
+            ["inf", "-inf", "nan", "1e999", "-5", "much", "1,2,3", "=1+1", "--3", "0x1F", "1.2.3,4", "(12)", "١٢x"]
+        )
+    )
     put(draw, folder, *draw(st.sampled_from(AMOUNTS)), value)
 
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #5092dd4b
 def close_nothing(draw, folder):
     def reopen(frame):
         closed = is_closed(frame)
-        return frame.assign(deal_stage=frame["deal_stage"].mask(closed, "Engaging"), close_date=frame["close_date"].mask(closed, ""), close_value=frame["close_value"].mask(closed, ""))
+        return frame.assign(
+            deal_stage=frame["deal_stage"].mask(closed, "Engaging"),
+            close_date=frame["close_date"].mask(closed, ""),
+            close_value=frame["close_value"].mask(closed, ""),
+        )
+
     rewrite(folder, "sales_pipeline", reopen)
 
 
@@ -200,19 +294,47 @@ def keep_a_few_deals(draw, folder):
     rewrite(folder, "sales_pipeline", lambda frame: frame.iloc[: draw(st.integers(1, 30))])
 
 
-WAYS = (lose_a_table, lose_a_column, rename_a_column, empty_a_file, keep_the_header_only, name_a_column_twice, cut_the_last_row, shorten_a_row, open_a_quote, add_nul_bytes,
-        write_binary, write_a_huge_cell, make_a_folder_of_a_file, repeat_a_key, empty_a_key, close_before_engaging, close_without_a_day, stay_open_with_a_day,
-        name_an_unknown_stage, write_a_strange_date, write_a_strange_amount, close_nothing, win_everything, keep_a_few_deals)
+WAYS = (
+    lose_a_table,
+    lose_a_column,
+    rename_a_column,
+    empty_a_file,
+    keep_the_header_only,
+    name_a_column_twice,
+    cut_the_last_row,
+    shorten_a_row,
+    open_a_quote,
+    add_nul_bytes,
+    write_binary,
+    write_a_huge_cell,
+    make_a_folder_of_a_file,
+    repeat_a_key,
+    empty_a_key,
+    close_before_engaging,
+    close_without_a_day,
+    stay_open_with_a_day,
+    name_an_unknown_stage,
+    write_a_strange_date,
+    write_a_strange_amount,
+    close_nothing,
+    win_everything,
+    keep_a_few_deals,
+)
 LATE = (close_nothing, win_everything, keep_a_few_deals)
 
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #b6b19a1b
 def hashes(folder):
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def run_crm(*words):
     "Run the command line; return its status and what it said."
-    out, err = io.StringIO(), io.StringIO()
+    out = io.StringIO()
+    err = io.StringIO()
     with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["crm", *words])
         patch.setattr("crm_lib.ingestion.imports.version_data", lambda data: None)
@@ -235,14 +357,24 @@ def make_project(folder, healthy):
     (folder / ".dvc").mkdir()
     (folder / "artifacts").mkdir()
     (folder / "artifacts" / "deals.parquet").write_bytes(b"stands")
-    sections = {name: {} for name in SECTIONS} | {"source": {"name": "sample"}, "calendar": {"fiscal_year_start": 1}, "ingest": {"stages": STAGES}}
+    sections = {name: {} for name in SECTIONS} | {
+        "source": {"name": "sample"},
+        "calendar": {"fiscal_year_start": 1},
+        "ingest": {"stages": STAGES},
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(sections))
     return folder
 
 
 def check_refusal(status, out, err, before, project):
     assert status == 1, out
-    assert err.strip() and "Traceback" not in err and "Error(" not in err and len(err) < 20_000 and max(map(len, err.splitlines())) < 4_000
+    assert (
+        err.strip()
+        and "Traceback" not in err
+        and "Error(" not in err
+        and len(err) < 20_000
+        and max(map(len, err.splitlines())) < 4_000
+    )
     assert out == "" and hashes(project) == before
     assert sorted(path.name for path in project.iterdir()) == [".dvc", "artifacts", "data", "given", "params.yaml"]
 
@@ -272,9 +404,17 @@ def test_the_healthy_export_comes_in(healthy, tmp_path, monkeypatch):
 
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #55dd3fe7
 @settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-@given(content=st.one_of(st.binary(max_size=300), st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
-                         st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=9), max_size=6).map(lambda rows: "\n".join(",".join(row) for row in rows).encode("utf-8", "replace"))),
-       table=st.sampled_from(TABLES), name=st.sampled_from(["{}.csv", "{}.tsv", "{}.txt", "{}.xlsx"]))
+@given(
+    content=st.one_of(
+        st.binary(max_size=300),
+        st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
+        st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=9), max_size=6).map(
+            lambda rows: "\n".join(",".join(row) for row in rows).encode("utf-8", "replace")
+        ),
+    ),
+    table=st.sampled_from(TABLES),
+    name=st.sampled_from(["{}.csv", "{}.tsv", "{}.txt", "{}.xlsx"]),
+)
 def test_any_bytes_are_read_or_refused(healthy, content, table, name):
     with tempfile.TemporaryDirectory() as place, chdir(place):
         project = make_project(Path(place), healthy)

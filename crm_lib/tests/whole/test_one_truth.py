@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from ...access.users import LOCAL
+from ...dashboards.artifacts import read_scores
 from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page
-from ...dashboards.artifacts import read_scores
 from ...ingestion.imports import import_tables
 from ...registry.bundles import current_name, open_bundle, read_facts
 from ...registry.in_use import read_in_use
@@ -42,24 +42,43 @@ def another_company(folder, until):
     import_tables({**tables, "sales_pipeline": deals}, folder)
     return folder
 
-
+# %% ../../../nbs/tests/whole/test_one_truth.ipynb #25c4514e
 def read_everywhere(folder):
     "Give version and chances of ten deals as every reader has them, after checking that all name the same model."
     bundle = open_bundle(folder)
-    facts, named, scores = read_facts(bundle), read_in_use(folder / "in_use.json"), pd.read_parquet(folder / "artifacts" / "scores.parquet")
-    assert (facts.source, facts.version, facts.model_sha256) == (named.source, named.version, named.model_sha256) and set(scores["model_version"]) == {named.version}
+    facts = read_facts(bundle)
+    named = read_in_use(folder / "in_use.json")
+    scores = pd.read_parquet(folder / "artifacts" / "scores.parquet")
+    assert (facts.source, facts.version, facts.model_sha256) == (
+        named.source,
+        named.version,
+        named.model_sha256,
+    ) and set(scores["model_version"]) == {named.version}
     csv = pd.read_csv(folder / "artifacts" / "scores.csv").set_index("opportunity_id")
     assert call(folder, "crm", "score", "--out", "asked.parquet").returncode == 0
-    asked, shown = pd.read_parquet(folder / "asked.parquet").set_index("opportunity_id"), read_scores(bundle, LOCAL).set_index("opportunity_id")
-    desk, ten = read_published(folder), scores["opportunity_id"].iloc[np.linspace(0, len(scores) - 1, 10).astype(int)].tolist()
+    asked = pd.read_parquet(folder / "asked.parquet").set_index("opportunity_id")
+    shown = read_scores(bundle, LOCAL).set_index("opportunity_id")
+    desk = read_published(folder)
+    ten = scores["opportunity_id"].iloc[np.linspace(0, len(scores) - 1, 10).astype(int)].tolist()
     chance = scores.set_index("opportunity_id").loc[ten, "p_won_quarter_end"]
-    assert [score_one(desk, pick(desk, key)).probabilities["quarter_end"] for key in ten] == pytest.approx(chance.tolist(), abs=1e-12)
+    assert [score_one(desk, pick(desk, key)).probabilities["quarter_end"] for key in ten] == pytest.approx(
+        chance.tolist(), abs=1e-12
+    )
     for table in (asked, shown, csv):
         assert table.loc[ten, "p_won_quarter_end"].tolist() == pytest.approx(chance.tolist(), abs=1e-12)
     words = f"version {named.version} of {named.source}"
-    pages = [str([part.get_state() for part in walk(made)]) for made in (pipeline_page(folder, LOCAL), health_page(folder, LOCAL))]
-    reports = [(folder / "reports" / f"{name}.html").read_text(encoding="utf-8") for name in ("models", "explain", "forecast", "model_card", "publish")]
-    assert all(words in text for text in (*pages, *reports, desk.note, (folder / "reports" / "model_card.md").read_text(encoding="utf-8")))
+    pages = [
+        str([part.get_state() for part in walk(made)])
+        for made in (pipeline_page(folder, LOCAL), health_page(folder, LOCAL))
+    ]
+    reports = [
+        (folder / "reports" / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("models", "explain", "forecast", "model_card", "publish")
+    ]
+    assert all(
+        words in text
+        for text in (*pages, *reports, desk.note, (folder / "reports" / "model_card.md").read_text(encoding="utf-8"))
+    )
     return named.version, chance
 
 # %% ../../../nbs/tests/whole/test_one_truth.ipynb #b8b015eb
@@ -69,7 +88,10 @@ def rerun(folder):
     return current_name(folder)
 
 
-SMALL = {"backtest": {"origins": 2, "models": ["cure_table"], "calibrate": [], "bootstrap": 50}, "tuning": {"models": [], "inner_origins": 1}}
+SMALL = {
+    "backtest": {"origins": 2, "models": ["cure_table"], "calibrate": [], "bootstrap": 50},
+    "tuning": {"models": [], "inner_origins": 1},
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +103,13 @@ def companies(tmp_path_factory):
     assert call(project, "dvc", "add", "data").returncode == 0
     first = rerun(project)
     tables = shutil.copytree(project / "data", place / "first")
-    return project, first, tables, another_company(place / "early", pd.Timestamp("2025-04-15")), another_company(place / "late", pd.Timestamp("2030-01-01"))
+    return (
+        project,
+        first,
+        tables,
+        another_company(place / "early", pd.Timestamp("2025-04-15")),
+        another_company(place / "late", pd.Timestamp("2030-01-01")),
+    )
 
 # %% ../../../nbs/tests/whole/test_one_truth.ipynb #363bc95a
 def test_every_page_file_and_command_says_one_thing_through_two_companies(companies):
@@ -98,19 +126,33 @@ def test_every_page_file_and_command_says_one_thing_through_two_companies(compan
         assert call(folder, "crm", "promote", "2").returncode == 0
     version, second = read_everywhere(folder)
     done = call(folder, "crm", "rollback", "--reason", "a test")
-    assert done.returncode == 0 and "In use again is version 1." in done.stdout and "scored by version 1 of acme" in done.stdout, done.stderr
+    assert (
+        done.returncode == 0
+        and "In use again is version 1." in done.stdout
+        and "scored by version 1 of acme" in done.stdout
+    ), done.stderr
     version, back = read_everywhere(folder)
-    assert version == 1 and not back.equals(second) and "rollback to version 1: a test" in call(folder, "crm", "models").stdout
+    assert (
+        version == 1
+        and not back.equals(second)
+        and "rollback to version 1: a test" in call(folder, "crm", "models").stdout
+    )
     kept = current_name(folder)
     trial = _try_out(folder)
-    assert (current_name(folder), read_in_use(folder / "in_use.json").version) == (kept, 1) and "nothing is switched" in trial
+    assert (current_name(folder), read_in_use(folder / "in_use.json").version) == (
+        kept,
+        1,
+    ) and "nothing is switched" in trial
     assert call(folder, "crm", "data", "csv", tables, "--new-source", "sample").returncode == 0
     assert rerun(folder) == first and read_everywhere(folder)[0] == 1
 
-
+# %% ../../../nbs/tests/whole/test_one_truth.ipynb #226982ba
 def _try_out(folder):
     "Run an experiment that changes the model, and give what it said."
-    for command in (("git", "add", "-A"), ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all")):
+    for command in (
+        ("git", "add", "-A"),
+        ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all"),
+    ):
         assert call(folder, *command).returncode == 0
     before = (folder / "params.yaml").read_text()
     versions = call(folder, "crm", "models").stdout
@@ -124,8 +166,16 @@ def _try_out(folder):
 def test_a_copied_project_writes_into_itself(companies, tmp_path):
     folder = companies[0]
     copy = shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns(".dvc"))
-    before = {path: path.read_bytes() for path in [folder / "mlflow.db", folder / "in_use.json", *(folder / "mlruns").rglob("*")] if path.is_file()}
+    before = {
+        path: path.read_bytes()
+        for path in [folder / "mlflow.db", folder / "in_use.json", *(folder / "mlruns").rglob("*")]
+        if path.is_file()
+    }
     for command in (("crm", "run", "models"), ("crm", "models"), ("crm", "score")):
         done = call(copy, *command)
         assert done.returncode == 0, done.stderr
-    assert {path: path.read_bytes() for path in [folder / "mlflow.db", folder / "in_use.json", *(folder / "mlruns").rglob("*")] if path.is_file()} == before
+    assert {
+        path: path.read_bytes()
+        for path in [folder / "mlflow.db", folder / "in_use.json", *(folder / "mlruns").rglob("*")]
+        if path.is_file()
+    } == before

@@ -23,16 +23,31 @@ pytestmark = pytest.mark.slow
 def other_export():
     "The deals of a simulated CRM as another one would export them."
     tables = simulate_crm(World(n_deals=2500, misspelt=False), seed=11)
-    deals = tables["sales_pipeline"].merge(tables["products"], on="product").merge(tables["accounts"], on="account", how="left")
+    deals = (
+        tables["sales_pipeline"]
+        .merge(tables["products"], on="product")
+        .merge(tables["accounts"], on="account", how="left")
+    )
     deals = deals[deals["deal_stage"] != "Prospecting"].sample(frac=1, random_state=0)
     rng = np.random.default_rng(0)
     is_open = deals["deal_stage"] == "Engaging"
-    stage = deals["deal_stage"].where(~is_open, rng.choice(["Identified", "Qualified", "Validated", "Proposal"], len(deals)))
+    stage = deals["deal_stage"].where(
+        ~is_open, rng.choice(["Identified", "Qualified", "Validated", "Proposal"], len(deals))
+    )
     hope = deals["engage_date"] + pd.to_timedelta(rng.integers(20, 200, len(deals)), unit="D")
     chance = stage.map({"Won": 100, "Lost": 0, "Identified": 10, "Qualified": 30, "Validated": 50, "Proposal": 70})
-    return pd.DataFrame({"Owner": deals["sales_agent"], "Customer": deals["account"], "Country": deals["office_location"], "Deal size": deals["sales_price"].map("{:,.2f}".format),
-                         "Stage": stage, "Probability": chance, "Reporting date": deals["engage_date"].dt.strftime("%d.%m.%Y"),
-                         "Expected or actual close date": deals["close_date"].fillna(hope).dt.strftime("%d.%m.%Y")})
+    return pd.DataFrame(
+        {
+            "Owner": deals["sales_agent"],
+            "Customer": deals["account"],
+            "Country": deals["office_location"],
+            "Deal size": deals["sales_price"].map("{:,.2f}".format),
+            "Stage": stage,
+            "Probability": chance,
+            "Reporting date": deals["engage_date"].dt.strftime("%d.%m.%Y"),
+            "Expected or actual close date": deals["close_date"].fillna(hope).dt.strftime("%d.%m.%Y"),
+        }
+    )
 
 # %% ../../../nbs/tests/whole/test_other_crm.ipynb #faae00d5
 @pytest.fixture(scope="module")
@@ -48,15 +63,29 @@ def project(tmp_path_factory):
 
 def test_five_lines_of_the_parameters_are_enough(project):
     before, after = (yaml.safe_load((project / name).read_text()) for name in ("before.yaml", "params.yaml"))
-    changed = {f"{section}.{key}" for section in after for key in after[section] if after[section][key] != before[section].get(key)}
+    changed = {
+        f"{section}.{key}"
+        for section in after
+        for key in after[section]
+        if after[section][key] != before[section].get(key)
+    }
     assert changed == {"source.kind", "source.path", "ingest.columns", "ingest.stages", "features.leave_out"}
-    assert after["ingest"]["columns"]["opportunity_id"] is None and after["features"]["leave_out"].keys() == {"x_probability"}
+    assert after["ingest"]["columns"]["opportunity_id"] is None and after["features"]["leave_out"].keys() == {
+        "x_probability"
+    }
 
 
 def test_every_open_deal_gets_its_scores_and_a_value(project):
     scores, deals = (pd.read_parquet(project / "artifacts" / f"{name}.parquet") for name in ("scores", "deals"))
-    assert set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"]) and len(scores) > 100
-    assert scores["p_won_quarter_end"].between(0, 1).all() and scores["expected_value"].gt(0).all() and scores["reason_1"].notna().all()
+    assert (
+        set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"])
+        and len(scores) > 100
+    )
+    assert (
+        scores["p_won_quarter_end"].between(0, 1).all()
+        and scores["expected_value"].gt(0).all()
+        and scores["reason_1"].notna().all()
+    )
 
 
 def test_the_hoped_for_day_and_the_crms_own_chance_are_no_features(project):

@@ -37,11 +37,11 @@ import pytest
 import yaml
 
 from ...access.users import LOCAL
-from ...base.config import quiet_telemetry
 from ...base.calendar import FiscalCalendar
+from ...base.config import quiet_telemetry
 from ...base.metrics import log_odds
+from ...dashboards.artifacts import read_scores, read_viewed_deals
 from ...dashboards.pipeline_board import count_changes, forecast_tiles, tabulate_open
-from ...dashboards.artifacts import read_viewed_deals, read_scores
 from ...features.movement import count_words
 from ...forecasting.periods import say_days
 from ...ingestion.imports import import_tables
@@ -52,17 +52,50 @@ from .test_words import MANAGER_PAGES, banned_words, page_text
 pytestmark = pytest.mark.slow
 HERE = Path(globals().get("__file__", "here")).resolve()
 ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exists()), HERE.parent)
-STAGES = ("ingest", "validate", "explore", "features", "leak_story", "tuning", "backtest", "train", "models", "explain", "forecast", "model_card", "publish")
-TABLES = ("deals.parquet", "snapshots.parquet", "tuning.json", "backtest.parquet", "reasons.parquet", "forecast.parquet", "scores.parquet", "scores.csv", "model/model.json", "model/arrays.npz",
-          "in_use/model.json", "in_use/record.parquet", "previous_scores.parquet", "bundle/bundle.json")
+STAGES = (
+    "ingest",
+    "validate",
+    "explore",
+    "features",
+    "leak_story",
+    "tuning",
+    "backtest",
+    "train",
+    "models",
+    "explain",
+    "forecast",
+    "model_card",
+    "publish",
+)
+TABLES = (
+    "deals.parquet",
+    "snapshots.parquet",
+    "tuning.json",
+    "backtest.parquet",
+    "reasons.parquet",
+    "forecast.parquet",
+    "scores.parquet",
+    "scores.csv",
+    "model/model.json",
+    "model/arrays.npz",
+    "in_use/model.json",
+    "in_use/record.parquet",
+    "previous_scores.parquet",
+    "bundle/bundle.json",
+)
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #27361f5a
 def hostile_tables():
-    tables = simulate_crm(World(n_deals=1500, days=503), seed=5)  # ends on a day in the middle of a month and of a quarter
+    tables = simulate_crm(
+        World(n_deals=1500, days=503), seed=5
+    )  # ends on a day in the middle of a month and of a quarter
     agent = tables["sales_teams"]["sales_agent"].iloc[0]
     product = tables["products"]["product"].iloc[0]
-    renamed = {name: frame.replace({"sales_agent": {agent: "=cmd()|'x'"}, "product": {product: HOSTILE}}) for name, frame in tables.items()}
+    renamed = {
+        name: frame.replace({"sales_agent": {agent: "=cmd()|'x'"}, "product": {product: HOSTILE}})
+        for name, frame in tables.items()
+    }
     account = renamed["accounts"]["account"].iloc[0]
     return {name: frame.replace({"account": {account: HOSTILE}}) for name, frame in renamed.items()}
 
@@ -79,7 +112,13 @@ def hashes(folder):
 def kill_during(folder, stage):
     "Start dvc repro, kill it without warning while the stage runs, and leave its children to themselves."
     with open(folder / "killed.log", "w+", encoding="utf-8") as log:
-        process = subprocess.Popen(["dvc", "repro"], cwd=folder, env={**os.environ, **quiet_telemetry(), "PYTHONUNBUFFERED": "1"}, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=folder,
+            env={**os.environ, **quiet_telemetry(), "PYTHONUNBUFFERED": "1"},
+            stdout=log,
+            stderr=log,
+        )
         for _ in range(1200):
             if f"Running stage '{stage}'" in (folder / "killed.log").read_text() or process.poll() is not None:
                 break
@@ -92,12 +131,30 @@ def kill_during(folder, stage):
 def copy_project(folder, **sections):
     "Copy what the pipeline needs, with a small backtest and whatever else is asked for."
     folder.mkdir()
-    for name in ("nbs", "crm_lib", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "pipeline.yaml", "params.yaml", "settings.ini"):
-        source, target = ROOT / name, folder / name
+    for name in (
+        "nbs",
+        "crm_lib",
+        ".dvc/config",
+        ".dvcignore",
+        ".gitignore",
+        "dvc.yaml",
+        "pipeline.yaml",
+        "params.yaml",
+        "settings.ini",
+    ):
+        source = ROOT / name
+        target = folder / name
         target.parent.mkdir(exist_ok=True)
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__")) if source.is_dir() else shutil.copy(source, target)
+        shutil.copytree(
+            source, target, ignore=shutil.ignore_patterns("__pycache__")
+        ) if source.is_dir() else shutil.copy(source, target)
     params = yaml.safe_load((folder / "params.yaml").read_text())
-    params["backtest"] |= {"origins": 3, "bootstrap": 100, "models": ["logistic"], "horizons": [30, 60, 90, "quarter_end"]}
+    params["backtest"] |= {
+        "origins": 3,
+        "bootstrap": 100,
+        "models": ["logistic"],
+        "horizons": [30, 60, 90, "quarter_end"],
+    }
     params["tuning"] |= {"trials": 2, "inner_origins": 2}
     params["explain"]["background"] = 4
     params["leak_story"]["bootstrap"] = params["model_card"]["bootstrap"] = 50
@@ -108,7 +165,7 @@ def copy_project(folder, **sections):
     call(folder, "git", "init", "--quiet")
     return folder
 
-
+# %% ../../../nbs/tests/whole/test_pipeline.ipynb #370a61b0
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("line") / "project")
@@ -155,8 +212,25 @@ def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #79033ea3
 def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):
     scores, deals = (pd.read_parquet(project / "artifacts" / name) for name in ("scores.parquet", "deals.parquet"))
-    assert list(scores) == ["as_of", "opportunity_id", "p_won_30", "p_won_60", "p_won_90", "p_won_quarter_end", "p_won_ever", "expected_close_date",
-                            "expected_value", "grade", "trend", "is_stale", "reason_1", "reason_2", "reason_3", "slipped_days", "model_version"]
+    assert list(scores) == [
+        "as_of",
+        "opportunity_id",
+        "p_won_30",
+        "p_won_60",
+        "p_won_90",
+        "p_won_quarter_end",
+        "p_won_ever",
+        "expected_close_date",
+        "expected_value",
+        "grade",
+        "trend",
+        "is_stale",
+        "reason_1",
+        "reason_2",
+        "reason_3",
+        "slipped_days",
+        "model_version",
+    ]
     assert set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"])
     assert set(scores["grade"]) <= set("ABCD") and set(scores["trend"]) <= {"improving", "steady", "declining", "new"}
 
@@ -172,17 +246,44 @@ def test_the_backtest_holds_every_model_at_every_horizon_and_no_label(project):
     backtest = pd.read_parquet(project / "artifacts" / "backtest.parquet")
     assert list(backtest) == ["origin", "as_of", "opportunity_id", "horizon", "model", "probability"]
     asked = backtest[["horizon", "model"]].drop_duplicates()["model"].value_counts()
-    assert (asked == 4).all() and {name for name in asked.index if "+" not in name} == {"always_no", "age_curve", "phase_table", "logistic"}
-    assert {"logistic+segments", "logistic+sigmoid", "logistic+isotonic", "logistic+venn_abers"} >= {name for name in asked.index if "+" in name}
+    assert (asked == 4).all() and {name for name in asked.index if "+" not in name} == {
+        "always_no",
+        "age_curve",
+        "phase_table",
+        "logistic",
+    }
+    assert {"logistic+segments", "logistic+sigmoid", "logistic+isotonic", "logistic+venn_abers"} >= {
+        name for name in asked.index if "+" in name
+    }
     record = json.loads((project / "reports" / "metrics" / "backtest.json").read_text())
     for part in record["horizons"].values():
         never = part["models"]["always_no"]
-        assert never["accuracy"] == never["majority_accuracy"] and {"auc", "brier", "log_loss", "ece", "brier_skill", "vs_table"} <= set(never)
+        assert never["accuracy"] == never["majority_accuracy"] and {
+            "auc",
+            "brier",
+            "log_loss",
+            "ece",
+            "brier_skill",
+            "vs_table",
+        } <= set(never)
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #59e07bfc
 def test_the_forecast_adds_up_over_every_segment_and_its_record_is_kept(project):
     forecast = pd.read_parquet(project / "artifacts" / "forecast.parquet")
-    assert list(forecast) == ["as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value", "p10", "p50", "p90", "mean", "method"]
+    assert list(forecast) == [
+        "as_of",
+        "period",
+        "first_day",
+        "last_day",
+        "scope",
+        "segment",
+        "segment_value",
+        "p10",
+        "p50",
+        "p90",
+        "mean",
+        "method",
+    ]
     sums = forecast.groupby(["period", "scope", "segment"])["mean"].sum().unstack()
     assert (sums.sub(sums["all"], axis=0).abs() < 0.005).all(axis=None) and HOSTILE in set(forecast["segment_value"])
     record = json.loads((project / "reports" / "metrics" / "forecast.json").read_text())
@@ -192,23 +293,53 @@ def test_the_forecast_adds_up_over_every_segment_and_its_record_is_kept(project)
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #1158ac0c
 def test_every_window_on_the_pages_is_that_of_the_forecast_and_the_record_is_its_methods(project):
     forecast = pd.read_parquet(project / "artifacts" / "forecast.parquet")
-    forecast, left = forecast[forecast["segment"] == "all"], json.loads((project / "reports" / "metrics" / "forecast.json").read_text())
-    pages = {stage: html.unescape((project / "reports" / f"{stage}.html").read_text(encoding="utf-8")) for stage in ("forecast", "publish")}
-    tiles = " ".join(f"{tile.label} {tile.value} {tile.remark}" for tile in forecast_tiles(forecast, read_viewed_deals(project, LOCAL), FiscalCalendar(), {}))
-    assert forecast["as_of"].iloc[0].day not in (1, 28, 29, 30, 31) and "Rest of this month, including new deals" in tiles and "Rest of this quarter" in tiles
+    forecast = forecast[forecast["segment"] == "all"]
+    left = json.loads((project / "reports" / "metrics" / "forecast.json").read_text())
+    pages = {
+        stage: html.unescape((project / "reports" / f"{stage}.html").read_text(encoding="utf-8"))
+        for stage in ("forecast", "publish")
+    }
+    tiles = " ".join(
+        f"{tile.label} {tile.value} {tile.remark}"
+        for tile in forecast_tiles(forecast, read_viewed_deals(project, LOCAL), FiscalCalendar(), {})
+    )
+    assert (
+        forecast["as_of"].iloc[0].day not in (1, 28, 29, 30, 31)
+        and "Rest of this month, including new deals" in tiles
+        and "Rest of this quarter" in tiles
+    )
     for row in forecast[forecast["scope"] == "total"].itertuples():
-        days, entry = say_days(row.first_day, row.last_day), left["record"][row.period]["total"]
-        assert days in pages["forecast"] and f"{row.mean:,.0f}" in pages["forecast"] and (entry["first_day"], entry["method"]) == (f"{row.first_day:%Y-%m-%d}", row.method)
+        days = say_days(row.first_day, row.last_day)
+        entry = left["record"][row.period]["total"]
+        assert (
+            days in pages["forecast"]
+            and f"{row.mean:,.0f}" in pages["forecast"]
+            and (entry["first_day"], entry["method"]) == (f"{row.first_day:%Y-%m-%d}", row.method)
+        )
         assert entry["wape"] == entry["errors"].get(row.method)
         if row.period != "next_quarter":
-            assert days in pages["publish"] and f"{row.mean:,.0f} from {days}" in pages["publish"] and f"From {days}." in tiles and f"{row.mean:,.0f} is expected" in pages["forecast"]
+            assert (
+                days in pages["publish"]
+                and f"{row.mean:,.0f} from {days}" in pages["publish"]
+                and f"From {days}." in tiles
+                and f"{row.mean:,.0f} is expected" in pages["forecast"]
+            )
 
-
+# %% ../../../nbs/tests/whole/test_pipeline.ipynb #13424b17
 def test_each_word_has_one_count_on_every_page(project):
-    forecast, publish, explore = (json.loads((project / "reports" / "metrics" / f"{stage}.json").read_text()) for stage in ("forecast", "publish", "explore"))
+    forecast, publish, explore = (
+        json.loads((project / "reports" / "metrics" / f"{stage}.json").read_text())
+        for stage in ("forecast", "publish", "explore")
+    )
     scores = pd.read_parquet(project / "artifacts" / "scores.parquet")
-    assert forecast["words"] == publish["words"] == count_words(scores) and explore["stale"] == publish["words"]["stale"] and explore["open"] == len(scores)
-    assert {bar.label.lower(): bar.value for bar in count_changes(tabulate_open(read_scores(project, LOCAL)))} == publish["words"]
+    assert (
+        forecast["words"] == publish["words"] == count_words(scores)
+        and explore["stale"] == publish["words"]["stale"]
+        and explore["open"] == len(scores)
+    )
+    assert {
+        bar.label.lower(): bar.value for bar in count_changes(tabulate_open(read_scores(project, LOCAL)))
+    } == publish["words"]
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #67969328
 def test_a_second_run_settles_what_is_in_use_and_does_nothing_else(project):
@@ -237,11 +368,19 @@ def test_an_undisturbed_ploomber_build_writes_the_same_bytes_as_the_killed_and_r
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #b4f0632c
 def test_the_registered_model_answers_as_the_published_scores(project):
-    code = ("import pandas as pd; from crm_lib.registry.tracking import connect, load_registered, model_input; from crm_lib.models.storage import load_model; connect('crm_lib');"
-            "m = load_model('artifacts/model')[0]; s = pd.read_parquet('artifacts/snapshots.parquet'); t = s[s['as_of'] == s['as_of'].max()].reset_index(drop=True);"
-            "p = load_registered('crm-win-probability-sample', 1).predict(model_input(m, t)).assign(opportunity_id=t['opportunity_id']);"
-            "q = pd.read_parquet('artifacts/scores.parquet').merge(p, on='opportunity_id'); print((q['p_won_30_x'] - q['p_won_30_y']).abs().max())")
-    done = subprocess.run(["python", "-c", code], cwd=project, env={**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}, capture_output=True, text=True)
+    code = (
+        "import pandas as pd; from crm_lib.registry.tracking import connect, load_registered, model_input; from crm_lib.models.storage import load_model; connect('crm_lib');"
+        "m = load_model('artifacts/model')[0]; s = pd.read_parquet('artifacts/snapshots.parquet'); t = s[s['as_of'] == s['as_of'].max()].reset_index(drop=True);"
+        "p = load_registered('crm-win-probability-sample', 1).predict(model_input(m, t)).assign(opportunity_id=t['opportunity_id']);"
+        "q = pd.read_parquet('artifacts/scores.parquet').merge(p, on='opportunity_id'); print((q['p_won_30_x'] - q['p_won_30_y']).abs().max())"
+    )
+    done = subprocess.run(
+        ["python", "-c", code],
+        cwd=project,
+        env={**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert float(done.stdout.split()[-1]) <= 1e-4
 
@@ -252,8 +391,16 @@ def test_the_commands_give_the_published_scores_and_any_versions(project):
     assert (project / "now.parquet").read_bytes() == (project / "artifacts" / "scores.parquet").read_bytes()
     assert call(project, "crm", "score", "--version", "1", "--out", "one.parquet").returncode == 0
     published = pd.read_parquet(project / "artifacts" / "scores.parquet")
-    shared = ["opportunity_id", *[name for name in published if name.startswith("p_won")], "grade", "trend", "model_version"]
-    pd.testing.assert_frame_equal(pd.read_parquet(project / "one.parquet")[shared], published[shared], check_dtype=False)
+    shared = [
+        "opportunity_id",
+        *[name for name in published if name.startswith("p_won")],
+        "grade",
+        "trend",
+        "model_version",
+    ]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(project / "one.parquet")[shared], published[shared], check_dtype=False
+    )
     page = (project / "reports" / "models.html").read_text(encoding="utf-8")
     assert "Version 1 is promoted: there was no champion before it." in page and "<script" not in page
     assert "nothing to roll back to" in call(project, "crm", "rollback").stderr

@@ -79,10 +79,23 @@ def same(folder, deals, tmp_path, **options):
 FORMS = ("%Y-%m-%d", "%m/%d/%Y", "%d-%b-%Y", "%d.%m.%Y")
 
 
-@pytest.mark.parametrize("write", [
-    lambda day, row: f"{day.month}/{day.day}/{day.year}", lambda day, row: day.strftime("%d-%m-%y"), lambda day, row: day.strftime("%d/%m/%Y 10:30"),
-    lambda day, row: day.strftime(FORMS[row % 4]), lambda day, row: day.strftime("%Y-%m-%dT23:59:59Z")],
-    ids=["month/day/year", "day-month-two-digit-year", "day/month/year and a clock", "mixed in one column", "timestamps"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda day, row: f"{day.month}/{day.day}/{day.year}",
+        lambda day, row: day.strftime("%d-%m-%y"),
+        lambda day, row: day.strftime("%d/%m/%Y 10:30"),
+        lambda day, row: day.strftime(FORMS[row % 4]),
+        lambda day, row: day.strftime("%Y-%m-%dT23:59:59Z"),
+    ],
+    ids=[
+        "month/day/year",
+        "day-month-two-digit-year",
+        "day/month/year and a clock",
+        "mixed in one column",
+        "timestamps",
+    ],
+)
 def test_days_written_otherwise_are_the_same_days(tables, deals, tmp_path, write):
     same(save(with_days(tables, write), tmp_path / "given"), deals, tmp_path)
 
@@ -91,32 +104,60 @@ def test_days_that_could_be_two_are_an_error_for_each_column_with_examples(table
     def is_low(column):
         days = pd.to_datetime(tables["sales_pipeline"][column])
         return days.isna() | (days.dt.day.le(12) & days.dt.day.ne(days.dt.month))
+
     low = {**tables, "sales_pipeline": tables["sales_pipeline"][is_low("engage_date") & is_low("close_date")]}
     folder = save(with_days(low, lambda day, row: day.strftime("%d/%m/%Y")), tmp_path / "given")
     with pytest.raises(CrmError) as caught:
         import_files(folder, tmp_path / "data", {"stages": WORDS})
     first = pd.to_datetime(low["sales_pipeline"]["engage_date"]).dropna().iloc[0].strftime("%d/%m/%Y")
-    assert "ingest.notation.engage_date" in str(caught.value) and "ingest.notation.close_date" in str(caught.value) and first in str(caught.value)
+    assert (
+        "ingest.notation.engage_date" in str(caught.value)
+        and "ingest.notation.close_date" in str(caught.value)
+        and first in str(caught.value)
+    )
     assert not (tmp_path / "data").exists()
 
 # %% ../../../nbs/tests/whole/test_rewritten.ipynb #3ffdcb40
 def test_semicolons_decimal_commas_and_latin_letters_do_no_harm(tables, tmp_path):
-    renamed = {name: frame.replace({"account": {frame["account"].dropna().iloc[0]: "Café Ærø"}}) if "account" in frame else frame for name, frame in tables.items()}
-    comma = {**renamed, "accounts": renamed["accounts"].assign(revenue=renamed["accounts"]["revenue"].str.replace(".", ",")),
-             "products": renamed["products"].assign(sales_price=[f"{float(price):,.2f}".translate(str.maketrans(",.", ".,")) for price in renamed["products"]["sales_price"]])}
-    same(save(with_days(comma, lambda day, row: day.strftime("%d/%m/%Y")), tmp_path / "given", ";", "latin-1"), build_deals(renamed, WORDS).deals, tmp_path)
+    renamed = {
+        name: frame.replace({"account": {frame["account"].dropna().iloc[0]: "Café Ærø"}})
+        if "account" in frame
+        else frame
+        for name, frame in tables.items()
+    }
+    comma = {
+        **renamed,
+        "accounts": renamed["accounts"].assign(revenue=renamed["accounts"]["revenue"].str.replace(".", ",")),
+        "products": renamed["products"].assign(
+            sales_price=[
+                f"{float(price):,.2f}".translate(str.maketrans(",.", ".,"))
+                for price in renamed["products"]["sales_price"]
+            ]
+        ),
+    }
+    same(
+        save(with_days(comma, lambda day, row: day.strftime("%d/%m/%Y")), tmp_path / "given", ";", "latin-1"),
+        build_deals(renamed, WORDS).deals,
+        tmp_path,
+    )
 
 
 def test_a_workbook_is_as_good_as_four_files(tables, deals, tmp_path):
-    typed = {name: frame.apply(lambda values: pd.to_datetime(values) if values.name in DAYS else values) for name, frame in tables.items()}
+    typed = {
+        name: frame.apply(lambda values: pd.to_datetime(values) if values.name in DAYS else values)
+        for name, frame in tables.items()
+    }
     numbers = {"close_value", "sales_price", "revenue", "employees"}
-    typed = {name: frame.apply(lambda values: pd.to_numeric(values) if values.name in numbers else values) for name, frame in typed.items()}
+    typed = {
+        name: frame.apply(lambda values: pd.to_numeric(values) if values.name in numbers else values)
+        for name, frame in typed.items()
+    }
     with pd.ExcelWriter(tmp_path / "crm.xlsx") as book:
         for name, frame in typed.items():
             frame.to_excel(book, sheet_name=name, index=False)
     same(tmp_path / "crm.xlsx", deals, tmp_path)
 
-
+# %% ../../../nbs/tests/whole/test_rewritten.ipynb #39239556
 def test_a_database_is_as_good_as_four_files(tables, deals, tmp_path):
     with sqlite3.connect(tmp_path / "crm.db") as connection:
         for name, frame in tables.items():
@@ -126,14 +167,34 @@ def test_a_database_is_as_good_as_four_files(tables, deals, tmp_path):
     pd.testing.assert_frame_equal(deals_of(data), deals)
 
 # %% ../../../nbs/tests/whole/test_rewritten.ipynb #11d17390
-HEADERS = {"opportunity_id": "Código", "sales_agent": "Vendedor", "manager": "Gerente", "regional_office": "Região", "product": "Produto", "series": "Linha",
-           "list_price": "Preço de tabela", "account": "Conta", "sector": "Setor", "account_revenue": "Receita", "employees": "Funcionários", "office_location": "País",
-           "stage": "Fase", "engage_date": "Data de abertura", "close_date": "Data de fechamento", "close_value": "Valor de fechamento"}
+HEADERS = {
+    "opportunity_id": "Código",
+    "sales_agent": "Vendedor",
+    "manager": "Gerente",
+    "regional_office": "Região",
+    "product": "Produto",
+    "series": "Linha",
+    "list_price": "Preço de tabela",
+    "account": "Conta",
+    "sector": "Setor",
+    "account_revenue": "Receita",
+    "employees": "Funcionários",
+    "office_location": "País",
+    "stage": "Fase",
+    "engage_date": "Data de abertura",
+    "close_date": "Data de fechamento",
+    "close_value": "Valor de fechamento",
+}
 STAGES = {"prospecting": "Prospecção", "engaging": "Em negociação", "won": "Ganho", "lost": "Perdido"}
 
 
 def test_one_wide_table_with_other_headers_and_portuguese_stages_is_the_same(deals, tmp_path):
-    wide = deals[list(HEADERS)].assign(stage=deals["stage"].map(STAGES)).rename(columns=HEADERS).sample(frac=1, random_state=1)
+    wide = (
+        deals[list(HEADERS)]
+        .assign(stage=deals["stage"].map(STAGES))
+        .rename(columns=HEADERS)
+        .sample(frac=1, random_state=1)
+    )
     for column in ("Data de abertura", "Data de fechamento"):
         wide[column] = wide[column].dt.strftime("%d/%m/%Y")
     wide.to_csv(tmp_path / "vendas.csv", sep=";", decimal=",", encoding="latin-1", index=False)

@@ -19,7 +19,14 @@ import pytest
 import yaml
 
 import crm_lib
-from ...evaluation.backtest import attach_labels, choose_model, compare_losses, rolling_origins, run_backtest, training_sets
+from crm_lib.evaluation.backtest import (
+    attach_labels,
+    choose_model,
+    compare_losses,
+    rolling_origins,
+    run_backtest,
+    training_sets,
+)
 from ...features.features import FeatureSettings, build_features
 from ...features.snapshots import month_ends, spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start
@@ -30,7 +37,10 @@ from ...models.close_hazard import BASELINES, make_model
 from ...simulation.simulate import Simulation, simulate_sample, true_probabilities
 
 PARAMS = Path(crm_lib.__file__).parents[1] / "params.yaml"
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PARAMS.is_file(), reason="the parameters are the repository's, not the installed package's")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PARAMS.is_file(), reason="the parameters are the repository's, not the installed package's"),
+]
 HORIZONS = ["30", "60", "90", "quarter_end"]
 
 # %% ../../../nbs/tests/whole/test_truth.ipynb #089bad5a
@@ -58,7 +68,8 @@ def settings(params) -> FeatureSettings:
 
 @pytest.fixture(scope="module")
 def snapshots(deals, params, settings) -> pd.DataFrame:
-    first, last = records_start(deals), observed_until(deals, None)
+    first = records_start(deals)
+    last = observed_until(deals, None)
     dates = np.union1d(spaced_dates(first, last, params["features"]["snapshot_every_days"]), month_ends(first, last))
     return build_features(deals, dates, first, settings)
 
@@ -66,9 +77,13 @@ def snapshots(deals, params, settings) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def judged(deals, snapshots, params, settings) -> pd.DataFrame:
     "The backtest's forecasts with what came of them, by all models."
-    first, last, how = records_start(deals), observed_until(deals, None), params["backtest"]
+    first = records_start(deals)
+    last = observed_until(deals, None)
+    how = params["backtest"]
     origins = rolling_origins(first, last, how["horizons"], how["origins"])
-    forecasts = run_backtest(deals, snapshots, origins, first, [*BASELINES, *how["models"]], how["horizons"], settings, how["seed"])
+    forecasts = run_backtest(
+        deals, snapshots, origins, first, [*BASELINES, *how["models"]], how["horizons"], settings, how["seed"]
+    )
     return attach_labels(forecasts, deals, last, settings.grid.calendar)
 
 
@@ -82,7 +97,11 @@ def chosen(judged, params) -> str:
 def beside_truth(forecasts: pd.DataFrame, simulation: Simulation, horizons: list) -> pd.DataFrame:
     "Forecasts with the column `truth`."
     truth = pd.concat([true_probabilities(simulation, day, horizons) for day in forecasts["as_of"].unique()])
-    return forecasts.merge(truth.rename(columns={"probability": "truth"}), on=["as_of", "opportunity_id", "horizon"], validate="many_to_one")
+    return forecasts.merge(
+        truth.rename(columns={"probability": "truth"}),
+        on=["as_of", "opportunity_id", "horizon"],
+        validate="many_to_one",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +123,9 @@ def brier(rows: pd.DataFrame, column: str) -> float:
 
 
 def test_the_calibration_error_is_the_weighted_distance_of_the_bins():
-    assert calibration_error([0.05, 0.05, 0.35, 1.0], [0.1, 0.2, 0.35, 0.8]) == pytest.approx((0.05 + 0.15 + 0 + 0.2) / 4)
+    assert calibration_error([0.05, 0.05, 0.35, 1.0], [0.1, 0.2, 0.35, 0.8]) == pytest.approx(
+        (0.05 + 0.15 + 0 + 0.2) / 4
+    )
 
 # %% ../../../nbs/tests/whole/test_truth.ipynb #621ddf4d
 def test_every_forecast_of_the_backtest_has_its_truth(judged, compared, chosen):
@@ -135,12 +156,16 @@ def test_the_truth_is_better_than_any_model(judged, simulation, params):
 @pytest.fixture(scope="module")
 def scored(deals, snapshots, chosen, simulation, params, settings) -> pd.DataFrame:
     "The scores of today's open deals beside the truth."
-    first, last, horizons = records_start(deals), observed_until(deals, None), params["backtest"]["horizons"]
+    first = records_start(deals)
+    last = observed_until(deals, None)
+    horizons = params["backtest"]["horizons"]
     entries, landmarks = training_sets(deals, snapshots, last, first)
     model = make_model(chosen, settings.grid.calendar, settings.age_edges, params["train"]["seed"])
     today = snapshots[snapshots["as_of"] == last]
     won = model.fit(*(entries if chosen in BASELINES else landmarks)).predict_win(today, horizons)
-    long = won.assign(as_of=today["as_of"], opportunity_id=today["opportunity_id"]).melt(["as_of", "opportunity_id"], var_name="horizon", value_name="probability")
+    long = won.assign(as_of=today["as_of"], opportunity_id=today["opportunity_id"]).melt(
+        ["as_of", "opportunity_id"], var_name="horizon", value_name="probability"
+    )
     return beside_truth(long.astype({"horizon": str}), simulation, horizons)
 
 

@@ -20,37 +20,74 @@ from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page
 from ...features.features import FEATURES
 from ...scoring.explanation import name_feature, say_reason
-from ..dashboards.test_pipeline_board import find, walk
 from ..dashboards.test_artifacts import NORTH, make_project
+from ..dashboards.test_pipeline_board import find, walk
 from ..scoring.test_what_if import asked
 
 # %% ../../../nbs/tests/whole/test_words.ipynb #a9a5057e
-BANNED = ("log-odds", "log odds", "brier", "bonferroni", "wape", "(auc)", "lying", "alive", "dormant", "hazard", "x usual", "its week", "region's week",
-          "in the middle", ", open now", "promised too much", "another agent", "other agents", "swap", "no target is set", "likely still", "stand for this deal",
-          "was said of it", "speak for the deal", "speaks for the deal")
+BANNED = (
+    "log-odds",
+    "log odds",
+    "brier",
+    "bonferroni",
+    "wape",
+    "(auc)",
+    "lying",
+    "alive",
+    "dormant",
+    "hazard",
+    "x usual",
+    "its week",
+    "region's week",
+    "in the middle",
+    ", open now",
+    "promised too much",
+    "another agent",
+    "other agents",
+    "swap",
+    "no target is set",
+    "likely still",
+    "stand for this deal",
+    "was said of it",
+    "speak for the deal",
+    "speaks for the deal",
+)
 MANAGER_PAGES = ("explore", "explain", "forecast", "publish")
 
 
 def banned_words(text: str) -> list[str]:
     "List the words of makers in a text."
     plain = " ".join(text.casefold().replace("\u2019", "'").split())
-    return [f"{word}: ...{plain[max(0, at - 40):at + 60]}..." for word in BANNED for at in [plain.find(word)] if at >= 0]
+    return [
+        f"{word}: ...{plain[max(0, at - 40) : at + 60]}..." for word in BANNED for at in [plain.find(word)] if at >= 0
+    ]
 
-
+# %% ../../../nbs/tests/whole/test_words.ipynb #87ca6528
 def page_text(page: str) -> str:
     "Give what a reader of a report sees, the words of its figures and their descriptions among it."
     bare = re.sub(r"(?s)<(style|script)\b.*?</\1>", " ", page)
     seen = re.findall(r"<!-- (.*?) -->", bare) + re.findall(r'(?:alt|aria-label|title)="(.*?)"', bare)
     for kind in ("svg", "png"):
         for picture in re.findall(rf"data:image/{kind}[^,]*;base64,([A-Za-z0-9+/=]+)", bare):
-            seen += re.findall(r"<!-- (.*?) -->", base64.b64decode(picture).decode("utf-8", "ignore")) if kind == "svg" else []
+            seen += (
+                re.findall(r"<!-- (.*?) -->", base64.b64decode(picture).decode("utf-8", "ignore"))
+                if kind == "svg"
+                else []
+            )
     return html.unescape(" ".join([re.sub(r"(?s)<[^>]+>", " ", re.sub(r"(?s)<!--.*?-->", " ", bare)), *seen]))
 
 
 def test_the_walk_finds_what_it_should():
     drawn = base64.b64encode(b"<svg><!-- Brier score --></svg>").decode()
-    assert banned_words("agent leaves 28% of deals LYING") and not banned_words("28% of this owner's deals stay open without a decision")
-    for page in ("<p>its&nbsp;week</p>", "<svg><!-- Log-odds --></svg>", f'<img src="data:image/svg+xml;base64,{drawn}">', '<img alt="Next month, open now">'):
+    assert banned_words("agent leaves 28% of deals LYING") and not banned_words(
+        "28% of this owner's deals stay open without a decision"
+    )
+    for page in (
+        "<p>its&nbsp;week</p>",
+        "<svg><!-- Log-odds --></svg>",
+        f'<img src="data:image/svg+xml;base64,{drawn}">',
+        '<img alt="Next month, open now">',
+    ):
         assert len(banned_words(page_text(page))) == 1
     assert banned_words(page_text("<style>.alive{}</style><p>all is well</p>")) == []
 
@@ -66,7 +103,11 @@ def shown_text(page: object) -> str:
     "Give all that a dashboard holds in words."
     seen = []
     for part in walk(page):
-        state = {name: value for name, value in part.get_state().items() if name not in ("template", "css", "events", "day", "night")}
+        state = {
+            name: value
+            for name, value in part.get_state().items()
+            if name not in ("template", "css", "events", "day", "night")
+        }
         seen += [text for text in _texts(state) if not text.startswith("IPY_MODEL_")]
         drawn = getattr(part, "day", "").partition(",")[2]
         seen += re.findall(r"<!-- (.*?) -->", base64.b64decode(drawn).decode()) if drawn else []
@@ -91,7 +132,8 @@ def test_the_pages_pipeline_and_health_are_plain(project, viewer, monkeypatch):
 @pytest.mark.parametrize("name", ["cure_table", "logistic", "by_product"])
 def test_the_deal_desk_is_plain_and_offers_no_agent(name):
     parts, desk, _ = build_desk(asked(name))
-    agents, said = set(desk.context.mine["sales_agent"]), [shown_text(part) for part in parts]
+    agents = set(desk.context.mine["sales_agent"])
+    said = [shown_text(part) for part in parts]
     for words in desk.offered.values():
         desk.kinds.vue_set_value(["kind", words])
         said += [desk.said.text, *desk.changes.ordered["choice"]]

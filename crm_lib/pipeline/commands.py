@@ -54,7 +54,7 @@ def run_one(
     ] = None,
 ) -> None:
     """Run one stage of the pipeline, whatever ran before."""
-    from crm_lib.pipeline.dag import run_stage
+    from crm_lib.pipeline.runs import run_stage
 
     if stage is None:
         typer.echo(f"{_list_stages()}\n\nName one of them: `crm run STAGE`; `dvc repro` runs all whose inputs changed.")
@@ -64,7 +64,7 @@ def run_one(
 # %% ../../nbs/lib/90_pipeline/80_commands.ipynb #cd7b12e5
 def derive_plan(check: Annotated[bool, typer.Option("--check", help="Compare only.")] = False) -> None:
     """Derive dvc.yaml from pipeline.yaml."""
-    from crm_lib.pipeline.dag import write_dvc_yaml
+    from crm_lib.pipeline.plan import write_dvc_yaml
 
     typer.echo(f"{write_dvc_yaml(check=check)} is what pipeline.yaml gives.")
 
@@ -79,7 +79,7 @@ def switch_bundle() -> None:
         return
     facts = switch(keep=read_key("bundles", "keep"))
     if Path("pipeline.yaml").is_file():
-        from crm_lib.pipeline.dag import write_index
+        from crm_lib.pipeline.overview import write_index
 
         write_index()
     typer.echo(f"{facts.name} is in use. {say_bundle(facts)}")
@@ -95,7 +95,7 @@ def _tell(page: Any) -> str:
 # %% ../../nbs/lib/90_pipeline/80_commands.ipynb #5f335dc1
 def list_reports() -> None:
     """Name the reports, the forecast first, with their findings; what is out of date is marked."""
-    from crm_lib.pipeline.dag import list_pages, write_index
+    from crm_lib.pipeline.overview import list_pages, write_index
     from crm_lib.reporting.pages import group_pages
 
     pages = [page for group in group_pages(list_pages()).values() for page in group]

@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 
 import pytest
-from ..support.commands import PIPELINE, RUNNER, project, run_crm, users
 
 from ... import __version__
 from ...pipeline import cli
 from ...pipeline.cli import app, main
+from ..support.commands import PIPELINE, RUNNER, project, run_crm, users
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #413ebf50
 def test_the_version_is_shown():
@@ -103,7 +103,7 @@ def test_a_bug_keeps_its_trace(project, monkeypatch):
     def fail(stage):
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("crm_lib.pipeline.dag.run_stage", fail)
+    monkeypatch.setattr("crm_lib.pipeline.runs.run_stage", fail)
     monkeypatch.setattr(sys, "argv", ["crm", "run", "ingest"])
     with pytest.raises(ZeroDivisionError):
         main()
@@ -134,7 +134,7 @@ def test_an_error_of_the_system_is_one_sentence_whatever_the_command(users, monk
         return raise_it
 
     monkeypatch.setattr("crm_lib.access.users.os.replace", fail(errno.ENOSPC))
-    monkeypatch.setattr("crm_lib.pipeline.dag.write_dvc_yaml", fail(errno.ENOSPC))
+    monkeypatch.setattr("crm_lib.pipeline.plan.write_dvc_yaml", fail(errno.ENOSPC))
     read = fail(errno.EACCES, "users.json") if "list" in command else lambda *_: {}
     monkeypatch.setattr("crm_lib.access.users.read_users", read)
     monkeypatch.setattr("crm_lib.dashboards.server.plan_server", fail(errno.EMFILE))

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ..support.commands import PIPELINE, RUNNER, app, project, run_crm
 
 from ...base.config import CrmError
+from ..support.commands import PIPELINE, RUNNER, app, project, run_crm
 
 # %% ../../../nbs/tests/pipeline/test_commands.ipynb #0f2ed4fc
 def test_a_stage_is_run_by_name(project, monkeypatch):
-    monkeypatch.setattr("crm_lib.pipeline.dag.run_stage", lambda stage: Path("reports") / f"{stage}.html")
+    monkeypatch.setattr("crm_lib.pipeline.runs.run_stage", lambda stage: Path("reports") / f"{stage}.html")
     assert run_crm("run", "ingest") == "ingest: reports/ingest.html\n"
 
 

@@ -8,9 +8,9 @@ __all__ = ['test_accounts_are_added_listed_changed_and_removed',
 
 # %% ../../../nbs/tests/access/test_commands.ipynb #29c05a91
 import pytest
-from ..support.commands import project, run_crm, type_into, users
 
 from ...base.config import CrmError
+from ..support.commands import project, run_crm, type_into, users
 
 # %% ../../../nbs/tests/access/test_commands.ipynb #c2f12c79
 def test_accounts_are_added_listed_changed_and_removed(users):

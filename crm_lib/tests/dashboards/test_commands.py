@@ -13,12 +13,12 @@ import re
 from pathlib import Path
 
 import pytest
-from ..support.commands import project, run_crm, type_into, users
 
 from ...access.users import read_users
 from ...base.config import CrmError
 from ...registry.bundles import open_bundle
 from .test_artifacts import make_project
+from ..support.commands import project, run_crm, type_into, users
 
 # %% ../../../nbs/tests/dashboards/test_commands.ipynb #ec262a5b
 @pytest.fixture

@@ -18,9 +18,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from ..support.commands import project, run_crm, versioned, write_params
 
 from ...base.config import CrmError
+from ..support.commands import project, run_crm, versioned, write_params
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #4942f872
 def _has_about(deals):  # a few simulated deals close before the record begins

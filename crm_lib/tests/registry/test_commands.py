@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from ..support.commands import RUNNER, app, project, run_crm
 
 from ...base.config import CrmError, read_params
 from ...base.files import write_parquet
 from ...registry.bundles import write_bundle
 from ...registry.in_use import InUse, read_in_use
+from ..support.commands import RUNNER, app, project, run_crm
 
 # %% ../../../nbs/tests/registry/test_commands.ipynb #757ffc5a
 def _snapshots(n, seed=0):

@@ -51,7 +51,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
 
-.venv/.installed: .venv/.locked settings.ini setup.py crm_lib/pipeline/environment.py
+.venv/.installed: .venv/.locked settings.ini setup.py crm_lib/pipeline/environment.py crm_lib/pipeline/startup_adapter.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c 'from crm_lib.pipeline.environment import write_startup; write_startup()'
 	@touch $@

@@ -68,7 +68,7 @@ def _read(content: bytes, name: str) -> RawTable:
         )
     if content[:4] == b"PK\x03\x04":
         raise CrmError(f"{name} is an Excel workbook: save the sheet as CSV and upload that.")
-    table = formats._read_text(_InMemory(name, content))[0]
+    table = formats.read_text_file(_InMemory(name, content))[0]
     if len(table.frame) > MOST_ROWS:
         raise CrmError(
             f"{name} holds {len(table.frame):,} rows; {MOST_ROWS:,} are scored at most: split it, or import it with `crm data csv`."

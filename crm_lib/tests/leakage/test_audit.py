@@ -36,7 +36,8 @@ from ...features.snapshots import month_ends, spaced_dates, take_snapshots
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...leakage.audit import Audit, audit_features, detect_truncation, replay_closings, require_no_leak
 from ...leakage.truncation import build_twice, compare_builds
-from ...pipeline.dag import read_pipeline, run_stage
+from ...pipeline.dag import read_pipeline
+from ...pipeline.runs import run_stage
 from ...simulation.simulate import World, simulate_crm
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #b61b9976

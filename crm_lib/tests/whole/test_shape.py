@@ -35,7 +35,8 @@ import pytest
 import yaml
 
 import crm_lib
-from ...pipeline.dag import find_imports, read_parameters, read_pipeline, write_dvc_yaml
+from ...pipeline.dag import find_imports, read_parameters, read_pipeline
+from ...pipeline.plan import write_dvc_yaml
 
 # %% ../../../nbs/tests/whole/test_shape.ipynb #3a3fe00c
 ROOT = Path(crm_lib.__file__).parents[1]

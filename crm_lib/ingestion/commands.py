@@ -14,8 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..base.config import CrmError, read_params
-from ..base.parameters import check_source, read_key
+from ..base.config import CrmError
+from ..base.sections import check_source
+from ..base.settings import read_settings
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #51fe5916
 data_app = typer.Typer(no_args_is_help=True, help="Bring the tables of your CRM into the folder data/.")
@@ -33,12 +34,13 @@ def _bring(what: str, name: str, *args: Any, new: str | None = None, **options: 
     from crm_lib.ingestion import imports
 
     imports.require_dvc(DATA)
-    known = check_source(read_key("source", "name"))
+    settings = read_settings()
+    known = settings.source.name
     if new is not None and check_source(new) == known and _has_tables():
         new = None  # the same name is the same company, so its deals must come again
     asked = None if name == "import_source" or new is not None else known
     given = {} if asked is None else {"source": asked}
-    getattr(imports, name)(*args, data=DATA, ingest=read_params()["ingest"], **given, **options)
+    getattr(imports, name)(*args, data=DATA, ingest=settings.ingest.model_dump(), **given, **options)
     if new is not None:
         from crm_lib.ingestion.proposals import write_keys
 
@@ -58,7 +60,7 @@ def import_simulated(
     new_source: _NEW = None,
 ) -> None:
     """Simulate a CRM whose true probabilities are known."""
-    sample = read_params()["source"].get("sample") or {}
+    sample = read_settings().source.sample
     asked = {key: value for key, value in (("deals", deals), ("seed", seed)) if value is not None}
     _bring("The simulated tables are", "import_sample", new=new_source, sample={**sample, **asked})
 
@@ -89,10 +91,8 @@ def import_database(
     new_source: _NEW = None,
 ) -> None:
     """Import the tables of a database, all as of one moment."""
-    source = read_params()["source"]
-    _bring(
-        "The tables of the database are", "import_sql", url or source.get("url"), source.get("tables"), new=new_source
-    )
+    source = read_settings().source
+    _bring("The tables of the database are", "import_sql", url or source.url, source.tables, new=new_source)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #4b6dfcb1
 @data_app.command("kaggle")
@@ -103,7 +103,7 @@ def import_public(
     new_source: _NEW = None,
 ) -> None:
     """Import a public data set of Kaggle's; no key is needed."""
-    _bring("The tables of Kaggle are", "import_kaggle", handle or read_params()["source"].get("handle"), new=new_source)
+    _bring("The tables of Kaggle are", "import_kaggle", handle or read_settings().source.handle, new=new_source)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #548887c4
 def _checkout() -> bool:
@@ -124,13 +124,13 @@ def _has_tables() -> bool:
 @data_app.command("restore")
 def restore_data() -> None:
     """Bring data/ back if it is missing: from DVC's cache, else from params.yaml's source."""
-    source = read_params()["source"]
+    source = read_settings().source
     if _has_tables():
         typer.echo(f"{DATA}/ is there; nothing to do.")
     elif _checkout():
         typer.echo(f"{DATA}/ is back from DVC's cache.")
     else:
-        _bring(f"The tables of the source `{source.get('kind')}` are", "import_source", source)
+        _bring(f"The tables of the source `{source.kind}` are", "import_source", source.model_dump())
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #90a71d73
 def _main_table(path: Path, name: str | None) -> Any:
@@ -177,7 +177,7 @@ def map_export(
     proposal = propose_mapping(_main_table(path, table), preset)
     _show_proposal(proposal)
     if not dry_run:
-        read_params()
+        read_settings()
         written = write_mapping(proposal, path)
         typer.echo(
             f"Written to params.yaml: {', '.join(written)}. Look at them, then run `crm data csv {path} --new-source NAME` "

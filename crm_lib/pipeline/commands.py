@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from ..base.config import CrmError
-from ..base.parameters import read_key
+from ..base.settings import read_settings
 
 # %% ../../nbs/lib/90_pipeline/80_commands.ipynb #d52c1888
 def _stages() -> list[tuple[str, str]]:
@@ -59,6 +59,7 @@ def run_one(
     if stage is None:
         typer.echo(f"{_list_stages()}\n\nName one of them: `crm run STAGE`; `dvc repro` runs all whose inputs changed.")
         raise typer.Exit(2)
+    read_settings()
     typer.echo(f"{stage}: {run_stage(stage)}")
 
 # %% ../../nbs/lib/90_pipeline/80_commands.ipynb #cd7b12e5
@@ -66,6 +67,7 @@ def derive_plan(check: Annotated[bool, typer.Option("--check", help="Compare onl
     """Derive dvc.yaml from pipeline.yaml."""
     from crm_lib.pipeline.plan import write_dvc_yaml
 
+    read_settings()
     typer.echo(f"{write_dvc_yaml(check=check)} is what pipeline.yaml gives.")
 
 # %% ../../nbs/lib/90_pipeline/80_commands.ipynb #ed96c43d
@@ -77,7 +79,7 @@ def switch_bundle() -> None:
     if experiment_name():
         typer.echo(f"This is the experiment {experiment_name()}: nothing is switched.")
         return
-    facts = switch(keep=read_key("bundles", "keep"))
+    facts = switch(keep=read_settings().bundles.keep)
     if Path("pipeline.yaml").is_file():
         from crm_lib.pipeline.overview import write_index
 

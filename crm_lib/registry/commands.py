@@ -15,18 +15,18 @@ from typing import Annotated, Any
 import typer
 
 from ..base.config import CrmError, read_params
-from ..base.parameters import read_key
+from ..base.settings import read_settings
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #21e85f6f
 def _registered() -> str:
     from crm_lib.registry.in_use import registered_name
     from crm_lib.registry.tracking import connect
 
-    experiment = read_key("models", "experiment")
-    name = registered_name(read_key("models", "registered_model"), read_key("source", "name"))
+    settings = read_settings()
+    name = registered_name(settings.models.registered_model, settings.source.name)
     if not os.environ.get("MLFLOW_TRACKING_URI") and not Path("mlflow.db").is_file():
         raise CrmError("No model is registered here yet (mlflow.db is missing): run `make repro`.")
-    connect(experiment)
+    connect(settings.models.experiment)
     return name
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #1de15542

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..base.config import CrmError
 from ..base.files import write_json
-from ..base.parameters import check_source
+from ..base.sections import check_source
 from ..models.close_hazard import BASELINES
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model, model_hash

@@ -7,7 +7,7 @@ __all__ = ['ROOT', 'pytestmark', 'WRONG', 'params', 'test_one_line_reads_the_pro
            'test_the_settings_hold_the_keys_of_params_yaml_and_no_default', 'test_the_values_are_those_of_the_file',
            'test_settings_cannot_be_changed', 'test_a_wrong_value_is_a_sentence_with_its_key',
            'test_a_missing_key_is_named', 'test_everything_that_is_wrong_is_told_at_once',
-           'test_a_yaml_date_is_told_from_the_file']
+           'test_a_yaml_date_is_told_from_the_file', 'test_a_name_that_is_none_is_refused_with_what_a_name_is']
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #1feabe44
 import copy
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 import crm_lib
 from ...base.config import SECTIONS, CrmError
-from ...base.sections import Settings
+from ...base.sections import Settings, check_source
 from ...base.settings import check_settings, known_keys, read_settings
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #dea8e07f
@@ -75,7 +75,7 @@ WRONG = [
     ("tuning.drop", "all", "key tuning.drop: is 'all'; choose from 'proved' or 'even'"),
     ("publish.grades", [0.1, 0.2, 0.3], "key publish.grades: is [0.1, 0.2, 0.3]; write numbers that fall"),
     ("publish.grades", [0.5], "key publish.grades"),
-    ("source.name", "A B", "key source.name: is 'A B'; write small letters, digits, - and _, 40 at most"),
+    ("source.name", "A B", "key source.name: is 'A B'; give small letters, digits, - and _, 40 of them at most"),
     ("forecast.draws", 0, "key forecast.draws: is 0; give a number at least 1"),
     ("forecast.widest", float("inf"), "key forecast.widest: is inf; give a finite number"),
     ("dashboards.targets", {"month": "much"}, "key dashboards.targets.month: is 'much'; write a number"),
@@ -120,3 +120,9 @@ def test_a_yaml_date_is_told_from_the_file(params, tmp_path):
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(CrmError, match='key ingest.observed_until: write the day in quotes, "2017-09-30"'):
         read_settings(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("name", [None, 3, "", "No Name", "-a", "a" * 41])
+def test_a_name_that_is_none_is_refused_with_what_a_name_is(name):
+    with pytest.raises(CrmError, match="is no name of a source; give small letters"):
+        check_source(name)

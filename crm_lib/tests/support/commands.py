@@ -14,21 +14,18 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ...base.config import SECTIONS, CrmError
+from ...base.config import CrmError
 from ...pipeline.cli import app
+from .params import whole_params
 
 # %% ../../../nbs/tests/support/commands.ipynb #b938b14e
 RUNNER = CliRunner()
 
 
 def write_params(**source):
-    "Write a params.yaml with every section and a source."
-    sections = {name: {} for name in SECTIONS} | {
-        "calendar": {"fiscal_year_start": 1},
-        "source": {"name": "sample", **source},
-        "bundles": {"keep": 5},
-    }
-    Path("params.yaml").write_text(yaml.safe_dump(sections))
+    "Write a whole params.yaml with a source."
+    params = whole_params(source={"name": "sample", **source}, bundles={"keep": 5})
+    Path("params.yaml").write_text(yaml.safe_dump(params))
 
 # %% ../../../nbs/tests/support/commands.ipynb #b0e5a2d0
 @pytest.fixture

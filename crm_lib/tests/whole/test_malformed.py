@@ -28,7 +28,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ...base.config import SECTIONS
 from ...ingestion.deals import build_deals, records_start
 from ...ingestion.imports import import_tables
 from ...ingestion.mapping import map_tables
@@ -36,6 +35,7 @@ from ...ingestion.quality import require_ready
 from ...ingestion.sources import read_raw
 from ...pipeline import cli
 from ...simulation.simulate import World, simulate_crm
+from ..support.params import whole_params
 
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #03415ee4
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
@@ -357,11 +357,7 @@ def make_project(folder, healthy):
     (folder / ".dvc").mkdir()
     (folder / "artifacts").mkdir()
     (folder / "artifacts" / "deals.parquet").write_bytes(b"stands")
-    sections = {name: {} for name in SECTIONS} | {
-        "source": {"name": "sample"},
-        "calendar": {"fiscal_year_start": 1},
-        "ingest": {"stages": STAGES},
-    }
+    sections = whole_params(source={"name": "sample"}, ingest={"stages": STAGES})
     (folder / "params.yaml").write_text(yaml.safe_dump(sections))
     return folder
 

@@ -2,14 +2,25 @@
 PYTHON ?= python3.11
 JOBS ?= 2
 BIN := .venv/bin
+LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-browser lab dashboards dag prepare readme
+.PHONY: help venv lock repro test test-fast test-slow test-browser lint format secrets lab dashboards dag prepare readme
 
 help: ## explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: .venv/.installed ## make the virtual environment .venv with the locked set of packages
+
+lock: ## renew requirements.lock from requirements.in, with uv or pip-compile
+	@command -v uv >/dev/null || command -v pip-compile >/dev/null || { echo "Neither uv nor pip-compile is here: pip install uv"; exit 1; }
+	@sed '/^[^#]/,$$d' requirements.lock > requirements.lock.head
+	@if command -v uv >/dev/null; then \
+		uv pip compile requirements.in --python-version 3.11 --quiet --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock; \
+	else \
+		pip-compile requirements.in --quiet --no-header --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock; \
+	fi || { rm requirements.lock.head; exit 1; }
+	@cat requirements.lock.head requirements.lock > requirements.lock.new && mv requirements.lock.new requirements.lock && rm requirements.lock.head
 
 repro: .venv/.installed ## restore the data, rerun the stages whose inputs changed, name the reports
 	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "DVC needs git, and this folder is no git repository: clone the project, or run \`git init\` here."; exit 1; }
@@ -22,8 +33,28 @@ test: .venv/.installed ## run the tests: coverage, library notebooks, shape of t
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser" --cov --cov-fail-under 85
 	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib
 
+test-fast: .venv/.installed ## run what answers in a minute and a half: to be asked after every change
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not slow and not long"
+
+test-slow: .venv/.installed ## run the tests marked slow, what a night is for
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "slow and not browser"
+
 test-browser: .venv/.installed ## run the tests that start the dashboards or JupyterLab, in a real browser where there is one
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m browser
+
+lint: .venv/.installed ## ask ruff, mypy and import-linter, and whether the modules are those of the notebooks
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m crm_lib.tests.support.ratchet
+	$(BIN)/python -m pytest --no-cov crm_lib/tests/whole/test_shape.py -k "exporting or dvc_yaml"
+
+format: .venv/.installed ## mend what ruff can mend, and set the notebooks' lines
+	$(BIN)/ruff check --fix $(LINTED)
+	$(BIN)/ruff format $(LINTED)
+
+secrets: .venv/.installed ## look for passwords and keys in every file, the outputs of notebooks too
+	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
 lab: .venv/.installed ## open JupyterLab
 	$(BIN)/jupyter lab

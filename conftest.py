@@ -1,4 +1,4 @@
-"""Start the longest test files first, so that the workers end together, and kernels of library notebooks on sockets of their own."""
+"""The longest test files start first, so that the workers end together; kernels of notebooks talk over sockets."""
 
 import atexit
 import shutil
@@ -21,7 +21,26 @@ LONG = (
     "test_kaggle",
     "test_shape",
     "test_one_truth",
-)
+    "test_forecast",
+    "test_cli",
+    "test_uploads",
+    "test_backtest",
+    "test_tracking",
+    "test_calendar",
+    "test_outlook",
+    "test_win_model",
+    "test_what_if",
+    "test_close_hazard",
+    "test_champion",
+    "test_periods",
+    "test_screening",
+    "test_dag",
+    "test_rewritten",
+    "test_explanation",
+    "test_leak_story",
+    "test_metrics",
+    "test_guides",
+)  # more than eight seconds each, measured: `make test-fast` leaves them out
 SERVED = (
     "test_one_truth",
     "test_server",
@@ -34,6 +53,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem in SERVED or item.path.stem.startswith("test_browser_"):
             item.add_marker("browser")
+        if item.path.stem in LONG:
+            item.add_marker("long")
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 

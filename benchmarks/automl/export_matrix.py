@@ -96,7 +96,7 @@ def main() -> None:
     )
     write_parquet(deals, given.matrix / "deals.parquet")
     write_parquet(snapshots, given.matrix / "snapshots.parquet")
-    columns = dict.fromkeys(sum(VARIANTS.values(), []))
+    columns = dict.fromkeys(column for columns in VARIANTS.values() for column in columns)
     write_parquet(
         add_calendar(snapshots, calendar)[["as_of", "opportunity_id", *columns]], given.matrix / "matrix.parquet"
     )

@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jupyter_core.paths import jupyter_path
-from jupyter_server.auth import Authorizer, IdentityProvider, User
+from jupyter_server.auth import Authorizer, IdentityProvider
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
@@ -383,7 +383,8 @@ class _Login(_Own):
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
         if self.app.queued >= _MOST_QUEUED:
-            return self._ask("Very many people are signing in at this moment: try again in a minute.", 503, name)
+            self._ask("Very many people are signing in at this moment: try again in a minute.", 503, name)
+            return
         account, wait = await _admit(self.app, name, password, self.request.remote_ip)
         if account:
             self._enter(account.viewer, account.stamp)

@@ -210,7 +210,7 @@ def choose_model(
     as_good = (
         pd.DataFrame() if judged is None or len(passed) == 1 else _as_good(judged, name, passed.index, draws, seed)
     )
-    simpler = next((other for other in candidates if other in as_good.index or other == name))
+    simpler = next(other for other in candidates if other in as_good.index or other == name)
     if simpler != name:
         gap = as_good.loc[simpler]
         words = (

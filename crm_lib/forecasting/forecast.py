@@ -305,7 +305,7 @@ def weekly_intervals(
         found = summarise_draws(standing.book, "four_weeks", drawn, shock, factor, (0.025, 0.1, 0.5, 0.9, 0.975), seed)
         parts.append(
             found[found["segment"] == "all"].assign(
-                as_of=pd.Timestamp(standing.as_of), actual=lambda part: part["scope"].map(now["actual"])
+                as_of=pd.Timestamp(standing.as_of), actual=lambda part, now=now: part["scope"].map(now["actual"])
             )
         )
     columns = ["as_of", "scope", "actual", "p2.5", "p10", "p50", "p90", "p97.5"]

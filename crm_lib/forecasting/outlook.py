@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.calendar import FiscalCalendar, as_days
+from ..base.calendar import as_days
 from ..evaluation.backtest import rolling_origins
 from ..features.custom import list_candidates, load_functions, make_builder
 from ..features.features import FeatureSettings, build_features

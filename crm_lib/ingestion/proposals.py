@@ -138,7 +138,7 @@ def _says(value: str, words: Iterable[str]) -> bool:
 def _propose_stages(values: pd.Series, engaged: pd.Series | None) -> dict[str, str]:
     words = _words()["stages"]
     stages = {}
-    for word, count in values.dropna().value_counts(sort=False).items():
+    for word in values.dropna().value_counts(sort=False).index:
         has_day = engaged is not None and engaged[values == word].notna().mean() > 0.1
         said = [stage for stage in ("lost", "won", "prospecting") if _says(word, words[stage])]
         stage = said[0] if said else "engaging"
@@ -159,7 +159,7 @@ class Proposal:
 
 def _late_columns(headers: Iterable[str]) -> dict[str, str]:
     reasons = {word: reason for reason, words in _words()["written_late"].items() for word in words}
-    reasons |= {word: "tells when the row was written" for word in _words()["columns"]["reported_date"]}
+    reasons |= dict.fromkeys(_words()["columns"]["reported_date"], "tells when the row was written")
     return {header: reasons[plain_name(str(header))] for header in headers if plain_name(str(header)) in reasons}
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #1919d5f8

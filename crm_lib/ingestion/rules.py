@@ -16,7 +16,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from ..base.config import CrmError
-from ..base.schema import CLOSED_STAGES, DEALS, DTYPES, OPEN_STAGES, STAGES, TABLE_KEYS, TABLES
+from ..base.schema import CLOSED_STAGES, DEALS, DTYPES, OPEN_STAGES, STAGES, TABLE_KEYS
 
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #6f4937f9
 FINDING_COLUMNS = ["table", "column", "rule", "rows", "severity", "what_to_do", "examples"]

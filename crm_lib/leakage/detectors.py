@@ -15,7 +15,6 @@ import pandas as pd
 from ..base.schema import CLOSED_STAGES
 from ..features.snapshots import label_wins
 from crm_lib.leakage.separation import (
-    EMPTY,
     OUTCOME_AUC,
     SUSPECT_AUC,
     auc_within,

@@ -566,7 +566,7 @@ def plot_score_distribution(
     top = min(1.0, float(np.ceil(max(values.max(), 0.05) * 20 + 1e-9) / 20))
     ax.hist(
         values,
-        bins=np.linspace(0, top, max(int(round(top * 40)), 10) + 1),
+        bins=np.linspace(0, top, max(round(top * 40), 10) + 1),
         color=BLUE,
         edgecolor="white",
         linewidth=0.8,

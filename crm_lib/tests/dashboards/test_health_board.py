@@ -76,7 +76,7 @@ def test_the_forecasts_record_is_tabulated_beside_simpler_ways():
         ["Next month, to 2024-04-30 (model)", 0.12, 0.06, 0.12, 0.36, 6.0],
         ["Next quarter, to 2024-06-30 (mean of both)", 0.08, 0.06, 0.12, 0.36, 4.0],
     ]
-    same = {"record": {name: RECORD["month"] for name in ("month", "quarter")}}
+    same = {"record": dict.fromkeys(("month", "quarter"), RECORD["month"])}
     unjudged = {"record": {"month": {"total": {**RECORD["month"]["total"], "origins": 0, "wape": None, "errors": {}}}}}
     assert len(tabulate_record(same)) == 1 and tabulate_record(unjudged).empty and tabulate_record({}).empty
     assert say_coverage({}) == "No interval can be held against what came yet."

@@ -495,7 +495,6 @@ def test_a_click_opens_a_deal_and_a_foreign_key_is_refused(listed, project):
 def test_the_page_is_narrowed_down_and_downloaded(project, monkeypatch):
     page = pipeline_page(project, LOCAL)
     fields = find(page, "Filters")[0]
-    sent = []
     rows = next(part for part in find(page, "Table") if part.caption == "Open deals")
     file = find(page, "Download")[0]
     assert [row["id"] for row in rows.rows] == ["N1", "S1", "S4", "N4"]

@@ -76,7 +76,7 @@ from crm_lib.evaluation.backtest import (
 from ...evaluation.variants import make_variant
 from ...features.features import FeatureSettings, build_features
 from ...features.snapshots import spaced_dates
-from ...ingestion.deals import build_deals, observed_until, records_start
+from ...ingestion.deals import build_deals, observed_until
 from ...models.calibration import CalibratedModel
 from ...models.close_hazard import CloseHazardModel, make_model
 from ...simulation.simulate import World, simulate

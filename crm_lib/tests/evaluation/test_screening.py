@@ -44,7 +44,7 @@ from crm_lib.evaluation.screening import (
 from ...evaluation.tuning import default_settings, name_study, tune
 from ...features.features import build_features
 from ...features.snapshots import label_wins, spaced_dates
-from ...ingestion.deals import build_deals, records_start
+from ...ingestion.deals import build_deals
 from ...models.close_hazard import MODEL_FEATURES, CloseHazardModel
 from ...simulation.simulate import World, simulate
 

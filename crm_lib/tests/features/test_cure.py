@@ -61,15 +61,15 @@ def watch_by_hand(deals, agent, cohort, as_of, start, grid):
             (day, int(grid.cell((day - engaged).astype(int), day)))
             for day in days_of(engaged, as_of if closed is None else closed)
         ]
-        found[row] = dict(
-            lived=[cell for _, cell in cells],
-            watched=[cell for day, cell in cells if day > entered],
-            counted=engaged >= start - 1,
-            agent=agent[row],
-            cohort=cohort[row],
-            closing=cells[-1][1] if closed is not None else None,
-            dormant=0.0 if closed is not None else 0.3,
-        )
+        found[row] = {
+            "lived": [cell for _, cell in cells],
+            "watched": [cell for day, cell in cells if day > entered],
+            "counted": engaged >= start - 1,
+            "agent": agent[row],
+            "cohort": cohort[row],
+            "closing": cells[-1][1] if closed is not None else None,
+            "dormant": 0.0 if closed is not None else 0.3,
+        }
     return found
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #c9c8c1ba
@@ -96,7 +96,7 @@ def alive_by_hand(deals, agent, cohort, as_of, start, grid, prior=3.0, steps=30)
     agents = dict.fromkeys(agent, 0.15)
     cohorts = dict.fromkeys(cohort, 0.01)
     if all(deal["closing"] is None for deal in watched.values()):
-        return {row: 1.0 for row in watched}
+        return dict.fromkeys(watched, 1.0)
     for _ in range(steps):
         days = np.zeros(grid.size)
         closes = np.zeros(grid.size)

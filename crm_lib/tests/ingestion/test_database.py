@@ -54,9 +54,7 @@ import sys
 import uuid
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 
-import pandas as pd
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError

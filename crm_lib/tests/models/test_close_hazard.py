@@ -306,7 +306,7 @@ def test_age_bins_and_seed_are_handed_on():
 
 def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
     X, y = made(100)
-    X = X.assign(**{name: 1.0 for name in MODEL_FEATURES})
+    X = X.assign(**dict.fromkeys(MODEL_FEATURES, 1.0))
     with pytest.raises(CrmError, match="'magic' is unknown"):
         make_model("magic").fit(X, y)
 

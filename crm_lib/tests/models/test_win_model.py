@@ -329,7 +329,8 @@ def test_the_reasons_name_the_agent_and_the_product(skilled):
     reasons = explain_scores(models["odds"], some, "quarter_end", 8, usual=snapshots)
     top = strongest_reasons(reasons)[["reason_1", "reason_2", "reason_3"]]
     sold, product = (
-        top.apply(lambda column: column.str.startswith(words)).any(axis=1) for words in ("sold by ", "product ")
+        top.apply(lambda column, words=words: column.str.startswith(words)).any(axis=1)
+        for words in ("sold by ", "product ")
     )
     assert (
         (sold | product).mean() > 0.8 and sold.mean() > 0.4 and product.mean() > 0.4 and reasons["value"].dtype == float

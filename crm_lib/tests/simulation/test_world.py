@@ -14,7 +14,7 @@ __all__ = ['test_an_impossible_world_is_refused_in_a_sentence', 'test_all_faults
 # %% ../../../nbs/tests/simulation/test_world.ipynb #53010ebe
 import re
 from dataclasses import fields
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_all_faults_of_a_world_are_named_together():
         "2024-1-1",
         "1850-01-01",
         date(2201, 1, 1),
-        datetime(2024, 1, 1, tzinfo=timezone.utc),
+        datetime(2024, 1, 1, tzinfo=UTC),
         np.datetime64("NaT"),
     ],
 )

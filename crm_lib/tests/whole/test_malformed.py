@@ -16,7 +16,6 @@ __all__ = ['STAGES', 'DATES', 'AMOUNTS', 'REQUIRED', 'TABLES', 'WAYS', 'LATE', '
 # %% ../../../nbs/tests/whole/test_malformed.ipynb #aa03dee7
 import hashlib
 import io
-import os
 import shutil
 import tempfile
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -415,7 +414,7 @@ def test_any_bytes_are_read_or_refused(healthy, content, table, name):
     with tempfile.TemporaryDirectory() as place, chdir(place):
         project = make_project(Path(place), healthy)
         shutil.copytree(healthy, project / "given")
-        os.unlink(project / "given" / f"{table}.csv")
+        (project / "given" / f"{table}.csv").unlink()
         (project / "given" / name.format(table)).write_bytes(content)
         before = hashes(project)
         status, out, err = run_crm("data", "csv", "given")

@@ -111,7 +111,7 @@ def hashes(folder):
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #3e5aa648
 def kill_during(folder, stage):
     "Start dvc repro, kill it without warning while the stage runs, and leave its children to themselves."
-    with open(folder / "killed.log", "w+", encoding="utf-8") as log:
+    with (folder / "killed.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
             ["dvc", "repro"],
             cwd=folder,

@@ -199,7 +199,7 @@ def test_one_wide_table_with_other_headers_and_portuguese_stages_is_the_same(dea
         wide[column] = wide[column].dt.strftime("%d/%m/%Y")
     wide.to_csv(tmp_path / "vendas.csv", sep=";", decimal=",", encoding="latin-1", index=False)
     proposal = propose_mapping(read_raw(tmp_path / "vendas.csv")[0])
-    assert {ours: theirs for ours, theirs in proposal.columns.items()} == HEADERS and proposal.leave_out == {}
+    assert dict(proposal.columns) == HEADERS and proposal.leave_out == {}
     same(tmp_path / "vendas.csv", deals, tmp_path, columns=proposal.columns, stages=proposal.stages)
 
 

@@ -22,8 +22,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
+
 from ..base.config import CrmError, quiet_telemetry
 
 quiet_telemetry()

@@ -583,10 +583,9 @@ class DealPanel:
         if part.empty:
             return
         score = deal.get(f"p_won_{part['horizon'].iloc[0]}", deal["p_won_quarter_end"])
-        label = part["words"].str.rsplit(":", n=1).str[0]
-        frame = part.assign(label=label)[["label", "contribution"]]
         spoken = "; ".join(part.sort_values("contribution", key=abs, ascending=False)["words"])
-        self.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"From the usual deal to this one: {spoken}")
+        drawn = plot_reasons(part[["label", "contribution"]], part["base"].iloc[0], score)
+        self.why.show(drawn, f"From the usual deal to this one: {spoken}")
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #d138a459
 _LIST = [

@@ -115,6 +115,7 @@ def _reasons():
                 "feature": name,
                 "value": 1.0,
                 "contribution": (score - base) / 2,
+                "label": f"{name} of the deal",
                 "words": f"{name} of the deal: +1.0",
             }
         )
@@ -441,6 +442,9 @@ def test_a_table_of_an_earlier_version_names_the_column(tmp_path):
     write_parquet(_scores().drop(columns="grade"), make_project(tmp_path) / "artifacts" / "scores.parquet")
     with pytest.raises(CrmError, match="artifacts/scores.parquet lacks the column grade: run `dvc repro publish`"):
         read_scores(tmp_path, LOCAL)
+    write_parquet(_reasons().drop(columns="label"), tmp_path / "artifacts" / "reasons.parquet")
+    with pytest.raises(CrmError, match="artifacts/reasons.parquet lacks the column label: run `dvc repro explain`"):
+        read_reasons(tmp_path, LOCAL)
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #9ee1839c
 def test_missing_or_half_written_figures_are_sentences(tmp_path):

@@ -113,6 +113,7 @@ _SCORED = (
     "p_won_quarter_end",
     "p_won_ever",
     "expected_close_date",
+    "value_if_won",
     "expected_value",
     "grade",
     "trend",

@@ -90,9 +90,7 @@ def tabulate_open(
 ) -> pd.DataFrame:  # scores with is_slipped, age_days, value (money if won), state (hot, stale or missing), text (what a search looks at)
     "Add what a list of open deals is sorted and filtered by."
     as_of = scores["as_of"]
-    listed = scores.assign(
-        age_days=(as_of - scores["engage_date"]).dt.days, value=scores["expected_value"] / scores["p_won_ever"]
-    )
+    listed = scores.assign(age_days=(as_of - scores["engage_date"]).dt.days, value=scores["value_if_won"])
     is_hot = (scores["grade"] == "A") & (scores["expected_close_date"] <= as_of + pd.Timedelta(days=_HOT_DAYS))
     state = pd.Series(
         np.select([scores["is_stale"], is_hot], ["stale", "hot"], ""), index=scores.index, dtype=object

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..base.calendar import as_days, horizon_end
+from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
 from ..features.movement import is_stale, name_trend
 from ..features.snapshots import known_at
@@ -21,7 +21,7 @@ from .deal_value import deal_values
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #4ece5b99
 def grade_scores(
-    probability: np.ndarray,  # P(won by the quarter's end); its whole per cents count, as every list and panel shows them
+    probability: np.ndarray,  # P(won within the main horizon); whole per cents count, as every list shows them
     thresholds: Sequence[float] = (0.5, 0.25, 0.1),  # from which a deal is A, B, C
 ) -> np.ndarray:  # A, B, C or D
     "Turn probabilities into grades."
@@ -60,6 +60,21 @@ def win_paths(
     return model.predict_paths(snapshots, days)
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #aee8a34d
+def _days_ahead(as_of: pd.Timestamp, horizons: Sequence[int | str], calendar: FiscalCalendar) -> dict[str, int]:
+    "Say how many days ahead each column of chances looks."
+    ends = {f"p_won_{horizon}": horizon_end(as_of, horizon, calendar) for horizon in horizons}
+    ahead = {name: int((end - as_days(as_of)).astype(int)) for name, end in ends.items()}
+    return {**ahead, "p_won_ever": EVER_DAYS}
+
+
+def _require_main(horizons: Sequence[int | str], main_horizon: int | str) -> None:
+    if main_horizon not in horizons:
+        raise CrmError(
+            f"backtest.horizons: {list(horizons)} lacks {main_horizon}, which the grades are made of: "
+            "add it, or name another one in publish.main_horizon."
+        )
+
+# %% ../../nbs/lib/45_scoring/20_scores.ipynb #eb6bca41
 def score_deals(
     model: IncidenceModel,  # fitted
     snapshots: pd.DataFrame,  # deals open at one as-of date, with features
@@ -67,40 +82,41 @@ def score_deals(
     values: pd.Series,  # opportunity_id -> value if won, money
     horizons: Sequence[int | str],  # horizons of the columns p_won_...
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
-    said: pd.DataFrame
-    | None = None,  # what was published on the earlier date (as_of, opportunity_id, p_won_ever, expected_close_date); used instead
-) -> pd.DataFrame:  # as_of, opportunity_id, p_won_<horizon>.., p_won_ever, expected_close_date, expected_value, grade, trend, slipped_days
+    said: pd.DataFrame | None = None,  # what was published on the earlier date; used instead of it
+    main_horizon: int | str = "quarter_end",  # the horizon that grade and order follow
+) -> pd.DataFrame:  # one row per deal, the likeliest first
     "Score the deals open at an as-of date."
+    _require_main(horizons, main_horizon)
     snapshots = snapshots.reset_index(drop=True)
-    if "quarter_end" not in horizons:
-        raise CrmError(f"backtest.horizons: {list(horizons)} lacks quarter_end, which the grades are made of.")
     as_of = pd.Timestamp(single_as_of(snapshots))
-    ahead = {
-        horizon: int((horizon_end(as_of, horizon, model.calendar) - as_days(as_of)).astype(int)) for horizon in horizons
-    }
-    days = max(EVER_DAYS, *ahead.values())
-    won, still_open = win_paths(model, snapshots, days)
+    ahead = _days_ahead(as_of, horizons, model.calendar)
+    won, still_open = win_paths(model, snapshots, max(ahead.values()))
     scores = snapshots[["as_of", "opportunity_id"]].copy()
-    for horizon in horizons:
-        scores[f"p_won_{horizon}"] = np.clip(won[:, ahead[horizon] - 1], FLOOR, 1 - FLOOR)
-    scores["p_won_ever"] = np.clip(won[:, EVER_DAYS - 1], FLOOR, 1 - FLOOR)
+    for name, days in ahead.items():
+        scores[name] = np.clip(won[:, days - 1], FLOOR, 1 - FLOOR)
     scores["expected_close_date"] = as_of + pd.to_timedelta(median_close_days(still_open), unit="D")
-    scores["expected_value"] = scores["p_won_ever"] * snapshots["opportunity_id"].map(values).to_numpy(float)
-    scores["grade"] = grade_scores(scores["p_won_quarter_end"], grades)
-    then = (
-        _look_back(model, earlier, scores["opportunity_id"], days)
-        if said is None or said.empty
-        else _recall(said, scores["opportunity_id"])
-    )
-    scores["trend"] = name_trend(scores["p_won_ever"].to_numpy(), then["ever"].to_numpy())
-    scores["slipped_days"] = (scores["expected_close_date"] - then["close"].to_numpy()) / pd.Timedelta(days=1)
-    return scores.sort_values(
-        ["p_won_quarter_end", "expected_value", "opportunity_id"], ascending=[False, False, True], ignore_index=True
-    )
+    scores["value_if_won"] = scores["opportunity_id"].map(values).to_numpy(float)
+    scores["expected_value"] = scores["p_won_ever"] * scores["value_if_won"]
+    main = f"p_won_{main_horizon}"
+    scores["grade"] = grade_scores(scores[main], grades)
+    scores = _with_direction(scores, model, earlier, said, still_open.shape[1])
+    best = [main, "expected_value", "opportunity_id"]
+    return scores.sort_values(best, ascending=[False, False, True], ignore_index=True)
+
+# %% ../../nbs/lib/45_scoring/20_scores.ipynb #84310f68
+def _with_direction(
+    scores: pd.DataFrame, model: IncidenceModel, earlier: pd.DataFrame, said: pd.DataFrame | None, days: int
+) -> pd.DataFrame:
+    "Add what has become of each chance and each closing since the earlier date."
+    keys = scores["opportunity_id"]
+    then = _look_back(model, earlier, keys, days) if said is None or said.empty else _recall(said, keys)
+    moved = scores["expected_close_date"] - then["close"].to_numpy()
+    trend = name_trend(scores["p_won_ever"].to_numpy(), then["ever"].to_numpy())
+    return scores.assign(trend=trend, slipped_days=moved / pd.Timedelta(days=1))
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #04924908
 def _look_back(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series, days: int) -> pd.DataFrame:
-    "Give P(ever won) and the expected closing as they were at the earlier date; missing where a deal was not open then."
+    "Give P(ever won) and the expected closing at the earlier date; missing where a deal was not open then."
     if earlier.empty:
         return pd.DataFrame({"ever": np.nan, "close": pd.NaT}, index=wanted).astype({"close": "datetime64[ns]"})
     won, still_open = win_paths(model, earlier, days)
@@ -133,16 +149,16 @@ def score_latest(
     horizons: Sequence[int | str],  # horizons of the columns p_won_...
     grades: Sequence[float] = (0.5, 0.25, 0.1),  # thresholds of A, B, C
     trend_days: int = 28,  # the direction compares with this many days ago
-    said: pd.DataFrame
-    | None = None,  # what was published then, if it was kept; used instead of asking the model about that day
+    said: pd.DataFrame | None = None,  # what was published then, if it was kept; used instead of asking the model
     stale_quantile: float = 0.9,  # features.stale_quantile
+    main_horizon: int | str = "quarter_end",  # publish.main_horizon
 ) -> pd.DataFrame:  # one row per open deal, as score_deals gives it, and is_stale
     "Score the deals open at the latest as-of date."
     as_of = snapshots["as_of"].max()
     today = snapshots[snapshots["as_of"] == as_of]
     earlier = snapshots[snapshots["as_of"] == compared_date(snapshots, trend_days)]
     known = known_at(deals, as_of)
-    scores = score_deals(model, today, earlier, deal_values(known, today), horizons, grades, said)
+    scores = score_deals(model, today, earlier, deal_values(known, today), horizons, grades, said, main_horizon)
     stale = known.loc[is_stale(known, as_of, stale_quantile), "opportunity_id"]
     return scores.assign(is_stale=scores["opportunity_id"].isin(stale))
 

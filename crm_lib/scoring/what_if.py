@@ -95,15 +95,13 @@ def _value(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> f
     return estimate_value(context, row["product"], row["list_price"], as_of)
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #04234157
-def _score(
-    context: Context, asked: Sequence[Opportunity], as_of: pd.Timestamp
-) -> tuple[pd.DataFrame, pd.DataFrame, list[float]]:
-    "Give snapshots, scores and values of opportunities on one day, in their order."
+def _score(context: Context, asked: Sequence[Opportunity], as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
+    "Give snapshots and scores of opportunities on one day, in their order."
     looks = [look_at(context, one, as_of).assign(opportunity_id=place) for place, one in enumerate(asked)]
-    values = [_value(context, one, as_of) for one in asked]
+    values = pd.Series([_value(context, one, as_of) for one in asked])
     snapshots = pd.concat(looks, ignore_index=True)
-    scores = score_snapshots(context, snapshots, pd.Series(values))
-    return snapshots, scores.set_index("opportunity_id").sort_index(), values
+    scores = score_snapshots(context, snapshots, values)
+    return snapshots, scores.set_index("opportunity_id").sort_index()
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #4735eee6
 def score_one(
@@ -113,7 +111,7 @@ def score_one(
 ) -> Answer:  # chances, curve, value, grade, reasons
     "Score one opportunity on one day."
     day = _require(context, opportunity, as_of)
-    snapshot, scores, (value,) = _score(context, [opportunity], day)
+    snapshot, scores = _score(context, [opportunity], day)
     scores = scores.iloc[0]
     won, still_open = win_paths(context.model, snapshot, EVER_DAYS)
     horizon = context.horizon
@@ -125,7 +123,7 @@ def score_one(
         p_ever=float(scores["p_won_ever"]),
         curve=_curve(won[0], still_open[0], day),
         expected_close=scores["expected_close_date"],
-        value=value,
+        value=float(scores["value_if_won"]),
         expected_value=float(scores["expected_value"]),
         grade=scores["grade"],
         horizon=horizon,
@@ -252,7 +250,7 @@ def _score_tried(context: Context, tried: Sequence[Tried]) -> pd.DataFrame:
 def _same_chance(context: Context, others: Sequence[Opportunity], now: pd.Series, day: pd.Timestamp) -> pd.DataFrame:
     values = [_value(context, other, day) for other in others]
     return pd.DataFrame([now] * len(others), columns=now.index).assign(
-        expected_value=[now["p_won_ever"] * value for value in values]
+        value_if_won=values, expected_value=[now["p_won_ever"] * value for value in values]
     )
 
 

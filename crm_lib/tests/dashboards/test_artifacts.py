@@ -92,6 +92,7 @@ def _scores():
             "p_won_quarter_end": [0.6, 0.02, 0.6, 0.3],
             "p_won_ever": [0.6, 0.02, 0.6, 0.3],
             "expected_close_date": pd.to_datetime(["2024-05-01", None, "2024-05-02", "2024-06-01"]),
+            "value_if_won": [100.0, 100.0, 4444.0 / 0.6, 2333.0 / 0.3],
             "expected_value": [60.0, 2.0, 4444.0, 2333.0],
             "grade": ["A", "D", "A", "B"],
             "trend": ["improving", "declining", "new", "steady"],

@@ -427,7 +427,7 @@ def score_pipeline(
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
     from crm_lib.registry.champion import load_version
-    from crm_lib.scoring.scores import defuse_formulas, score_latest
+    from crm_lib.scoring.scores import defuse_formulas, find_main_horizon, score_latest
 
     bundle = open_bundle()
     said = say_bundle(read_facts(bundle))
@@ -444,6 +444,7 @@ def score_pipeline(
             pd.read_parquet(tables / "snapshots.parquet"),
             *settings,
             stale_quantile=params["features"]["stale_quantile"],
+            main_horizon=find_main_horizon(params),
         )
         said = f"As of {read_facts(bundle).as_of}, scored by version {found.version} of {read_facts(bundle).source} ({found.tags.get('model', '')})."
         scores = scores.assign(model_version=found.version)

@@ -25,7 +25,7 @@ from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
 from .deal_value import deal_values
 from .explanation import explain_deals, strongest_reasons, used_features, usual_deals
-from .scores import score_deals
+from .scores import find_main_horizon, score_deals
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7a9d69ac
 class KnownDay(NamedTuple):
@@ -60,8 +60,8 @@ class Context:
 
     @property
     def horizon(self) -> int | str:
-        """Return the horizon that the reasons follow."""
-        return self.params["explain"]["horizon"]
+        """Return the horizon that grade and reasons follow."""
+        return find_main_horizon(self.params)
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #0882fcf6
 def prepare_context(
@@ -75,7 +75,7 @@ def prepare_context(
 ) -> Context:  # ready to be asked
     "Get everything ready that does not depend on the question."
     features = params["features"]
-    explain = params["explain"]
+    usual = usual_deals(model, snapshots, find_main_horizon(params), params["explain"]["background"])
     return Context(
         deals=deals,
         mine=deals if mine is None else mine,
@@ -88,7 +88,7 @@ def prepare_context(
         ),
         as_of=observed_until(deals, params["ingest"]["observed_until"]),
         first=records_start(deals),
-        usual=usual_deals(model, snapshots, explain["horizon"], explain["background"]),
+        usual=usual,
         candidates=tuple(list_candidates(deals, functions or {}, features["leave_out"])),
         functions=dict(functions or {}),
         params=dict(params),
@@ -205,8 +205,15 @@ def score_snapshots(
     values: pd.Series,  # opportunity_id -> value if won, money
 ) -> pd.DataFrame:  # as score_deals gives it; no deal has a direction
     "Score snapshots with the model of the context."
-    grades = context.params["publish"]["grades"]
-    return score_deals(context.model, snapshots, snapshots.iloc[:0], values, context.horizons, grades)
+    return score_deals(
+        context.model,
+        snapshots,
+        snapshots.iloc[:0],
+        values,
+        context.horizons,
+        context.params["publish"]["grades"],
+        main_horizon=context.horizon,
+    )
 
 
 def explain_snapshots(

@@ -349,7 +349,7 @@ def score_upload(
         scores, on="opportunity_id", validate="one_to_one"
     )
     return Scored(
-        whole.sort_values(["p_won_quarter_end", "row"], ascending=[False, True], ignore_index=True),
+        whole.sort_values([f"p_won_{context.horizon}", "row"], ascending=[False, True], ignore_index=True),
         refused[~good].reset_index(drop=True),
     )
 

@@ -52,10 +52,10 @@ tuning: {}
 backtest: {}
 train: {}
 models: {experiment: crm_lib, registered_model: crm-win-probability}
-explain: {horizon: quarter_end}
+explain: {}
 forecast: {}
 model_card: {subgroups: [regional_office], least_deals: 2, bootstrap: 20, seed: 0}
-publish: {trend_days: 28}
+publish: {main_horizon: quarter_end, trend_days: 28}
 """
 DEALS = pd.DataFrame(
     {

@@ -401,7 +401,7 @@ def models(project, monkeypatch):
         "models": {"experiment": "tests", "registered_model": "m"},
         "backtest": {"horizons": [30, "quarter_end"]},
         "features": {"stale_quantile": 0.9},
-        "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28},
+        "publish": {"main_horizon": "quarter_end", "grades": [0.5, 0.25, 0.1], "trend_days": 28},
     }
     Path("params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")

@@ -7,8 +7,10 @@ __all__ = ['test_days_are_kept_for_the_next_question_and_not_for_ever', 'test_a_
            'test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last',
            'test_a_reason_is_the_mean_step_over_all_orders_of_the_columns',
            'test_a_few_deals_are_explained_as_the_stage_explain_explains_all',
+           'test_grades_reasons_and_order_follow_the_main_horizon',
            'test_the_deal_desk_scores_with_the_published_model_and_says_which',
-           'test_a_rerun_in_progress_is_never_seen', 'test_a_missing_or_broken_file_of_the_bundle_is_a_sentence']
+           'test_a_rerun_in_progress_is_never_seen', 'test_a_bundle_of_before_the_main_horizon_says_what_to_run_again',
+           'test_a_missing_or_broken_file_of_the_bundle_is_a_sentence']
 
 # %% ../../../nbs/tests/scoring/test_context.ipynb #027ce552
 import shutil
@@ -17,13 +19,15 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from ...base.config import CrmError
 from ...base.metrics import log_odds
 from ...registry.bundles import open_bundle
-from ...scoring.context import explain_snapshots, prepare_context
+from ...scoring.context import explain_snapshots, prepare_context, score_snapshots
 from ...scoring.explanation import _encode, _list_texts, explain_scores, used_features, usual_deals
 from ...scoring.opportunity import look_at, pick
+from ...scoring.scores import grade_scores
 from ...scoring.what_if import score_one
 from crm_lib.tests.scoring.test_what_if import (
     PARAMS,
@@ -90,6 +94,19 @@ def test_a_few_deals_are_explained_as_the_stage_explain_explains_all(name):
     whole = explain_scores(fitted(name), today, "quarter_end", 16, usual=snapshots)
     pd.testing.assert_frame_equal(explain_snapshots(context, today), whole, rtol=1e-9, atol=1e-9)
 
+
+def test_grades_reasons_and_order_follow_the_main_horizon():
+    _, deals, snapshots = small_crm()
+    params = {**PARAMS, "publish": {**PARAMS["publish"], "main_horizon": 30}}
+    context = prepare_context(deals, snapshots, fitted("cure_table"), params)
+    answer = score_one(context, pick(context, open_keys(context)[-1]))
+    total = answer.base + answer.reasons["contribution"].sum()
+    assert answer.horizon == 30 and 1 / (1 + np.exp(-total)) == pytest.approx(answer.probabilities[30], abs=2e-4)
+    today = snapshots[snapshots["as_of"] == context.as_of]
+    scores = score_snapshots(context, today, pd.Series(1.0, index=today["opportunity_id"]))
+    assert scores["p_won_30"].is_monotonic_decreasing
+    assert scores["grade"].tolist() == grade_scores(scores["p_won_30"]).tolist()
+
 # %% ../../../nbs/tests/scoring/test_context.ipynb #f6643c7d
 def test_the_deal_desk_scores_with_the_published_model_and_says_which(tmp_path):
     deals = small_crm()[1]
@@ -109,6 +126,15 @@ def test_a_rerun_in_progress_is_never_seen(tmp_path):
     shutil.rmtree(folder / "artifacts")
     (folder / "params.yaml").write_text("half a f")
     assert read_published(folder).note == before.note and read_published(folder).deals.equals(before.deals)
+
+
+def test_a_bundle_of_before_the_main_horizon_says_what_to_run_again(tmp_path):
+    path = open_bundle(make_project(tmp_path)) / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["publish"].pop("main_horizon")
+    path.write_text(yaml.safe_dump(params))
+    with pytest.raises(CrmError, match="lacks the key publish.main_horizon: .* `dvc repro publish`"):
+        read_published(tmp_path)
 
 # %% ../../../nbs/tests/scoring/test_context.ipynb #909546f4
 def test_a_missing_or_broken_file_of_the_bundle_is_a_sentence(tmp_path):

@@ -77,8 +77,8 @@ PARAMS = {
     },
     "features": {"cohort_by": "regional_office", "cohort_days": 7, "stale_quantile": 0.9, "own": [], "leave_out": {}},
     "backtest": {"horizons": [30, 60, 90, "quarter_end"]},
-    "explain": {"horizon": "quarter_end", "background": 16},
-    "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28},
+    "explain": {"background": 16},
+    "publish": {"main_horizon": "quarter_end", "grades": [0.5, 0.25, 0.1], "trend_days": 28},
     "train": {},
     "models": {},
 }

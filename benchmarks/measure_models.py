@@ -179,7 +179,7 @@ def name_drivers(deals: pd.DataFrame, snapshots: pd.DataFrame, chosen: str, sett
     today = snapshots[snapshots["as_of"] == last]
     some = today.sample(min(len(today), 200), random_state=0).reset_index(drop=True)
     reasons = explain_scores(
-        model, some, PARAMS["explain"]["horizon"], PARAMS["explain"]["background"], usual=snapshots
+        model, some, PARAMS["publish"]["main_horizon"], PARAMS["explain"]["background"], usual=snapshots
     )
     return (
         reasons["contribution"].abs().groupby(reasons["feature"]).mean().sort_values(ascending=False).round(3).to_dict()

@@ -187,7 +187,6 @@ class Models(Section):
 class Explain(Section):
     """The reasons behind a score."""
 
-    horizon: Horizon
     background: Positive
 
 
@@ -215,6 +214,7 @@ class ModelCard(Section):
 class Publish(Section):
     """What is handed out."""
 
+    main_horizon: Horizon
     grades: Annotated[tuple[Share, Share, Share], AfterValidator(_check_falling), Field(strict=False)]
     trend_days: Positive
     slip_days: Count

@@ -113,6 +113,7 @@ _SCORED = (
     "p_won_quarter_end",
     "p_won_ever",
     "expected_close_date",
+    "value_if_won",
     "expected_value",
     "grade",
     "trend",
@@ -138,7 +139,7 @@ def read_reasons(
     viewer: Viewer,  # who looks
 ) -> pd.DataFrame:  # reasons.parquet of the viewer's deals
     "Read why the viewer's deals have their scores."
-    needed = ["opportunity_id", "horizon", "base", "feature", "contribution", "words"]
+    needed = ["opportunity_id", "horizon", "base", "feature", "contribution", "label", "words"]
     return _of_deals(_read_parquet(Path(folder), "reasons", needed), read_viewed_deals(folder, viewer))
 
 

@@ -45,18 +45,10 @@ from crm_lib.dashboards.components import (
 from ..registry.bundles import open_bundle, read_facts, say_bundle
 from ..reporting.formatting import format_number
 from ..reporting.style import chance_text, money_text, percent_text
+from ..scoring.context import Context, read_context
+from ..scoring.opportunity import Opportunity, check_opportunity, pick
 from ..scoring.uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
-from crm_lib.scoring.what_if import (
-    Answer,
-    Context,
-    Opportunity,
-    check_opportunity,
-    list_kinds,
-    pick,
-    read_context,
-    score_one,
-    what_would_change,
-)
+from ..scoring.what_if import Answer, list_kinds, score_one, what_would_change
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #949bb83f
 _FORM = """<template><form class="crm-root" @submit.prevent aria-label="Opportunity"><div class="crm-fields"><div v-for="field in fields" :key="field.key" class="crm-field">

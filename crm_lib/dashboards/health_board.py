@@ -50,11 +50,12 @@ from ..reporting.card_plots import plot_gaps
 from ..reporting.formatting import format_number
 from ..reporting.model_card import say_horizon, shown_models
 from ..reporting.plots import plot_origins, plot_reliability
+from ..scoring.scores import find_main_horizon
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #3848f0b7
 def pick_horizon(
     backtest: Mapping[str, Any],  # content of backtest.json
-    wanted: object,  # params.yaml, explain.horizon: the horizon of the shown score
+    wanted: object,  # params.yaml, publish.main_horizon: the horizon of the shown score
 ) -> str:  # a horizon that was judged
     "Choose the horizon that the page speaks of."
     judged = [str(name) for name in backtest.get("horizons", {})]
@@ -235,7 +236,7 @@ def _plainly(text: str) -> str:
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #49015b5c
 def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     backtest = read_record(folder, viewer)
-    horizon = pick_horizon(backtest, params["explain"]["horizon"])
+    horizon = pick_horizon(backtest, find_main_horizon(params))
     deals = read_viewed_deals(folder, viewer)
     known = read_backtest(folder, viewer, shown_models(backtest))
     known = known[known["horizon"] == horizon]
@@ -285,7 +286,7 @@ def _verdict_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Wi
         {row["version"]: row["decision"] for row in read_stage_metrics(folder, viewer, "models")["versions"]},
         dtype=object,
     ).get(read_facts(folder).version, "")
-    shown = verdict_tiles(backtest, pick_horizon(backtest, params["explain"]["horizon"]))
+    shown = verdict_tiles(backtest, pick_horizon(backtest, find_main_horizon(params)))
     labelled = [
         tile._replace(label=f"{tile.label}, whole company") if viewer.column is not None else tile for tile in shown
     ]

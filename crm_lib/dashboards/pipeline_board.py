@@ -90,9 +90,7 @@ def tabulate_open(
 ) -> pd.DataFrame:  # scores with is_slipped, age_days, value (money if won), state (hot, stale or missing), text (what a search looks at)
     "Add what a list of open deals is sorted and filtered by."
     as_of = scores["as_of"]
-    listed = scores.assign(
-        age_days=(as_of - scores["engage_date"]).dt.days, value=scores["expected_value"] / scores["p_won_ever"]
-    )
+    listed = scores.assign(age_days=(as_of - scores["engage_date"]).dt.days, value=scores["value_if_won"])
     is_hot = (scores["grade"] == "A") & (scores["expected_close_date"] <= as_of + pd.Timedelta(days=_HOT_DAYS))
     state = pd.Series(
         np.select([scores["is_stale"], is_hot], ["stale", "hot"], ""), index=scores.index, dtype=object
@@ -583,10 +581,9 @@ class DealPanel:
         if part.empty:
             return
         score = deal.get(f"p_won_{part['horizon'].iloc[0]}", deal["p_won_quarter_end"])
-        label = part["words"].str.rsplit(":", n=1).str[0]
-        frame = part.assign(label=label)[["label", "contribution"]]
         spoken = "; ".join(part.sort_values("contribution", key=abs, ascending=False)["words"])
-        self.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"From the usual deal to this one: {spoken}")
+        drawn = plot_reasons(part[["label", "contribution"]], part["base"].iloc[0], score)
+        self.why.show(drawn, f"From the usual deal to this one: {spoken}")
 
 # %% ../../nbs/lib/85_dashboards/30_pipeline_board.ipynb #d138a459
 _LIST = [

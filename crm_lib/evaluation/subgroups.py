@@ -126,7 +126,7 @@ def subgroup_table(
     if judged.empty or judged.duplicated(["origin", "opportunity_id"]).any():
         raise CrmError(
             "Subgroups are judged for one model at one horizon that has come due: give its forecasts, each deal once per origin. "
-            "params.yaml, key explain.horizon, must be one of backtest.horizons that has come due."
+            "params.yaml, key publish.main_horizon, must be one of backtest.horizons that has come due."
         )
     rows = []
     for column in by:

@@ -18,11 +18,12 @@ from ..base.config import CrmError
 from ..dashboards.artifacts import project_folder, read_forecast, read_scores, read_stage_metrics
 from ..ingestion.deals import read_deals
 from ..registry.bundles import Bundle, open_bundle, read_facts, say_bundle
-from ..scoring.what_if import Answer, pick, score_one
+from ..scoring.opportunity import pick
+from ..scoring.what_if import Answer, score_one
 
 # %% ../../nbs/lib/90_pipeline/80_project.ipynb #399453c1
 def _read_context(bundle: Path, folder: Path, note: str) -> Any:
-    from crm_lib.scoring.what_if import read_context
+    from crm_lib.scoring.context import read_context
 
     return read_context(bundle, folder, note=note)
 

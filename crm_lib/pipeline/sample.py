@@ -52,8 +52,8 @@ def sample_params() -> dict[str, Any]:  # sections of params.yaml
             "leave_out": {},
         },
         "backtest": {"horizons": _HORIZONS},
-        "explain": {"horizon": "quarter_end", "background": 16},
-        "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28, "slip_days": 7},
+        "explain": {"background": 16},
+        "publish": {"main_horizon": "quarter_end", "grades": [0.5, 0.25, 0.1], "trend_days": 28, "slip_days": 7},
     }
     return {**{name: {} for name in SECTIONS}, **chosen}
 
@@ -88,7 +88,7 @@ def _fit(deals: pd.DataFrame) -> _Fitted:
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #92480f4d
 def _name_reasons(fitted: _Fitted, today: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
-    from crm_lib.scoring.what_if import name_reasons, prepare_context
+    from crm_lib.scoring.context import name_reasons, prepare_context
 
     return name_reasons(prepare_context(fitted.deals, fitted.snapshots, fitted.model, params), today)
 

@@ -133,7 +133,7 @@ def _score_again(version: str, bundle: Path, params: dict[str, Any]) -> tuple[An
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.registry.bundles import read_facts
     from crm_lib.registry.champion import load_version
-    from crm_lib.scoring.scores import score_latest
+    from crm_lib.scoring.scores import find_main_horizon, score_latest
 
     tables = bundle / "artifacts"
     model, _, found = load_version(_registered(), version)
@@ -144,6 +144,7 @@ def _score_again(version: str, bundle: Path, params: dict[str, Any]) -> tuple[An
         pd.read_parquet(tables / "snapshots.parquet"),
         *settings,
         stale_quantile=params["features"]["stale_quantile"],
+        main_horizon=find_main_horizon(params),
     )
     facts = read_facts(bundle)
     said = f"As of {facts.as_of}, scored by version {found.version} of {facts.source} ({found.tags.get('model', '')})."

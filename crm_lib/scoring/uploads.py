@@ -17,8 +17,6 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.schema import PIPELINE_KINDS, outcome_columns
-from ..features.custom import make_builder
-from ..features.features import build_features
 from ..features.snapshots import known_at
 from ..ingestion import formats
 from ..ingestion.deals import build_deals
@@ -26,9 +24,9 @@ from ..ingestion.formats import RawTable
 from ..ingestion.mapping import check_stages, map_tables
 from ..ingestion.notation import read_amounts, read_dates
 from ..ingestion.spelling import find_near, mend_names, plain_name
+from .context import Context, name_reasons, score_snapshots, snapshot_table
 from .deal_value import deal_values
-from .scores import defuse_formulas, score_deals
-from .what_if import Context, name_reasons
+from .scores import defuse_formulas
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #e6694265
 MOST_BYTES = 5 << 20
@@ -295,20 +293,12 @@ def _join_in(context: Context, fresh: pd.DataFrame) -> pd.DataFrame:
 def _score(context: Context, fresh: pd.DataFrame, progress: Callable[[float, str], None]) -> pd.DataFrame:
     "Score uploaded deals among all others."
     joined = _join_in(context, fresh)
-    settings = context.settings
     keys = joined["opportunity_id"].iloc[len(joined) - len(fresh) :].to_numpy()
-    build = make_builder(
-        lambda table, dates: build_features(table, dates, context.first, settings),
-        context.candidates,
-        context.functions,
-    )
-    snapshots = build(joined, [context.as_of])
+    snapshots = snapshot_table(context, joined)
     snapshots = snapshots.set_index("opportunity_id", drop=False).loc[keys].reset_index(drop=True)
     progress(0.4, "Scoring")
     values = deal_values(known_at(joined, context.as_of), snapshots)
-    scores = score_deals(
-        context.model, snapshots, snapshots.iloc[:0], values, context.horizons, context.params["publish"]["grades"]
-    )
+    scores = score_snapshots(context, snapshots, values)
     parts = []
     for start in range(0, len(snapshots), 100):
         parts.append(name_reasons(context, snapshots.iloc[start : start + 100].reset_index(drop=True)))
@@ -359,7 +349,7 @@ def score_upload(
         scores, on="opportunity_id", validate="one_to_one"
     )
     return Scored(
-        whole.sort_values(["p_won_quarter_end", "row"], ascending=[False, True], ignore_index=True),
+        whole.sort_values([f"p_won_{context.horizon}", "row"], ascending=[False, True], ignore_index=True),
         refused[~good].reset_index(drop=True),
     )
 

@@ -60,7 +60,11 @@ WRONG = [
     ("train.zzz", 1, "key train.zzz: is unknown; take it out"),
     ("backtest.horizons", [30, "soon"], "backtest.horizons, item 2: is 'soon'; give a number of days of at least 1"),
     ("backtest.horizons", [], "key backtest.horizons: must hold at least 1 item"),
-    ("explain.horizon", True, "key explain.horizon: is True; give a number of days of at least 1, or quarter_end"),
+    (
+        "publish.main_horizon",
+        True,
+        "key publish.main_horizon: is True; give a number of days of at least 1, or quarter_end",
+    ),
     (
         "calendar.fiscal_year_start",
         13,
@@ -82,7 +86,7 @@ WRONG = [
     ("train", 3, "train"),
 ]
 
-
+# %% ../../../nbs/tests/base/test_settings.ipynb #f59533c7
 @pytest.mark.parametrize("place, value, sentence", WRONG, ids=[f"{place}={value}" for place, value, _ in WRONG])
 def test_a_wrong_value_is_a_sentence_with_its_key(params, place, value, sentence):
     section, _, key = place.partition(".")

@@ -52,10 +52,10 @@ tuning: {}
 backtest: {}
 train: {}
 models: {experiment: crm_lib, registered_model: crm-win-probability}
-explain: {horizon: quarter_end}
+explain: {}
 forecast: {}
 model_card: {subgroups: [regional_office], least_deals: 2, bootstrap: 20, seed: 0}
-publish: {trend_days: 28}
+publish: {main_horizon: quarter_end, trend_days: 28}
 """
 DEALS = pd.DataFrame(
     {
@@ -92,6 +92,7 @@ def _scores():
             "p_won_quarter_end": [0.6, 0.02, 0.6, 0.3],
             "p_won_ever": [0.6, 0.02, 0.6, 0.3],
             "expected_close_date": pd.to_datetime(["2024-05-01", None, "2024-05-02", "2024-06-01"]),
+            "value_if_won": [100.0, 100.0, 4444.0 / 0.6, 2333.0 / 0.3],
             "expected_value": [60.0, 2.0, 4444.0, 2333.0],
             "grade": ["A", "D", "A", "B"],
             "trend": ["improving", "declining", "new", "steady"],
@@ -115,6 +116,7 @@ def _reasons():
                 "feature": name,
                 "value": 1.0,
                 "contribution": (score - base) / 2,
+                "label": f"{name} of the deal",
                 "words": f"{name} of the deal: +1.0",
             }
         )
@@ -441,6 +443,9 @@ def test_a_table_of_an_earlier_version_names_the_column(tmp_path):
     write_parquet(_scores().drop(columns="grade"), make_project(tmp_path) / "artifacts" / "scores.parquet")
     with pytest.raises(CrmError, match="artifacts/scores.parquet lacks the column grade: run `dvc repro publish`"):
         read_scores(tmp_path, LOCAL)
+    write_parquet(_reasons().drop(columns="label"), tmp_path / "artifacts" / "reasons.parquet")
+    with pytest.raises(CrmError, match="artifacts/reasons.parquet lacks the column label: run `dvc repro explain`"):
+        read_reasons(tmp_path, LOCAL)
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #9ee1839c
 def test_missing_or_half_written_figures_are_sentences(tmp_path):

@@ -42,7 +42,8 @@ from crm_lib.dashboards.deal_desk import (
     say_curve,
     warm_up,
 )
-from ...scoring.what_if import CHANGE_KINDS, pick, score_one
+from ...scoring.opportunity import pick
+from ...scoring.what_if import CHANGE_KINDS, score_one
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import asked, lacking, make_project
 

@@ -13,6 +13,7 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_explaining_leaves_the_snapshots_as_they_were', 'test_values_are_those_of_the_deal',
            'test_reference_deals_stand_at_even_steps_of_the_score', 'test_fewer_deals_than_asked_for_are_all_taken',
            'test_equal_scores_are_put_in_order_by_their_values', 'test_a_reason_says_its_value_and_what_that_does',
+           'test_label_and_words_stand_in_columns_of_their_own_even_where_a_name_holds_a_colon',
            'test_every_feature_of_the_model_has_words', 'reasons_of',
            'test_the_largest_contributions_come_first_whatever_their_sign',
            'test_equal_reasons_are_ordered_by_name_even_when_rounding_noise_differs',
@@ -38,8 +39,10 @@ from ...models.close_hazard import CloseHazardModel
 from crm_lib.scoring.explanation import (
     ScoreFunction,
     explain_scores,
+    label_reason,
     name_feature,
     reference_deals,
+    say_effect,
     say_reason,
     strongest_reasons,
     used_features,
@@ -256,6 +259,17 @@ def test_a_reason_says_its_value_and_what_that_does(reason, words):
     assert say_reason(*reason) == words
 
 
+def test_label_and_words_stand_in_columns_of_their_own_even_where_a_name_holds_a_colon(speaking):
+    X, model = speaking
+    rows = X.head(2).assign(sales_agent=["Ada: the first", "Bela"])
+    reasons = explain_scores(model, rows, 30, background=4, usual=X)
+    agent = reasons[reasons["feature"] == "sales_agent"]
+    assert agent["label"].tolist() == ["sold by Ada: the first", "sold by Bela"]
+    assert (reasons["words"] == reasons["label"] + ": " + reasons["contribution"].map(say_effect)).all()
+    numbers = reasons[reasons["feature"] != "sales_agent"]
+    assert numbers["label"].tolist() == [label_reason(*pair) for pair in zip(numbers["feature"], numbers["value"])]
+
+
 def test_every_feature_of_the_model_has_words():
     assert set(used_features(CloseHazardModel())) == set(FEATURES)
 
@@ -310,10 +324,7 @@ def test_texts_are_explained_by_name_and_the_reasons_still_add_up(speaking):
     }
     assert np.allclose(total(reasons), shown(model, rows, 30), atol=1e-9)
     agent = reasons[reasons["feature"] == "sales_agent"]
-    assert (
-        agent["words"].str.rsplit(":", n=1).str[0].tolist()
-        == ["sold by Ada", "sold by Nobody", "sales agent not known"] * 3
-    )
+    assert agent["label"].tolist() == ["sold by Ada", "sold by Nobody", "sales agent not known"] * 3
     assert (
         reasons["value"].dtype == float
         and agent["value"].isna().all()

@@ -13,8 +13,9 @@ __all__ = ['VALUES', 'TODAY', 'test_a_grade_begins_at_its_threshold', 'test_what
            'test_the_expected_close_is_the_middle_of_the_closings_or_missing',
            'test_the_expected_value_is_the_chance_of_ever_being_won_times_the_value',
            'test_a_deal_without_a_value_has_no_expected_value',
-           'test_grades_follow_the_quarters_end_and_the_thresholds_given', 'test_the_quarter_is_the_companys_own',
-           'test_the_direction_compares_with_the_same_deal_at_the_earlier_date',
+           'test_grades_follow_the_quarters_end_and_the_thresholds_given',
+           'test_grade_and_order_follow_the_main_horizon_that_must_be_among_the_others',
+           'test_the_quarter_is_the_companys_own', 'test_the_direction_compares_with_the_same_deal_at_the_earlier_date',
            'test_without_an_earlier_date_no_direction_is_known',
            'test_a_slip_is_the_days_by_which_the_expected_closing_has_moved',
            'test_a_slip_looks_equally_far_ahead_from_both_days', 'test_a_model_that_says_no_still_gives_a_whole_table',
@@ -160,6 +161,7 @@ def test_the_columns_stand_in_the_order_of_the_contract_and_the_best_deal_first(
         "p_won_quarter_end",
         "p_won_ever",
         "expected_close_date",
+        "value_if_won",
         "expected_value",
         "grade",
         "trend",
@@ -187,14 +189,15 @@ def test_the_expected_close_is_the_middle_of_the_closings_or_missing():
 
 def test_the_expected_value_is_the_chance_of_ever_being_won_times_the_value():
     scores = scored()
-    assert np.allclose(scores["expected_value"], scores["p_won_ever"] * 200)
+    assert (scores["value_if_won"] == 200).all() and scores["value_if_won"].dtype == float
+    assert (scores["expected_value"] == scores["p_won_ever"] * scores["value_if_won"]).all()
 
 
 def test_a_deal_without_a_value_has_no_expected_value():
     values = VALUES.drop("fast")
-    assert score_deals(Daily(), TODAY, TODAY.iloc[:0], values, ["quarter_end"]).set_index("opportunity_id")[
-        "expected_value"
-    ].isna().to_dict() == {"slow": False, "fast": True, "dead": False}
+    scores = score_deals(Daily(), TODAY, TODAY.iloc[:0], values, ["quarter_end"]).set_index("opportunity_id")
+    for name in ("value_if_won", "expected_value"):
+        assert scores[name].isna().to_dict() == {"slow": False, "fast": True, "dead": False}
 
 
 def test_grades_follow_the_quarters_end_and_the_thresholds_given():
@@ -204,6 +207,14 @@ def test_grades_follow_the_quarters_end_and_the_thresholds_given():
         "slow": "C",
         "dead": "C",
     }
+
+
+def test_grade_and_order_follow_the_main_horizon_that_must_be_among_the_others():
+    scores = scored(main_horizon=5).set_index("opportunity_id")
+    assert scores["grade"].to_dict() == {"fast": "B", "slow": "D", "dead": "D"}
+    assert scored(main_horizon=5)["p_won_5"].is_monotonic_decreasing
+    with pytest.raises(CrmError, match=r"backtest.horizons: \[5, 30\] lacks 90, .* publish.main_horizon"):
+        scored(horizons=[5, 30], main_horizon=90)
 
 
 def test_the_quarter_is_the_companys_own():

@@ -36,10 +36,11 @@ from ...features.snapshots import entry_snapshots, is_open, known_at, take_snaps
 from ...ingestion.deals import observed_until, records_start
 from ...models.segments import segment_names
 from ...models.win_model import candidate_columns
-from ...scoring import uploads, what_if
+from ...scoring import uploads
+from ...scoring.context import name_reasons, prepare_context
+from ...scoring.opportunity import pick, snapshot_opportunity, table_row
 from ...scoring.scores import score_latest
 from ...scoring.uploads import score_upload, write_upload
-from ...scoring.what_if import name_reasons, pick, prepare_context
 from .test_what_if import PARAMS, asked, fitted, lacking, open_keys, small_crm
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #6cb1d8d0
@@ -321,9 +322,9 @@ def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, fl
         segment_names(told, "reason_won")
     context = prepare_context(told, small_crm()[2], fitted("cure_table"), PARAMS)
     deal = pick(context, open_keys(context)[0])
-    assert not {"reason_won", "discount"} & set(what_if._snapshot(context, deal, context.as_of))
+    assert not {"reason_won", "discount"} & set(snapshot_opportunity(context, deal, context.as_of))
     if flag == AT_CLOSE:
-        assert what_if._table_row(context, deal)["reason_won"] is None
+        assert table_row(context, deal)["reason_won"] is None
     found = score_upload(context, their_export(5)).rows
     plain = score_upload(asked("cure_table"), their_export(5)).rows
     pd.testing.assert_frame_equal(found, plain)

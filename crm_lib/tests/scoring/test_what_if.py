@@ -4,41 +4,26 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'PARAMS', 'GONE', 'small_crm', 'fitted', 'asked', 'open_keys',
-           'test_an_open_deal_gets_the_row_of_the_pipeline_to_the_last_digit',
-           'test_a_past_day_gives_the_row_of_that_day', 'test_an_unchanged_deal_gets_the_published_score',
-           'test_the_reasons_are_those_of_the_stage_explain',
-           'test_a_reason_is_the_mean_step_over_all_orders_of_the_columns',
+           'test_an_unchanged_deal_gets_the_published_score', 'test_the_reasons_are_those_of_the_stage_explain',
            'test_a_list_of_deals_gets_its_strongest_reasons_in_the_same_words',
            'test_the_reasons_add_up_to_the_score_that_is_shown', 'test_reasons_that_do_not_add_up_are_refused',
            'test_the_curve_is_whole_on_every_day_and_holds_the_chances',
-           'test_a_changed_deal_gets_what_the_pipeline_gives_the_changed_table',
-           'test_a_new_opportunity_gets_what_the_pipeline_gives_the_longer_table',
-           'test_own_features_and_columns_of_the_crm_are_those_of_the_pipeline',
            'test_a_day_to_come_is_the_curve_given_that_the_deal_is_still_open',
-           'test_a_model_without_dormant_deals_only_grows_older',
            'test_a_deal_engaged_after_the_last_known_day_is_new_then',
            'test_a_column_that_the_model_does_not_read_changes_nothing_and_a_sentence_says_so',
            'test_what_the_model_reads_is_scored_in_full', 'test_every_kind_of_change_has_a_sentence_and_a_table',
            'test_no_difference_worth_naming_is_said',
-           'test_one_product_alone_has_no_other_and_no_agent_is_ever_swapped', 'test_each_field_has_its_own_sentence',
-           'test_a_closed_deal_is_looked_at_before_its_close', 'test_whatever_is_entered_gets_an_answer_or_a_sentence',
-           'test_a_viewer_is_offered_and_given_only_own_rows',
-           'test_days_are_kept_for_the_next_question_and_not_for_ever', 'test_a_cohort_column_that_is_missing_is_named',
-           'test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last', 'halved',
-           'test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own', 'make_project', 'read_published',
-           'test_the_deal_desk_scores_with_the_published_model_and_says_which',
-           'test_a_rerun_in_progress_is_never_seen', 'lacking',
-           'test_a_company_that_lacks_columns_gets_its_published_scores_and_may_enter_a_deal',
-           'test_a_deal_that_lacks_a_product_keeps_lacking_it_and_a_new_one_needs_one',
-           'test_a_missing_or_broken_file_of_the_bundle_is_a_sentence']
+           'test_one_product_alone_has_no_other_and_no_agent_is_ever_swapped',
+           'test_whatever_is_entered_gets_an_answer_or_a_sentence', 'test_a_viewer_is_offered_and_given_only_own_rows',
+           'halved', 'test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own', 'make_project',
+           'read_published', 'lacking',
+           'test_a_company_that_lacks_columns_gets_its_published_scores_and_may_enter_a_deal']
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #c730ab10
 import json
-import shutil
 from contextlib import chdir
 from dataclasses import replace
 from functools import lru_cache
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +36,8 @@ from hypothesis import strategies as st
 from ...base.calendar import as_days, horizon_end
 from ...base.config import CrmError
 from ...base.files import write_parquet
-from ...base.metrics import log_odds
 from ...evaluation.backtest import training_sets
-from ...features.custom import load_functions, make_builder
-from ...features.features import FEATURES, build_features
+from ...features.features import build_features
 from ...features.snapshots import month_ends
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.formats import RawTable
@@ -66,21 +49,11 @@ from ...models.storage import save_model
 from ...registry.bundles import open_bundle, read_facts, say_bundle, switch, write_bundle
 from ...registry.in_use import InUse
 from ...scoring import what_if
-from ...scoring.explanation import explain_scores, used_features
+from ...scoring.context import name_reasons, prepare_context, read_context
+from ...scoring.explanation import explain_scores
+from ...scoring.opportunity import Opportunity, check_opportunity, look_at, pick
 from ...scoring.scores import score_latest, win_paths
-from crm_lib.scoring.what_if import (
-    CHANGE_KINDS,
-    Opportunity,
-    check_opportunity,
-    explain_snapshots,
-    list_kinds,
-    name_reasons,
-    pick,
-    prepare_context,
-    read_context,
-    score_one,
-    what_would_change,
-)
+from ...scoring.what_if import CHANGE_KINDS, list_kinds, score_one, what_would_change
 from ...simulation.simulate import simulate_sample
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #688f71d2
@@ -104,8 +77,8 @@ PARAMS = {
     },
     "features": {"cohort_by": "regional_office", "cohort_days": 7, "stale_quantile": 0.9, "own": [], "leave_out": {}},
     "backtest": {"horizons": [30, 60, 90, "quarter_end"]},
-    "explain": {"horizon": "quarter_end", "background": 16},
-    "publish": {"grades": [0.5, 0.25, 0.1], "trend_days": 28},
+    "explain": {"background": 16},
+    "publish": {"main_horizon": "quarter_end", "grades": [0.5, 0.25, 0.1], "trend_days": 28},
     "train": {},
     "models": {},
 }
@@ -153,27 +126,6 @@ def asked(name: str = "logistic"):
 def open_keys(context) -> list[str]:
     return context.deals.loc[context.deals["stage"] == "engaging", "opportunity_id"].tolist()
 
-# %% ../../../nbs/tests/scoring/test_what_if.ipynb #e61dd10a
-def test_an_open_deal_gets_the_row_of_the_pipeline_to_the_last_digit():
-    context = asked()
-    (_, _, snapshots) = small_crm()
-    whole = snapshots[snapshots["as_of"] == context.as_of].set_index("opportunity_id").iloc[::3]
-    rows = pd.concat([what_if._snapshot(context, pick(context, key), context.as_of) for key in whole.index]).set_index(
-        "opportunity_id"
-    )
-    pd.testing.assert_frame_equal(rows[list(whole)], whole, check_exact=True)
-
-
-def test_a_past_day_gives_the_row_of_that_day():
-    context = asked()
-    (_, _, snapshots) = small_crm()
-    day = snapshots["as_of"].unique()[-4]
-    whole = snapshots[snapshots["as_of"] == day].set_index("opportunity_id").iloc[::5]
-    rows = pd.concat([what_if._snapshot(context, pick(context, key), day) for key in whole.index]).set_index(
-        "opportunity_id"
-    )
-    pd.testing.assert_frame_equal(rows[list(FEATURES)], whole[list(FEATURES)], check_exact=True)
-
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #36d91957
 @pytest.mark.parametrize("name", ["cure_table", "logistic", "age_curve"])
 def test_an_unchanged_deal_gets_the_published_score(name):
@@ -216,31 +168,10 @@ def test_the_reasons_are_those_of_the_stage_explain(name):
         assert abs(answer.base - reasons.loc[key]["base"].iloc[0]) < 1e-9
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #21073d68
-def test_a_reason_is_the_mean_step_over_all_orders_of_the_columns():
-    context = asked("by_product")
-    snapshot = what_if._look(context, pick(context, open_keys(context)[-1]), context.as_of)
-    columns = used_features(context.model)
-
-    def worth(taken):
-        rows = context.usual[columns].assign(
-            **{name: snapshot[name].iloc[0] for name in taken}, as_of=context.as_of, opportunity_id=""
-        )
-        return log_odds(context.model.predict_win(rows, ["quarter_end"])["quarter_end"].to_numpy()).mean()
-
-    orders = list(permutations(columns))
-    steps = {
-        name: np.mean([worth(order[: order.index(name) + 1]) - worth(order[: order.index(name)]) for order in orders])
-        for name in columns
-    }
-    base, parts = explain_snapshots(context, snapshot)
-    assert base == pytest.approx(worth(()), abs=1e-12)
-    assert parts.iloc[0].to_dict() == pytest.approx(steps, abs=1e-9)
-
-
 def test_a_list_of_deals_gets_its_strongest_reasons_in_the_same_words():
     context = asked()
     keys = open_keys(context)[-3:]
-    looks = pd.concat([what_if._look(context, pick(context, key), context.as_of) for key in keys], ignore_index=True)
+    looks = pd.concat([look_at(context, pick(context, key), context.as_of) for key in keys], ignore_index=True)
     named = name_reasons(context, looks).set_index("opportunity_id")
     assert [named.loc[key].tolist() for key in keys] == [
         score_one(context, pick(context, key)).reasons["words"].tolist()[:3] for key in keys
@@ -259,7 +190,7 @@ def test_the_reasons_add_up_to_the_score_that_is_shown():
 
 def test_reasons_that_do_not_add_up_are_refused():
     context = asked()
-    snapshot = what_if._look(context, pick(context, open_keys(context)[0]), context.as_of)
+    snapshot = look_at(context, pick(context, open_keys(context)[0]), context.as_of)
     with pytest.raises(CrmError, match="The reasons add up to .* but the score is 0.9999"):
         what_if._explain(context, snapshot, 0.9999)
 
@@ -270,88 +201,21 @@ def test_the_curve_is_whole_on_every_day_and_holds_the_chances():
     assert answer.curve["won"].iloc[30] == pytest.approx(answer.probabilities[30], abs=1e-4)
     assert answer.curve["open"].is_monotonic_decreasing
 
-# %% ../../../nbs/tests/scoring/test_what_if.ipynb #8b10c4ce
-def test_a_changed_deal_gets_what_the_pipeline_gives_the_changed_table():
-    context = asked()
-    (_, deals, _) = small_crm()
-    key = open_keys(context)[-1]
-    other = deals[
-        deals["regional_office"] != deals.set_index("opportunity_id").loc[open_keys(context)[-1], "regional_office"]
-    ].iloc[-1]
-    changed = replace(
-        pick(context, key),
-        sales_agent=other["sales_agent"],
-        product=other["product"],
-        engage_date=context.as_of - pd.Timedelta(days=40),
-    )
-    table = deals.copy()
-    place = table["opportunity_id"] == key
-    table.loc[place, ["sales_agent", "manager", "regional_office"]] = other[
-        ["sales_agent", "manager", "regional_office"]
-    ].to_numpy()
-    table.loc[place, ["product", "series", "list_price"]] = other[["product", "series", "list_price"]].to_numpy()
-    table.loc[place, "engage_date"] = changed.engage_date
-    whole = build_features(table, [context.as_of], context.first).set_index("opportunity_id")
-    row = what_if._snapshot(context, changed, context.as_of).set_index("opportunity_id")
-    pd.testing.assert_frame_equal(row[list(whole)], whole.loc[[key]], check_exact=False, rtol=1e-12)
-
-# %% ../../../nbs/tests/scoring/test_what_if.ipynb #aab21173
-def test_a_new_opportunity_gets_what_the_pipeline_gives_the_longer_table():
-    context = asked()
-    (_, deals, _) = small_crm()
-    like = deals[deals["stage"] == "engaging"].iloc[-1]
-    entry = Opportunity(like["sales_agent"], like["product"], context.as_of - pd.Timedelta(days=12), 5000.0)
-    row = {**like.to_dict(), "opportunity_id": "(new)", "engage_date": entry.engage_date}
-    table = pd.concat([deals, pd.DataFrame([row]).astype(deals.dtypes)], ignore_index=True)
-    whole = build_features(table, [context.as_of], context.first).set_index("opportunity_id").loc["(new)"]
-    found = what_if._snapshot(context, entry, context.as_of).iloc[0]
-    answer = score_one(context, entry)
-    assert all(abs(found[name] - whole[name]) < 1e-12 for name in FEATURES)
-    assert answer.value == 5000 and answer.expected_value == answer.p_ever * 5000
-
-
-def test_own_features_and_columns_of_the_crm_are_those_of_the_pipeline(tmp_path):
-    (tmp_path / "mine.py").write_text("def rank(deals, rows):\n    return rows['age_days'].rank() + len(deals)\n")
-    functions = load_functions(["mine.py:rank"], tmp_path)
-    (_, deals, _) = small_crm()
-    deals = deals.assign(
-        x_size=np.arange(len(deals)) % 7 * 1.0, x_source=np.where(np.arange(len(deals)) % 3, "web", "fair")
-    )
-    first = records_start(deals)
-    last = observed_until(deals)
-    build = make_builder(
-        lambda table, days: build_features(table, days, first), [*FEATURES, "x_size", "x_source", "rank"], functions
-    )
-    context = prepare_context(deals, small_crm()[2], fitted("cure_table"), PARAMS, functions=functions)
-    whole = build(deals, [last - pd.Timedelta(days=30), last]).set_index("opportunity_id")
-    whole = whole[whole["as_of"] == last].assign(rank=lambda rows: rows["age_days"].rank() + len(deals)).iloc[::9]
-    rows = pd.concat([what_if._snapshot(context, pick(context, key), last) for key in whole.index]).set_index(
-        "opportunity_id"
-    )
-    pd.testing.assert_frame_equal(rows[list(whole)], whole, check_exact=True)
-
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #167efff1
 def test_a_day_to_come_is_the_curve_given_that_the_deal_is_still_open():
     context = asked("cure_table")
     deal = pick(context, open_keys(context)[-1])
-    won, still_open = win_paths(context.model, what_if._look(context, deal, context.as_of), 60)
+    won, still_open = win_paths(context.model, look_at(context, deal, context.as_of), 60)
     ahead = score_one(context, deal, context.as_of + pd.Timedelta(days=20))
     assert ahead.curve["won"].iloc[30] == pytest.approx((won[0, 49] - won[0, 19]) / still_open[0, 19], abs=1e-12)
     assert "one thing is assumed" in ahead.notes[0] and score_one(context, deal).notes == ()
-
-
-def test_a_model_without_dormant_deals_only_grows_older():
-    context = asked("age_curve")
-    later = what_if._look(context, pick(context, open_keys(context)[-1]), context.as_of + pd.Timedelta(days=9))
-    now = what_if._look(context, pick(context, open_keys(context)[-1]), context.as_of)
-    assert later["age_days"].iloc[0] == now["age_days"].iloc[0] + 9
 
 
 def test_a_deal_engaged_after_the_last_known_day_is_new_then():
     context = asked()
     day = context.as_of + pd.Timedelta(days=5)
     deal = replace(pick(context, open_keys(context)[-1]), engage_date=day, opportunity_id="(new)")
-    row = what_if._look(context, deal, day + pd.Timedelta(days=3))
+    row = look_at(context, deal, day + pd.Timedelta(days=3))
     assert row["age_days"].iloc[0] == 3 and row["engage_date"].iloc[0] == day
     assert (
         "looked with what was known"
@@ -415,35 +279,6 @@ def test_one_product_alone_has_no_other_and_no_agent_is_ever_swapped():
     assert not set(tried) & set(context.deals["sales_agent"])
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #e02d3393
-def test_each_field_has_its_own_sentence():
-    context = asked()
-    deal = pick(context, open_keys(context)[-1])
-    wrong = check_opportunity(
-        context, replace(deal, sales_agent="Nobody", product="", engage_date=None, value=-1), "soon"
-    )
-    assert set(wrong) == {"sales_agent", "product", "engage_date", "value", "as_of"} and all(
-        said.endswith(".") for said in wrong.values()
-    )
-    assert (
-        "on or before"
-        in check_opportunity(context, replace(deal, engage_date=context.as_of + pd.Timedelta(days=1)))["engage_date"]
-    )
-    assert "as_of" in check_opportunity(context, deal, "2999-01-01") and "as_of" in check_opportunity(
-        context, deal, "2024-05-01T00:00Z"
-    )
-    with pytest.raises(CrmError, match="Value: Give an amount above 0"):
-        score_one(context, replace(deal, value=float("nan")))
-
-
-def test_a_closed_deal_is_looked_at_before_its_close():
-    context = asked()
-    row = context.deals[context.deals["stage"] == "won"].iloc[-1]
-    assert "was closed on" in check_opportunity(context, pick(context, row["opportunity_id"]))["as_of"]
-    day = max(row["engage_date"], context.first)
-    if day < row["close_date"]:
-        assert check_opportunity(context, pick(context, row["opportunity_id"]), day) == {}
-
-
 @tried(max_examples=25, deadline=None)
 @given(
     st.one_of(st.text(max_size=20), st.integers(), st.floats(), st.none(), st.datetimes()),
@@ -468,30 +303,6 @@ def test_a_viewer_is_offered_and_given_only_own_rows():
     assert "sales_agent" in check_opportunity(context, replace(own, sales_agent=theirs["sales_agent"].iloc[0]))
     assert set(what_would_change(context, own).table["choice"]) < set(mine["product"])
     assert score_one(context, own).probabilities == score_one(asked("cure_table"), own).probabilities
-
-
-def test_days_are_kept_for_the_next_question_and_not_for_ever():
-    context = asked("age_curve")
-    deal = pick(context, open_keys(context)[0])
-    for back in range(12):
-        score_one(context, deal, context.as_of - pd.Timedelta(days=back))
-    assert len(context.days) == 8
-
-
-def test_a_cohort_column_that_is_missing_is_named():
-    _, deals, snapshots = small_crm()
-    context = prepare_context(
-        deals, snapshots, fitted("cure_table"), {**PARAMS, "features": {**PARAMS["features"], "cohort_by": "planet"}}
-    )
-    with pytest.raises(CrmError, match="The deals lack the column planet"):
-        score_one(context, pick(context, open_keys(context)[0]))
-
-
-def test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last():
-    assert what_if._codes(pd.Series(["b", None, "a"])).tolist() == [1, 2, 0]
-    snapshots = small_crm()[2]
-    usual = what_if._pick_usual(fitted("by_product"), snapshots, "quarter_end", 16)
-    assert len(usual) == 16 and set(usual["opportunity_id"]) <= set(snapshots["opportunity_id"])
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #c4a1f7d2
 def halved(kind: str) -> CalibratedModel:
@@ -547,26 +358,6 @@ def read_published(folder: Path, mine: pd.DataFrame | None = None):
     bundle = open_bundle(folder)
     return read_context(bundle, folder, mine, say_bundle(read_facts(bundle)))
 
-
-def test_the_deal_desk_scores_with_the_published_model_and_says_which(tmp_path):
-    deals = small_crm()[1]
-    context = read_published(
-        make_project(tmp_path), deals[deals["regional_office"] == deals["regional_office"].iloc[0]]
-    )
-    assert (
-        context.note
-        == "As of 2025-06-30, scored by version 7 of acme (cure table, fitted on what was known on 2025-06-30)."
-    )
-    assert context.mine["regional_office"].nunique() == 1 < context.deals["regional_office"].nunique()
-
-
-def test_a_rerun_in_progress_is_never_seen(tmp_path):
-    folder = make_project(tmp_path)
-    before = read_published(folder)
-    shutil.rmtree(folder / "artifacts")
-    (folder / "params.yaml").write_text("half a f")
-    assert read_published(folder).note == before.note and read_published(folder).deals.equals(before.deals)
-
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #b5982fde
 GONE = {
     "product": ("product", "series", "list_price"),
@@ -606,31 +397,3 @@ def test_a_company_that_lacks_columns_gets_its_published_scores_and_may_enter_a_
     assert ("product" in list_kinds(context)) == ("product" not in gone)
     for kind in list_kinds(context):
         assert what_would_change(context, fresh, kind=kind).sentence
-
-# %% ../../../nbs/tests/scoring/test_what_if.ipynb #de2e396f
-def test_a_deal_that_lacks_a_product_keeps_lacking_it_and_a_new_one_needs_one():
-    _, deals, snapshots = small_crm()
-    key = open_keys(asked("cure_table"))[-1]
-    gap = deals.assign(**{name: deals[name].mask(deals["opportunity_id"] == key) for name in GONE["product"]})
-    context = prepare_context(gap, snapshots, fitted("cure_table"), PARAMS)
-    assert pick(context, key).product is None and check_opportunity(context, pick(context, key)) == {}
-    given = replace(pick(context, key), product=deals["product"].iloc[0])
-    assert score_one(context, given).value != score_one(context, pick(context, key)).value
-    assert list(check_opportunity(context, replace(pick(context, key), opportunity_id="(new)"))) == ["product"]
-    taken = what_if._table_row(asked("cure_table"), replace(pick(asked("cure_table"), key), product=None))
-    assert taken["product"] is taken["series"] is taken["list_price"] is None
-
-# %% ../../../nbs/tests/scoring/test_what_if.ipynb #89eb0d6c
-def test_a_missing_or_broken_file_of_the_bundle_is_a_sentence(tmp_path):
-    with pytest.raises(CrmError, match="Nothing is published yet"):
-        read_published(tmp_path)
-    bundle = open_bundle(make_project(tmp_path)) / "artifacts"
-    (bundle / "snapshots.parquet").write_bytes(b"half a file")
-    with pytest.raises(CrmError, match="snapshots.parquet cannot be read .* run `dvc repro features` again"):
-        read_published(tmp_path)
-    (bundle / "snapshots.parquet").unlink()
-    with pytest.raises(CrmError, match="snapshots.parquet is missing: run `dvc repro features`"):
-        read_published(tmp_path)
-    shutil.rmtree(bundle / "in_use")
-    with pytest.raises(CrmError, match="train a model first"):
-        read_published(tmp_path)

@@ -21,7 +21,8 @@ from ...dashboards.pipeline_board import pipeline_page
 from ...ingestion.imports import import_tables
 from ...registry.bundles import current_name, open_bundle, read_facts
 from ...registry.in_use import read_in_use
-from ...scoring.what_if import pick, score_one
+from ...scoring.opportunity import pick
+from ...scoring.what_if import score_one
 from ...simulation.simulate import World, simulate_crm
 from ..dashboards.test_pipeline_board import walk
 from ..scoring.test_what_if import read_published

@@ -221,6 +221,7 @@ def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):
         "p_won_quarter_end",
         "p_won_ever",
         "expected_close_date",
+        "value_if_won",
         "expected_value",
         "grade",
         "trend",
@@ -232,6 +233,7 @@ def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):
         "model_version",
     ]
     assert set(scores["opportunity_id"]) == set(deals.loc[deals["stage"] == "engaging", "opportunity_id"])
+    assert np.allclose(scores["p_won_ever"] * scores["value_if_won"], scores["expected_value"])
     assert set(scores["grade"]) <= set("ABCD") and set(scores["trend"]) <= {"improving", "steady", "declining", "new"}
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #4c76b94b

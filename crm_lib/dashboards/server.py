@@ -25,7 +25,8 @@ from typing import Any
 from urllib.parse import quote
 
 from jupyter_core.paths import jupyter_path
-from jupyter_server.auth import Authorizer, IdentityProvider, User
+from jupyter_server.auth import Authorizer, IdentityProvider
+from jupyter_server.auth import User as JupyterUser
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
@@ -215,9 +216,9 @@ def _bound_pool(kernels: Any) -> None:
 class _Identity(IdentityProvider):
     "Tells Jupyter Server who asks."
 
-    def get_user(self, handler: Any) -> User | None:
+    def get_user(self, handler: Any) -> JupyterUser | None:
         viewer = getattr(handler.request, "viewer", None)
-        return viewer and User(username=viewer.name, name=viewer.name, display_name=viewer.name)
+        return viewer and JupyterUser(username=viewer.name, name=viewer.name, display_name=viewer.name)
 
     def get_handlers(self) -> list[tuple[str, type]]:
         return [("/login", _Login), ("/logout", _Logout)]
@@ -229,7 +230,7 @@ class _Identity(IdentityProvider):
 class _Owner(Authorizer):
     "Lets a user reach the kernels that are his."
 
-    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+    def is_authorized(self, handler: Any, user: JupyterUser, action: str, resource: str) -> bool:
         kernel = handler.path_kwargs.get("kernel_id")
         return (
             resource == "kernels"

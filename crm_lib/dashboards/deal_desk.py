@@ -21,27 +21,10 @@ from traitlets import Dict, List, Unicode
 from ..access.users import LOCAL, Viewer
 from ..base.calendar import horizon_end
 from .artifacts import project_folder, read_viewed_deals
-from crm_lib.dashboards.components import (
-    Column,
-    Field,
-    Part,
-    Tile,
-    build_or_say,
-    card,
-    download,
-    facts,
-    filled_columns,
-    filters,
-    holds_words,
-    note,
-    page,
-    search_texts,
-    side_by_side,
-    stack,
-    table,
-    tiles,
-    upload,
-)
+from .fields import Field, download, filters, upload
+from .layout import build_or_say, card, page, side_by_side, stack
+from .parts import Part, Tile, facts, note, tiles
+from .tables import Column, filled_columns, holds_words, search_texts, table
 from ..registry.bundles import open_bundle, read_facts, say_bundle
 from ..reporting.formatting import format_number
 from ..reporting.style import chance_text, money_text, percent_text

@@ -25,22 +25,11 @@ from crm_lib.dashboards.artifacts import (
     read_stage_metrics,
     read_viewed_deals,
 )
-from crm_lib.dashboards.components import (
-    Column,
-    Tile,
-    build_or_say,
-    card,
-    later,
-    note,
-    page,
-    picture,
-    sentences,
-    side_by_side,
-    stack,
-    table,
-    tiles,
-)
+from .layout import build_or_say, card, later, page, side_by_side, stack
+from .parts import Tile, note, sentences, tiles
+from .pictures import picture
 from .pipeline_board import say_new_deals
+from .tables import Column, table
 from ..evaluation.backtest import attach_labels, judge_origins
 from ..evaluation.subgroups import say_subgroups, subgroup_table
 from ..forecasting.periods import name_window

@@ -30,31 +30,11 @@ from crm_lib.dashboards.artifacts import (
     read_stage_metrics,
     read_viewed_deals,
 )
-from crm_lib.dashboards.components import (
-    Bar,
-    Column,
-    Field,
-    Tile,
-    bars,
-    build_or_say,
-    card,
-    download,
-    facts,
-    filled_columns,
-    filters,
-    holds_words,
-    later,
-    note,
-    page,
-    panel,
-    picture,
-    search_texts,
-    sentences,
-    side_by_side,
-    stack,
-    table,
-    tiles,
-)
+from .fields import Field, download, filters
+from .layout import build_or_say, card, later, page, panel, side_by_side, stack
+from .parts import Bar, Tile, bars, facts, note, sentences, tiles
+from .pictures import picture
+from .tables import Column, filled_columns, holds_words, search_texts, table
 from ..features.movement import TRENDS, count_words, explain_words, is_slipped
 from ..forecasting.forecast import say_record
 from crm_lib.forecasting.periods import (

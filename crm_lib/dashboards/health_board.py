@@ -28,7 +28,7 @@ from crm_lib.dashboards.artifacts import (
 from .layout import build_or_say, card, later, page, side_by_side, stack
 from .parts import Tile, note, sentences, tiles
 from .pictures import picture
-from .pipeline_board import say_new_deals
+from .revenue import say_new_deals
 from .tables import Column, table
 from ..evaluation.backtest import attach_labels, judge_origins
 from ..evaluation.subgroups import say_subgroups, subgroup_table

@@ -30,6 +30,7 @@ from ..registry.bundles import open_bundle, read_facts, say_bundle
 from crm_lib.scoring.what_if import (
     Answer,
     Context,
+    Opportunity,
     check_opportunity,
     list_kinds,
     pick,
@@ -155,17 +156,20 @@ class Desk(AskBoard):
         chosen = [field["key"] for field in self.form.fields if field["choices"]]
         return [key for key in chosen if self.key == "(new)" and not self.form.values.get(key)]
 
+# %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #a0edaab5
+def _say_change(stored: Opportunity, entry: Opportunity) -> str:
+    "Say what an entry changes of the opportunity in the CRM."
+    names = {"product": "product", "engage_date": "day of engagement", "value": "value"}
+    moved = [name for key, name in names.items() if getattr(stored, key) != getattr(entry, key)]
+    return f", with another {' and '.join(moved)} than in the CRM" if moved else ", as it stands in the CRM"
+
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #035345f1
 class ChangePanel(Desk):
     """A desk that holds an answer against the CRM and against other choices."""
 
     def changed(self) -> str:
         """Say what differs from the CRM."""
-        stored = pick(self.context, self.key)
-        entry = self.answer.opportunity
-        names = {"product": "product", "engage_date": "day of engagement", "value": "value"}
-        moved = [name for key, name in names.items() if getattr(stored, key) != getattr(entry, key)]
-        return f", with another {' and '.join(moved)} than in the CRM" if moved else ", as it stands in the CRM"
+        return _say_change(pick(self.context, self.key), self.answer.opportunity)
 
     def compare(self, label: str) -> None:
         """Show what another choice would change, after the browser has the answer itself."""
@@ -183,6 +187,12 @@ class ChangePanel(Desk):
         self.said.text = found.sentence
         self.changes.show(found.table.assign(points=(100 * found.table["difference"]).round(1) + 0.0))
 
+# %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #7513f3c4
+def _say_lacking(lacking: list[str]) -> str:
+    "Say what must be chosen or mended before there is an answer."
+    needed = " and ".join({"sales_agent": "an agent", "product": "a product"}[name] for name in lacking)
+    return f"{f'Choose {needed}' if needed else 'Mend the marked field'}, and the chances appear here."
+
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #7a8cf0a1
 class DealDesk(ChangePanel):
     """The deal desk; `ask` answers the form, `compare` what else could be."""
@@ -194,8 +204,7 @@ class DealDesk(ChangePanel):
         lacking = self.lacking()
         self.form.errors = {name: sentence for name, sentence in wrong.items() if name not in lacking}
         if wrong:
-            needed = " and ".join({"sales_agent": "an agent", "product": "a product"}[name] for name in lacking)
-            self.clear(f"{f'Choose {needed}' if needed else 'Mend the marked field'}, and the chances appear here.")
+            self.clear(_say_lacking(lacking))
             return
         self.answer = score_one(self.context, entry, day)
         self.show()
@@ -314,5 +323,5 @@ def deal_desk(
 def warm_up(
     folder: str | Path | None = None,  # project folder; none = looked for
 ) -> None:
-    "Read once what the first answer needs, before anybody is known, and keep nothing of it; what is missing is told to whoever comes."
+    "Read once what the first answer needs, before anybody is known, and keep nothing of it."
     build_or_say(lambda: note(_open_context(LOCAL, folder).note))

@@ -187,6 +187,18 @@ class DealCards:
         self.path.show([])
         self.past.show(self.past.given.iloc[:0])
 
+# %% ../../nbs/lib/85_dashboards/32_deal_panel.ipynb #1ba1e942
+def _show_reasons(cards: DealCards, part: pd.DataFrame, deal: pd.Series) -> None:
+    "Draw why a deal has its chance, or say that no reasons are stored."
+    cards.none.text = "" if len(part) else _NO_REASONS
+    if part.empty:
+        return
+    score = deal.get(f"p_won_{part['horizon'].iloc[0]}", deal["p_won_quarter_end"])
+    label = part["words"].str.rsplit(":", n=1).str[0]
+    frame = part.assign(label=label)[["label", "contribution"]]
+    spoken = "; ".join(part.sort_values("contribution", key=abs, ascending=False)["words"])
+    cards.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"From the usual deal to this one: {spoken}")
+
 # %% ../../nbs/lib/85_dashboards/32_deal_panel.ipynb #aa510c14
 class DealPanel(DealCards):
     """What is known of one deal, on a panel over the page."""
@@ -216,16 +228,5 @@ class DealPanel(DealCards):
         self.said.text = say_comparables(found, words, int(deal["age_days"]))
         self.past.show(found)
         self.widget.reveal(f"Deal {key}")
-        self.explain(deal)  # drawing takes longest: the panel is seen before
-
-    def explain(self, deal: pd.Series) -> None:
-        """Draw why a deal has its chance, or say that no reasons are stored."""
-        part = self.reasons[self.reasons["opportunity_id"] == deal["opportunity_id"]]
-        self.none.text = "" if len(part) else _NO_REASONS
-        if part.empty:
-            return
-        score = deal.get(f"p_won_{part['horizon'].iloc[0]}", deal["p_won_quarter_end"])
-        label = part["words"].str.rsplit(":", n=1).str[0]
-        frame = part.assign(label=label)[["label", "contribution"]]
-        spoken = "; ".join(part.sort_values("contribution", key=abs, ascending=False)["words"])
-        self.why.show(plot_reasons(frame, part["base"].iloc[0], score), f"From the usual deal to this one: {spoken}")
+        part = self.reasons[self.reasons["opportunity_id"] == key]
+        _show_reasons(self, part, deal)  # drawing takes longest: the panel is seen before

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from ipywidgets import Widget
 
+# %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #1b30e917
 from ..access.users import Viewer
 from ..base.calendar import FiscalCalendar
 from crm_lib.dashboards.artifacts import (
@@ -180,7 +181,7 @@ def _count_cards(listed: pd.DataFrame, deals: pd.DataFrame, params: Mapping[str,
         card("Change", [bars(count_changes(listed, slip_days))], changes),
     ]
 
-
+# %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #6fc1d188
 def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
     scores = read_scores(folder, viewer)
     if scores.empty and not deals["stage"].eq(WAITING).any():

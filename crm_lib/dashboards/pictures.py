@@ -10,7 +10,6 @@ import base64
 import io
 
 import matplotlib
-import numpy as np
 from matplotlib.figure import Figure
 from traitlets import Unicode
 

@@ -21,7 +21,7 @@ setup(
     license="Apache-2.0",
     keywords=cfg["keywords"],
     packages=find_packages(include=["crm_lib", "crm_lib.*"]),
-    package_data={"crm_lib": ["assets/*", "templates/*", "templates/voila/templates/crm/*"]},
+    package_data={"crm_lib": ["assets/*", "templates/*", "templates/dashboards/*", "templates/voila/templates/crm/*"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()},

@@ -166,27 +166,19 @@ def read_backtest(
         read_viewed_deals(folder, viewer),
     )
 
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #b147fba2
+_FORECAST = (
+    *("as_of", "period", "first_day", "last_day", "scope", "segment", "segment_value"),
+    *("p10", "p50", "p90", "mean", "method"),
+)
+
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #842ec3a0
 def read_forecast(
     folder: str | Path,  # the bundle
     viewer: Viewer,  # who looks
-) -> pd.DataFrame:  # as_of, period, first_day, last_day, scope, segment, segment_value, p10, p50, p90, mean, method; of a limited viewer the own segment only
+) -> pd.DataFrame:  # forecast.parquet; of a limited viewer the own segment only
     "Read the forecast that the viewer may see."
-    needed = [
-        "as_of",
-        "period",
-        "first_day",
-        "last_day",
-        "scope",
-        "segment",
-        "segment_value",
-        "p10",
-        "p50",
-        "p90",
-        "mean",
-        "method",
-    ]
-    frame = _read_parquet(Path(folder), "forecast", needed)
+    frame = _read_parquet(Path(folder), "forecast", _FORECAST)
     if viewer.column is None and viewer.value is None:
         return frame
     own = frame[frame["segment"] == viewer.column]

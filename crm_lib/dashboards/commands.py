@@ -84,7 +84,8 @@ def serve_dashboards(
     from crm_lib.dashboards.gate import read_settings
 
     settings = read_settings(read_params().get("dashboards"))
-    from crm_lib.dashboards.server import LOOPBACK, plan_server, serve
+    from crm_lib.dashboards.plan import LOOPBACK, plan_server
+    from crm_lib.dashboards.server import serve
 
     plan = plan_server(Path(), settings if port is None else {**settings, "port": port}, host or LOOPBACK, token)
     serve(plan, typer.echo, "INFO" if verbose else "WARN")

@@ -6,15 +6,11 @@
 __all__ = ['built', 'young', 'test_the_first_open_deal_is_shown_at_once', 'test_a_changed_day_of_engagement_moves_the_chance',
            'test_an_entered_value_moves_what_is_expected',
            'test_what_cannot_be_used_is_said_beside_its_field_and_no_old_answer_stays',
-           'test_a_new_opportunity_is_asked_for_step_by_step', 'test_entries_are_read_and_what_is_no_number_is_said',
-           'test_words_find_open_deals', 'test_the_owner_of_a_deal_stays_and_is_chosen_for_a_new_one',
+           'test_a_new_opportunity_is_asked_for_step_by_step', 'test_words_find_open_deals',
+           'test_the_owner_of_a_deal_stays_and_is_chosen_for_a_new_one',
            'test_a_company_that_lacks_columns_has_a_desk_that_scores',
            'test_a_deal_that_is_not_the_viewers_is_refused_in_a_sentence', 'test_pictures_are_said_in_words_too',
-           'test_steps_begin_where_the_one_before_ended_and_the_rest_is_one_step',
-           'test_small_and_large_chances_are_not_called_nothing_or_certain', 'test_every_kind_can_be_looked_at',
-           'test_in_a_kernel_the_answer_comes_before_the_other_choices',
-           'test_an_upload_is_scored_shown_and_handed_back',
-           'test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go',
+           'test_every_kind_can_be_looked_at', 'test_in_a_kernel_the_answer_comes_before_the_other_choices',
            'test_a_limited_viewer_is_offered_own_names_only', 'test_without_an_open_deal_a_new_one_is_asked_for',
            'test_in_a_kernel_the_page_stands_before_the_deals_are_read',
            'test_warming_up_reads_everything_once_and_a_missing_project_stops_nobody',
@@ -22,7 +18,6 @@ __all__ = ['built', 'young', 'test_the_first_open_deal_is_shown_at_once', 'test_
 
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #65ae9cf6
 import asyncio
-import base64
 from dataclasses import replace
 
 import pandas as pd
@@ -30,20 +25,10 @@ import pytest
 
 from ...access.users import Viewer
 from ...dashboards import deal_desk as deal_desk_module
-from crm_lib.dashboards.deal_desk import (
-    answer_facts,
-    answer_tiles,
-    build_desk,
-    deal_desk,
-    find_rows,
-    lay_steps,
-    list_answerable,
-    read_entry,
-    say_curve,
-    warm_up,
-)
-from ...scoring.opportunity import pick
-from ...scoring.what_if import CHANGE_KINDS, score_one
+from ...dashboards.answers import say_curve
+from ...dashboards.deal_desk import build_desk, deal_desk, warm_up
+from ...dashboards.entry_form import find_rows, list_answerable
+from ...scoring.what_if import CHANGE_KINDS
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import asked, lacking, make_project
 
@@ -109,11 +94,6 @@ def test_a_new_opportunity_is_asked_for_step_by_step(built):
     desk.compare("nothing")
 
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #4a3711a0
-def test_entries_are_read_and_what_is_no_number_is_said():
-    assert read_entry({"value": "1,054.50", "engage_date": "2024-05-01"})[0].value == 1054.5
-    assert pd.isna(read_entry({"engage_date": "soon"})[0].engage_date)
-
-
 def test_words_find_open_deals(built):
     _, desk, _ = built
     row = desk.open.iloc[3]
@@ -172,24 +152,6 @@ def test_pictures_are_said_in_words_too(built):
     assert len(built[1].curve.shares) == 3 and built[1].curve.mark.endswith("%")
     assert built[1].reasons.alt.startswith("From ")
 
-
-def test_steps_begin_where_the_one_before_ended_and_the_rest_is_one_step(built):
-    answer = score_one(asked(), pick(asked(), young(asked())))
-    whole = lay_steps(answer)
-    short = lay_steps(answer, 2)
-    assert len(whole) == len(answer.reasons) + 2 and len(short) == 5 and short[3]["label"].endswith("other reasons")
-    assert {row["tone"] for row in whole} <= {"end", "for", "against"} and whole[-1]["label"] == "This deal"
-    assert all(0 <= float(row["left"][:-1]) <= 96.1 for row in whole)
-
-
-def test_small_and_large_chances_are_not_called_nothing_or_certain(built):
-    answer = built[1].answer
-    never = replace(
-        answer, p_ever=0.0001, expected_close=pd.NaT, probabilities={**answer.probabilities, "quarter_end": 0.995}
-    )
-    assert answer_tiles(never)[0].value == "above 99%" and answer_tiles(never)[1].value == "below 1%"
-    assert answer_facts(never, asked().settings.grid.calendar)["Expected close"] == "not in sight"
-
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #d979cee1
 @pytest.mark.parametrize("kind", CHANGE_KINDS)
 def test_every_kind_can_be_looked_at(built, kind):
@@ -210,32 +172,6 @@ def test_in_a_kernel_the_answer_comes_before_the_other_choices(built):
 
     early, late = asyncio.run(change())
     assert early == "Scoring the other choices ..." and late != early
-
-# %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #c6dd5ed1
-def test_an_upload_is_scored_shown_and_handed_back(built):
-    _, _, board = built
-    frame = their_export(4).assign(sales_agent=["<script>alert(1)</script>", *their_export(4)["sales_agent"].iloc[1:]])
-    board.field.vue_take_file(
-        {"name": "open.csv", "content": base64.b64encode(frame.to_csv(index=False).encode()).decode()}
-    )
-    assert board.field.said == "open.csv: 3 rows scored, 1 row refused." and board.field.progress == -1
-    shown, scores, _, refusals, refused = board.box.children[1:]
-    assert shown.total == 3 and refusals.total == 1
-    assert b"p_won_quarter_end" in scores.make() and b"is no agent" in refused.make()
-
-
-def test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go(built):
-    _, _, board = built
-    board.field.vue_take_file({"name": "photo.csv", "content": "AAEC"})
-    assert (
-        "holds bytes that no text has" in board.field.error
-        and board.box.children == [board.field]
-        and board.field.progress == -1
-    )
-    board.take("lost.csv", their_export(2).assign(deal_stage="Lost").to_csv(index=False).encode())
-    assert board.field.said == "lost.csv: 0 rows scored, 2 rows refused."
-    board.take("open.csv", their_export(2).to_csv(index=False).encode())
-    assert board.field.said == "open.csv: 2 rows scored, 0 rows refused."
 
 # %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #ae0d2697
 def test_a_limited_viewer_is_offered_own_names_only(tmp_path, monkeypatch):

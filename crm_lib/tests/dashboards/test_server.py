@@ -32,8 +32,7 @@ __all__ = ['EVE', 'BO', 'SECRET', 'TINY', 'AFTER', 'NUMBER', 'PATHS', 'SERVED', 
            'test_the_kernel_of_a_closed_tab_is_ended', 'test_a_page_that_was_left_while_it_was_drawn_is_ended_too',
            'test_a_dashboard_that_breaks_shows_a_sentence_and_no_trace',
            'test_a_kernel_that_does_not_start_is_a_sentence_and_leaves_nothing_behind', 'settings',
-           'test_a_plan_serves_the_projects_notebooks_or_those_of_the_repository',
-           'test_what_would_not_be_safe_or_useful_is_refused', 'test_a_port_that_is_taken_is_named',
+           'test_a_port_that_is_taken_is_named', 'test_another_voila_is_refused_and_nothing_is_left_behind',
            'test_a_deep_folder_for_temporary_files_is_too_long_for_sockets',
            'test_the_server_says_how_to_get_in_and_ends_when_asked', 'test_the_log_names_no_token',
            'test_this_process_is_no_kernel', 'test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code']
@@ -64,9 +63,15 @@ from ...access import users as users_module
 from ...access.users import Viewer, add_user, change_password, remove_user
 from ...base.config import SECTIONS, CrmError
 from ...base.files import write_json
-from ...dashboards import server
-from ...dashboards.gate import DEFAULTS, wait_for_viewer
-from ...dashboards.server import LOOPBACK, Plan, plan_server, run_server, serve
+from ...dashboards import kernels as kernels_module
+from ...dashboards import server as server_module
+from ...dashboards import sign_in as sign_in_module
+from ...dashboards import voila_adapter
+from ...dashboards.gate import DEFAULTS, count_pages, wait_for_viewer
+from ...dashboards.kernels import count_kernels, refill_pool
+from ...dashboards.plan import LOOPBACK, Plan, plan_server
+from ...dashboards.server import run_server, serve
+from ...dashboards.voila_adapter import waiting_kernels
 from crm_lib.tests.support.browsing import (
     log_in,
     needs_chromium,
@@ -482,7 +487,7 @@ def test_too_many_failures_shut_the_account_for_a_while_and_the_right_password_t
 
 
 def test_too_many_failures_from_one_address_shut_it_whatever_the_names(cold, monkeypatch):
-    monkeypatch.setattr(server, "check_password", lambda *_: None)
+    monkeypatch.setattr(sign_in_module, "check_password", lambda *_: None)
     visitor = _visit(cold)
     assert [visitor.log_in(f"user {number}", "wrong password") for number in range(21)] == [401] * 20 + [429]
     cold.lockout.failures.clear()
@@ -499,14 +504,14 @@ def _at_once(app, tries):
 def checked(monkeypatch):
     "Names whose passwords are looked at, as slowly as argon2 is."
     names = []
-    check = server.check_password
+    check = sign_in_module.check_password
 
     def look(known, name, password):
         names.append(name)
         time.sleep(0.05)
         return check(known, name, password)
 
-    monkeypatch.setattr(server, "check_password", look)
+    monkeypatch.setattr(sign_in_module, "check_password", look)
     return names
 
 
@@ -531,7 +536,7 @@ def test_right_sign_ins_after_four_failures_do_not_shut_the_account(cold, checke
 
 
 def test_a_flood_of_sign_ins_is_turned_away_and_counts_for_nothing(cold, checked, monkeypatch):
-    monkeypatch.setattr(cold, "queued", server._MOST_QUEUED)
+    monkeypatch.setattr(cold, "queued", sign_in_module.MOST_QUEUED)
     visitor = _visit(cold)
     assert visitor.log_in() == 503 and "try again in a minute" in visitor.text
     assert checked == [] and cold.lockout.failures == {}
@@ -588,7 +593,7 @@ def test_the_token_opens_the_door_from_this_machine(cold, server):
 
 
 def test_the_token_does_not_open_the_door_from_elsewhere(cold, monkeypatch):
-    monkeypatch.setattr(server, "ip_address", lambda address: type("Address", (), {"is_loopback": False}))
+    monkeypatch.setattr(sign_in_module, "ip_address", lambda address: type("Address", (), {"is_loopback": False}))
     assert _visit(cold).ask("/login?token=a-token") == 401
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #e913abd0
@@ -657,7 +662,7 @@ def test_a_kernel_runs_nothing_that_a_browser_sends(server):
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #d1cf57ba
 def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server):
-    _until(lambda: not server.kernel_manager.owners and server._count(server.kernel_manager) == 1)
+    _until(lambda: not server.kernel_manager.owners and count_kernels(server.kernel_manager) == 1)
     eve = _visit(server, "Eve")
     bo = _visit(server, BO.name)
     for _ in range(4):
@@ -670,7 +675,7 @@ def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server)
     eve.ask("/logout")
     _until(lambda: bo.ask("/voila/render/tiny.ipynb") == 200)
     bo.ask("/logout")
-    _until(lambda: server._count(server.kernel_manager) == 1)
+    _until(lambda: count_kernels(server.kernel_manager) == 1)
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #16c3626e
 @pytest.mark.slow
@@ -682,7 +687,7 @@ def test_a_viewer_who_opens_thirty_pages_leaves_others_served(project, users):
 
         def look(tab):
             status = tab.ask("/voila/render/tiny.ipynb")
-            most.append(server.count_pages(app.kernel_manager.pages, "Eve"))
+            most.append(count_pages(app.kernel_manager.pages, "Eve"))
             assert status == 200 or "2 of your dashboards are being opened" in tab.text
             return status
 
@@ -730,8 +735,7 @@ def test_a_page_learns_that_its_kernel_died_and_nobody_else_learns_anything(cold
 
 def test_a_warm_kernel_that_died_is_given_to_nobody(server):
     def waiting():
-        tasks = [task for pool in server.kernel_manager._pools.values() for task in pool]
-        return [task.result()["kernel_id"] for task in tasks if task.done()]
+        return waiting_kernels(server.kernel_manager)
 
     _until(waiting)
     (dead,) = waiting()
@@ -779,8 +783,8 @@ def test_the_kernel_of_a_closed_tab_is_ended(project, users):
         _until(lambda: kernel not in app.kernel_manager and not app.kernel_manager.owners)
         assert not note.exists() and visitor.ask(f"/api/kernels/{kernel}") == 404
         assert _pulse(visitor, kernel)["why"] == "left"
-    server._refill(app.kernel_manager, "tiny.ipynb")  # a server that has ended starts nothing
-    assert server._count(app.kernel_manager) == 0
+    refill_pool(app.kernel_manager, "tiny.ipynb")  # a server that has ended starts nothing
+    assert count_kernels(app.kernel_manager) == 0
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #6d82245f
 def test_a_page_that_was_left_while_it_was_drawn_is_ended_too(project, users):
@@ -811,7 +815,7 @@ def test_a_kernel_that_does_not_start_is_a_sentence_and_leaves_nothing_behind(pr
     async def fail(self, **_):
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(server.AsyncMappingKernelManager, "start_kernel", fail)
+    monkeypatch.setattr(kernels_module.AsyncMappingKernelManager, "start_kernel", fail)
     with _serving(project, sweep=0.05) as app:
         visitor = _visit(app, "Eve")
         assert (
@@ -827,29 +831,6 @@ def settings():
     return {**DEFAULTS, "port": 0}
 
 
-def test_a_plan_serves_the_projects_notebooks_or_those_of_the_repository(
-    project, users, settings, tmp_path, monkeypatch
-):
-    assert plan_server(project, settings).dashboards == project / "nbs" / "dashboards"
-    plan = plan_server(project, settings, with_token=True)
-    assert len(plan.token) >= 43 and plan.token not in repr(plan_server(project, settings))
-    monkeypatch.setattr(server, "TEMPLATES", project / "crm_lib" / "templates")
-    assert plan_server(tmp_path, settings).dashboards == project / "nbs" / "dashboards"
-    monkeypatch.setattr(server, "TEMPLATES", tmp_path / "crm_lib" / "templates")
-    with pytest.raises(CrmError, match="holds no notebook"):
-        plan_server(tmp_path, settings)
-
-
-def test_what_would_not_be_safe_or_useful_is_refused(project, users, settings, monkeypatch, tmp_path):
-    with pytest.raises(CrmError, match="from this machine only: leave --host"):
-        plan_server(project, settings, host="0.0.0.0", with_token=True)
-    with pytest.raises(CrmError, match="1 leaves no room for a visitor beside 1 kernels kept warm"):
-        plan_server(project, {**settings, "most_kernels": 1})
-    monkeypatch.setenv("CRM_USERS", str(tmp_path / "none.json"))
-    with pytest.raises(CrmError, match="crm users add NAME --role admin.*crm dashboards --token"):
-        plan_server(project, settings)
-
-
 def test_a_port_that_is_taken_is_named(project, users, settings):
     with socket.create_server((LOOPBACK, 0)) as taken:
         plan = plan_server(project, {**settings, "port": taken.getsockname()[1]})
@@ -857,10 +838,25 @@ def test_a_port_that_is_taken_is_named(project, users, settings):
             serve(plan, print)
     assert plan.folder == ""
 
+
+def test_another_voila_is_refused_and_nothing_is_left_behind(project, users, settings, monkeypatch):
+    port = _free_port()
+    monkeypatch.setattr(voila_adapter, "KERNEL_NAMES", (*voila_adapter.KERNEL_NAMES, "_hotels"))
+    plan = plan_server(project, {**settings, "port": port, "pool_size": 0})
+    with pytest.raises(CrmError, match="has no VoilaKernelManager._hotels, on which the dashboards rely"):
+        serve(plan, print)
+    assert plan.folder and not Path(plan.folder).exists()
+    socket.create_server((LOOPBACK, port)).close()
+
+
+def _free_port():
+    with socket.create_server((LOOPBACK, 0)) as found:
+        return found.getsockname()[1]
+
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #a340cff8
 def test_a_deep_folder_for_temporary_files_is_too_long_for_sockets(monkeypatch, tmp_path):
-    monkeypatch.setattr(server.tempfile, "gettempdir", lambda: str(tmp_path / ("x" * 40)))
-    folder = Path(server._make_folder())
+    monkeypatch.setattr(server_module.tempfile, "gettempdir", lambda: str(tmp_path / ("x" * 40)))
+    folder = Path(server_module._make_folder())
     assert len(str(folder)) < 40 and folder.stat().st_mode & 0o777 == 0o700
     folder.rmdir()
 

@@ -137,7 +137,7 @@ def test_an_error_of_the_system_is_one_sentence_whatever_the_command(users, monk
     monkeypatch.setattr("crm_lib.pipeline.plan.write_dvc_yaml", fail(errno.ENOSPC))
     read = fail(errno.EACCES, "users.json") if "list" in command else lambda *_: {}
     monkeypatch.setattr("crm_lib.access.users.read_users", read)
-    monkeypatch.setattr("crm_lib.dashboards.server.plan_server", fail(errno.EMFILE))
+    monkeypatch.setattr("crm_lib.dashboards.plan.plan_server", fail(errno.EMFILE))
     monkeypatch.setattr(sys, "argv", ["crm", *command])
     monkeypatch.setattr(sys, "stdin", io.StringIO("a long sentence\n"))
     with pytest.raises(SystemExit) as left:

@@ -41,7 +41,8 @@ from ...base.calendar import FiscalCalendar
 from ...base.config import quiet_telemetry
 from ...base.metrics import log_odds
 from ...dashboards.artifacts import read_scores, read_viewed_deals
-from ...dashboards.pipeline_board import count_changes, forecast_tiles, tabulate_open
+from ...dashboards.open_deals import count_changes, tabulate_open
+from ...dashboards.revenue import forecast_tiles
 from ...features.movement import count_words
 from ...forecasting.periods import say_days
 from ...ingestion.imports import import_tables

@@ -277,10 +277,13 @@ def test_requirements_and_settings_agree_and_the_lock_holds_them_all():
 # %% ../../../nbs/tests/whole/test_shape.ipynb #e1e4225a
 IMPORT_ALL = """
 import importlib, pkgutil, sys, crm_lib
+from pathlib import Path
 names = [found.name for found in pkgutil.walk_packages(crm_lib.__path__, "crm_lib.")]
 for name in names:
     importlib.import_module(name)
-print(crm_lib.__file__, len(names), *sorted(path.name for path in __import__("pathlib").Path(crm_lib.__file__).with_name("assets").iterdir()))
+top = Path(crm_lib.__file__).parent
+kept = [path.relative_to(top).as_posix() for folder in ("assets", "templates") for path in (top / folder).rglob("*")]
+print(crm_lib.__file__, len(names), *sorted(name for name in kept if (top / name).is_file()))
 """
 
 
@@ -307,4 +310,5 @@ def test_the_wheel_holds_every_module_and_its_assets(copy, tmp_path):
     assert done.returncode == 0, done.stderr
     place, count, *assets = done.stdout.split()
     assert Path(place).is_relative_to(site) and int(count) == len(LIBRARY) + len(TESTS) + len(ROOMS) + 2
-    assert assets == sorted(path.name for path in (ROOT / "crm_lib" / "assets").iterdir())
+    wanted = [path.relative_to("crm_lib") for path in _listed_files() if path.parts[0] == "crm_lib"]
+    assert assets == sorted(path.as_posix() for path in wanted if path.parts[0] in ("assets", "templates"))

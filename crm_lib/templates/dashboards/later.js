@@ -1,0 +1,3 @@
+export default {
+  mounted() { this.begin() }
+}

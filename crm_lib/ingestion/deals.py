@@ -321,7 +321,8 @@ def _parse(
     )
     if unknown:
         raise CrmError(
-            f"params.yaml, key ingest.notation.{unknown[0]}: the tables have no column of that name; take the line out or mend the name."
+            f"params.yaml, key ingest.notation.{unknown[0]}: the tables have no column of that name; "
+            "take the line out or mend the name."
         )
     parsed = {}
     readings = []
@@ -448,11 +449,13 @@ def observed_until(
     day = pd.to_datetime(given, errors="coerce")
     if pd.isna(day):
         raise CrmError(
-            f"params.yaml, key ingest.observed_until: {given!r} is no day; write it as year-month-day in quotes, or null."
+            f"params.yaml, key ingest.observed_until: {given!r} is no day; write it as year-month-day in quotes, "
+            "or null."
         )
     if day.normalize() < latest:
         raise CrmError(
-            f"params.yaml, key ingest.observed_until: the tables hold {latest.date()}, which is later than {day.date()}; "
+            f"params.yaml, key ingest.observed_until: the tables hold {latest.date()}, "
+            f"which is later than {day.date()}; "
             "give the day of the export in quotes, or null."
         )
     return day.normalize()

@@ -43,7 +43,8 @@ def _assign_tables(raw: list[RawTable], tables: Mapping[str, str | None]) -> dic
         candidates = _named(raw, ours, tables.get(ours))
         if len(candidates) > 1:
             problems.append(
-                f"Both {' and '.join(table.source for table in candidates)} may be the table {ours}: name one in params.yaml, key ingest.tables.{ours}."
+                f"Both {' and '.join(table.source for table in candidates)} may be the table {ours}: "
+                f"name one in params.yaml, key ingest.tables.{ours}."
             )
         elif candidates:
             found[ours] = candidates[0]
@@ -60,12 +61,14 @@ def _missing_tables(found: Mapping[str, RawTable], raw: list[RawTable], tables: 
     if "sales_pipeline" not in found:
         there = ", ".join(table.name for table in raw) or "nothing that can be read"
         return [
-            f"sales_pipeline.csv is missing: put the table of deals there, or name yours in params.yaml, key ingest.tables.sales_pipeline (there is {there})."
+            "sales_pipeline.csv is missing: put the table of deals there, or name yours in params.yaml, "
+            f"key ingest.tables.sales_pipeline (there is {there})."
         ]
     is_single = len(set(found) - {"data_dictionary"}) == 1
     absent = [] if is_single else [name for name in LOOKUPS if name not in found and tables.get(name, "") is not None]
     return [
-        f"{name}.csv is missing: put the table there, or say that there is none in params.yaml, key ingest.tables.{name}: null."
+        f"{name}.csv is missing: put the table there, or say that there is none in params.yaml, "
+        f"key ingest.tables.{name}: null."
         for name in absent
     ]
 
@@ -79,7 +82,8 @@ def assign_tables(
     unknown = sorted(set(tables) - set(TABLES) - {"data_dictionary"})
     if unknown:
         raise CrmError(
-            f"params.yaml, key ingest.tables: there is no table called {', '.join(unknown)}; ours are {', '.join(TABLES)}."
+            f"params.yaml, key ingest.tables: there is no table called {', '.join(unknown)}; "
+            f"ours are {', '.join(TABLES)}."
         )
     if len(raw) == 1 and not tables:
         return {"sales_pipeline": raw[0]}
@@ -138,7 +142,8 @@ def _renames(
                 frames
             )
             problems.append(
-                f"params.yaml, key ingest.columns.{key}: no column is called {theirs!r} (or several are); there is {there}."
+                f"params.yaml, key ingest.columns.{key}: no column is called {theirs!r} (or several are); "
+                f"there is {there}."
             )
     return plans, problems
 
@@ -190,7 +195,8 @@ def _missing_columns(frames: Mapping[str, pd.DataFrame], columns: Mapping[str, s
         if not set(names) & set(frames[table].columns) and not (has_no_key and names == ("opportunity_id",))
     ]
     return [
-        f"{table}.csv lacks the column {' or '.join(names)}: add it, or name the one that holds the same in params.yaml, key "
+        f"{table}.csv lacks the column {' or '.join(names)}: add it, "
+        "or name the one that holds the same in params.yaml, key "
         f"ingest.columns.{'stage' if names[0] == 'deal_stage' else names[0]} (`crm map FILE` proposes all of them)."
         for table, names in absent
     ]
@@ -229,7 +235,8 @@ def check_stages(
     "Refuse a mapping of stages that leads nowhere."
     if not isinstance(stages, Mapping) or not stages:
         raise CrmError(
-            f"params.yaml, key ingest.stages: {stages!r} maps no stage; map each word of the CRM to {', '.join(STAGES)}."
+            f"params.yaml, key ingest.stages: {stages!r} maps no stage; "
+            f"map each word of the CRM to {', '.join(STAGES)}."
         )
     strange = sorted({str(stage) for stage in stages.values()} - set(STAGES))
     if strange:

@@ -166,7 +166,8 @@ def require_ready(
     findings = check_deals(deals)
     stops = findings[findings["severity"] == "stops"]
     said = [
-        f'{row.rows} row{"s" if row.rows > 1 else ""} break the rule "{row.rule}" of the column {row.column} (see {row.examples}; {row.what_to_do})'
+        f'{row.rows} row{"s" if row.rows > 1 else ""} break the rule "{row.rule}" of the column {row.column} (see '
+        f"{row.examples}; {row.what_to_do})"
         for row in stops.itertuples()
     ]
     table = pd.DataFrame()

@@ -49,16 +49,16 @@ def _show_cell(value: object) -> str:
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #726ab5ea
 @dataclass(frozen=True)
 class Rule:
-    """One rule on rows: its name, the column it is about, its severity, the rows that break it, what to do, the columns it reads."""
+    """One rule on rows."""
 
-    name: str
-    column: str
-    severity: str
-    find_broken: Callable[[pd.DataFrame], pd.Series]
-    advice: str
-    reads: tuple[str, ...] = ()
-    ignores_empty: bool = False
-    is_flaw: bool = True
+    name: str  # what must hold, in words
+    column: str  # the column it is about
+    severity: str  # stops, mended or noted
+    find_broken: Callable[[pd.DataFrame], pd.Series]  # table -> bool, one per row that breaks it
+    advice: str  # what to do about it
+    reads: tuple[str, ...] = ()  # further columns that it reads
+    ignores_empty: bool = False  # keep silent where the column is wholly empty
+    is_flaw: bool = True  # whether it speaks of a flaw, or of a fact worth knowing
 
     def speaks_of(self, frame: pd.DataFrame) -> bool:
         """Tell whether the table has what the rule is about."""
@@ -123,7 +123,8 @@ STOPPING_RULES = (
         "close_date",
         "stops",
         lambda deals: deals["stage"].isin(OPEN_STAGES) & deals["close_date"].notna(),
-        "empty it, or, if it is the day hoped for, name the column in ingest.columns.expected_close_date of params.yaml as well",
+        "empty it, or, if it is the day hoped for, name the column in ingest.columns.expected_close_date of "
+        "params.yaml as well",
         ("stage",),
     ),
     Rule(
@@ -336,7 +337,8 @@ def require_no_stop(
     if stops.empty:
         return
     lines = [
-        f'{row.table}, column {row.column}, {row.rows} row{"s" if row.rows > 1 else ""}: breaks the rule "{row.rule}" - see {row.examples}. '
+        f"{row.table}, column {row.column}, {row.rows} row{'s' if row.rows > 1 else ''}: "
+        f'breaks the rule "{row.rule}" - see {row.examples}. '
         f"To do: {row.what_to_do}."
         for row in stops.itertuples()
     ]

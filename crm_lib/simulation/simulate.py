@@ -95,7 +95,7 @@ class _Habits:
     phase_odds: np.ndarray  # (6,) log-odds of a win by phase
 
     def win(self, agent: np.ndarray, product: np.ndarray, phase: np.ndarray) -> np.ndarray:
-        """Return the probability that a close is a win, for numbers of agents, products and phases broadcast together."""
+        """Return the probability that a close is a win, for agents, products and phases broadcast together."""
         return np.round(
             1 / (1 + np.exp(-(self.agent_skill[agent] + self.product_skill[product] + self.phase_odds[phase]))), 12
         )
@@ -124,7 +124,7 @@ def _arrival_weights(world: World, rng: np.random.Generator) -> np.ndarray:
 
 # %% ../../nbs/lib/15_simulation/20_simulate.ipynb #ddc312ec
 def _leads(world: World, seed: int, habits: _Habits, region: np.ndarray) -> pd.DataFrame:
-    "One row per engaged deal, in order of its engage day: day number, agent, product, whether it came with the surge's cohort."
+    "One row per engaged deal, in order of its engage day: day, agent, product, whether it came with the surge."
     rng = random_stream(seed, "leads")
     n = world.n_deals - round(world.n_deals * world.prospecting_share)
     first = int(np.clip(round(0.55 * world.days) + rng.integers(-10, 11), 0, world.days - _SURGE_DAYS))
@@ -262,7 +262,7 @@ class Simulation:
         return pd.Index(self.truth["opportunity_id"])
 
     def win_probability(self, opportunity_ids: object, as_of: object, horizon_ends: object) -> np.ndarray:
-        """Return P(won after `as_of` and by `horizon_ends` | open at the end of `as_of`), one per id; dates may be one or many."""
+        """Return P(won after `as_of`, by `horizon_ends` | open at the end of `as_of`) per id; one date or many."""
         ids = np.atleast_1d(np.asarray(opportunity_ids, dtype=object))
         row = self._row.get_indexer(ids)
         _refuse(row < 0, ids, "no engaged deal has this key; ask for keys of sales_pipeline with an engage date.")

@@ -87,6 +87,14 @@ def expected_calibration_error(
     table = reliability(is_won, probability, bins)
     return float(np.average((table["bin_mean"] - table["observed"]).abs(), weights=table["n"]))
 
+# %% ../../nbs/lib/10_base/50_metrics.ipynb #8bbe2ff9
+def _require_pairs(loss: pd.DataFrame, cluster: pd.Series, weight: np.ndarray) -> None:
+    if loss.isna().any(axis=None) or pd.isna(cluster).any() or not (weight > 0).all():
+        raise CrmError(
+            "Losses and deals must not be missing and weights must be above 0: "
+            "compare forecasts on the rows that all of them have."
+        )
+
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #b5918b45
 def bootstrap_difference(
     loss: pd.DataFrame,  # losses per row, one column per forecast
@@ -98,11 +106,7 @@ def bootstrap_difference(
 ) -> pd.DataFrame:  # index: the other columns; mean, low, high (95 %) of loss - loss of `against`
     "Give the mean loss difference and its interval, drawing whole deals."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
-    if loss.isna().any(axis=None) or pd.isna(cluster).any() or not (weight > 0).all():
-        raise CrmError(
-            "Losses and deals must not be missing and weights must be above 0: "
-            "compare forecasts on the rows that all of them have."
-        )
+    _require_pairs(loss, cluster, weight)
     difference = loss.drop(columns=against).sub(loss[against], axis=0)
     codes, deals = pd.factorize(cluster)
     sums = difference.mul(weight, axis=0).groupby(codes).sum().sort_index().to_numpy()

@@ -201,11 +201,16 @@ def _missing_columns(frames: Mapping[str, pd.DataFrame], columns: Mapping[str, s
         for table, names in absent
     ]
 
+# %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #020351bd
+def _number_rows(pipeline: pd.DataFrame) -> None:
+    "Give rows without a key one, in place."
+    width = max(len(str(len(pipeline))), 5)
+    pipeline.insert(0, "opportunity_id", [f"row-{row:0{width}}" for row in range(1, len(pipeline) + 1)])
+
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #ead79d82
 def map_tables(
     raw: list[RawTable],  # tables as received
-    columns: Mapping[str, str | None]
-    | None = None,  # our column -> theirs; opportunity_id: None = rows have no key, so they are numbered
+    columns: Mapping[str, str | None] | None = None,  # our column -> theirs; opportunity_id: None numbers the rows
     tables: Mapping[str, str | None] | None = None,  # our table -> name of the file or sheet
 ) -> dict[str, pd.DataFrame]:  # our table -> frame of text under our column names, further columns as they are
     "Give the tables received the names of the schema."
@@ -222,10 +227,7 @@ def map_tables(
     if problems:
         raise CrmError("\n".join(problems))
     if "opportunity_id" not in named["sales_pipeline"]:
-        width = max(len(str(len(frames["sales_pipeline"]))), 5)
-        named["sales_pipeline"].insert(
-            0, "opportunity_id", [f"row-{row:0{width}}" for row in range(1, len(frames["sales_pipeline"]) + 1)]
-        )
+        _number_rows(named["sales_pipeline"])
     return named
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #1d209297

@@ -23,8 +23,8 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from ..base.config import CrmError
 from ..base.files import write_text
 from ..base.schema import DEALS, FURTHER
-from .deals import name_extra
 from .formats import RawTable
+from .joins import name_extra
 from .mapping import COLUMN_KEYS
 from .notation import read_amounts, read_dates
 from .spelling import plain_name

@@ -26,7 +26,7 @@ def _refuse_faults(world: "World") -> None:
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #57976525
 @dataclass(frozen=True)
-class _Habits:
+class _DealHabits:
     """How deals come, close and are won."""
 
     n_deals: int = 6000  # opportunities ever opened, those never recorded included
@@ -46,7 +46,7 @@ class _Habits:
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #0a9ea01b
 @dataclass(frozen=True)
-class World(_Habits):
+class World(_DealHabits):
     """A sales organisation and its habits; every field has a default and a checked range."""
 
     regime_change: str | date | None = None  # first day of changed habits

@@ -23,6 +23,12 @@ def as_days(
         return np.datetime64("NaT", "D") if day is pd.NaT else np.datetime64(day, "D")
     return np.asarray(pd.to_datetime(pd.Series(np.asarray(dates)), cache=False)).astype("datetime64[D]")
 
+# %% ../../nbs/lib/10_base/40_calendar.ipynb #1464e7c1
+def _require_month(month: object) -> None:
+    is_whole = isinstance(month, (int, np.integer)) and not isinstance(month, bool)
+    if not is_whole or month not in range(1, 13):
+        raise CrmError(f"calendar.fiscal_year_start: {month!r} is no month; give a number from 1 to 12.")
+
 # %% ../../nbs/lib/10_base/40_calendar.ipynb #7f772a0f
 @dataclass(frozen=True)
 class FiscalCalendar:
@@ -31,26 +37,21 @@ class FiscalCalendar:
     start_month: int = 1
 
     def __post_init__(self) -> None:
-        if (
-            not isinstance(self.start_month, (int, np.integer))
-            or isinstance(self.start_month, bool)
-            or self.start_month not in range(1, 13)
-        ):
-            raise CrmError(f"calendar.fiscal_year_start: {self.start_month!r} is no month; give a number from 1 to 12.")
+        _require_month(self.start_month)
 
     def month_of_quarter(self, dates: object) -> np.ndarray:
-        """Return 0, 1 or 2 for the first, second or third month of the quarter, -1 for a missing date."""
+        """Return the month of the quarter, 0, 1 or 2, and -1 for a missing date."""
         days = as_days(dates)
         months = days.astype("datetime64[M]").astype(int)
         return np.where(np.isnat(days), -1, (months - (self.start_month - 1)) % 3)
 
     def quarter_start(self, dates: object) -> np.ndarray:
-        """Return the first day of the quarter that holds each date, as datetime64[D]."""
+        """Return the first day of each date's quarter, as datetime64[D]."""
         months = as_days(dates).astype("datetime64[M]")
         return (months - self.month_of_quarter(dates)).astype("datetime64[D]")
 
     def quarter_end(self, dates: object) -> np.ndarray:
-        """Return the last day of the quarter that holds each date, as datetime64[D]."""
+        """Return the last day of each date's quarter, as datetime64[D]."""
         start = self.quarter_start(dates).astype("datetime64[M]")
         return (start + 3).astype("datetime64[D]") - np.timedelta64(1, "D")
 

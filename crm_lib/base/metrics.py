@@ -38,11 +38,13 @@ def score_forecast(
 def _check_forecast(is_won: np.ndarray, probability: np.ndarray) -> None:
     if len(is_won) != len(probability) or len(is_won) == 0:
         raise CrmError(
-            f"{len(is_won)} labels came with {len(probability)} probabilities: each forecast needs exactly one label, and one row at least."
+            f"{len(is_won)} labels came with {len(probability)} probabilities: "
+            "each forecast needs exactly one label, and one row at least."
         )
     if np.isnan(is_won).any() or np.isnan(probability).any():
         raise CrmError(
-            f"{np.isnan(is_won).sum()} labels and {np.isnan(probability).sum()} probabilities of {len(is_won)} are missing: only rows with both can be judged."
+            f"{np.isnan(is_won).sum()} labels and {np.isnan(probability).sum()} probabilities of {len(is_won)} are "
+            "missing: only rows with both can be judged."
         )
     if not np.isin(is_won, (0, 1)).all() or (probability < 0).any() or (probability > 1).any():
         raise CrmError("Labels must be 0 or 1 and probabilities lie between 0 and 1: some do not.")
@@ -85,6 +87,14 @@ def expected_calibration_error(
     table = reliability(is_won, probability, bins)
     return float(np.average((table["bin_mean"] - table["observed"]).abs(), weights=table["n"]))
 
+# %% ../../nbs/lib/10_base/50_metrics.ipynb #8bbe2ff9
+def _require_pairs(loss: pd.DataFrame, cluster: pd.Series, weight: np.ndarray) -> None:
+    if loss.isna().any(axis=None) or pd.isna(cluster).any() or not (weight > 0).all():
+        raise CrmError(
+            "Losses and deals must not be missing and weights must be above 0: "
+            "compare forecasts on the rows that all of them have."
+        )
+
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #b5918b45
 def bootstrap_difference(
     loss: pd.DataFrame,  # losses per row, one column per forecast
@@ -96,10 +106,7 @@ def bootstrap_difference(
 ) -> pd.DataFrame:  # index: the other columns; mean, low, high (95 %) of loss - loss of `against`
     "Give the mean loss difference and its interval, drawing whole deals."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
-    if loss.isna().any(axis=None) or pd.isna(cluster).any() or not (weight > 0).all():
-        raise CrmError(
-            "Losses and deals must not be missing and weights must be above 0: compare forecasts on the rows that all of them have."
-        )
+    _require_pairs(loss, cluster, weight)
     difference = loss.drop(columns=against).sub(loss[against], axis=0)
     codes, deals = pd.factorize(cluster)
     sums = difference.mul(weight, axis=0).groupby(codes).sum().sort_index().to_numpy()

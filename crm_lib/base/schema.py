@@ -78,6 +78,15 @@ TABLE_KEYS = {
     "sales_teams": "sales_agent",
 }
 
+# %% ../../nbs/lib/10_base/30_schema.ipynb #8997636f
+_CUSTOMER = (
+    ColumnSpec("account", "text", BACK_FILLED, "the customer"),
+    ColumnSpec("sector", "text", BACK_FILLED, "industry of the account"),
+    ColumnSpec("account_revenue", "money", BACK_FILLED, "yearly revenue of the account, in millions"),
+    ColumnSpec("employees", "number", BACK_FILLED, "employees of the account"),
+    ColumnSpec("office_location", "text", BACK_FILLED, "country of the account's head office"),
+)
+
 # %% ../../nbs/lib/10_base/30_schema.ipynb #b61c6521
 DEALS = (
     ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity, unique"),
@@ -87,11 +96,7 @@ DEALS = (
     ColumnSpec("product", "text", AT_OPEN, "what is sold"),
     ColumnSpec("series", "text", AT_OPEN, "family of the product"),
     ColumnSpec("list_price", "money", AT_OPEN, "suggested retail price of the product"),
-    ColumnSpec("account", "text", BACK_FILLED, "the customer"),
-    ColumnSpec("sector", "text", BACK_FILLED, "industry of the account"),
-    ColumnSpec("account_revenue", "money", BACK_FILLED, "yearly revenue of the account, in millions"),
-    ColumnSpec("employees", "number", BACK_FILLED, "employees of the account"),
-    ColumnSpec("office_location", "text", BACK_FILLED, "country of the account's head office"),
+    *_CUSTOMER,
     ColumnSpec("stage", "text", AT_CLOSE, "prospecting, engaging, won or lost, as of the day of the export"),
     ColumnSpec("engage_date", "date", AT_OPEN, "day on which the conversation began; missing while prospecting"),
     ColumnSpec("close_date", "date", AT_CLOSE, "day on which the deal was won or lost; missing while open"),

@@ -33,7 +33,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm.auto import tqdm
 
 from ..base.config import CrmError
-from ..ingestion.database import resolve_url
+from ..ingestion.addresses import resolve_url
 from ..models.close_hazard import CloseHazardModel
 from ..models.learners import LEARNERS
 

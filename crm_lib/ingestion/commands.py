@@ -180,6 +180,7 @@ def map_export(
         read_settings()
         written = write_mapping(proposal, path)
         typer.echo(
-            f"Written to params.yaml: {', '.join(written)}. Look at them, then run `crm data csv {path} --new-source NAME` "
+            f"Written to params.yaml: {', '.join(written)}. Look at them, "
+            f"then run `crm data csv {path} --new-source NAME` "
             "(NAME for the company, the first time only) and `make repro`."
         )

@@ -22,7 +22,8 @@ import pandas as pd
 from ..base.config import CrmError, quiet_telemetry
 from ..base.files import replace_folder, write_csv
 from ..base.schema import TABLES
-from .database import fetch_sql, resolve_url
+from .addresses import resolve_url
+from .database import fetch_sql
 from .deals import build_deals
 from .kaggle import fetch_kaggle
 from .mapping import map_tables
@@ -84,8 +85,10 @@ def require_same_source(
     share = share_kept(deal_keys(folder, ingest), data)
     if share < least:
         raise CrmError(
-            f"Of the deals of the last import, which are those of the source {source}, {share:.0%} are in these tables, so they are another "
-            "company's: import them again with --new-source NAME, a name for it. Its models, bundles and history are kept apart from "
+            f"Of the deals of the last import, which are those of the source {source}, "
+            f"{share:.0%} are in these tables, so they are another "
+            "company's: import them again with --new-source NAME, a name for it. Its models, "
+            "bundles and history are kept apart from "
             f"those of {source}, and nothing of {source} is lost."
         )
 
@@ -111,7 +114,8 @@ def replace_data(
         raise CrmError(str(error).replace(str(fresh), str(data))) from None
     except OSError as error:
         raise CrmError(
-            f"{data} could not be written ({error.strerror or error}): what stood there is unchanged; make room or mend the rights, then import again."
+            f"{data} could not be written ({error.strerror or error}): what stood there is unchanged; "
+            "make room or mend the rights, then import again."
         ) from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -209,7 +213,8 @@ def import_source(
     if kind in ("csv", "excel"):
         if not source.get("path"):
             raise CrmError(
-                "params.yaml, key source.path: give the file or folder that holds the tables, or set source.kind to sample."
+                "params.yaml, key source.path: give the file or folder that holds the tables, "
+                "or set source.kind to sample."
             )
         return import_files(source["path"], data, ingest)
     if kind == "kaggle":
@@ -229,7 +234,8 @@ def require_dvc(
     "Refuse to import where no version could be recorded."
     if _find_dvc(Path(data).absolute().parent) is None:
         raise CrmError(
-            f"{Path(data).absolute()} lies in no DVC repository: run `dvc init` in the project's top folder, then import again."
+            f"{Path(data).absolute()} lies in no DVC repository: run `dvc init` in the project's top folder, "
+            "then import again."
         )
 
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #3031095c

@@ -29,7 +29,8 @@ _HANDLE = re.compile(r"[a-z0-9][\w-]*/[a-z0-9][\w-]*(/versions/[1-9][0-9]*)?", r
 def _require_handle(handle: object) -> None:
     if not isinstance(handle, str) or not _HANDLE.fullmatch(handle):
         raise CrmError(
-            f"{handle!r} is no name of a Kaggle data set: write owner/name as in the address of its page, such as {DATASET}, "
+            f"{handle!r} is no name of a Kaggle data set: write owner/name as in the address of its page, "
+            f"such as {DATASET}, "
             "with /versions/3 behind it for one version."
         )
 
@@ -56,7 +57,7 @@ _BY_HAND = "or download it by hand and run `crm data csv FOLDER`"
 
 
 def _unpack_plain(archive: str, target: str) -> None:
-    "Write the plain files of a tar archive and nothing else: before Python 3.11.4 tarfile has no filter against what is not one."
+    "Write the plain files of a tar archive and nothing else: before Python 3.11.4 tarfile has no filter for that."
     with tarfile.open(archive) as file:
         odd = [member.name for member in file.getmembers() if not (member.isfile() or member.isdir())]
         if odd:
@@ -178,7 +179,8 @@ def _download(handle: str, cache: str) -> Path:
             from kagglehub import http_resolver
         except ImportError as error:
             raise CrmError(
-                f"The Kaggle data set {handle} needs the package kagglehub ({error}): run `pip install kagglehub`, {_BY_HAND}."
+                f"The Kaggle data set {handle} needs the package kagglehub ({error}): run `pip install kagglehub`, "
+                f"{_BY_HAND}."
             ) from None
         checking = _swapped(http_resolver, "_extract_archive", lambda extract: _checking(extract, handle))
         try:
@@ -199,7 +201,8 @@ def _find_tables(place: Path, handle: str) -> list[Path]:
     if not tables:
         held = ", ".join(path.name for path in files[:5]) or "nothing"
         raise CrmError(
-            f"The Kaggle data set {handle} holds no CSV or Excel file (it holds {held}): choose another data set, {_BY_HAND}."
+            f"The Kaggle data set {handle} holds no CSV or Excel file (it holds {held}): choose another data set, "
+            f"{_BY_HAND}."
         )
     named = {}
     for path in tables:
@@ -207,7 +210,8 @@ def _find_tables(place: Path, handle: str) -> list[Path]:
         if other is not path:
             pair = " and ".join(found.relative_to(place).as_posix() for found in (other, path))
             raise CrmError(
-                f"The Kaggle data set {handle} holds two tables of one name ({pair}): download it by hand, put the tables that you "
+                f"The Kaggle data set {handle} holds two tables of one name ({pair}): download it by hand, "
+                "put the tables that you "
                 "want into one folder and run `crm data csv FOLDER`."
             )
     return tables
@@ -223,7 +227,8 @@ def _copy_tables(tables: list[Path], folder: Path) -> list[Path]:
             copy.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise CrmError(
-                f"The tables of Kaggle cannot be written to {folder} ({error.strerror}): make room there, or give another folder."
+                f"The tables of Kaggle cannot be written to {folder} ({error.strerror}): make room there, "
+                "or give another folder."
             ) from None
         raise
     return sorted(copies)

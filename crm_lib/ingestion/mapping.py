@@ -43,7 +43,8 @@ def _assign_tables(raw: list[RawTable], tables: Mapping[str, str | None]) -> dic
         candidates = _named(raw, ours, tables.get(ours))
         if len(candidates) > 1:
             problems.append(
-                f"Both {' and '.join(table.source for table in candidates)} may be the table {ours}: name one in params.yaml, key ingest.tables.{ours}."
+                f"Both {' and '.join(table.source for table in candidates)} may be the table {ours}: "
+                f"name one in params.yaml, key ingest.tables.{ours}."
             )
         elif candidates:
             found[ours] = candidates[0]
@@ -60,12 +61,14 @@ def _missing_tables(found: Mapping[str, RawTable], raw: list[RawTable], tables: 
     if "sales_pipeline" not in found:
         there = ", ".join(table.name for table in raw) or "nothing that can be read"
         return [
-            f"sales_pipeline.csv is missing: put the table of deals there, or name yours in params.yaml, key ingest.tables.sales_pipeline (there is {there})."
+            "sales_pipeline.csv is missing: put the table of deals there, or name yours in params.yaml, "
+            f"key ingest.tables.sales_pipeline (there is {there})."
         ]
     is_single = len(set(found) - {"data_dictionary"}) == 1
     absent = [] if is_single else [name for name in LOOKUPS if name not in found and tables.get(name, "") is not None]
     return [
-        f"{name}.csv is missing: put the table there, or say that there is none in params.yaml, key ingest.tables.{name}: null."
+        f"{name}.csv is missing: put the table there, or say that there is none in params.yaml, "
+        f"key ingest.tables.{name}: null."
         for name in absent
     ]
 
@@ -79,7 +82,8 @@ def assign_tables(
     unknown = sorted(set(tables) - set(TABLES) - {"data_dictionary"})
     if unknown:
         raise CrmError(
-            f"params.yaml, key ingest.tables: there is no table called {', '.join(unknown)}; ours are {', '.join(TABLES)}."
+            f"params.yaml, key ingest.tables: there is no table called {', '.join(unknown)}; "
+            f"ours are {', '.join(TABLES)}."
         )
     if len(raw) == 1 and not tables:
         return {"sales_pipeline": raw[0]}
@@ -138,7 +142,8 @@ def _renames(
                 frames
             )
             problems.append(
-                f"params.yaml, key ingest.columns.{key}: no column is called {theirs!r} (or several are); there is {there}."
+                f"params.yaml, key ingest.columns.{key}: no column is called {theirs!r} (or several are); "
+                f"there is {there}."
             )
     return plans, problems
 
@@ -190,16 +195,22 @@ def _missing_columns(frames: Mapping[str, pd.DataFrame], columns: Mapping[str, s
         if not set(names) & set(frames[table].columns) and not (has_no_key and names == ("opportunity_id",))
     ]
     return [
-        f"{table}.csv lacks the column {' or '.join(names)}: add it, or name the one that holds the same in params.yaml, key "
+        f"{table}.csv lacks the column {' or '.join(names)}: add it, "
+        "or name the one that holds the same in params.yaml, key "
         f"ingest.columns.{'stage' if names[0] == 'deal_stage' else names[0]} (`crm map FILE` proposes all of them)."
         for table, names in absent
     ]
 
+# %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #020351bd
+def _number_rows(pipeline: pd.DataFrame) -> None:
+    "Give rows without a key one, in place."
+    width = max(len(str(len(pipeline))), 5)
+    pipeline.insert(0, "opportunity_id", [f"row-{row:0{width}}" for row in range(1, len(pipeline) + 1)])
+
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #ead79d82
 def map_tables(
     raw: list[RawTable],  # tables as received
-    columns: Mapping[str, str | None]
-    | None = None,  # our column -> theirs; opportunity_id: None = rows have no key, so they are numbered
+    columns: Mapping[str, str | None] | None = None,  # our column -> theirs; opportunity_id: None numbers the rows
     tables: Mapping[str, str | None] | None = None,  # our table -> name of the file or sheet
 ) -> dict[str, pd.DataFrame]:  # our table -> frame of text under our column names, further columns as they are
     "Give the tables received the names of the schema."
@@ -216,10 +227,7 @@ def map_tables(
     if problems:
         raise CrmError("\n".join(problems))
     if "opportunity_id" not in named["sales_pipeline"]:
-        width = max(len(str(len(frames["sales_pipeline"]))), 5)
-        named["sales_pipeline"].insert(
-            0, "opportunity_id", [f"row-{row:0{width}}" for row in range(1, len(frames["sales_pipeline"]) + 1)]
-        )
+        _number_rows(named["sales_pipeline"])
     return named
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #1d209297
@@ -229,7 +237,8 @@ def check_stages(
     "Refuse a mapping of stages that leads nowhere."
     if not isinstance(stages, Mapping) or not stages:
         raise CrmError(
-            f"params.yaml, key ingest.stages: {stages!r} maps no stage; map each word of the CRM to {', '.join(STAGES)}."
+            f"params.yaml, key ingest.stages: {stages!r} maps no stage; "
+            f"map each word of the CRM to {', '.join(STAGES)}."
         )
     strange = sorted({str(stage) for stage in stages.values()} - set(STAGES))
     if strange:

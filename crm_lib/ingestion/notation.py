@@ -5,23 +5,27 @@
 # %% auto #0
 __all__ = ['Reading', 'read_dates', 'read_amounts']
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #baf7caa8
-import math
-import re
-import unicodedata
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #587195ba
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..base.config import CrmError
+from .amount_cells import parse_amount
+from .date_cells import cut_time, parse_day
+from crm_lib.ingestion.date_forms import (
+    ORDERS,
+    DateForm,
+    complain_of_form,
+    describe_form,
+    settle_form,
+    to_days,
+    weigh_form,
+)
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #d262622b
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #6cfb30e8
 @dataclass(frozen=True, eq=False)
 class Reading:
     """How a column was read; all series lie along the column that was given."""
@@ -32,242 +36,26 @@ class Reading:
     problem: str | None  # what keeps the column from being decided
     n_forms: int  # ways of writing that were met
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #63842ef9
-_GAP = "[\\s\u00a0\u2007\u2009\u202f]"
-_CLOCK = r"(?:[01]?[0-9]|2[0-3])(?:(?::[0-5][0-9]){1,2}|(?:\.[0-5][0-9]){2})(?:[.,][0-9]+)?"
-_HALF = rf"{_GAP}*[AaPp]\.?{_GAP}?[Mm]\.?"
-_ZONE = rf"{_GAP}*(?:z|[A-Z]{{1,5}})?{_GAP}*(?:[+-][0-9]{{2}}:?(?:[0-9]{{2}})?)?(?:{_GAP}+\([A-Za-z ]+\))?"
-_TIME = rf"(?:(?:[Tt]|,?{_GAP}+(?:at )?)(?:{_CLOCK}(?:{_HALF})?|(?:0?[0-9]|1[0-2]){_HALF})|T[0-2][0-9][0-5][0-9](?:[0-5][0-9])?){_ZONE}$"
-
-
-def _cut_time(texts: list[str]) -> tuple[np.ndarray, list[str]]:
-    "Give the distinct days as written, and for each text the place of its day."
-    cut = pc.replace_substring_regex(
-        pc.utf8_trim_whitespace(pa.array(texts, type=pa.large_string())), pattern=f"(.){_TIME}", replacement=r"\1"
-    )
-    coded = cut.dictionary_encode()
-    return coded.indices.to_numpy(), coded.dictionary.to_pylist()
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #bdbe54d1
-_NAMES = {
-    1: "january januar janner jaenner enero janvier janeiro gennaio",
-    2: "february februar feber febrero fevrier fevereiro febbraio",
-    3: "march marz maerz mrz marzo mars marco",
-    4: "april avril abril aprile",
-    5: "may mai mayo maio maggio",
-    6: "june juni junio juin junho giugno",
-    7: "july juli julio juillet julho luglio",
-    8: "august agosto aout",
-    9: "september septiembre setiembre septembre setembro settembre",
-    10: "october oktober octubre octobre outubro ottobre",
-    11: "november noviembre novembre novembro",
-    12: "december dezember diciembre decembre dezembro dicembre",
-}
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #12a1770a
-def _prefixes(names: dict[int, str]) -> dict[str, int]:
-    meant: dict[str, set[int]] = {}
-    for number, words in names.items():
-        for word in words.split():
-            for length in range(3, len(word) + 1):
-                meant.setdefault(word[:length], set()).add(number)
-    return {word: numbers.pop() for word, numbers in meant.items() if len(numbers) == 1}
-
-
-_MONTHS = _prefixes(_NAMES)
-_WEEKDAYS = _prefixes(dict(enumerate("monday tuesday wednesday thursday friday saturday sunday".split())))
-_FILLERS = {"de", "del", "di", "of", "the", "st", "nd", "rd", "th", "er", "o"}
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #75b5360b
-_Cell = tuple[
-    str, int, int, int, int, int
-]  # form; first, middle, last number; year if first, year if last, -1 for none
-_NUMBERS = re.compile(r"([0-9]{1,2}|[0-9]{4})([/. -]) ?([0-9]{1,2})\2 ?([0-9]{1,2}|[0-9]{4})")
-
-
-def _year(digits: str) -> int:
-    if len(digits) == 2:
-        return int(digits) + (1900 if int(digits) >= 70 else 2000)
-    return int(digits) if len(digits) == 4 else -1
-
-
-def _fixed(form: str, year: int, month: int, day: int) -> _Cell:
-    return form, year, month, day, year, -1
-
-
-def _parse_numbers(text: str) -> _Cell | None:
-    if not (match := _NUMBERS.fullmatch(text)):
-        return None
-    first, sign, middle, last = match.groups()
-    if len(first) == 4:
-        return _fixed(f"Y{sign}", int(first), int(middle), int(last)) if len(last) < 4 else None
-    form = f"4{sign}" if len(last) == 4 else f"2{sign}"
-    return form, int(first), int(middle), int(last), _year(first) if form[0] == "2" else -1, _year(last)
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #35284979
-def _parse_name(text: str) -> _Cell | None:
-    plain = "".join(
-        letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
-    )
-    if re.search(r"[^a-z0-9 .,/'’-]", plain):
-        return None
-    words = [word for word in re.findall(r"[0-9]+|[a-z]+", plain) if word not in _FILLERS]
-    words = words[1:] if len(words) == 4 and words[0] in _WEEKDAYS else words
-    kinds = "".join("m" if word in _MONTHS else str(len(word)) if word.isdigit() else "?" for word in words)
-    if re.fullmatch("[12]m[24]", kinds):
-        return _fixed("day-name", _year(words[2]), _MONTHS[words[1]], int(words[0]))
-    if re.fullmatch("m[12][24]", kinds):
-        return _fixed("name-day", _year(words[2]), _MONTHS[words[0]], int(words[1]))
-    if re.fullmatch("4m[12]", kinds):
-        return _fixed("year-name", int(words[0]), _MONTHS[words[1]], int(words[2]))
-    return None
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #b72fbf0a
-_EXCEL = range(25569, 73051)  # Excel's numbers of the days from 1970 to 2099
-
-
-def _parse_day(text: str) -> _Cell | None:
-    text = " ".join(text.split())
-    if re.fullmatch(r"[0-9]{8}", text):
-        return _fixed("compact", int(text[:4]), int(text[4:6]), int(text[6:]))
-    if re.fullmatch(r"[0-9]{5}(?:\.0+)?", text) and int(text[:5]) in _EXCEL:
-        day = date(1899, 12, 30) + timedelta(int(text[:5]))
-        return _fixed("excel", day.year, day.month, day.day)
-    return _parse_numbers(text) or (_parse_name(text) if len(text) < 40 else None)
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #dd4988de
-_ORDERS = {
-    "day-first": (5, 2, 1),
-    "month-first": (5, 1, 2),
-    "year-first": (4, 2, 3),
-}  # places of year, month and day in a _Cell
-_Parts = np.ndarray  # (cells, 6) the numbers of cells; the first column is not used
-
-
-def _to_days(parts: _Parts, order: str) -> np.ndarray:
-    "Read all cells in one order: datetime64[D], NaT where that is no day."
-    year, month, day = (parts[:, place] for place in _ORDERS[order])
-    is_day = (year >= 1970) & (year <= 2100) & (month >= 1) & (month <= 12) & (day >= 1)
-    months = (np.where(is_day, (year - 1970) * 12 + month - 1, 0)).astype("datetime64[M]")
-    days = months.astype("datetime64[D]") + (day - 1)
-    return np.where(is_day & (days.astype("datetime64[M]") == months), days, np.datetime64("NaT"))
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #eb92d50d
-_APART = 20
-
-
-def _is_varied(parts: _Parts, order: str) -> bool:
-    years, days = (np.unique(parts[:, _ORDERS[order][place]]) for place in (0, 2))
-    return len(days) >= 2 * len(years) and days[-1] - days[0] >= _APART
-
-
-def _drop_by_variety(parts: _Parts, possible: list[str]) -> list[str]:
-    if "year-first" not in possible or len(possible) == 1:
-        return possible
-    is_first = _is_varied(parts, "year-first")
-    is_last = any(_is_varied(parts, order) for order in possible if order != "year-first")
-    if is_first == is_last:
-        return possible
-    return [order for order in possible if (order == "year-first") == is_first]
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #36991845
-@dataclass(frozen=True, eq=False)
-class _Form:
-    key: str
-    texts: list[str]  # the cells, as written
-    read: dict[str, np.ndarray]  # order -> days
-    possible: list[str]  # orders that the cells do not exclude
-    order: str | None = None  # the order decided on
-    reason: str = ""  # cells, same, told, alike
-
-
-def _weigh_form(key: str, texts: Sequence[str], parts: _Parts) -> _Form:
-    read = {order: _to_days(parts, order) for order in _ORDERS}
-    is_day = ~np.all([np.isnat(days) for days in read.values()], axis=0)
-    read = {order: days[is_day] for order, days in read.items()}
-    possible = [order for order, days in read.items() if not np.isnat(days).any()]
-    texts = [text for text, kept in zip(texts, is_day, strict=True) if kept]
-    if len(possible) > 1 and all((read[order] == read[possible[0]]).all() for order in possible):
-        return _Form(key, texts, read, possible, possible[0], "same")
-    possible = _drop_by_variety(parts[is_day], possible)
-    return _Form(key, texts, read, possible, *((possible[0], "cells") if len(possible) == 1 else (None, "")))
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #cf813125
-def _settle(form: _Form, forms: list[_Form], told: str | None) -> _Form:
-    if form.order or not form.texts:
-        return form
-    if told and (told in form.possible or not form.possible and not np.isnat(form.read[told]).all()):
-        return _Form(form.key, form.texts, form.read, form.possible, told, "told")
-    alike = {other.order for other in forms if other.key[1:] == form.key[1:] and other.reason == "cells"} & {
-        "day-first",
-        "month-first",
-    }
-    if len(alike) == 1 and alike <= set(form.possible):
-        return _Form(form.key, form.texts, form.read, form.possible, alike.pop(), "alike")
-    return form
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #eee0fc5e
-_DAY_FORMS = {
-    "compact": "year, month and day without signs",
-    "excel": "number of the day in Excel",
-    "day-name": "day, month by name, year",
-    "name-day": "month by name, day, year",
-    "year-name": "year, month by name, day",
-}
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #d7aee8d0
-def _describe(form: _Form) -> str:
-    if not form.order:
-        return f"undecided (e.g. {form.texts[0]})"
-    others = [
-        np.isnat(days)
-        for order, days in form.read.items()
-        if order in ("day-first", "month-first") and order != form.order
-    ]
-    example = form.texts[int(np.argmax(np.all(others, axis=0) & ~np.isnat(form.read[form.order])))]
-    places = {
-        "day-first": ("day", "month", "year"),
-        "month-first": ("month", "day", "year"),
-        "year-first": ("year", "month", "day"),
-    }[form.order]
-    words = _DAY_FORMS.get(form.key) or form.key[1].join(places) + " of two digits" * (form.key[0] == "2")
-    return f"{words}{', as told in params.yaml' * (form.reason == 'told')} (e.g. {example})"
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #c2ab9c4e
-def _complain(form: _Form) -> str:
-    if not form.possible:
-        against = [np.isnat(days) for days in form.read.values() if not np.isnat(days).all()]
-        shown = dict.fromkeys(form.texts[int(np.argmax(missing))] for missing in against)
-        return (
-            f"{' and '.join(shown)} contradict each other, as no order of day, month and year reads them all: "
-            "set it in params.yaml or mend the cells"
-        )
-    differs = np.any([form.read[order] != form.read[form.possible[0]] for order in form.possible], axis=0)
-    shown = [form.texts[place] for place in np.flatnonzero(differs)[:3]]
-    end = "-year" if "year-first" in form.possible else ""
-    words = {"day-first": f"day-month{end}", "month-first": f"month-day{end}", "year-first": "year-month-day"}
-    return f"{', '.join(shown)} may be {' or '.join(words[order] for order in form.possible)}: set it in params.yaml"
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #e2897c77
-def _decide_forms(days: list[str], told: str | None) -> tuple[np.ndarray, np.ndarray, list[_Form]]:
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #0e4648f6
+def _decide_forms(days: list[str], told: str | None) -> tuple[np.ndarray, np.ndarray, list[DateForm]]:
     "Give the date of each day as written, whether it is none, and the forms met."
-    cells = [_parse_day(day) for day in days]
+    cells = [parse_day(day) for day in days]
     keys = np.array([cell[0] if cell else "" for cell in cells], dtype=object)
     parts = np.array([(0, *cell[1:]) if cell else (0, 0, 0, 0, -1, -1) for cell in cells], dtype="int64").reshape(-1, 6)
     dates = np.full(len(days), np.datetime64("NaT", "D"))
     is_bad = np.array([bool(day) for day in days], dtype=bool)
     places = {key: np.flatnonzero(keys == key) for key in dict.fromkeys(keys) if key}
-    forms = [_weigh_form(key, [days[place] for place in there], parts[there]) for key, there in places.items()]
-    forms = [_settle(form, forms, told) for form in forms]
+    forms = [weigh_form(key, [days[place] for place in there], parts[there]) for key, there in places.items()]
+    forms = [settle_form(form, forms, told) for form in forms]
     for form, there in zip(forms, places.values(), strict=True):
         if form.order:
-            dates[there] = _to_days(parts[there], form.order)
+            dates[there] = to_days(parts[there], form.order)
             is_bad[there] = np.isnat(dates[there])
         else:
-            is_bad[there] = np.all([np.isnat(_to_days(parts[there], order)) for order in _ORDERS], axis=0)
+            is_bad[there] = np.all([np.isnat(to_days(parts[there], order)) for order in ORDERS], axis=0)
     return dates, is_bad, [form for form in forms if form.texts]
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #d7742493
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #ac8cc054
 def _spread(values: pd.Series, codes: np.ndarray, found: np.ndarray, is_bad: np.ndarray) -> tuple[pd.Series, pd.Series]:
     "Lay what distinct cells mean along the column; the code -1 is a missing cell."
     missing = np.array([np.nan if found.dtype.kind == "f" else np.datetime64("NaT")], dtype=found.dtype)
@@ -280,95 +68,22 @@ def _spread(values: pd.Series, codes: np.ndarray, found: np.ndarray, is_bad: np.
 def _join(words: Sequence[str]) -> str:
     return "; ".join(dict.fromkeys(words)) or "no cell to read"
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #c7d08b9b
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #3e1c20cc
 def read_dates(
     values: pd.Series,  # text, missing as None; any index
     order: str | None = None,  # day-first, month-first or year-first, for what the cells leave open
 ) -> Reading:  # values are days (datetime64[ns])
     "Read a column of dates in the one way, or the several ways, that its cells allow."
-    if order is not None and order not in _ORDERS:
-        raise CrmError(f"{order!r} is no order of a date: give {', '.join(list(_ORDERS)[:-1])} or {list(_ORDERS)[-1]}.")
+    if order is not None and order not in ORDERS:
+        raise CrmError(f"{order!r} is no order of a date: give {', '.join(list(ORDERS)[:-1])} or {list(ORDERS)[-1]}.")
     codes, distinct = pd.factorize(values)
-    places, days = _cut_time([str(cell) for cell in distinct])
+    places, days = cut_time([str(cell) for cell in distinct])
     dates, is_bad, forms = _decide_forms(days, order)
     found, bad = _spread(values, codes, dates.astype("datetime64[ns]")[places], is_bad[places])
-    problems = [_complain(form) for form in forms if not form.order]
-    return Reading(found, bad, _join([_describe(form) for form in forms]), "; ".join(problems) or None, len(forms))
+    problems = [complain_of_form(form) for form in forms if not form.order]
+    return Reading(found, bad, _join([describe_form(form) for form in forms]), "; ".join(problems) or None, len(forms))
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #2939ea9f
-_WHOLE = r"[1-9][0-9]{{0,2}}(?:(?P<gap>[{group}' ])[0-9]{{3}})(?:(?P=gap)[0-9]{{3}})*"
-_LAKH = r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"  # 12,34,567 as in India
-_GRAMMAR = {
-    sign: re.compile(
-        rf"(?:[0-9]+|{_WHOLE.format(group=group)}{_LAKH if sign == '.' else ''}|(?={re.escape(sign)}))(?:[{sign}][0-9]+)?"
-        rf"|[0-9]+(?:[{sign}][0-9]+)?[eE][+-]?[0-9]+"
-    )
-    for sign, group in ((".", ","), (",", "."))
-}
-
-
-def _to_number(body: str, sign: str) -> float:
-    if not _GRAMMAR[sign].fullmatch(body):
-        return math.nan
-    for gap in ("' ,", "' .")[sign == ","]:
-        body = body.replace(gap, "")
-    number = float(body.replace(sign, "."))
-    return number if math.isfinite(number) else math.nan
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #9b60ee72
-_CODES = (
-    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE "
-    "CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES "
-    "KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD "
-    "OMR PAB PEN PGK PHP PKR PLN PYG QAR RMB RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP "
-    "TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL"
-).replace(" ", "|")
-_CURRENCY = rf"(?:[A-Za-z]{{0,3}}[$£¥¤¢฿\u20a0-\u20cf]|(?i:(?:{_CODES})(?![a-z])|(?:kr|kč|zł|ft|lei|rs|sfr|fr|tl|r)(?![a-z])\.?))"
-_BEFORE = re.compile(rf"[+-]? ?(?:{_CURRENCY} ?){{0,2}}[+-]?")
-_AFTER = re.compile(rf"(?:(?:[%-]|{_CURRENCY}) ?){{0,3}}")
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #87a65117
-@lru_cache(maxsize=10_000)
-def _read_around(before: str, after: str) -> tuple[float, str] | None:
-    "Give the factor and the marks around a number, or None where other things stand."
-    has_brackets = "(" in before and ")" in after
-    if has_brackets:
-        before = before.replace("(", "", 1)
-        after = after.replace(")", "", 1)
-    if not _BEFORE.fullmatch(before.strip()) or not _AFTER.fullmatch(after.strip()):
-        return None
-    around = f"{before} {after}"
-    signs = re.sub("[^+-]", "", around)
-    if len(signs) + has_brackets > 1 or around.count("%") > 1:
-        return None
-    marks = set(re.sub("[+-]", " ", around).upper().split())
-    return -1.0 if has_brackets or signs == "-" else 1.0, " ".join(sorted(marks))
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #382e0908
-_SAME = str.maketrans({"−": "-", "–": "-", "’": "'", "‘": "'", "´": "'"})
-_PLAIN = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,2})?")
-_BARE = re.compile(r"[0-9.,]+")
-_SHAPE = re.compile(r"([^0-9]*)([0-9](?:[0-9.,' ]*[0-9])?(?:[eE][+-]?[0-9]+)?)([^0-9]*)")
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #ce268ec5
-def _parse_amount(text: str) -> tuple[float, float, str]:
-    "Give the amount if a point is the decimal sign, the amount if a comma is, and what stands around it."
-    if _PLAIN.fullmatch(text):
-        return float(text), math.nan if "." in text else float(text), ""
-    if _BARE.fullmatch(text):
-        return _to_number(text, "."), _to_number(text, ","), ""
-    match = _SHAPE.fullmatch(" ".join(text.translate(_SAME).split()))
-    if not match:
-        return math.nan, math.nan, ""
-    before, body, after = match.groups()
-    around = _read_around(before, after)
-    if not around and before[-1:] in (".", ","):
-        around = _read_around(before[:-1], after)
-        body = before[-1] + body
-    factor, marks = around or (math.nan, "")
-    return factor * _to_number(body, "."), factor * _to_number(body, ","), marks
-
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #1d6b415c
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #f8fe9e0b
 _DECIMALS = ("point", "comma")
 
 
@@ -381,7 +96,7 @@ def _decide_decimal(read: dict[str, np.ndarray], told: str | None) -> tuple[str 
         return possible[0], possible
     return told, possible
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #1c75e638
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #b89e9763
 def _complain_amounts(read: dict[str, np.ndarray], texts: list[str], possible: list[str]) -> str:
     if not possible:
         shown = [texts[int(np.argmax(np.isnan(numbers)))] for numbers in read.values()]
@@ -396,7 +111,7 @@ def _complain_amounts(read: dict[str, np.ndarray], texts: list[str], possible: l
     shown = [f"{texts[place]} ({large:.15g} or {small:.15g})" for place, (small, large) in ways.items()]
     return f"{', '.join(shown)} can be read in two ways: set it in params.yaml"
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #db3d73a8
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #9f735d1c
 def _describe_amounts(
     decimal: str | None, read: dict[str, np.ndarray], texts: list[str], around: list[str], is_told: bool
 ) -> list[str]:
@@ -414,7 +129,25 @@ def _describe_amounts(
         phrases.append(f"{words}{f', with {marks}' if marks else ''} (e.g. {example})")
     return phrases
 
-# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #a9b34456
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #779e6519
+def _settle_amounts(
+    point: np.ndarray, comma: np.ndarray, texts: list[str], marks: list[str], told: str | None
+) -> tuple[np.ndarray, np.ndarray, list[str], str | None]:
+    "Give the number of each cell, whether it is none, the phrases for the report, and the problem if there is one."
+    is_amount = ~np.isnan(point) | ~np.isnan(comma)
+    good = np.flatnonzero(is_amount)
+    read = {"point": point[good], "comma": comma[good]}
+    shown = [texts[place] for place in good]
+    chosen, possible = _decide_decimal(read, told)
+    is_told = told is not None and len(possible) != 1 and chosen == told
+    how = _describe_amounts(chosen, read, shown, [marks[place] for place in good], is_told)
+    if chosen is None:
+        numbers = np.where(point == comma, point, np.nan)
+        return numbers, ~is_amount, how, _complain_amounts(read, shown, possible)
+    numbers = comma if chosen == "comma" else point
+    return numbers, np.isnan(numbers), how, None
+
+# %% ../../nbs/lib/20_ingestion/15_notation.ipynb #db4485ec
 def read_amounts(
     values: pd.Series,  # text, missing as None; any index
     decimal: str | None = None,  # point or comma: the sign before the decimals, for what the cells leave open
@@ -424,20 +157,9 @@ def read_amounts(
         raise CrmError(f"{decimal!r} is no decimal sign: give {' or '.join(_DECIMALS)}.")
     codes, distinct = pd.factorize(values)
     texts = [str(cell).strip() for cell in distinct]
-    cells = [_parse_amount(text) for text in texts]
+    cells = [parse_amount(text) for text in texts]
     point, comma = (np.array([cell[place] for cell in cells], dtype="float64") for place in (0, 1))
-    good = np.flatnonzero(~np.isnan(point) | ~np.isnan(comma))
-    read = {"point": point[good], "comma": comma[good]}
-    shown = [texts[place] for place in good]
-    around = [cells[place][2] for place in good]
-    chosen, possible = _decide_decimal(read, decimal)
-    problem = None if chosen else _complain_amounts(read, shown, possible)
-    numbers = comma if chosen == "comma" else point if chosen else np.where(point == comma, point, np.nan)
-    is_bad = (np.isnan(numbers) if chosen else np.isnan(point) & np.isnan(comma)) & np.array(
-        [bool(text) for text in texts], dtype=bool
-    )
+    numbers, is_bad, how, problem = _settle_amounts(point, comma, texts, [cell[2] for cell in cells], decimal)
+    is_bad &= np.array([bool(text) for text in texts], dtype=bool)
     found, bad = _spread(values, codes, numbers, is_bad)
-    how = _describe_amounts(
-        chosen, read, shown, around, decimal is not None and len(possible) != 1 and chosen == decimal
-    )
     return Reading(found, bad, _join(how), problem, len(how))

@@ -23,8 +23,8 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from ..base.config import CrmError
 from ..base.files import write_text
 from ..base.schema import DEALS, FURTHER
-from .deals import name_extra
 from .formats import RawTable
+from .joins import name_extra
 from .mapping import COLUMN_KEYS
 from .notation import read_amounts, read_dates
 from .spelling import plain_name
@@ -197,18 +197,21 @@ def _require_complete(columns: Mapping[str, Any], stages: Mapping[str, str], tab
     missing = [key for key, ways in _NEEDED.items() if not set(ways) & set(columns)]
     if missing:
         raise CrmError(
-            f"{table.source}: no column could be recognised as {', '.join(missing)}; its columns are {', '.join(map(str, table.frame.columns))}. "
+            f"{table.source}: no column could be recognised as {', '.join(missing)}; "
+            f"its columns are {', '.join(map(str, table.frame.columns))}. "
             f"Write the missing ones into params.yaml, key ingest.columns, beside those that were: {dict(columns)}."
         )
     absent = [stage for stage in ("won", "lost") if stage not in stages.values()]
     if absent:
         raise CrmError(
-            f"{table.source}, column {columns['stage']}: no word means {' or '.join(absent)} (there is {', '.join(list(stages)[:12])}): "
+            f"{table.source}, column {columns['stage']}: no word means {' or '.join(absent)} (there is "
+            f"{', '.join(list(stages)[:12])}): "
             "write what each means into params.yaml, key ingest.stages."
         )
     if len(stages) > 60:
         raise CrmError(
-            f"{table.source}, column {columns['stage']}: {len(stages)} different words are too many for stages: name the right column in ingest.columns.stage."
+            f"{table.source}, column {columns['stage']}: {len(stages)} different words are too many for stages: "
+            "name the right column in ingest.columns.stage."
         )
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #7aee7ef5
@@ -277,7 +280,8 @@ def write_keys(
             content[section][key] = value
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise CrmError(
-            f"{params} cannot take the key{'s' if len(lines) > 1 else ''} {', '.join(f'{section}.{key}' for section, key, _ in lines)} "
+            f"{params} cannot take the key{'s' if len(lines) > 1 else ''} "
+            f"{', '.join(f'{section}.{key}' for section, key, _ in lines)} "
             f"({' '.join(str(error).split())}): restore the file from git."
         ) from None
     text = StringIO()

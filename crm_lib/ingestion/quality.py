@@ -13,8 +13,11 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.schema import DEALS, TABLES
-from .deals import name_extra, observed_until, records_start
-from .rules import CONTRACT, NOTED_RULES, STOPPING_RULES, apply_contract, apply_rules, join_findings
+from .contracts import CONTRACT, apply_contract
+from .deals import observed_until, records_start
+from .findings import join_findings
+from .joins import name_extra
+from .rules import NOTED_RULES, STOPPING_RULES, apply_rules
 
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #19ab5ba1
 def _mended_findings(mendings: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +169,8 @@ def require_ready(
     findings = check_deals(deals)
     stops = findings[findings["severity"] == "stops"]
     said = [
-        f'{row.rows} row{"s" if row.rows > 1 else ""} break the rule "{row.rule}" of the column {row.column} (see {row.examples}; {row.what_to_do})'
+        f'{row.rows} row{"s" if row.rows > 1 else ""} break the rule "{row.rule}" of the column {row.column} (see '
+        f"{row.examples}; {row.what_to_do})"
         for row in stops.itertuples()
     ]
     table = pd.DataFrame()

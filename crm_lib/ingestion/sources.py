@@ -95,5 +95,6 @@ def copy_files(
         return [Path(shutil.copyfile(file, Path(folder) / file.name)) for file in find_files(path, names)]
     except OSError as error:
         raise CrmError(
-            f"{error.filename} cannot be copied ({error.strerror}): it must be a file that you may read, on a disk with room for a copy."
+            f"{error.filename} cannot be copied ({error.strerror}): it must be a file that you may read, "
+            "on a disk with room for a copy."
         ) from None

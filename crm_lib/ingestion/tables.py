@@ -108,6 +108,12 @@ def _check_widths(odd: list[tuple[int, int]], width: int, where: str, advice: st
         f"the first being row {odd[0][0]}: {advice}"
     ]
 
+# %% ../../nbs/lib/20_ingestion/20_tables.ipynb #6ccafc4e
+def _find_header(rows: Rows) -> tuple[int, list[str] | None]:
+    "Give the first row that is not blank with its number; None where there is none, or it cannot be read."
+    top, cells = next(((row, cells) for row, cells in rows if cells is None or not is_blank(cells)), (0, None))
+    return top, None if cells is None else [name.strip() for name in cells]
+
 # %% ../../nbs/lib/20_ingestion/20_tables.ipynb #31fc2978
 def assemble(
     rows: Rows,  # from the reader of a file
@@ -117,10 +123,9 @@ def assemble(
     is_cut: bool = False,  # whether the file ends without a line end
 ) -> tuple[pd.DataFrame | None, list[str]]:  # the table, and what is wrong with it
     "Make a frame of rows, or None where there is no header, and list what is wrong."
-    top, header = next(((row, cells) for row, cells in rows if cells is None or not is_blank(cells)), (0, None))
+    top, header = _find_header(rows)
     if header is None:
         return None, []
-    header = [name.strip() for name in header]
     width = len(header)
     if pads:
         rows = ((row, cells + [""] * (width - len(cells))) for row, cells in rows)

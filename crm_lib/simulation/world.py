@@ -6,7 +6,6 @@
 __all__ = ['SEED', 'World', 'make_world', 'random_stream', 'make_catalogues']
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #df87da62
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -15,76 +14,20 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
+from .ranges import find_faults
 
-# %% ../../nbs/lib/15_simulation/10_world.ipynb #a953adf0
-_WHOLE = {
-    "n_deals": (1, 20_000_000),
-    "days": (30, 20_000),
-    "records_start_lag": (0, 20_000),
-    "fiscal_year_start": (1, 12),
-    "n_agents": (1, 100_000),
-    "n_managers": (1, 100_000),
-    "n_regions": (1, 10_000),
-    "n_products": (1, 1_000),
-    "n_accounts": (1, 1_000_000),
-}
+# %% ../../nbs/lib/15_simulation/10_world.ipynb #7ee0a7de
+def _refuse_faults(world: "World") -> None:
+    found = find_faults(asdict(world))
+    if found:
+        raise CrmError(
+            " ".join(f"World.{name} is {getattr(world, name)!r}: {advice}." for name, advice in found.items())
+        )
 
-# %% ../../nbs/lib/15_simulation/10_world.ipynb #a99e80a4
-_REAL = {
-    "quarter_effect": (0, 2),
-    "agent_skill": (0, 3),
-    "product_skill": (0, 3),
-    "careless_share": (0, 1),
-    "stale_share": (0, 1),
-    "surge_share": (0, 0.5),
-    "prospecting_share": (0, 0.9),
-    "regime_pace": (0, 3),
-    "regime_odds": (0.01, 100),
-}
-_FLAGS = ("account_known_from_start", "misspelt")
-_FIRST_DAY = pd.Timestamp("1900-01-01")
-_LAST_DAY = pd.Timestamp("2200-12-31")
-
-# %% ../../nbs/lib/15_simulation/10_world.ipynb #f144291d
-def _is_number(value: object, low: float, high: float, kinds: tuple) -> bool:
-    return not isinstance(value, (bool, np.bool_)) and isinstance(value, kinds) and bool(low <= value <= high)
-
-# %% ../../nbs/lib/15_simulation/10_world.ipynb #bcb5114d
-def _is_date(value: object) -> bool:
-    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        return False
-    try:
-        day = pd.Timestamp(value) if isinstance(value, (str, date, np.datetime64)) else pd.NaT
-    except ValueError:
-        return False
-    return day is not pd.NaT and day.tzinfo is None and _FIRST_DAY <= day <= _LAST_DAY
-
-# %% ../../nbs/lib/15_simulation/10_world.ipynb #28275d2b
-def _faults(values: Mapping[str, object]) -> dict[str, str]:
-    "Name each value that cannot be, with what to give instead."
-    whole = (int, np.integer)
-    real = (int, float, np.integer, np.floating)
-    found = {
-        name: f"give a whole number from {low} to {high}"
-        for name, (low, high) in _WHOLE.items()
-        if not _is_number(values[name], low, high, whole)
-    }
-    found |= {
-        name: f"give a number from {low} to {high}"
-        for name, (low, high) in _REAL.items()
-        if not _is_number(values[name], low, high, real)
-    }
-    found |= {name: "give true or false" for name in _FLAGS if not isinstance(values[name], bool)}
-    dates = ["start"] + ["regime_change"] * (values["regime_change"] is not None)
-    found |= {name: "give a date such as 2024-01-01" for name in dates if not _is_date(values[name])}
-    if not found and values["records_start_lag"] >= values["days"]:
-        found["records_start_lag"] = f"give fewer than the {values['days']} days of the history"
-    return found
-
-# %% ../../nbs/lib/15_simulation/10_world.ipynb #0a9ea01b
+# %% ../../nbs/lib/15_simulation/10_world.ipynb #57976525
 @dataclass(frozen=True)
-class World:
-    """A sales organisation and its habits; every field has a default and a checked range."""
+class _DealHabits:
+    """How deals come, close and are won."""
 
     n_deals: int = 6000  # opportunities ever opened, those never recorded included
     start: str | date = "2024-01-01"  # first day on which a deal is engaged
@@ -100,6 +43,12 @@ class World:
     account_known_from_start: bool = False  # False: the account is often filled in only at the close
     prospecting_share: float = 0.055  # share of rows not yet engaged, without any date
     misspelt: bool = True  # whether one product is misspelt in part of the rows
+
+# %% ../../nbs/lib/15_simulation/10_world.ipynb #0a9ea01b
+@dataclass(frozen=True)
+class World(_DealHabits):
+    """A sales organisation and its habits; every field has a default and a checked range."""
+
     regime_change: str | date | None = None  # first day of changed habits
     regime_pace: float = 0.7  # from then on: factor on the daily hazard of closing
     regime_odds: float = 0.6  # from then on: factor on the odds of a win
@@ -110,10 +59,7 @@ class World:
     n_accounts: int = 85
 
     def __post_init__(self) -> None:
-        if found := _faults(asdict(self)):
-            raise CrmError(
-                " ".join(f"World.{name} is {getattr(self, name)!r}: {advice}." for name, advice in found.items())
-            )
+        _refuse_faults(self)
 
 # %% ../../nbs/lib/15_simulation/10_world.ipynb #bb0afe00
 SEED = 20240101
@@ -132,7 +78,7 @@ def make_world(
     if not isinstance(sample, Mapping):
         raise CrmError(f"{place}: {sample!r} describes no world; give keys such as deals and seed.")
     values = asdict(World()) | {names[key]: value for key, value in sample.items() if key in names}
-    faults = _faults(values)
+    faults = find_faults(values)
     found = [
         f"{place}.{key}: there is no such key; choose from {', '.join(['seed', *names])}."
         for key in sample

@@ -239,6 +239,7 @@ _DECIDING = (
     "features/exposure",
     "base/metrics",
     "models/incidence",
+    "models/logistic",
     "models/win_model",
     "models/learners",
     "models/close_hazard",

@@ -12,23 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.calendar import as_days
-from .exposure import Grid
-
-# %% ../../nbs/lib/25_features/40_cure.ipynb #e5944c30
-def _days_in_cells(engaged: np.ndarray, after: np.ndarray, until: np.ndarray, grid: Grid) -> np.ndarray:
-    "Count the days after `after` up to `until` by grid cell, for whole-number days; one row per row."
-    if len(engaged) == 0:
-        return np.zeros((0, grid.size))
-    after = np.minimum(after, until)
-    first = int(engaged.min())
-    last = int(until.max())
-    edges = np.asarray(grid.edges, "int64")
-    phase = grid.calendar.month_of_quarter(np.arange(first, last + 1).astype("datetime64[D]"))
-    so_far = np.eye(3)[phase].cumsum(axis=0)
-    ends = engaged[:, None] + np.concatenate([edges, [last - first]])
-    ends = np.clip(ends, after[:, None], until[:, None])
-    starts = np.concatenate([after[:, None], ends[:, :-1]], axis=1)
-    return (so_far[ends - first] - so_far[starts - first]).reshape(len(engaged), grid.size)
+from .exposure import Grid, days_in_cells
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #03d9e1a5
 class _Known(NamedTuple):
@@ -59,7 +43,7 @@ def _count_closed(engaged: np.ndarray, close: np.ndarray, before: int, grid: Gri
     "Count the closings and the days at risk of closed deals by cell."
     (start, stop), place = _distinct(engaged, close)
     deals = np.bincount(place, minlength=len(start))
-    days = deals @ _days_in_cells(start, np.maximum(start, before), stop, grid)
+    days = deals @ days_in_cells(start, np.maximum(start, before), stop, grid)
     return np.bincount(grid.cell(stop - start, stop.astype("datetime64[D]")), deals, grid.size), days
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #f6bf6d1b
@@ -77,8 +61,8 @@ def _gather(
     size = len(group_agent)
     known = _Known(
         *_count_closed(engaged[~is_open], close[~is_open], before, grid),
-        _days_in_cells(start, np.maximum(start, before), until, grid),
-        _days_in_cells(start, start, until, grid),
+        days_in_cells(start, np.maximum(start, before), until, grid),
+        days_in_cells(start, start, until, grid),
         day,
         group_agent,
         group_cohort,

@@ -14,7 +14,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
 from .cure import alive_probabilities
-from .exposure import AGE_EDGES, Grid
+from .exposure import AGE_EDGES, Grid, sum_days
 from .movement import stale_age
 from .snapshots import is_open, take_snapshots
 
@@ -69,18 +69,26 @@ class FeatureSettings:
         return Grid(FiscalCalendar(self.fiscal_year_start), tuple(self.age_edges))
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #7f00f014
-def _deal_days(deals: pd.DataFrame, records_start: object, last: object) -> tuple[np.ndarray, np.ndarray]:
-    engaged = as_days(deals["engage_date"]).astype("int64")
-    first = np.maximum(engaged + 1, as_days(records_start).astype("int64"))
-    close = as_days(deals["close_date"])
-    stop = np.where(np.isnat(close), as_days(last), np.minimum(close, as_days(last))).astype("int64")
-    length = np.maximum(stop - first + 1, 0)
-    row = np.repeat(np.arange(len(deals)), length)
-    step = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-    return row, first[row] + step
+def _at_risk(
+    engaged: np.ndarray, after: np.ndarray, until: np.ndarray, group: np.ndarray, ends: np.ndarray, grid: Grid
+) -> np.ndarray:
+    "Count the days at risk up to each as-of date, (groups, cells, as-of dates), for whole-number days."
+    counted = np.zeros((int(group.max(initial=-1)) + 1, grid.size, len(ends)), "int64")
+    low = np.iinfo("int64").min
+    for slot, high in enumerate(ends):
+        rows = np.flatnonzero((after < high) & (until > low))
+        days = sum_days(engaged[rows], np.maximum(after[rows], low), np.minimum(until[rows], high), group[rows], grid)
+        codes = days.index.to_numpy().astype("int64")
+        counted[codes // grid.size, codes % grid.size, slot] = days.to_numpy()
+        low = high
+    return counted.cumsum(axis=-1)
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #8fb85105
-def _cumulate(index: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
+def _closings(
+    engaged: np.ndarray, close: np.ndarray, group: np.ndarray, as_of: np.ndarray, shape: tuple[int, ...], grid: Grid
+) -> np.ndarray:
+    "Count the closings up to each as-of date, (groups, cells, as-of dates)."
+    index = group, grid.cell(close - engaged, close.astype("datetime64[D]")), np.searchsorted(as_of, close)
     counts = np.bincount(np.ravel_multi_index(index, shape), minlength=int(np.prod(shape)))
     return counts.reshape(shape).cumsum(axis=-1)
 
@@ -94,16 +102,15 @@ def closing_ratios(
 ) -> np.ndarray:  # closings observed / expected, shape (groups, as-of dates)
     "Compare each group's closings up to each as-of date with what its deal-days let one expect."
     grid = settings.grid
-    groups = int(group.max(initial=-1)) + 1
-    row, day = _deal_days(deals, records_start, as_of[-1])
-    days = day.astype("datetime64[D]")
-    age = day - as_days(deals["engage_date"]).astype("int64")[row]
-    slot = np.searchsorted(as_of, days, side="left")
-    is_close = as_days(deals["close_date"])[row] == days
-    cell = grid.cell(age, days)
-    shape = (groups, grid.size, len(as_of))
-    at_risk = _cumulate((group[row], cell, slot), shape)
-    closed = _cumulate((group[row][is_close], cell[is_close], slot[is_close]), shape)
+    never = np.iinfo("int64").max
+    ends = as_of.astype("int64")
+    engaged = as_days(deals["engage_date"]).astype("int64")
+    close = as_days(deals["close_date"])
+    close = np.where(np.isnat(close), never, close.astype("int64"))
+    after = np.maximum(engaged, as_days(records_start).astype("int64") - 1)
+    at_risk = _at_risk(engaged, after, np.minimum(close, ends[-1]), group, ends, grid)
+    is_closed = (close > after) & (close <= ends[-1])
+    closed = _closings(engaged[is_closed], close[is_closed], group[is_closed], ends, at_risk.shape, grid)
     hazard = closed.sum(axis=0) / np.maximum(at_risk.sum(axis=0), 1)
     expected = (at_risk * hazard[None]).sum(axis=1)
     return (closed.sum(axis=1) + settings.prior) / (expected + settings.prior)

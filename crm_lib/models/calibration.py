@@ -21,23 +21,10 @@ from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
 from ..base.metrics import log_odds, reliability
 from .incidence import IncidenceModel, single_as_of
+from .logistic import fit_logistic
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #fea5120b
 CALIBRATORS = ("sigmoid", "isotonic", "venn_abers")
-
-# %% ../../nbs/lib/35_models/60_calibration.ipynb #ca1ffd0a
-def _climb(design: np.ndarray, is_won: np.ndarray, weight: np.ndarray, start: np.ndarray, penalty: float) -> np.ndarray:
-    "Fit a logistic regression drawn towards its start by Newton's steps, none of which moves any log-odds by more than 1."
-    at = start
-    for _ in range(200):
-        chance = expit(design @ at)
-        slope = design.T @ (weight * (is_won - chance)) - penalty * (at - start)
-        curve = (design * (weight * chance * (1 - chance))[:, None]).T @ design + penalty * np.eye(len(at))
-        step = np.linalg.solve(curve, slope)
-        at = at + step / max(1.0, np.abs(design @ step).max())
-        if np.abs(step).max() < 1e-10:
-            break
-    return at
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #87dd2c4a
 def _fit_sigmoid(
@@ -45,11 +32,10 @@ def _fit_sigmoid(
 ) -> dict[str, float]:
     "Find offset and slope on the log-odds."
     ones = np.ones((len(probability), 1))
-    offset, slope = _climb(
-        np.column_stack([ones, log_odds(probability)]), is_won, weight, np.array([0.0, 1.0]), penalty
-    )
+    design = np.column_stack([ones, log_odds(probability)])
+    offset, slope = fit_logistic(design, weight, weight * is_won, np.array([0.0, 1.0]), penalty)
     if slope < 0:
-        offset = _climb(ones, is_won, weight, np.zeros(1), penalty)[0]
+        (offset,) = fit_logistic(ones, weight, weight * is_won, np.zeros(1), penalty)
         slope = 0.0
     return {"offset": float(offset), "slope": float(slope)}
 

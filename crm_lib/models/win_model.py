@@ -20,6 +20,7 @@ from ..base.config import CrmError
 from ..base.metrics import log_odds
 from ..base.schema import EXTRA_PREFIX, fixed_columns, late_columns
 from .incidence import WinTable
+from .logistic import fit_logistic
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #6687ccb8
 _MOST_NAMES = 300
@@ -104,21 +105,14 @@ def _count(coded: pd.DataFrame, hows: Mapping[str, Any], names: Sequence[str]) -
     )
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #cbe4d72c
-def _fit(cells: _Cells, spreads: Sequence[float], prior: float) -> np.ndarray:
-    "Find the weights of a ridge logistic regression by Newton's steps: log-odds by month, then the effects."
+def _fit_odds(cells: _Cells, spreads: Sequence[float], prior: float) -> np.ndarray:
+    "Fit the log-odds by month, drawn to the overall share, then the effects of each column, drawn to zero."
     share = np.clip(cells.wins.sum() / cells.deals.sum(), 0.01, 0.99)
-    penalty = np.repeat([max(prior, 0.01) * share * (1 - share), *(1 / spread**2 for spread in spreads)], cells.sizes)
-    start = log_odds(share)
-    weight = np.zeros(len(penalty))
-    for _ in range(100):
-        chance = expit(start + cells.design @ weight)
-        slope = cells.design.T @ (cells.wins - cells.deals * chance) - penalty * weight
-        curve = (cells.design * (cells.deals * chance * (1 - chance))[:, None]).T @ cells.design + np.diag(penalty)
-        step = np.linalg.solve(curve, slope)
-        weight = weight + step / max(1.0, np.abs(step).max())
-        if np.abs(step).max() < 1e-9:
-            break
-    return weight + start * (np.arange(len(weight)) < 3)
+    penalty = [max(prior, 0.01) * share * (1 - share), *(1 / spread**2 for spread in spreads)]
+    centre = [log_odds(share), *(0.0 for _ in spreads)]
+    return fit_logistic(
+        cells.design, cells.deals, cells.wins, np.repeat(centre, cells.sizes), np.repeat(penalty, cells.sizes)
+    )
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #593239df
 _SPREADS = (0.1, 0.25, 0.5, 1.0, 2.0)  # of the effects, log-odds
@@ -136,7 +130,7 @@ def _best_spread(
     known, later = (_count(part, hows, [*beside, name]) for part in (first, second))
     loss = []
     for spread in _SPREADS:
-        odds = later.design @ _fit(known, [*beside.values(), spread], prior)
+        odds = later.design @ _fit_odds(known, [*beside.values(), spread], prior)
         loss.append((later.deals * np.logaddexp(0, odds) - later.wins * odds).sum())
     return _SPREADS[int(np.argmin(loss))]
 
@@ -145,7 +139,7 @@ def _losses(
     seen: pd.DataFrame, kinds: pd.DataFrame, hows: Mapping[str, Any], spreads: Mapping[str, float], prior: float
 ) -> np.ndarray:
     "Give the log loss of each kind of later closing under effects fitted on those seen."
-    weight = _fit(_count(seen, hows, list(spreads)), list(spreads.values()), prior)
+    weight = _fit_odds(_count(seen, hows, list(spreads)), list(spreads.values()), prior)
     odds = (
         np.hstack([np.eye(3)[kinds["phase"]], *(_unfold(kinds[name].to_numpy(), hows[name]) for name in spreads)])
         @ weight
@@ -219,7 +213,7 @@ class WinOdds(WinTable):
         if spreads:
             cells = _count(coded, hows, list(spreads))
             self.phase_odds_, *weights = np.split(
-                _fit(cells, list(spreads.values()), self.prior), np.cumsum(cells.sizes)[:-1]
+                _fit_odds(cells, list(spreads.values()), self.prior), np.cumsum(cells.sizes)[:-1]
             )
             self.columns_ = dict(
                 sorted((name, {**hows[name], "weights": weight.tolist()}) for name, weight in zip(spreads, weights))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SEEDS', 'START', 'DATES', 'GRID', 'random_deals', 'days_of', 'watch_by_hand', 'step_by_hand', 'shares_by_hand',
            'alive_by_hand', 'test_groups_give_what_a_loop_over_deals_and_days_gives',
-           'test_days_in_cells_are_those_of_a_walk', 'test_what_comes_after_the_date_changes_nothing',
+           'test_what_comes_after_the_date_changes_nothing',
            'test_neither_the_order_of_deals_nor_the_numbers_of_groups_matter', 'steady',
            'test_a_deal_is_less_alive_with_each_day_on_which_its_like_close',
            'test_of_one_agents_deals_the_older_ones_are_less_alive',
@@ -25,7 +25,7 @@ import pandas as pd
 import pytest
 
 from ...base.calendar import FiscalCalendar, as_days
-from ...features.cure import _days_in_cells, alive_probabilities
+from ...features.cure import alive_probabilities
 from ...features.exposure import Grid
 from ...features.features import build_features
 from ...ingestion.deals import build_deals, records_start
@@ -111,7 +111,7 @@ def alive_by_hand(deals, agent, cohort, as_of, start, grid, prior=3.0, steps=30)
     step_by_hand(watched, hazard, agents, cohorts)
     return {row: 1 - deal["dormant"] for row, deal in watched.items() if deal["closing"] is None}
 
-# %% ../../../nbs/tests/features/test_cure.ipynb #f03d25f0
+# %% ../../../nbs/tests/features/test_cure.ipynb #76a44820
 @SEEDS
 @pytest.mark.parametrize("prior", [3.0, 0.5])
 def test_groups_give_what_a_loop_over_deals_and_days_gives(seed, prior):
@@ -122,21 +122,6 @@ def test_groups_give_what_a_loop_over_deals_and_days_gives(seed, prior):
         )
         assert np.flatnonzero(~np.isnan(found)).tolist() == sorted(wanted)
         np.testing.assert_allclose(found[sorted(wanted)], [wanted[row] for row in sorted(wanted)], atol=1e-6)
-
-
-@SEEDS
-def test_days_in_cells_are_those_of_a_walk(seed):
-    rng = np.random.default_rng(seed)
-    engaged = rng.integers(19_000, 19_400, 30)
-    after = engaged + rng.integers(0, 300, 30)
-    until = engaged + rng.integers(0, 700, 30)
-    found = _days_in_cells(engaged, after, until, GRID)
-    for row, start in enumerate(engaged):
-        days = np.arange(after[row] + 1, until[row] + 1)
-        assert (
-            found[row].tolist()
-            == np.bincount(GRID.cell(days - start, days.astype("M8[D]")), minlength=GRID.size).tolist()
-        )
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #53804194
 @SEEDS

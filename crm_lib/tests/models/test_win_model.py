@@ -130,7 +130,7 @@ def test_the_effects_are_the_minimum_of_the_penalised_loss():
         product=rng.integers(-1, 3, 200),
         x_size=rng.integers(-2, 3, 200) / 2,
     )
-    found = win_model._fit(win_model._count(coded, hows, ["product", "x_size"]), [0.5, 1.0], 5.0)
+    found = win_model._fit_odds(win_model._count(coded, hows, ["product", "x_size"]), [0.5, 1.0], 5.0)
     share = coded["won"].mean()
     start = np.log(share / (1 - share))
     design = np.column_stack([np.eye(3)[coded["phase"]], np.eye(4)[coded["product"]][:, :3], coded["x_size"]])
@@ -148,7 +148,7 @@ def test_the_effects_are_the_minimum_of_the_penalised_loss():
 
 @pytest.mark.parametrize("won", [0.0, 1.0])
 def test_closings_of_one_outcome_alone_have_finite_odds(won):
-    weight = win_model._fit(win_model._count(frame(phase=[0] * 50, won=[won] * 50), {}, []), [], 0.0)
+    weight = win_model._fit_odds(win_model._count(frame(phase=[0] * 50, won=[won] * 50), {}, []), [], 0.0)
     assert np.isfinite(weight).all() and (weight[0] > 0) == bool(won)
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #f76666d6

@@ -241,6 +241,7 @@ _DECIDING = (
     "models/incidence",
     "models/logistic",
     "models/win_model",
+    "models/tree_learners",
     "models/learners",
     "models/close_hazard",
     "evaluation/backtest",

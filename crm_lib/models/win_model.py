@@ -127,7 +127,7 @@ def _choose_spread(
     name: str,
     prior: float,
 ) -> float:
-    "Choose the prior standard deviation whose effects, fitted on the first closings, have the least log loss on the second."
+    "Choose the prior standard deviation of least log loss on the second closings, fitted on the first."
     known, later = (_count(part, hows, [*beside, name]) for part in (first, second))
     loss = []
     for spread in _SPREADS:
@@ -147,7 +147,7 @@ def _log_losses(
 
 
 def _lower_bounds(gain: np.ndarray, deals: np.ndarray, seed: int) -> np.ndarray:
-    "Give the lower bootstrap bound of each trial's mean gain, (kinds, trials); drawing kinds by their deals draws deals."
+    "Give the lower bootstrap bound of each trial's mean gain, (kinds, trials): kinds drawn by their deals draw deals."
     counts = np.random.default_rng(seed).multinomial(deals.sum(), deals / deals.sum(), size=1000)
     return np.quantile(counts @ gain / deals.sum(), 0.025 / gain.shape[1], axis=0)
 
@@ -194,28 +194,29 @@ def _select_columns(coded: pd.DataFrame, hows: Mapping[str, Any], prior: float, 
     others = {name: {other: chosen[other] for other in chosen if other != name} for name in chosen}
     return {name: _choose_spread(seen, thirds[2], hows, others[name], name, prior) for name in chosen}
 
+# %% ../../nbs/lib/35_models/30_win_model.ipynb #c4512b3d
+def _code_closings(closed: pd.DataFrame, y: pd.Series, calendar: FiscalCalendar) -> tuple[pd.DataFrame, dict[str, Any]]:
+    "Code the closings in the order of time, and say how each column was coded."
+    order = [name for name in ("close_day", "opportunity_id") if name in closed]
+    rows = closed.assign(won=np.asarray(y, float)).sort_values(order)
+    names = [name for name in closed if name not in order]
+    hows = {name: _describe(name, rows[name]) for name in names}
+    coded = {name: _encode(name, rows[name], how) for name, how in hows.items()}
+    phase = calendar.month_of_quarter(rows["close_day"])
+    return pd.DataFrame({"phase": phase, "won": rows["won"].to_numpy(), **coded}), hows
+
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #bb12c933
 class _ColumnOdds(WinTable):
     """Fit the table, select columns, and add their effects on the log-odds."""
 
     seed: int
 
-    def _code(self, closed: pd.DataFrame, y: pd.Series) -> tuple[pd.DataFrame, dict[str, Any]]:
-        "Code the closings in the order of time, and say how each column was coded."
-        order = [name for name in ("close_day", "opportunity_id") if name in closed]
-        rows = closed.assign(won=np.asarray(y, float)).sort_values(order)
-        names = [name for name in closed if name not in order]
-        hows = {name: _describe(name, rows[name]) for name in names}
-        coded = {name: _encode(name, rows[name], how) for name, how in hows.items()}
-        phase = self.calendar.month_of_quarter(rows["close_day"])
-        return pd.DataFrame({"phase": phase, "won": rows["won"].to_numpy(), **coded}), hows
-
     def fit(self, closed: pd.DataFrame, y: pd.Series) -> Self:
         """Fit on closed deals: close_day, opportunity_id and candidate columns; y = 1 where the deal was won."""
         super().fit(closed, y)
         self.columns_ = {}
         self.phase_odds_ = log_odds(self.share_)
-        coded, hows = self._code(closed, y)
+        coded, hows = _code_closings(closed, y, self.calendar)
         spreads = _select_columns(coded, hows, self.prior, self.seed) if len(coded) >= _MIN_CLOSED else {}
         if spreads:
             cells = _count(coded, hows, list(spreads))

@@ -30,7 +30,7 @@ def name_trend(
 
 # %% ../../nbs/lib/25_features/20_movement.ipynb #08cd2be7
 def is_slipped(
-    slipped_days: object,  # days by which the expected closing has moved, later is positive; missing where it is not known on both days
+    slipped_days: object,  # days by which the expected closing moved later; missing where one of the two is not known
     slip_days: float = 7,  # publish.slip_days: more than so many days later is a slip
 ) -> np.ndarray:  # True for each deal that has slipped
     "Tell which deals are expected to close later than they were."

@@ -93,7 +93,7 @@ def run_backtest(
     seed: int = 0,  # seed of the learners
     recipe: Mapping[str, Any] | None = None,  # what variants such as xgboost+tuned are made from
 ) -> pd.DataFrame:  # origin, as_of, opportunity_id, horizon, model, probability; one row per combination
-    "Forecast from every origin with every model."
+    "Run a rolling-origin evaluation: forecast from every origin with every model."
     _require_origins(snapshots, origins)
     parts = [
         forecast_origin(deals, snapshots, origin, records_start, models, horizons, settings, seed, recipe)
@@ -152,7 +152,7 @@ def fit_chosen(
     seed: int = 0,  # seed of the learner
     recipe: Mapping[str, Any] | None = None,  # what variants are made from
 ) -> tuple[IncidenceModel, pd.DataFrame, pd.DataFrame]:  # the fitted model, and its X and y
-    "Fit the chosen model on everything known."
+    "Refit the chosen model on everything known, with its calibration maps."
     base, variant = split_name(name)
     entries, landmarks = training_sets(deals, snapshots, last, records_start)
     X, y = entries if base in BASELINES else landmarks

@@ -139,9 +139,9 @@ def prepare_inner(
     count: int = 4,  # origins at most
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
     age_edges: tuple[int, ...] = AGE_EDGES,  # of the age bins, days
-    least_days: int = 45,  # days of closings before one
+    least_days: int = 45,  # closings before one
 ) -> InnerTask:  # no origins in a short history
-    "Collect what was known before the first test origin."
+    "Collect training sets, tests and labels by inner origin."
     last = as_days(first_test_origin)
     known = known_at(deals, last)
     past = snapshots[as_days(snapshots["as_of"]) < last]
@@ -195,7 +195,7 @@ def mean_loss(
     task: InnerTask,  # from prepare_inner
     loss: np.ndarray,  # from inner_losses
 ) -> float:  # Brier score: the mean over horizons of the mean over origins
-    "Sum losses up as the backtest does."
+    "Give the Brier score: the weighted mean of the losses, as in the backtest."
     return float(loss @ task.rows["weight"].to_numpy())
 
 
@@ -216,7 +216,7 @@ def compare_inner(
     draws: int,  # bootstrap draws
     seed: int,  # seed of the draws
 ) -> pd.DataFrame:  # per name: mean, low, high (95 %) of the Brier difference; below 0 is better
-    "Compare losses at the inner origins, drawing whole deals."
+    "Give paired Brier differences at the inner origins, with bootstrap intervals over deals."
     losses = pd.DataFrame({"(now)": now, **others})
     return bootstrap_difference(losses, "(now)", task.rows["opportunity_id"], task.rows["weight"], draws, seed)
 
@@ -229,7 +229,7 @@ def compare_settings(
     draws: int = 400,  # bootstrap draws
     seed: int = 0,  # seed of the learner and of the draws
 ) -> dict[str, float]:  # mean, low, high (95 %) of the Brier difference to the default settings; below 0 is better
-    "Say how much better settings are than the default ones."
+    "Give the paired Brier difference of settings to the default ones."
     default, other = (inner_losses(task, learner, one, features, seed) for one in (None, settings))
     return compare_inner(task, default, {"other": other}, draws, seed).loc["other"].to_dict()
 

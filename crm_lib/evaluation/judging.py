@@ -26,7 +26,7 @@ def attach_labels(
     known_until: object,  # last day that the tables know of
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
 ) -> pd.DataFrame:  # the forecasts whose outcome is known, with is_won (0.0 or 1.0)
-    "Add what came of each forecast and drop what nobody can know yet."
+    "Label each forecast by its outcome, and drop those whose horizon has not ended."
     keys = forecasts[["as_of", "opportunity_id", "horizon"]].drop_duplicates(ignore_index=True)
     parts = []
     for name, rows in keys.groupby("horizon", sort=True):
@@ -176,7 +176,7 @@ def summarise(
     by_origin: pd.DataFrame,  # from judge_origins
     compared: pd.DataFrame,  # from compare_losses
 ) -> dict[str, Any]:  # horizon -> n, base_rate, origins, models -> figures
-    "Sum the backtest up by horizon and model."
+    "Summarise the evaluation by horizon and model: scores, base rate, intervals against the reference."
     result: dict[str, Any] = {}
     for horizon, part in judged.groupby("horizon", sort=True):
         origins = by_origin[by_origin["horizon"] == horizon]
@@ -199,7 +199,7 @@ def reliability_table(
     judged: pd.DataFrame,  # forecasts with is_won
     bins: int = 10,  # bins of equal count
 ) -> pd.DataFrame:  # horizon, model, bin_mean, observed, low, high, n
-    "Give the reliability of every model at every horizon."
+    "Give the reliability diagram (calibration curve) of every model at every horizon as a table."
     parts = [
         reliability(part["is_won"].to_numpy(), part["probability"].to_numpy(), bins).assign(
             horizon=horizon, model=model

@@ -41,7 +41,7 @@ def training_sets(
 ) -> tuple[
     tuple[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]
 ]:  # (X, y) of entries, (X, y) of snapshots
-    "Give the two training sets that the origin knew: each deal once, and the snapshots before it."
+    "Give the training sets known at an origin, right-censored there: entries of deals, and landmarks before it."
     known = known_at(deals, origin)
     entries = entry_snapshots(known, records_start, origin)
     days = as_days(snapshots["as_of"])

@@ -112,7 +112,7 @@ def win_drivers(
     deals: pd.DataFrame,  # canonical deals
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
 ) -> pd.DataFrame:  # what, groups, lowest, highest (share won), p_value, is_real: the strongest first
-    "Ask of each column whether the share won differs between its groups by more than chance."
+    "Test by chi-square whether the share won differs between the groups of each column (Bonferroni)."
     closed = deals[deals["stage"].isin(CLOSED_STAGES)]
     is_won = closed["stage"] == "won"
     phase = pd.Series(calendar.month_of_quarter(closed["close_date"]), index=closed.index)

@@ -77,7 +77,7 @@ def flatten_settings(
 def default_settings(
     learner: str,  # logistic, forest or xgboost
 ) -> dict[str, Any]:  # learner_settings (name -> value), bins, follow_up_days
-    "Give the settings that are used where nobody looked for better ones."
+    "Give the default hyperparameters."
     known = {
         **inspect.signature(CloseHazardModel).parameters,
         **inspect.signature(LEARNERS.get(learner, object)).parameters,
@@ -88,7 +88,7 @@ def default_settings(
 def search_space(
     learner: str,  # logistic, forest or xgboost
 ) -> pd.DataFrame:  # setting, default, lowest, highest, scale (even or logarithmic)
-    "List what is tried of a learner."
+    "List the hyperparameters of a learner with their ranges and scales."
     default = flatten_settings(default_settings(learner))
     rows = [
         (name, default[name], part.low, part.high, "logarithmic" if part.log else "even")

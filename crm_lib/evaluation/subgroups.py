@@ -139,7 +139,7 @@ def subgroup_table(
     draws: int = 400,  # bootstrap draws of deals
     seed: int = 0,  # seed of the draws
 ) -> pd.DataFrame:  # by, subgroup, n, deals, base_rate, mean_forecast, brier, brier_skill, gap, low, high, verdict
-    "Compare what was said with what came, subgroup by subgroup, with 95 % intervals."
+    "Estimate calibration-in-the-large by subgroup: what was said, what came, and 95 % intervals of the gap."
     _require_one_model(judged)
     rows = [
         {"by": column, **row}
@@ -156,7 +156,7 @@ def judge_all(
     draws: int = 400,  # bootstrap draws of deals
     seed: int = 0,  # seed of the draws
 ) -> dict[str, float]:  # base_rate, mean_forecast, brier, brier_skill, gap, low, high (95 %)
-    "Compare what was said with what came over all forecasts."
+    "Estimate calibration-in-the-large over all forecasts."
     return _judge(judged, draws, seed)
 
 

@@ -258,7 +258,7 @@ def tune(
     name: str = "search",  # of the search, from name_study
     seed: int = 0,  # seed of the sampler
 ) -> Tuned:  # what was found
-    "Search for settings, going on where an earlier run of the same name stopped."
+    "Search hyperparameters, going on where an earlier run of the same name stopped."
     _require_numbers(trials, timeout)
     _space(learner)
     began = time.monotonic()

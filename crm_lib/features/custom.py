@@ -198,7 +198,7 @@ def add_features(
     snapshots: pd.DataFrame,  # as_of, opportunity_id, columns known at open, engage_date, age_days
     functions: dict[str, Own],  # name of the column -> function
 ) -> pd.DataFrame:  # the snapshots with one more column per function
-    "Let each function add its column."
+    "Add a column of snapshots per user-defined function."
     shown = [
         name for name in ("as_of", "opportunity_id", *fixed_columns(), "engage_date", "age_days") if name in snapshots
     ]
@@ -234,7 +234,7 @@ def list_candidates(
     functions: dict[str, Own],  # own features
     leave_out: dict[str, str] | None = None,  # columns x_... and own features that are not carried -> reason
 ) -> list[str]:  # built features, columns of the CRM, own features
-    "List the columns that a model could be given."
+    "List the candidate features of a model: built ones, columns of the CRM, own ones."
     optional = [*[name for name in deals if name.startswith(EXTRA_PREFIX) and name not in late_columns()], *functions]
     left_out = require_reasons(leave_out, optional, "features.leave_out")
     return [*FEATURES, *[name for name in optional if name not in left_out]]

@@ -43,7 +43,7 @@ LABELS = {
 # %% ../../nbs/lib/25_features/50_features.ipynb #cb4cb305
 @dataclass(frozen=True)
 class FeatureSettings:
-    """What the features depend on."""
+    """Settings of the features."""
 
     fiscal_year_start: int = 1  # month in which the fiscal year begins
     age_edges: tuple[int, ...] = AGE_EDGES  # upper ends of the age bins, days
@@ -123,7 +123,7 @@ def cohort_volumes(
     as_of: np.datetime64,  # count only deals engaged by then
     days: int = 7,  # length of a cohort's window
 ) -> np.ndarray:  # deals of the own cohort / mean deals of the place's cohorts; missing for deals not engaged yet
-    "Compare the size of each deal's cohort with the usual size, as known on a day."
+    "Give the size of each deal's cohort relative to the mean size, as known on a day."
     known = engaged <= as_of
     window = engaged.astype("int64") // days
     counts = pd.DataFrame({"place": place[known], "window": window[known]}).groupby(["place", "window"]).size()
@@ -139,7 +139,7 @@ def stale_shares(
     records_start: object,  # deals engaged before it are survivors and say nothing
     settings: FeatureSettings = FeatureSettings(),  # quantile and shrinkage
 ) -> np.ndarray:  # share from 0 to 1, one per agent
-    "Measure which share of its old deals each agent has left open by a day."
+    "Estimate the share of its old deals that each agent has left stale by a day, shrunk to everybody's."
     engaged = as_days(deals["engage_date"])
     close = as_days(deals["close_date"])
     closed = close <= as_of

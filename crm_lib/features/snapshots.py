@@ -34,7 +34,7 @@ def known_at(
     written_at_close: Sequence[str]
     | None = None,  # columns unknown while a deal is open; none = the schema's late ones
 ) -> pd.DataFrame:  # rows and values that stood in the CRM then
-    "Cut the deals table back to what was known at the end of a day."
+    "Truncate the deals table to what was known at the end of a day."
     cut = deals.loc[as_days(deals["engage_date"]) <= as_days(as_of)].copy()
     open_then = is_open(cut, as_of)
     late = late_columns() if written_at_close is None else written_at_close
@@ -49,7 +49,7 @@ def take_snapshots(
     as_of: Sequence[object],  # as-of dates
     columns: Sequence[str] | None = None,  # columns known from a deal's first day; none = those of the schema
 ) -> pd.DataFrame:  # as_of, opportunity_id, the columns, engage_date, age_days; sorted by as_of, opportunity_id
-    "List the deals that were open at each as-of date, with what was known of them."
+    "Take landmarks: list the deals open at each as-of date, with what was known of them."
     kept = [
         "opportunity_id",
         *[name for name in (fixed_columns() if columns is None else columns) if name in deals],
@@ -130,7 +130,7 @@ def entry_snapshots(
     records_start: object,  # first day on which a closing was recorded
     last: object,  # no deal engaged on or after this day
 ) -> pd.DataFrame:  # like take_snapshots, one row per deal: the day from which it is watched
-    "Give each deal one row, at the day from which it is under observation."
+    "Give each deal one row, at its entry: the day from which it is at risk and observed (delayed entry)."
     before = pd.Timestamp(as_days(records_start)) - pd.Timedelta(days=1)
     watched = deals.loc[deals["engage_date"].notna() & (as_days(deals["engage_date"]) < as_days(last))]
     watched = watched.loc[~(watched["close_date"] <= watched["engage_date"].clip(lower=before))]

@@ -41,7 +41,7 @@ def detect_truncation(
     checked: pd.DataFrame,  # from compare_builds
     columns: Sequence[str],  # columns to ask; any other that changed is told as well
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
-    "Say of each column whether it changes when the future is cut away."
+    "Test each column for truncation invariance: does it change when the future is cut away?"
     worst = checked.sort_values("changed", ascending=False, kind="stable").drop_duplicates("column").set_index("column")
     total = checked.groupby("column")["rows"].sum()
     rows = []
@@ -149,7 +149,7 @@ def audit_features(
     candidates: Sequence[str],  # columns to ask
     allowed: dict[str, str] | None = None,  # column -> reason, from features.allow_leaks
 ) -> Audit:  # what was found
-    "Let every detector ask every candidate."
+    "Test every candidate feature for leakage with every detector."
     allowed = require_reasons(allowed, candidates, "features.allow_leaks")
     if not len(dates):
         raise CrmError(

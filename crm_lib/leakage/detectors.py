@@ -52,7 +52,7 @@ def detect_closed(
     deals: pd.DataFrame,  # one row per opportunity, with the columns
     columns: Sequence[str],  # static columns to ask: one value per deal
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
-    "Ask how well each column tells closed from open deals, by its values and by its gaps."
+    "Test each column by its stratified AUC of closed against open deals, by its values and by its gaps."
     rows, is_closed, strata = _engaged(deals)
     surprise = is_closed - is_closed.groupby(strata[0]).transform("mean")
     found = []
@@ -92,7 +92,7 @@ def detect_gaps(
     deals: pd.DataFrame,  # one row per opportunity, with the columns
     columns: Sequence[str],  # static columns to ask
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
-    "Ask whether closed deals are filled more or less often than open ones, or hold one value more or less often."
+    "Test whether a column is filled, or holds one value, more or less often on closed deals than on open ones."
     rows, is_closed, strata = _engaged(deals)
     found = []
     for column in columns:
@@ -143,7 +143,7 @@ def detect_wins(
     deals: pd.DataFrame,  # one row per opportunity, with the columns
     columns: Sequence[str],  # columns to ask
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
-    "Ask how well each column tells won from lost deals."
+    "Test each column by its AUC of won against lost deals."
     over = deals[deals["stage"].isin(CLOSED_STAGES)].reset_index(drop=True)
     is_won = over["stage"] == "won"
     everywhere = pd.Series("all", index=over.index)
@@ -205,7 +205,7 @@ def detect_copies(
     deals: pd.DataFrame,  # one row per opportunity, with the columns
     columns: Sequence[str],  # columns to ask; text is passed over
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
-    "Ask whether a column is an outcome in other words."
+    "Test each column by its rank correlation with the outcomes: is it one of them in other words?"
     over = deals[deals["stage"].isin(CLOSED_STAGES) & deals["engage_date"].notna()].reset_index(drop=True)
     outcomes = _outcomes(over)
     known = [to_numbers(over[name]) for name in ("engage_date", "list_price") if name in over]
@@ -244,7 +244,7 @@ def detect_wins_ahead(
     known_until: object,  # last day that the tables know of
     horizon: int = 30,  # days
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
-    "Ask how well each column alone tells on later days what is won within the horizon."
+    "Test each column by its AUC out of time: does it alone tell what is won within the horizon?"
     label = label_wins(snapshots, deals, horizon, known_until)
     rows = snapshots[label.notna()].reset_index(drop=True)
     is_won = label.dropna().reset_index(drop=True) == 1

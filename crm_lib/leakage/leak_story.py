@@ -36,7 +36,7 @@ def split_deals(
     test_share: float = 0.2,  # share of the deals kept for the test
     seed: int = 0,  # seed of the random split
 ) -> np.ndarray:  # bool, is the deal in the test? shape (n,)
-    "Choose the test deals as public projects do."
+    "Split the deals into training and test as public projects do, at random or by time."
     if isinstance(test_share, bool) or not isinstance(test_share, (int, float)) or not 0 < test_share < 1:
         raise CrmError(
             f"leak_story.test_share: {test_share!r} is no share; give a number between 0 and 1, such as 0.2."
@@ -145,7 +145,7 @@ def score_story(
     draws: int = 200,  # bootstrap draws of deals
     seed: int = 0,  # seed of split, models and draws
 ) -> pd.DataFrame:  # STORY_COLUMNS, auc with its 95 % interval; no row where deals are too few
-    "Score models of the finished table on the same test deals with and without hindsight."
+    "Score the same models on the same test deals with and without hindsight."
     rows = []
     for split in SPLITS:
         is_test = split_deals(now, split, test_share, seed)

@@ -20,7 +20,7 @@ def auc_within(
 ) -> tuple[
     float, float
 ]:  # area under the curve (0-1) and its standard error under chance; missing where no pair exists
-    "Measure how well scores tell positive rows from others of the same stratum."
+    "Estimate the AUC within strata, with its standard error under chance."
     codes = pd.factorize(strata)[0]
     is_yes = is_positive.to_numpy(dtype=bool)
     ranks = scores.groupby(codes).rank().to_numpy()
@@ -41,7 +41,7 @@ def share_gap(
 ) -> tuple[
     float, float, float
 ]:  # share among positive rows, among the others, standard error of their difference under chance
-    "Compare how often a flag is set among positive rows and among others of the same stratum."
+    "Estimate the stratified (Mantel-Haenszel) difference of shares, with its standard error under chance."
     codes = pd.factorize(strata)[0]
     is_yes = is_positive.to_numpy(dtype=bool)
     is_set = flag.to_numpy(dtype=bool)
@@ -95,7 +95,7 @@ def label_bins(
     bins: int = 20,  # bins of equal size for numbers and days
     frequent: float = 0.05,  # a number that this share of the rows has is a bin of its own
 ) -> pd.Series:  # a name per row, "(empty)" for a gap
-    "Name the bin of each value."
+    "Bin a column by quantiles, frequent values and the gap apart."
     numbers = to_numbers(values)
     if numbers is None:
         return values.astype(str).where(values.notna(), EMPTY).astype(object)
@@ -146,7 +146,7 @@ AUDIT_COLUMNS = ["column", "auc_closed_value", "auc_closed_empty", "auc_won_valu
 def column_audit(
     deals: pd.DataFrame,  # canonical deals, with any x_ columns
 ) -> pd.DataFrame:  # column, four areas under the curve (0.5-1), verdict, why: one row per column but the key
-    "Ask of every raw column whether it knows the outcome."
+    "Test every raw column for leakage of the outcome, by its values and by its gaps."
     engaged = deals[deals["engage_date"].notna()].reset_index(drop=True)
     is_closed = engaged["stage"].isin(CLOSED_STAGES)
     over = engaged[is_closed].reset_index(drop=True)

@@ -148,7 +148,7 @@ def detect_totals(
     deals: pd.DataFrame,  # the whole table, one row per opportunity, with the columns
     columns: Sequence[str],  # static columns to ask; only numbers can be totals
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
-    "Ask whether a column repeats a statistic of the whole table."
+    "Test each column for a statistic of the whole table that it repeats."
     totals = {key: _totals(deals, key) for key in KEYS if set(key) <= set(deals)}
     kept = {name for key in totals for name in key} | {"list_price"}
     numbers = deals[[name for name in deals if name in kept]].assign(

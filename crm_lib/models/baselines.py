@@ -61,7 +61,7 @@ class _AgeHazards(IncidenceModel):
     """Count wins and losses per deal at risk, by single day of age."""
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
-        """Count who is at risk at each age; X holds each deal once, at the day from which it is watched."""
+        """Fit on each deal once: X at its entry (delayed entry), y its follow-up (event, duration)."""
         enter = X["age_days"].to_numpy()
         leave = enter + y["duration"].to_numpy()
         size = int(leave.max(initial=0)) + 2
@@ -118,7 +118,7 @@ class _CellHazards(IncidenceModel):
     win_prior: float
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
-        """Count days at risk and closings per cell; X holds each deal once, at the day from which it is watched."""
+        """Fit on each deal once: X at its entry (delayed entry), y its follow-up (event, duration)."""
         grid = Grid(self.calendar, self.age_edges)
         counts = count_exposure(X, y, grid=grid).set_index("cell").reindex(range(grid.size), fill_value=0)
         self.hazard_ = (counts["closes"] / counts["days"].clip(lower=1)).to_numpy()
@@ -126,7 +126,7 @@ class _CellHazards(IncidenceModel):
         return self
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
-        """Look the cells of the days to come up."""
+        """Return the closing hazards and P(won | closes) of the days to come, (deals, days)."""
         check_is_fitted(self, "hazard_")
         as_of = single_as_of(X)
         cells = cells_ahead(as_of, X["age_days"].to_numpy(), days, Grid(self.calendar, self.age_edges))

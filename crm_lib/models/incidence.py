@@ -23,7 +23,7 @@ def chain_hazards(
     closing: np.ndarray,  # P(closes on day j | open before), shape (deals, days)
     winning: np.ndarray,  # P(won | closes on day j), broadcast to the same shape
 ) -> tuple[np.ndarray, np.ndarray]:  # P(won by day j) and P(open after day j), both (deals, days)
-    "Turn daily hazards into cumulative incidence of winning and survival."
+    "Chain daily hazards into the cumulative incidence of winning and the survival."
     still_open = np.cumprod(1 - closing, axis=1)
     open_before = np.concatenate([np.ones((len(closing), 1)), still_open[:, :-1]], axis=1)
     return np.cumsum(open_before * closing * winning, axis=1), still_open
@@ -115,7 +115,7 @@ def closed_deals(
     y: pd.DataFrame,  # event and duration, aligned
     columns: Sequence[str] = (),  # columns of X to take along
 ) -> tuple[pd.DataFrame, pd.Series]:  # close_day and the columns per closed deal, and 1.0 where it was won
-    "List each deal's closing once."
+    "List each deal's closing once, with its columns as they stood last."
     is_closed = (y["event"] > 0).to_numpy()
     close = as_days(X["as_of"])[is_closed] + y["duration"].to_numpy()[is_closed].astype("timedelta64[D]")
     found = X.loc[is_closed, list(dict.fromkeys(["as_of", "opportunity_id", *columns]))].reset_index(drop=True)

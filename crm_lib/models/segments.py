@@ -68,7 +68,7 @@ def count_segments(
     least_closings: int = 400,  # closed deals that a segment needs
     prior: float = 400.0,  # closings' worth of the pooled model
 ) -> list[dict[str, Any]]:  # value, deals, closings, weight (0 = pooled), sentence; the richest first
-    "Count the deals of each segment and weigh its own model."
+    "Count the closings of each segment and give the credibility weight of its own model."
     rows = X[["as_of", "opportunity_id"]].assign(segment=segment_names(X, column))
     deals = rows.groupby("segment")["opportunity_id"].nunique()
     closed = closed_deals(rows, y, ["segment"])[0]["segment"].value_counts().reindex(deals.index, fill_value=0)

@@ -139,7 +139,7 @@ def _restore_segmented(values: dict[str, Any], arrays: dict[str, np.ndarray]) ->
 def model_state(
     model: IncidenceModel,  # fitted
 ) -> State:  # plain values, arrays
-    "Write a fitted model down as plain values and arrays."
+    "Serialise a fitted model as plain values and arrays."
     values = _settings_state(model)
     if values["kind"] not in ("AlwaysNo", "CalibratedModel"):
         check_is_fitted(model)
@@ -159,7 +159,7 @@ def restore_model(
     values: dict[str, Any],  # plain values of model_state
     arrays: dict[str, np.ndarray],  # arrays of model_state
 ) -> IncidenceModel:  # fitted
-    "Make a model of its state."
+    "Restore a fitted model from its plain values and arrays."
     kind = values["kind"]
     if kind in ("CalibratedModel", "SegmentedModel"):
         return (_restore_calibrated if kind == "CalibratedModel" else _restore_segmented)(values, arrays)

@@ -20,15 +20,8 @@ from tqdm.auto import tqdm
 
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
-from crm_lib.evaluation.backtest import (
-    attach_labels,
-    choose_model,
-    compare_losses,
-    forecast_origin,
-    rolling_origins,
-    run_backtest,
-    training_sets,
-)
+from crm_lib.evaluation.backtest import attach_labels, forecast_origin, rolling_origins, run_backtest, training_sets
+from crm_lib.evaluation.judging import choose_model, compare_losses
 from crm_lib.features.features import FeatureSettings, build_features
 from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
 from crm_lib.ingestion.deals import build_deals, observed_until, records_start

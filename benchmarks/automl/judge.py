@@ -14,16 +14,8 @@ import pandas as pd
 from crm_lib.base.calendar import FiscalCalendar
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
-from crm_lib.evaluation.backtest import (
-    REFERENCE,
-    attach_labels,
-    choose_model,
-    compare_losses,
-    judge_origins,
-    rolling_origins,
-    run_backtest,
-    summarise,
-)
+from crm_lib.evaluation.backtest import attach_labels, judge_origins, rolling_origins, run_backtest
+from crm_lib.evaluation.judging import REFERENCE, choose_model, compare_losses, summarise
 from crm_lib.features.features import FeatureSettings
 from crm_lib.ingestion.deals import observed_until, read_deals, records_start
 

@@ -22,7 +22,8 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..base.files import replace_folder, write_parquet
-from ..evaluation.backtest import attach_labels, compare_losses
+from ..evaluation.backtest import attach_labels
+from ..evaluation.judging import compare_losses
 from ..models.close_hazard import BASELINES
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model, model_hash

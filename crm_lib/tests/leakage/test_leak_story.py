@@ -4,12 +4,6 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'HERE', 'ROOT', 'HINDSIGHT', 'simulated', 'seen', 'deals',
-           'test_the_popular_columns_are_those_of_the_whole_table_given',
-           'test_what_is_not_written_stays_missing_and_a_value_below_zero_counts_as_zero',
-           'test_the_day_before_knows_neither_the_outcome_nor_what_came_later',
-           'test_each_deal_is_seen_as_its_own_table_of_the_day_before_shows_it',
-           'test_later_events_change_nothing_of_the_day_before', 'test_very_many_closing_days_are_thinned_evenly',
-           'test_without_a_closed_deal_there_is_nothing_to_see_and_nothing_to_score',
            'test_the_split_by_time_keeps_the_latest_and_the_random_one_keeps_a_share',
            'test_a_share_outside_of_zero_and_one_is_refused',
            'test_the_interval_holds_the_area_and_is_drawn_the_same_way_twice',
@@ -32,7 +26,6 @@ from sklearn.metrics import roc_auc_score
 
 from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
-from ...features.snapshots import known_at
 from ...ingestion.deals import build_deals
 from crm_lib.leakage.leak_story import (
     BEFORE_MEDIAN,
@@ -48,7 +41,6 @@ from crm_lib.leakage.leak_story import (
     audit_popular,
     fit_twice,
     name_detectors,
-    popular_features,
     say_range,
     score_columns,
     score_story,
@@ -97,96 +89,6 @@ def deals():
     before = frame.copy(deep=True)
     yield frame
     pd.testing.assert_frame_equal(frame, before)
-
-# %% ../../../nbs/tests/leakage/test_leak_story.ipynb #e3afbf85
-def test_the_popular_columns_are_those_of_the_whole_table_given(deals):
-    found = popular_features(deals).set_index("opportunity_id")
-    assert list(found) == list(POPULAR) and set(found.dtypes) == {np.dtype(float)}
-    assert found.loc["a"].to_dict() == {
-        "close_value_log": np.log1p(100),
-        "sales_velocity": 10,
-        "sales_cycle_days": 10,
-        "agent_win_rate": 2 / 3,
-        "product_win_rate": 0.5,
-        "sector_win_rate": 0.5,
-        "agent_deals": 3,
-        "account_deals": 2,
-        "account_known": 1,
-        "account_revenue": 5,
-        "employees": 50,
-        "list_price": 10,
-    }
-
-
-def test_what_is_not_written_stays_missing_and_a_value_below_zero_counts_as_zero(deals):
-    found = popular_features(deals).set_index("opportunity_id")
-    assert found.loc["c", ["close_value_log", "sales_velocity"]].eq(0).all() and found.loc["d", "sales_cycle_days"] == 0
-    assert (
-        found.loc["e", [*HINDSIGHT, "sector_win_rate", "account_deals", "account_revenue"]].isna().all()
-        and found.loc["e", "account_known"] == 0
-    )
-    assert np.isnan(found.loc["f", "agent_deals"])
-
-# %% ../../../nbs/tests/leakage/test_leak_story.ipynb #dc8f27ed
-def test_the_day_before_knows_neither_the_outcome_nor_what_came_later(deals):
-    now, then = fit_twice(deals)
-    assert now["opportunity_id"].tolist() == then["opportunity_id"].tolist() == ["a", "b", "c"] and now[
-        "is_won"
-    ].tolist() == [True, False, True]
-    then = then.set_index("opportunity_id")
-    assert (
-        then[[*HINDSIGHT, "sector_win_rate", "account_deals", "account_revenue"]].isna().all(axis=None)
-        and then["account_known"].eq(0).all()
-    )
-    assert (
-        np.isnan(then.loc["a", "agent_win_rate"])
-        and then.loc["b", "agent_win_rate"] == 1
-        and then.loc["c", "agent_win_rate"] == 0.5
-    )
-    assert (
-        then["agent_deals"].tolist() == [3, 3, 3]
-        and now.set_index("opportunity_id").loc["c", "agent_win_rate"] == 2 / 3
-    )
-
-
-def test_each_deal_is_seen_as_its_own_table_of_the_day_before_shows_it(simulated, seen):
-    now, then = seen
-    for row in range(0, len(then), 40):
-        day = then.loc[row, "close_date"] - pd.Timedelta(days=1)
-        name = then.loc[row, "opportunity_id"]
-        wanted = popular_features(known_at(simulated, day)).set_index("opportunity_id").loc[name]
-        pd.testing.assert_series_equal(then.loc[row, list(POPULAR)].astype(float), wanted, check_names=False)
-    pd.testing.assert_frame_equal(
-        now[["opportunity_id", "close_date", "is_won"]], then[["opportunity_id", "close_date", "is_won"]]
-    )
-
-# %% ../../../nbs/tests/leakage/test_leak_story.ipynb #7e233138
-def test_later_events_change_nothing_of_the_day_before(simulated):
-    day = simulated["close_date"].quantile(0.5)
-    late = simulated["close_date"] >= day
-    flipped = simulated.assign(
-        stage=simulated["stage"].mask(late & simulated["stage"].eq("won"), "lost"),
-        close_value=simulated["close_value"].mask(late, 1.0),
-    )
-    old, new = (
-        frame[frame["close_date"] <= day].drop(columns="is_won").reset_index(drop=True)
-        for frame in (fit_twice(simulated, 20)[1], fit_twice(flipped, 20)[1])
-    )
-    pd.testing.assert_frame_equal(old, new)
-
-
-def test_very_many_closing_days_are_thinned_evenly(simulated):
-    days = np.sort(simulated.loc[simulated["close_date"] > simulated["engage_date"], "close_date"].unique())
-    kept = fit_twice(simulated, 6)[0]["close_date"].unique()
-    assert len(kept) == 6 < len(days) and kept[0] == days[0] and kept[-1] == days[-1]
-    with pytest.raises(CrmError, match="leak_story.most_days: 0 is no number of days"):
-        fit_twice(simulated, 0)
-
-
-def test_without_a_closed_deal_there_is_nothing_to_see_and_nothing_to_score(deals):
-    now, then = fit_twice(deals[deals["stage"].isin(["engaging", "prospecting"])])
-    assert now.empty and then.empty and list(now) == list(then)
-    assert score_story(now, then).empty and score_columns(now, then).empty
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #248ae81d
 def test_the_split_by_time_keeps_the_latest_and_the_random_one_keeps_a_share(seen):

@@ -121,7 +121,7 @@ def test_a_clone_has_the_settings_and_nothing_learned(name):
     model.predict_win(today(), [30])
     copy = clone(model)
     assert type(copy) is type(model) and copy.get_params(deep=False) == model.get_params(deep=False)
-    assert not [attribute for attribute in vars(copy) if attribute.endswith("_")] and not vars(copy).get("_known_rates")
+    assert not [attribute for attribute in vars(copy) if attribute.endswith("_")] and not vars(copy).get("_cached")
     assert copy.fit(*made(300)).predict_win(today(), [30]).equals(model.predict_win(today(), [30]))
 
 
@@ -246,8 +246,8 @@ def test_a_second_fit_forgets_the_hazards_of_the_first():
 def test_the_hazards_kept_never_grow_without_bound():
     model = model_of("logistic").fit(*made(300))
     before = model.predict_win(today(), [30])
-    model._known_rates.update({-k: None for k in range(1, 50_001)})
-    assert model.predict_win(today().assign(cohort_closing=0.1), [30]).notna().all(axis=None) and not model._known_rates
+    model._cached.update({-k: None for k in range(1, 50_001)})
+    assert model.predict_win(today().assign(cohort_closing=0.1), [30]).notna().all(axis=None) and not model._cached
     assert model.predict_win(today(), [30]).equals(before)
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #8421c53e

@@ -13,12 +13,7 @@ __all__ = ['CELLS', 'RATE', 'counted', 'fitted', 'test_a_clone_has_the_settings_
            'test_a_learner_asked_before_it_is_fitted_says_so',
            'test_the_logistic_learner_learns_from_cells_what_it_would_learn_from_days',
            'test_an_age_by_phase_cell_has_a_weight_of_its_own', 'test_a_bin_never_seen_counts_as_the_last_one_seen',
-           'test_a_stronger_penalty_pulls_the_rates_together', 'plain_forest',
-           'test_the_arrays_predict_what_the_forest_of_scikit_learn_predicts',
-           'test_each_tree_begins_at_its_own_root_and_stays_among_its_own_nodes',
-           'test_a_forest_that_may_not_split_says_the_overall_rate', 'test_another_seed_grows_another_forest',
-           'test_without_rounds_worth_splitting_the_boosted_rate_is_the_overall_one',
-           'test_the_scale_of_the_days_does_not_block_the_splits', 'test_a_learner_is_made_by_name_with_its_settings',
+           'test_a_stronger_penalty_pulls_the_rates_together', 'test_a_learner_is_made_by_name_with_its_settings',
            'test_an_unknown_learner_is_refused_with_the_known_ones']
 
 # %% ../../../nbs/tests/models/test_learners.ipynb #a69a5098
@@ -27,12 +22,11 @@ import json
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from ...base.config import CrmError
-from ...models.learners import LEARNERS, ForestLearner, LogisticLearner, XGBoostLearner, make_learner
+from ...models.learners import LEARNERS, LogisticLearner, XGBoostLearner, make_learner
 
 # %% ../../../nbs/tests/models/test_learners.ipynb #2cb9ff9f
 CELLS = np.array([[a, p, f, g] for a in range(5) for p in range(3) for f in range(2) for g in range(3)])
@@ -161,65 +155,6 @@ def test_a_bin_never_seen_counts_as_the_last_one_seen():
 
 def test_a_stronger_penalty_pulls_the_rates_together():
     assert np.ptp(fitted("logistic", C=1e-4).predict_proba(CELLS)) < np.ptp(fitted("logistic").predict_proba(CELLS))
-
-# %% ../../../nbs/tests/models/test_learners.ipynb #f984974d
-def plain_forest(settings, cells, days, closes):
-    weight = np.concatenate([closes, days - closes]).astype(float)
-    rows = np.concatenate([cells, cells])[weight > 0]
-    outcome = np.repeat([1, 0], len(cells))[weight > 0]
-    weight = weight[weight > 0]
-    forest = RandomForestClassifier(
-        settings["trees"],
-        max_depth=settings["depth"],
-        min_weight_fraction_leaf=settings["leaf_share"],
-        max_features=0.5,
-        bootstrap=False,
-        random_state=settings["seed"],
-    )
-    return forest.fit(rows, outcome, sample_weight=weight / weight.mean())
-
-
-@pytest.mark.parametrize(
-    "settings", [{}, {"trees": 3, "depth": 2}, {"trees": 20, "depth": 30, "leaf_share": 0.0}, {"seed": 11, "trees": 40}]
-)
-def test_the_arrays_predict_what_the_forest_of_scikit_learn_predicts(settings):
-    learner = ForestLearner(**settings).fit(*counted())
-    forest = plain_forest(learner.get_params(), *counted())
-    wild = np.random.default_rng(0).integers(-1, 8, (500, 4))
-    for cells in (CELLS, wild):
-        assert np.allclose(learner.predict_proba(cells), forest.predict_proba(cells)[:, 1], rtol=0, atol=1e-14)
-
-
-def test_each_tree_begins_at_its_own_root_and_stays_among_its_own_nodes():
-    learner = ForestLearner(trees=9).fit(*counted())
-    ends = np.append(learner.root_[1:], len(learner.rate_))
-    for start, end in zip(learner.root_, ends):
-        children = np.concatenate([learner.left_[start:end], learner.right_[start:end]])
-        assert set(children[children >= 0]) == set(range(start + 1, end))
-
-# %% ../../../nbs/tests/models/test_learners.ipynb #f7016e6b
-def test_a_forest_that_may_not_split_says_the_overall_rate():
-    cells, days, closes = counted()
-    rate = ForestLearner(trees=3, leaf_share=0.5).fit(cells, days, closes).predict_proba(cells)
-    assert np.allclose(rate, closes.sum() / days.sum())
-
-
-def test_another_seed_grows_another_forest():
-    assert (
-        fitted("forest", seed=0, trees=5).predict_proba(CELLS) != fitted("forest", seed=1, trees=5).predict_proba(CELLS)
-    ).any()
-
-# %% ../../../nbs/tests/models/test_learners.ipynb #2bbf2e0a
-def test_without_rounds_worth_splitting_the_boosted_rate_is_the_overall_one():
-    cells, days, closes = counted()
-    rate = XGBoostLearner(leaf_weight=1e9).fit(cells, days, closes).predict_proba(cells)
-    assert np.allclose(rate, closes.sum() / days.sum(), rtol=0.02)
-
-
-def test_the_scale_of_the_days_does_not_block_the_splits():
-    cells, days, closes = counted(most=80)
-    rate = XGBoostLearner(leaf_weight=1.0).fit(cells, days, closes).predict_proba(cells)
-    assert len(np.unique(rate)) > 10
 
 # %% ../../../nbs/tests/models/test_learners.ipynb #12a67e6b
 def test_a_learner_is_made_by_name_with_its_settings():

@@ -9,7 +9,7 @@ __all__ = ['AGENTS', 'DAYS', 'STAGES', 'ORIGIN', 'HORIZONS', 'frame',
            'test_the_account_is_refused_by_name', 'test_texts_become_places_and_unknown_ones_none',
            'test_numbers_become_steps_and_wild_or_missing_ones_are_tamed', 'test_prices_count_by_their_logarithm',
            'test_the_effects_are_the_minimum_of_the_penalised_loss',
-           'test_closings_of_one_outcome_alone_have_finite_odds', 'test_the_least_gain_is_that_of_drawn_deals',
+           'test_closings_of_one_outcome_alone_have_finite_odds', 'test_the_lower_bound_is_that_of_drawn_deals',
            'test_a_column_that_groups_a_chosen_one_is_told_by_it', 'made_deals',
            'test_the_columns_that_matter_are_chosen_with_about_their_true_effects',
            'test_where_nothing_matters_the_table_is_left_to_the_last_bit', 'test_few_closings_prove_nothing',
@@ -130,7 +130,7 @@ def test_the_effects_are_the_minimum_of_the_penalised_loss():
         product=rng.integers(-1, 3, 200),
         x_size=rng.integers(-2, 3, 200) / 2,
     )
-    found = win_model._fit(win_model._count(coded, hows, ["product", "x_size"]), [0.5, 1.0], 5.0)
+    found = win_model._fit_odds(win_model._count(coded, hows, ["product", "x_size"]), [0.5, 1.0], 5.0)
     share = coded["won"].mean()
     start = np.log(share / (1 - share))
     design = np.column_stack([np.eye(3)[coded["phase"]], np.eye(4)[coded["product"]][:, :3], coded["x_size"]])
@@ -148,14 +148,14 @@ def test_the_effects_are_the_minimum_of_the_penalised_loss():
 
 @pytest.mark.parametrize("won", [0.0, 1.0])
 def test_closings_of_one_outcome_alone_have_finite_odds(won):
-    weight = win_model._fit(win_model._count(frame(phase=[0] * 50, won=[won] * 50), {}, []), [], 0.0)
+    weight = win_model._fit_odds(win_model._count(frame(phase=[0] * 50, won=[won] * 50), {}, []), [], 0.0)
     assert np.isfinite(weight).all() and (weight[0] > 0) == bool(won)
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #f76666d6
-def test_the_least_gain_is_that_of_drawn_deals():
+def test_the_lower_bound_is_that_of_drawn_deals():
     gain = np.array([[1.0, 0.1], [-1.0, 0.1]])
     deals = np.array([60, 40])
-    least = win_model._least_gain(gain, deals, 0)
+    least = win_model._lower_bounds(gain, deals, 0)
     assert least[1] == pytest.approx(0.1) and least[0] == pytest.approx(0.2 - 2.24 * np.sqrt(0.96 / 100), abs=0.03)
 
 

@@ -25,7 +25,7 @@ import pandas as pd
 import pytest
 
 import crm_lib
-from ...evaluation.backtest import REFERENCE
+from ...evaluation.judging import REFERENCE
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #95c807e6
 FOLDER = Path(crm_lib.__file__).parents[1] / "benchmarks"

@@ -24,16 +24,14 @@ from ...base.config import CrmError
 from ...base.metrics import log_odds
 from crm_lib.evaluation.backtest import (
     attach_labels,
-    choose_model,
-    compare_losses,
     compare_variants,
     fit_chosen,
     forecast_variants,
     judge_origins,
     rolling_origins,
     run_backtest,
-    summarise,
 )
+from ...evaluation.judging import choose_model, compare_losses, summarise
 from ...features.snapshots import known_at
 from ...forecasting.forecast import fit_forecasters, take_origin, take_origins
 from ...models.storage import load_model, save_model

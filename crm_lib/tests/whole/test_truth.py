@@ -19,14 +19,8 @@ import pytest
 import yaml
 
 import crm_lib
-from crm_lib.evaluation.backtest import (
-    attach_labels,
-    choose_model,
-    compare_losses,
-    rolling_origins,
-    run_backtest,
-    training_sets,
-)
+from ...evaluation.backtest import attach_labels, rolling_origins, run_backtest, training_sets
+from ...evaluation.judging import choose_model, compare_losses
 from ...features.features import FeatureSettings, build_features
 from ...features.snapshots import month_ends, spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start

@@ -426,7 +426,7 @@ def score_pipeline(
     from crm_lib.base.files import write_csv, write_parquet
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
-    from crm_lib.registry.champion import load_version
+    from crm_lib.registry.versions import load_version
     from crm_lib.scoring.scores import defuse_formulas, find_main_horizon, score_latest
 
     bundle = open_bundle()

@@ -104,7 +104,7 @@ def test_a_challenger_that_harms_one_horizon_stays_outside_whatever_the_mean_say
     )
     assert "over all horizons, on the same 1,240 forecasts of 60 deals its Brier score is 0.0010 lower" in found.why
 
-
+# %% ../../../nbs/tests/registry/test_decisions.ipynb #1867d47c
 def test_the_horizons_that_are_worse_beyond_doubt_are_found():
     champion = record(0.5)
     horizons = sorted(champion["horizon"].unique())

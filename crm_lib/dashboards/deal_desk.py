@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ..scoring.upload_rows import MOST_BYTES, MOST_ROWS
 from ipywidgets import Widget
 from traitlets import Dict, List, Unicode
 
@@ -47,7 +48,7 @@ from ..reporting.formatting import format_number
 from ..reporting.style import chance_text, money_text, percent_text
 from ..scoring.context import Context, read_context
 from ..scoring.opportunity import Opportunity, check_opportunity, pick
-from ..scoring.uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
+from ..scoring.uploads import Scored, score_upload, write_upload
 from ..scoring.what_if import Answer, list_kinds, score_one, what_would_change
 
 # %% ../../nbs/lib/85_dashboards/50_deal_desk.ipynb #949bb83f

@@ -13,7 +13,8 @@ from .layout import stack
 from .parts import note
 from .tables import Column, filled_columns, table
 from ..scoring.context import Context
-from ..scoring.uploads import MOST_BYTES, MOST_ROWS, Scored, score_upload, write_upload
+from ..scoring.upload_rows import MOST_BYTES, MOST_ROWS
+from ..scoring.uploads import Scored, score_upload, write_upload
 
 # %% ../../nbs/lib/85_dashboards/54_file_desk.ipynb #55d0a688
 _REFUSALS = (

@@ -212,7 +212,8 @@ def say_bundle(
 ) -> str:  # one sentence
     "Say what the figures of a page are made of."
     used = InUse(facts.source, facts.version, facts.model, facts.model_sha256, facts.fitted)
-    return f"As of {facts.as_of}, scored by {name_version(used)} ({facts.model.replace('_', ' ')}, fitted on what was known on {facts.fitted})."
+    fitted = f"{facts.model.replace('_', ' ')}, fitted on what was known on {facts.fitted}"
+    return f"As of {facts.as_of}, scored by {name_version(used)} ({fitted})."
 
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #3cf95d06
 _SAID = {

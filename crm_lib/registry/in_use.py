@@ -76,8 +76,8 @@ def refuse_in_experiment(
     "Refuse what a trial must not do."
     if experiment_name():
         raise CrmError(
-            f"This is the experiment {experiment_name()}: `crm {what}` changes what is in use, which an experiment never does. "
-            "Apply it with `dvc exp apply` and run `dvc repro`."
+            f"This is the experiment {experiment_name()}: `crm {what}` changes what is in use, "
+            "which an experiment never does. Apply it with `dvc exp apply` and run `dvc repro`."
         )
 
 # %% ../../nbs/lib/60_registry/20_in_use.ipynb #c14245d4

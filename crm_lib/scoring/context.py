@@ -215,7 +215,7 @@ def score_snapshots(
         main_horizon=context.horizon,
     )
 
-
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #c1b97b01
 def explain_snapshots(
     context: Context,  # from prepare_context
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features

@@ -62,7 +62,7 @@ def _encode(frame: pd.DataFrame, columns: Sequence[str], texts: Mapping[str, np.
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #7376a93d
 class ScoreFunction:
-    """Log-odds of P(won within the horizon) of an array of values, for one as-of date; `texts` lists what codes mean."""
+    """Log-odds of P(won within the horizon) of arrays of values, for one as-of date; `texts` lists what codes mean."""
 
     def __init__(
         self,

@@ -88,6 +88,18 @@ def _require_main(horizons: Sequence[int | str], main_horizon: int | str) -> Non
             "add it, or name another one in publish.main_horizon."
         )
 
+# %% ../../nbs/lib/45_scoring/20_scores.ipynb #55f4da22
+def _chances(model: IncidenceModel, snapshots: pd.DataFrame, horizons: Sequence[int | str]) -> tuple[pd.DataFrame, int]:
+    "Give the chance of each deal at each horizon and its expected closing, and how many days ahead was looked."
+    as_of = pd.Timestamp(single_as_of(snapshots))
+    ahead = _days_ahead(as_of, horizons, model.calendar)
+    won, still_open = win_paths(model, snapshots, max(ahead.values()))
+    scores = snapshots[["as_of", "opportunity_id"]].copy()
+    for name, days in ahead.items():
+        scores[name] = np.clip(won[:, days - 1], FLOOR, 1 - FLOOR)
+    scores["expected_close_date"] = as_of + pd.to_timedelta(median_close_days(still_open), unit="D")
+    return scores, still_open.shape[1]
+
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #eb6bca41
 def score_deals(
     model: IncidenceModel,  # fitted
@@ -101,19 +113,12 @@ def score_deals(
 ) -> pd.DataFrame:  # one row per deal, the likeliest first
     "Score the deals open at an as-of date."
     _require_main(horizons, main_horizon)
-    snapshots = snapshots.reset_index(drop=True)
-    as_of = pd.Timestamp(single_as_of(snapshots))
-    ahead = _days_ahead(as_of, horizons, model.calendar)
-    won, still_open = win_paths(model, snapshots, max(ahead.values()))
-    scores = snapshots[["as_of", "opportunity_id"]].copy()
-    for name, days in ahead.items():
-        scores[name] = np.clip(won[:, days - 1], FLOOR, 1 - FLOOR)
-    scores["expected_close_date"] = as_of + pd.to_timedelta(median_close_days(still_open), unit="D")
+    scores, days = _chances(model, snapshots.reset_index(drop=True), horizons)
     scores["value_if_won"] = scores["opportunity_id"].map(values).to_numpy(float)
     scores["expected_value"] = scores["p_won_ever"] * scores["value_if_won"]
     main = f"p_won_{main_horizon}"
     scores["grade"] = grade_scores(scores[main], grades)
-    scores = _with_direction(scores, model, earlier, said, still_open.shape[1])
+    scores = _with_direction(scores, model, earlier, said, days)
     best = [main, "expected_value", "opportunity_id"]
     return scores.sort_values(best, ascending=[False, False, True], ignore_index=True)
 

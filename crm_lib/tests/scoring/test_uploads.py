@@ -5,14 +5,8 @@
 # %% auto #0
 __all__ = ['their_export', 'refused', 'test_the_crms_own_export_gets_the_published_scores_and_reasons',
            'test_rows_are_named_by_their_place_in_the_file',
-           'test_columns_that_are_filled_at_the_close_and_the_key_may_be_lacking',
-           'test_the_mapping_of_params_yaml_is_used_as_far_as_the_file_goes',
-           'test_a_table_of_other_columns_is_named_in_a_sentence',
            'test_products_may_be_missing_in_an_export_and_further_columns_come_along',
-           'test_every_row_that_cannot_be_scored_is_named_with_its_column_and_why',
-           'test_names_and_keys_are_looked_at_as_well', 'test_a_file_without_a_row_to_score_gives_refused_rows_alone',
-           'test_days_that_can_be_read_in_two_ways_are_asked_about', 'test_a_viewer_learns_nothing_of_other_teams',
-           'test_sizes_and_kinds_have_a_sentence', 'test_any_bytes_give_rows_or_a_sentence',
+           'test_a_file_without_a_row_to_score_gives_refused_rows_alone', 'test_any_bytes_give_rows_or_a_sentence',
            'test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet',
            'test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file',
            'test_a_row_may_lack_what_deals_of_the_crm_lack',
@@ -20,7 +14,6 @@ __all__ = ['their_export', 'refused', 'test_the_crms_own_export_gets_the_publish
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #5439e0d6
 import io
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -40,6 +33,7 @@ from ...scoring import uploads
 from ...scoring.context import name_reasons, prepare_context
 from ...scoring.opportunity import pick, snapshot_opportunity, table_row
 from ...scoring.scores import score_latest
+from ...scoring.upload_rows import read_upload
 from ...scoring.uploads import score_upload, write_upload
 from .test_what_if import PARAMS, asked, fitted, lacking, open_keys, small_crm
 
@@ -92,160 +86,21 @@ def test_rows_are_named_by_their_place_in_the_file():
     assert [theirs[row - 2] for row in found.rows["row"]] == found.rows["opportunity_id"].tolist()
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #2306342b
-def test_columns_that_are_filled_at_the_close_and_the_key_may_be_lacking():
-    frame = their_export(3)[["sales_agent", "product", "deal_stage", "engage_date"]]
-    found = score_upload(asked("age_curve"), frame)
-    assert found.rows["opportunity_id"].sort_values().tolist() == ["row-00001", "row-00002", "row-00003"]
-
-
-def test_the_mapping_of_params_yaml_is_used_as_far_as_the_file_goes():
-    ingest = {
-        **PARAMS["ingest"],
-        "columns": {
-            "sales_agent": "Owner",
-            "stage": "Status",
-            "account_revenue": "Umsatz",
-            "opportunity_id": "Deal No",
-        },
-        "stages": {"Open": "engaging", "Closed": "won"},
-    }
-    context = replace(asked("age_curve"), params={**PARAMS, "ingest": ingest})
-    frame = (
-        their_export(3)
-        .rename(columns={"sales_agent": "Owner", "deal_stage": "Status", "opportunity_id": "Deal No"})
-        .assign(Status="Open")
-    )
-    assert len(score_upload(context, frame).rows) == 3
-
-
-def test_a_table_of_other_columns_is_named_in_a_sentence():
-    with pytest.raises(CrmError, match="cats.csv lacks the column sales_agent"):
-        score_upload(asked("age_curve"), b"cat,dog\n1,2\n", "cats.csv")
-
-
 def test_products_may_be_missing_in_an_export_and_further_columns_come_along():
     _, deals, snapshots = small_crm()
     context = prepare_context(deals.assign(x_size=1.0, x_source="web"), snapshots, fitted("age_curve"), PARAMS)
     frame = their_export(3).assign(size=["3", "much", "5"], source="fair")
     assert len(score_upload(context, frame).rows) == 3
-    fresh = uploads._build(
-        context,
-        uploads._map(
-            uploads._read(frame.drop(columns="product").to_csv(index=False).encode(), "a.csv"), PARAMS["ingest"]
-        ),
-    )
+    rows = read_upload(frame.drop(columns="product"), "a.csv", PARAMS["ingest"])
+    fresh = uploads._build(context, rows)
     assert fresh["product"].isna().all() and sorted(fresh["x_size"]) == ["3", "5", "much"]
 
-# %% ../../../nbs/tests/scoring/test_uploads.ipynb #36867cff
-def test_every_row_that_cannot_be_scored_is_named_with_its_column_and_why():
-    frame = their_export(9)
-    context = asked("age_curve")
-    last = context.as_of + pd.Timedelta(days=1)
-    frame.loc[0, "engage_date"] = "2025-02-30"
-    frame.loc[1, "engage_date"] = None
-    frame.loc[2, "engage_date"] = f"{last:%Y-%m-%d}"
-    frame.loc[3, "deal_stage"] = "Dreaming"
-    frame.loc[4, "deal_stage"] = "Won"
-    frame.loc[5, "close_date"] = "2025-01-01"
-    frame.loc[6, "sales_agent"] = "=HYPERLINK(1)"
-    frame.loc[7, "opportunity_id"] = frame.loc[8, "opportunity_id"]
-    found = refused(frame)
-    assert [(row, column) for row, column, _ in found] == [
-        (2, "engage_date"),
-        (3, "engage_date"),
-        (4, "engage_date"),
-        (5, "deal_stage"),
-        (6, "deal_stage"),
-        (7, "close_date"),
-        (8, "sales_agent"),
-        (10, "opportunity_id"),
-    ]
-    words = " | ".join(why for _, _, why in found)
-    for said in (
-        "2025-02-30 is no day",
-        "not engaged yet",
-        "later than",
-        "Dreaming is no stage",
-        "the deal is closed",
-        "no day of closing",
-        "is no agent",
-        "earlier row",
-    ):
-        assert said in words
-
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #968626b5
-def test_names_and_keys_are_looked_at_as_well():
-    frame = their_export(5)
-    deals = small_crm()[1]
-    closed = deals.loc[deals["stage"] == "won", "opportunity_id"].iloc[0]
-    near = frame["sales_agent"].iloc[2][:-1] + "q"
-    found = refused(
-        frame,
-        sales_agent=[None, *frame["sales_agent"].iloc[1:2], near, *frame["sales_agent"].iloc[3:]],
-        product=["x", "Elephant", *frame["product"].iloc[2:]],
-        opportunity_id=[*frame["opportunity_id"].iloc[:3], closed, " "],
-        deal_stage=["Engaging"] * 5,
-        close_value=["", "", "", "", "-5"],
-    )
-    assert [column for _, column, _ in found] == [
-        "sales_agent",
-        "product",
-        "sales_agent",
-        "opportunity_id",
-        "close_value",
-    ]
-    assert (
-        found[0][2] == "no agent is named: enter one"
-        and "meant?" in found[2][2]
-        and "The CRM says" in found[3][2].capitalize().replace("The crm", "The CRM")
-    )
-    assert "no amount of 0 or more" in found[4][2]
-    assert refused(their_export(2), opportunity_id=["", "A"])[0][1] == "opportunity_id"
-
-
 def test_a_file_without_a_row_to_score_gives_refused_rows_alone():
     found = score_upload(asked("age_curve"), their_export(2).assign(deal_stage="Lost"))
     assert found.rows.empty and found.refused["why"].str.contains("closed").all()
 
-
-def test_days_that_can_be_read_in_two_ways_are_asked_about():
-    with pytest.raises(CrmError, match="Column engage_date: .* write the days as year-month-day"):
-        score_upload(asked("age_curve"), their_export(1).assign(engage_date="03/04/2025"))
-
-# %% ../../../nbs/tests/scoring/test_uploads.ipynb #b711525a
-def test_a_viewer_learns_nothing_of_other_teams():
-    _, deals, snapshots = small_crm()
-    mine = deals[deals["regional_office"] == deals["regional_office"].iloc[0]]
-    context = prepare_context(deals, snapshots, fitted("age_curve"), PARAMS, mine)
-    hidden = deals[(deals["regional_office"] != deals["regional_office"].iloc[0]) & (deals["stage"] == "won")].iloc[0]
-    own = their_export()[their_export()["sales_agent"].isin(mine["sales_agent"])].head(2)
-    foreign = their_export()[~their_export()["sales_agent"].isin(mine["sales_agent"])].head(1)
-    frame = pd.concat(
-        [
-            own.assign(opportunity_id=[hidden["opportunity_id"], "NEW"]),
-            foreign,
-            foreign.assign(sales_agent="No Such", opportunity_id="Z"),
-        ]
-    )
-    found = score_upload(context, frame)
-    assert set(found.rows["opportunity_id"]) == {hidden["opportunity_id"], "NEW"}
-    told = [
-        why.replace(name, "X") for why, name in zip(found.refused["why"], [foreign["sales_agent"].iloc[0], "No Such"])
-    ]
-    assert told[0] == told[1]
-
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #b8d00ef3
-def test_sizes_and_kinds_have_a_sentence(monkeypatch):
-    with pytest.raises(CrmError, match="big.csv holds 5.0 MiB; 5 MiB are read at most"):
-        score_upload(asked("age_curve"), b"x" * (uploads.MOST_BYTES + 1), "../../big.csv")
-    with pytest.raises(CrmError, match="is an Excel workbook: save the sheet as CSV"):
-        score_upload(asked("age_curve"), b"PK\x03\x04rest", "deals.xlsx")
-    monkeypatch.setattr(uploads, "MOST_ROWS", 2)
-    with pytest.raises(CrmError, match="holds 3 rows; 2 are scored at most"):
-        score_upload(asked("age_curve"), their_export(3))
-    assert uploads._tidy_name("\n\x00") == "the file"
-
-
 @tried(max_examples=60, deadline=None)
 @given(
     st.one_of(

@@ -56,16 +56,9 @@ from crm_lib.dashboards.components import (
     tiles,
 )
 from ..features.movement import TRENDS, count_words, explain_words, is_slipped
+from ..forecasting.arrivals import find_break, say_break
 from ..forecasting.forecast import say_record
-from crm_lib.forecasting.periods import (
-    find_break,
-    label_window,
-    name_window,
-    say_break,
-    say_days,
-    shift_months,
-    won_revenue,
-)
+from ..forecasting.periods import label_window, name_window, say_days, shift_months, won_revenue
 from ..registry.bundles import read_facts, say_bundle
 from ..reporting.forecast_plots import plot_forecast
 from ..reporting.formatting import format_number

@@ -15,7 +15,7 @@ import pandas as pd
 from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..features.snapshots import is_open, known_at
-from .periods import period_window, shift_months
+from .periods import shift_months
 from ..models.incidence import IncidenceModel
 from ..scoring.deal_value import deal_values
 

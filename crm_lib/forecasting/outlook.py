@@ -21,6 +21,7 @@ from ..features.custom import list_candidates, load_functions, make_builder
 from ..features.features import FeatureSettings, build_features
 from ..features.movement import count_words, is_stale, tabulate_words
 from ..features.snapshots import known_at
+from .arrivals import find_break, say_break
 from crm_lib.forecasting.forecast import (
     BESIDE,
     Limits,
@@ -38,7 +39,7 @@ from crm_lib.forecasting.forecast import (
     wape_table,
     weekly_intervals,
 )
-from .periods import find_break, label_window, say_break, say_days, won_revenue
+from .periods import label_window, say_days, won_revenue
 from .waterfall import STEPS, explain_change, sum_steps
 from ..models.incidence import IncidenceModel
 from ..scoring.deal_value import deal_values, value_spread

@@ -25,6 +25,7 @@ from ...base.calendar import FiscalCalendar
 from ...features.features import build_features
 from ...features.movement import TRENDS, count_words, name_trend
 from ...features.snapshots import month_ends, spaced_dates
+from ...forecasting.arrivals import find_break, say_break
 from ...forecasting.forecast import Limits, fit_forecasters, say_record, similar_windows, wape
 from crm_lib.forecasting.outlook import (
     Outlook,
@@ -37,7 +38,7 @@ from crm_lib.forecasting.outlook import (
     say_finding,
     won_revenue_by_month,
 )
-from ...forecasting.periods import find_break, say_break, won_revenue
+from ...forecasting.periods import won_revenue
 from ...ingestion.deals import records_start
 from ...scoring.scores import score_latest
 

@@ -22,6 +22,7 @@ from ..features.features import FeatureSettings, build_features
 from ..features.movement import count_words, is_stale, tabulate_words
 from ..features.snapshots import known_at
 from .arrivals import find_break, say_break
+from .deal_changes import STEPS, explain_change
 from crm_lib.forecasting.forecast import (
     BESIDE,
     Limits,
@@ -40,7 +41,7 @@ from crm_lib.forecasting.forecast import (
     weekly_intervals,
 )
 from .periods import label_window, say_days, won_revenue
-from .waterfall import STEPS, explain_change, sum_steps
+from .waterfall import sum_steps
 from ..models.incidence import IncidenceModel
 from ..scoring.deal_value import deal_values, value_spread
 from ..scoring.scores import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths

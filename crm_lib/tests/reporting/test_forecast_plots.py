@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...forecasting.waterfall import STEPS
+from ...forecasting.deal_changes import STEPS
 from ...reporting.forecast_plots import plot_coverage, plot_forecast, plot_record, plot_segments, plot_waterfall
 from ...reporting.pages import figure_png
 

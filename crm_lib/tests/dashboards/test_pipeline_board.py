@@ -59,7 +59,7 @@ from crm_lib.dashboards.pipeline_board import (
     won_before,
 )
 from ...features.movement import count_words
-from ...forecasting.forecast import today_windows
+from ...forecasting.windows import today_windows
 from ...registry.bundles import open_bundle
 from .test_artifacts import DEALS, MAX, NORTH, make_project
 

@@ -62,7 +62,7 @@ from ..forecasting.periods import label_window, name_window, say_days, shift_mon
 from ..registry.bundles import read_facts, say_bundle
 from ..reporting.forecast_plots import plot_forecast
 from ..reporting.formatting import format_number
-from ..reporting.plots import plot_reasons
+from ..reporting.score_plots import plot_reasons
 from ..reporting.style import money_text
 from ..scoring.scores import defuse_formulas
 

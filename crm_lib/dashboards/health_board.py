@@ -48,8 +48,9 @@ from ..ingestion.deals import observed_until
 from ..registry.bundles import read_facts, say_bundle
 from ..reporting.backtest_plots import plot_origins, plot_reliability
 from ..reporting.card_plots import plot_gaps
+from ..reporting.card_results import shown_models
+from ..reporting.card_run import say_horizon
 from ..reporting.formatting import format_number
-from ..reporting.model_card import say_horizon, shown_models
 
 # %% ../../nbs/lib/85_dashboards/40_health_board.ipynb #3848f0b7
 def pick_horizon(

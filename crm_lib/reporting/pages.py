@@ -68,7 +68,8 @@ def show_allowed_leaks(
     allowed = json.loads(Path(path).read_text(encoding="utf-8")).get("allowed_leaks", {})
     for column, part in allowed.items():
         sentence = (
-            f"The column {column} knows the future (found by: {', '.join(part['detectors'])}) and was allowed all the same. "
+            f"The column {column} knows the future (found by: {', '.join(part['detectors'])}) "
+            f"and was allowed all the same. "
             f"Figures of a model that reads it are too good. The reason given: {part['reason']}"
         )
         display({"text/markdown": escape_markdown(sentence), "text/plain": sentence}, raw=True, metadata=_WARNING)

@@ -20,10 +20,11 @@ __all__ = ['HISTORY', 'FORECAST', 'RECORD', 'WINDOWS', 'SEGMENTS', 'words',
 import numpy as np
 import pandas as pd
 import pytest
+from ...reporting.pipeline_plots import plot_segments, plot_waterfall
 
 from ...base.config import CrmError
 from ...forecasting.deal_changes import STEPS
-from ...reporting.forecast_plots import plot_coverage, plot_forecast, plot_record, plot_segments, plot_waterfall
+from ...reporting.forecast_plots import plot_coverage, plot_forecast, plot_record
 from ...reporting.pages import figure_png
 
 # %% ../../../nbs/tests/reporting/test_forecast_plots.ipynb #6c545d17

@@ -463,8 +463,9 @@ def _tell(page: Any) -> str:
 @app.command("reports")
 def list_reports() -> None:
     """Name the reports, the forecast first, with their findings; what is out of date is marked."""
+    from crm_lib.reporting.overview import group_pages
+
     from crm_lib.pipeline.dag import list_pages, write_index
-    from crm_lib.reporting.pages import group_pages
 
     pages = [page for group in group_pages(list_pages()).values() for page in group]
     if not any(page.is_there for page in pages):

@@ -24,6 +24,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from ...reporting.clean_html import clean_html, render_markdown
 
 from ...base.config import CrmError
 from ...evaluation.subgroups import IN_LINE, TOO_HIGH, TOO_SMALL
@@ -33,7 +34,6 @@ from ...reporting.card_results import shown_models
 from ...reporting.card_run import Run
 from ...reporting.formatting import table_html
 from ...reporting.model_card import compose_card, write_model_card
-from ...reporting.pages import clean_html, render_markdown
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #c7dfb654
 NASTY = "<script>alert(1)</script>|`x`\n# [y](javascript:z)"

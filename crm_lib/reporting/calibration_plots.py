@@ -65,6 +65,15 @@ def _split(judged: pd.DataFrame, names: tuple[str, str]) -> dict[str, dict[str, 
         )
     )
 
+# %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #50aac68b
+def _bin(pair: dict[str, pd.DataFrame], bins: int) -> dict[str, pd.DataFrame]:
+    "Bin the forecasts of the raw and of the calibrated model."
+    return {
+        name: reliability(part["is_won"].to_numpy(float), part["probability"].to_numpy(float), bins)
+        for name, part in pair.items()
+        if len(part)
+    }
+
 # %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #6a6e40f1
 @themed
 def plot_calibration_comparison(
@@ -78,14 +87,7 @@ def plot_calibration_comparison(
     if judged.empty:
         return sentence_figure("No forecast has come due: there is no calibration to draw.")
     parts = _split(judged, (raw, calibrated))
-    tables = {
-        horizon: {
-            name: reliability(part["is_won"].to_numpy(float), part["probability"].to_numpy(float), bins)
-            for name, part in pair.items()
-            if len(part)
-        }
-        for horizon, pair in parts.items()
-    }
+    tables = {horizon: _bin(pair, bins) for horizon, pair in parts.items()}
     largest = max(table[["bin_mean", "observed"]].max(axis=None) for pair in tables.values() for table in pair.values())
     top = min(1.0, float(np.ceil(max(largest, 0.1) * 10.4) / 10))
     columns = min(2, len(parts))

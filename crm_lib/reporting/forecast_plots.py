@@ -70,7 +70,7 @@ def _choose_method(named: pd.DataFrame, method: str | None) -> object:
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #4bb19536
 @themed
 def plot_forecast(
-    history: pd.DataFrame,  # month (any date in it), won (money)
+    history: pd.DataFrame,  # month (any day), won (money)
     forecast: pd.DataFrame,  # label, start (date), p10, mean, p90 (money); if there: method
     method: str | None = None,  # method drawn with its interval; the first one if not given
     months: int = 18,  # months of history drawn at most

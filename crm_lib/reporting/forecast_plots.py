@@ -72,8 +72,8 @@ def _choose_method(named: pd.DataFrame, method: str | None) -> object:
 def plot_forecast(
     history: pd.DataFrame,  # month (any day), won (money)
     forecast: pd.DataFrame,  # label, start (date), p10, mean, p90 (money); if there: method
-    method: str | None = None,  # method drawn with its interval; the first one if not given
-    months: int = 18,  # months of history drawn at most
+    method: str | None = None,  # method drawn with its interval; none = the first
+    months: int = 18,  # of history, at most
 ) -> Figure:  # bars of the months won, a point with its interval for each period to come
     "Draw what was won and what is to come."
     need_columns(history, ["month", "won"], "plot_forecast")

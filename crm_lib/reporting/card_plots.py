@@ -38,6 +38,12 @@ def _mark_gaps(ax: Axes, judged: pd.DataFrame, places: np.ndarray) -> None:
         rows = (judged["verdict"] != IN_LINE).to_numpy() == is_off
         ax.plot(judged["gap"][rows], places[rows], linestyle="", color=color, marker=marker)
 
+# %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #55b725b9
+def _dress_gaps(ax: Axes, note: str) -> None:
+    label = f"Percentage points (bar: 95 % interval; diamond: off beyond doubt{note})"
+    ax.set(title="Mean forecast minus share won", xlabel=label)
+    percent_axis(ax.xaxis)
+
 # %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #bd531108
 @themed
 def plot_gaps(
@@ -60,7 +66,5 @@ def plot_gaps(
     _mark_gaps(ax, judged, places)
     label_counts(ax, places, judged["n"].tolist())
     note = "" if overall is None else "; dashed: all deals"
-    label = f"Percentage points (bar: 95 % interval; diamond: off beyond doubt{note})"
-    ax.set(title="Mean forecast minus share won", xlabel=label)
-    percent_axis(ax.xaxis)
+    _dress_gaps(ax, note)
     return fig

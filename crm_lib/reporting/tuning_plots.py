@@ -41,6 +41,14 @@ def _ceiling(values: pd.Series, default: float) -> float:
     span = max(values.median() - low, default - low, abs(low) * 0.002)
     return min(values.max(), low + 3 * span)
 
+# %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #0246ce60
+def _dress_trials(fig: Figure, ax: Axes) -> Figure:
+    count_axis(ax.xaxis)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4)))
+    handles = ax.get_legend_handles_labels()
+    fig.legend(*handles, loc="outside lower center", ncols=4, columnspacing=1.2, handlelength=1.4)
+    return fig
+
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #df543584
 @themed
 def plot_trials(
@@ -63,11 +71,7 @@ def plot_trials(
         above = number[~inside]
         ax.scatter(above, [top] * len(above), color=ORANGE, marker="^", s=30, zorder=3, label="a trial above")
     ax.set(title=f"The search{', ' * bool(learner)}{learner}", xlabel="Trial", ylabel="Brier score (lower is better)")
-    count_axis(ax.xaxis)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4)))
-    handles = ax.get_legend_handles_labels()
-    fig.legend(*handles, loc="outside lower center", ncols=4, columnspacing=1.2, handlelength=1.4)
-    return fig
+    return _dress_trials(fig, ax)
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #8d369bea
 @themed

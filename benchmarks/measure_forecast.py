@@ -16,8 +16,9 @@ from tqdm.auto import tqdm
 
 from crm_lib.base.files import write_json
 from crm_lib.features.features import build_features
-from crm_lib.forecasting.forecast import Limits, interval_coverage
-from crm_lib.forecasting.outlook import Evaluation, Outlook, evaluate_origins
+from crm_lib.forecasting.intervals import interval_coverage
+from crm_lib.forecasting.outlook import Limits, Outlook
+from crm_lib.forecasting.rolling_origin import Evaluation, evaluate_origins
 from crm_lib.ingestion.deals import observed_until, records_start
 from crm_lib.simulation.simulate import simulate_sample
 

@@ -19,7 +19,7 @@ from .parts import Bar, bars, facts, note
 from .pictures import picture
 from .tables import Column, table
 from ..reporting.formatting import format_number
-from ..reporting.plots import plot_reasons
+from ..reporting.score_plots import plot_reasons
 
 # %% ../../nbs/lib/85_dashboards/32_deal_panel.ipynb #b9a2a3e4
 _FEW = 10

@@ -45,9 +45,10 @@ from ..evaluation.backtest import attach_labels, judge_origins
 from ..evaluation.subgroups import say_subgroups, subgroup_table
 from ..ingestion.deals import observed_until
 from ..registry.bundles import read_facts, say_bundle
+from ..reporting.backtest_plots import plot_origins, plot_reliability
 from ..reporting.card_plots import plot_gaps
-from ..reporting.model_card import say_horizon, shown_models
-from ..reporting.plots import plot_origins, plot_reliability
+from ..reporting.card_results import shown_models
+from ..reporting.model_card import say_horizon
 from ..scoring.scores import find_main_horizon
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #c8ef93cb

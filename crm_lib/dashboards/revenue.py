@@ -20,16 +20,9 @@ from crm_lib.dashboards.artifacts import (
     read_stage_metrics,
 )
 from .parts import Tile
+from ..forecasting.arrivals import find_break, say_break
 from ..forecasting.forecast import say_record
-from crm_lib.forecasting.periods import (
-    find_break,
-    label_window,
-    name_window,
-    say_break,
-    say_days,
-    shift_months,
-    won_revenue,
-)
+from ..forecasting.periods import label_window, name_window, say_days, shift_months, won_revenue
 from ..reporting.formatting import format_number
 
 # %% ../../nbs/lib/85_dashboards/34_revenue.ipynb #965878fa

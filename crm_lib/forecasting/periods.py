@@ -4,16 +4,13 @@
 
 # %% auto #0
 __all__ = ['period_window', 'name_window', 'label_window', 'say_days', 'say_coming', 'shift_months', 'past_windows',
-           'won_revenue', 'seasonal_mean', 'last_period', 'new_deals', 'Break', 'find_break', 'say_break']
+           'won_revenue', 'complete_from', 'seasonal_mean', 'last_period']
 
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #d65ef6d4
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import nbinom
-from scipy.stats import t as student
 
 from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
@@ -68,7 +65,9 @@ def label_window(
     last = pd.Timestamp(as_days(last))
     is_whole = first.day == 1 and (last + pd.Timedelta(days=1)).day == 1
     if first.to_period("M") == last.to_period("M"):
-        return f"{last:%b %Y}" if is_whole else f"{first.day}-{last:%d %b %Y}" if first < last else f"{last:%d %b %Y}"
+        if is_whole:
+            return f"{last:%b %Y}"
+        return f"{first.day}-{last:%d %b %Y}" if first < last else f"{last:%d %b %Y}"
     return f"{first:%b} to {last:%b %Y}" if is_whole else f"{first:%d %b} to {last:%d %b %Y}"
 
 # %% ../../nbs/lib/50_forecasting/10_periods.ipynb #1e461466
@@ -149,8 +148,10 @@ def _month_parts(first: np.datetime64, last: np.datetime64) -> Iterator[tuple[np
         )
 
 
-def _records_begin(records_start: object) -> np.datetime64:
-    "A month whose records begin within its first three days is complete."
+def complete_from(
+    records_start: object,  # first day on which a closing was recorded
+) -> np.datetime64:  # datetime64[D]
+    "Give the day from which the records are complete: a month whose records begin in its first three days is."
     month = as_days(records_start).astype("datetime64[M]").astype("datetime64[D]")
     return month if as_days(records_start) - month < np.timedelta64(3, "D") else as_days(records_start)
 
@@ -185,7 +186,7 @@ def seasonal_mean(
 ) -> float:  # money; missing where no month is complete
     "Give what the same months of earlier quarters brought on average."
     as_of = as_days(as_of)
-    begin = _records_begin(records_start)
+    begin = complete_from(records_start)
     result = 0.0
     for part in _month_parts(*window):
         found = _earlier(deals, as_of, part, begin, scope, 3) or _earlier(deals, as_of, part, begin, scope, 1)
@@ -205,141 +206,8 @@ def last_period(
         deals,
         as_days(as_of),
         window,
-        _records_begin(records_start),
+        complete_from(records_start),
         scope,
         1 if len(list(_month_parts(*window))) == 1 else 3,
     )
     return found[0] if found else np.nan
-
-# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #0624fe33
-_LEAST = 4
-_MOST = 12
-_FACTOR = 1.5
-_CHANCE = 0.01
-
-# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #d1dbc3b6
-def new_deals(
-    deals: pd.DataFrame,  # one row per opportunity
-    as_of: object,  # the last day known
-    records_start: object,  # first day on which a closing was recorded; before it only survivors are in the tables
-    most: int = 24,  # months at most
-) -> pd.DataFrame:  # first_day, last_day, days, deals: a row per month back from the as-of date, the latest first
-    "Count the deals engaged in each month up to a day."
-    engaged = as_days(deals["engage_date"])
-    begin = _records_begin(records_start)
-    rows = []
-    for back in range(most):
-        first = shift_months(as_of, -back - 1) + np.timedelta64(1, "D")
-        last = shift_months(as_of, -back)
-        if first < begin:
-            break
-        rows.append(
-            (first, last, int((last - first).astype(int)) + 1, int(((engaged >= first) & (engaged <= last)).sum()))
-        )
-    return pd.DataFrame(rows, columns=["first_day", "last_day", "days", "deals"])
-
-# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #ed24f643
-def _tails(recent: pd.DataFrame, earlier: pd.DataFrame, with_growth: bool) -> float:
-    "Give the chance of so many deals, or of more extreme a number, after such earlier months."
-    times = -np.asarray(earlier.index, float)
-    rates = np.log((earlier["deals"] + 0.5) / earlier["days"]).to_numpy()
-    design = np.column_stack([np.ones(len(times)), times]) if with_growth else np.ones((len(times), 1))
-    weights = np.linalg.lstsq(design, rates, rcond=None)[0]
-    free = len(times) - design.shape[1]
-    point = np.array([1.0, -np.mean(recent.index)])[: design.shape[1]]
-    poisson = 1 / max(earlier["deals"].mean(), 0.5)
-    spread = max(((rates - design @ weights) ** 2).sum() / free, poisson)
-    leverage = float(point @ np.linalg.inv(design.T @ design) @ point)
-    expected = float(np.exp(point @ weights)) * recent["days"].sum()
-    count = int(recent["deals"].sum())
-    error = np.log((count + 0.5) / expected) / np.sqrt(spread * (1 / len(recent) + leverage))
-    size = 1 / max((spread - poisson) / len(recent) + spread * leverage, 1e-6)
-    law = nbinom(size, size / (size + expected))
-    return float(max(2 * student.sf(abs(error), free), 2 * min(law.cdf(count), law.sf(count - 1))))
-
-# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #56b55230
-def _ratio(recent: pd.DataFrame, other: pd.DataFrame) -> float:
-    return (recent["deals"].sum() + 0.5) / recent["days"].sum() / ((other["deals"].sum() + 0.5) / other["days"].sum())
-
-
-def _seasonal_ratios(months: pd.DataFrame, count: int, ratio: float) -> list[float]:
-    "Give the change against the same months of earlier quarters, and against what the year before did at this time."
-    recent = months.iloc[:count]
-    places = np.arange(count)
-    quarters = [places + 3 * step for step in (1, 2, 3) if places[-1] + 3 * step < len(months)]
-    found = [_ratio(recent, months.iloc[np.concatenate(quarters)])] if len(quarters) > 1 else []
-    before = months.iloc[12 + count : 12 + count + 6]
-    return found + ([ratio / _ratio(months.iloc[12 : 12 + count], before)] if len(before) >= 3 else [])
-
-# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #93c99e48
-class Break(NamedTuple):
-    """How the number of new deals has changed."""
-
-    recent: pd.DataFrame  # the months that differ, the first first: first_day, last_day, days, deals
-    usual: float  # deals a month before
-    months: int  # how many months that is the mean of
-    ratio: float  # deals a day in the months that differ / before
-    chance: float  # chance of such a change where nothing has changed
-
-# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #a60767f9
-def find_break(
-    deals: pd.DataFrame,  # one row per opportunity
-    as_of: object,  # the last day known
-    records_start: object,  # first day on which a closing was recorded
-) -> Break | None:  # None where the number of new deals is within chance, or the past is too short to say
-    "Find out whether the last months brought fewer or more new deals than chance explains."
-    months = new_deals(deals, as_of, records_start)
-    found = []
-    for count in (1, 2, 3):
-        recent = months.iloc[:count]
-        earlier = months.iloc[count : count + _MOST]
-        if len(earlier) < _LEAST or earlier["deals"].sum() == 0:
-            break
-        ratio = _ratio(recent, earlier.head(6))
-        others = [
-            ratio,
-            *(_ratio(recent.iloc[[place]], earlier.head(6)) ** 2 for place in range(count)),
-            *_seasonal_ratios(months, count, ratio),
-        ]
-        is_far = all(other < 1 / _FACTOR for other in others) or all(other > _FACTOR for other in others)
-        chance = max(
-            _tails(recent, earlier, growth) for growth in ((False, True) if len(earlier) > _LEAST + 1 else (False,))
-        )
-        if is_far and chance < _CHANCE:
-            found.append(
-                Break(
-                    recent.iloc[::-1].reset_index(drop=True),
-                    float(earlier["deals"].mean()),
-                    len(earlier),
-                    ratio,
-                    chance,
-                )
-            )
-    return min(found, key=lambda one: one.chance) if found else None
-
-# %% ../../nbs/lib/50_forecasting/10_periods.ipynb #852c7b80
-def say_break(
-    found: Break | None,  # from find_break
-    whose: str = "",  # such as "of your team": whose deals they are
-) -> str:  # two sentences; nothing where there is no break
-    "Say that the number of new deals has changed beyond chance, and what that may mean."
-    if found is None:
-        return ""
-    is_month = [
-        shift_months(row.last_day, 1) == shift_months(as_days(row.last_day) + 1, 1) - 1
-        for row in found.recent.itertuples()
-    ]
-    names = [
-        f"{row.last_day:%B %Y}" if whole and row.first_day.day == 1 else f"the month to {row.last_day:%Y-%m-%d}"
-        for row, whole in zip(found.recent.itertuples(), is_month)
-    ]
-    counts = " and ".join(f"{row.deals:,} in {name}" for row, name in zip(found.recent.itertuples(), names))
-    what, why = (
-        ("fallen", "business has collapsed, or the export is incomplete")
-        if found.ratio < 1
-        else ("risen", "business has grown at a stroke, or the export holds deals that others lacked")
-    )
-    return (
-        f"The number of new deals{f' {whose}' if whose else ''} has {what} beyond chance: {counts}, against {found.usual:,.0f} a month in the {found.months} months before. "
-        f"Either {why}: find out which before you rely on what follows."
-    )

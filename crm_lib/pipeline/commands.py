@@ -98,7 +98,7 @@ def _tell(page: Any) -> str:
 def list_reports() -> None:
     """Name the reports, the forecast first, with their findings; what is out of date is marked."""
     from crm_lib.pipeline.overview import list_pages, write_index
-    from crm_lib.reporting.pages import group_pages
+    from crm_lib.reporting.overview import group_pages
 
     pages = [page for group in group_pages(list_pages()).values() for page in group]
     if not any(page.is_there for page in pages):

@@ -19,7 +19,7 @@ def list_pages(
     just_run: Iterable[str] = (),  # stages that have just run, which dvc.lock does not know yet
 ) -> list[Any]:  # a `pages.ReportPage` per stage, in the order of the pipeline
     "List the reports of a project: what each found, and what changed since."
-    from crm_lib.reporting.pages import read_page
+    from crm_lib.reporting.overview import read_page
 
     root = Path(root)
     stages = read_pipeline(root / "pipeline.yaml")
@@ -34,7 +34,7 @@ def write_index(
 ) -> Path:  # index.html beside the reports
     "Write the overview of the reports."
     from crm_lib.base.files import write_text
-    from crm_lib.reporting.pages import overview_html
+    from crm_lib.reporting.overview import overview_html
 
     pages = list_pages(root, just_run)
     return write_text(overview_html(pages), pages[0].path.with_name("index.html"))

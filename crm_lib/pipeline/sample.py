@@ -20,7 +20,9 @@ from ..base.files import write_json, write_parquet, write_text
 from ..evaluation.backtest import training_sets
 from ..features.features import FeatureSettings, build_features
 from ..features.snapshots import month_ends
-from ..forecasting.outlook import Outlook, evaluate_origins, forecast_today, make_weekly
+from ..forecasting.current_forecast import forecast_today
+from ..forecasting.outlook import Outlook, make_weekly
+from ..forecasting.rolling_origin import evaluate_origins
 from ..ingestion.deals import build_deals, observed_until, records_start
 from ..ingestion.formats import RawTable
 from ..ingestion.mapping import map_tables

@@ -65,6 +65,20 @@ def _split(judged: pd.DataFrame, names: tuple[str, str]) -> dict[str, dict[str, 
         )
     )
 
+# %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #50aac68b
+def _bin(pair: dict[str, pd.DataFrame], bins: int) -> dict[str, pd.DataFrame]:
+    "Bin the forecasts of the raw and of the calibrated model."
+    return {
+        name: reliability(part["is_won"].to_numpy(float), part["probability"].to_numpy(float), bins)
+        for name, part in pair.items()
+        if len(part)
+    }
+
+# %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #96a0a2d5
+def _find_top(tables: dict[str, dict[str, pd.DataFrame]]) -> float:
+    largest = max(table[["bin_mean", "observed"]].max(axis=None) for pair in tables.values() for table in pair.values())
+    return min(1.0, float(np.ceil(max(largest, 0.1) * 10.4) / 10))
+
 # %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #6a6e40f1
 @themed
 def plot_calibration_comparison(
@@ -78,21 +92,12 @@ def plot_calibration_comparison(
     if judged.empty:
         return sentence_figure("No forecast has come due: there is no calibration to draw.")
     parts = _split(judged, (raw, calibrated))
-    tables = {
-        horizon: {
-            name: reliability(part["is_won"].to_numpy(float), part["probability"].to_numpy(float), bins)
-            for name, part in pair.items()
-            if len(part)
-        }
-        for horizon, pair in parts.items()
-    }
-    largest = max(table[["bin_mean", "observed"]].max(axis=None) for pair in tables.values() for table in pair.values())
-    top = min(1.0, float(np.ceil(max(largest, 0.1) * 10.4) / 10))
+    tables = {horizon: _bin(pair, bins) for horizon, pair in parts.items()}
+    top = _find_top(tables)
     columns = min(2, len(parts))
     rows = -(-len(parts) // 2)
-    fig, axes = canvas(
-        0.9 + (3.0 if columns == 2 else 4.6) * rows, 2 * rows, columns, squeeze=False, height_ratios=[5, 1] * rows
-    )
+    height = 0.9 + (3.0 if columns == 2 else 4.6) * rows
+    fig, axes = canvas(height, 2 * rows, columns, squeeze=False, height_ratios=[5, 1] * rows)
     for place, horizon in enumerate(parts):
         over = 2 * (place // 2)
         _draw_points(axes[over, place % 2], tables[horizon])

@@ -6,7 +6,9 @@
 __all__ = ['plot_gaps']
 
 # %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #7727fc43
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..evaluation.subgroups import IN_LINE, TOO_SMALL
@@ -24,6 +26,24 @@ from crm_lib.reporting.style import (
     themed,
 )
 
+# %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #2947b269
+def _label_groups(judged: pd.DataFrame) -> list[str]:
+    groups = zip(judged["by"], judged["subgroup"])
+    return [f"{by}: {name}".replace("_", " ", by.count("_")) for by, name in groups]
+
+
+def _mark_gaps(ax: Axes, judged: pd.DataFrame, places: np.ndarray) -> None:
+    "Draw a dot where a subgroup is in line, a diamond where it is off beyond doubt."
+    for is_off, color, marker in ((False, BLUE, "o"), (True, VERMILION, "D")):
+        rows = (judged["verdict"] != IN_LINE).to_numpy() == is_off
+        ax.plot(judged["gap"][rows], places[rows], linestyle="", color=color, marker=marker)
+
+# %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #55b725b9
+def _dress_gaps(ax: Axes, note: str) -> None:
+    label = f"Percentage points (bar: 95 % interval; diamond: off beyond doubt{note})"
+    ax.set(title="Mean forecast minus share won", xlabel=label)
+    percent_axis(ax.xaxis)
+
 # %% ../../nbs/lib/55_reporting/65_card_plots.ipynb #bd531108
 @themed
 def plot_gaps(
@@ -38,21 +58,13 @@ def plot_gaps(
         return sentence_figure("No subgroup is large enough to judge: there is no gap to draw.")
     judged = judged.loc[judged["gap"].abs().nlargest(top).index.sort_values()]
     fig, ax = canvas(1.25 + 0.29 * len(judged))
-    places = label_rows(
-        ax, [f"{by}: {name}".replace("_", " ", by.count("_")) for by, name in zip(judged["by"], judged["subgroup"])], 34
-    )
+    places = label_rows(ax, _label_groups(judged), 34)
     ax.axvline(0, color=SOFT, linewidth=1, zorder=1)
     if overall is not None:
         ax.axvline(overall, color=SOFT, linewidth=1, linestyle="--", zorder=0)
     ax.hlines(places, judged["low"], judged["high"], color=SKY, linewidth=4, alpha=0.75)
-    for is_off, color, marker in ((False, BLUE, "o"), (True, VERMILION, "D")):
-        rows = (judged["verdict"] != IN_LINE).to_numpy() == is_off
-        ax.plot(judged["gap"][rows], places[rows], linestyle="", color=color, marker=marker)
+    _mark_gaps(ax, judged, places)
     label_counts(ax, places, judged["n"].tolist())
     note = "" if overall is None else "; dashed: all deals"
-    ax.set(
-        title="Mean forecast minus share won",
-        xlabel=f"Percentage points (bar: 95 % interval; diamond: off beyond doubt{note})",
-    )
-    percent_axis(ax.xaxis)
+    _dress_gaps(ax, note)
     return fig

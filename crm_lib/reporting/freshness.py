@@ -24,7 +24,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
     except yaml.YAMLError as error:
         raise CrmError(
-            f"{path} cannot be read as YAML ({' '.join(str(error).split())}): mend that place, or restore the file from git."
+            f"{path} cannot be read as YAML ({' '.join(str(error).split())}): "
+            f"mend that place, or restore the file from git."
         ) from None
 
 # %% ../../nbs/lib/55_reporting/90_freshness.ipynb #732bb9a0

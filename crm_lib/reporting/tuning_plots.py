@@ -7,8 +7,10 @@ __all__ = ['plot_trials', 'plot_importances', 'plot_screening', 'plot_variants']
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #59cdb7c3
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -39,6 +41,14 @@ def _ceiling(values: pd.Series, default: float) -> float:
     span = max(values.median() - low, default - low, abs(low) * 0.002)
     return min(values.max(), low + 3 * span)
 
+# %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #0246ce60
+def _dress_trials(fig: Figure, ax: Axes) -> Figure:
+    count_axis(ax.xaxis)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4)))
+    handles = ax.get_legend_handles_labels()
+    fig.legend(*handles, loc="outside lower center", ncols=4, columnspacing=1.2, handlelength=1.4)
+    return fig
+
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #df543584
 @themed
 def plot_trials(
@@ -58,22 +68,10 @@ def plot_trials(
     ax.step(number, trials["best"], where="post", color=BLUE, label="best so far")
     ax.scatter(number[inside], trials.loc[inside, "value"], color=ORANGE, s=26, zorder=3, label="a trial")
     if not inside.all():
-        ax.scatter(
-            number[~inside],
-            [top] * int((~inside).sum()),
-            color=ORANGE,
-            marker="^",
-            s=30,
-            zorder=3,
-            label="a trial above",
-        )
+        above = number[~inside]
+        ax.scatter(above, [top] * len(above), color=ORANGE, marker="^", s=30, zorder=3, label="a trial above")
     ax.set(title=f"The search{', ' * bool(learner)}{learner}", xlabel="Trial", ylabel="Brier score (lower is better)")
-    count_axis(ax.xaxis)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4)))
-    fig.legend(
-        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, columnspacing=1.2, handlelength=1.4
-    )
-    return fig
+    return _dress_trials(fig, ax)
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #8d369bea
 @themed
@@ -114,6 +112,27 @@ def _last_answers(evidence: pd.DataFrame) -> pd.DataFrame:
     order = last.assign(is_added=last["change"] == "added", is_out=~last["kept"].astype(bool), rank=-last["mean"].abs())
     return order.sort_values(["is_added", "is_out", "rank"], kind="stable").reset_index(drop=True)
 
+# %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #2c8c6ae1
+def _draw_answer(ax: Axes, place: float, row: dict[str, Any]) -> None:
+    color, marker, fate = _FATES[row["change"], bool(row["kept"])]
+    ax.hlines(place, row["low"], row["high"], color=color, linewidth=4, alpha=0.35)
+    ax.scatter(row["mean"], place, color=color, marker=marker, s=32, zorder=3)
+    ax.annotate(
+        fate,
+        (1, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        color=INK,
+        fontsize=8.5,
+    )
+
+
+def _dress_changes(ax: Axes) -> None:
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4) if value else "0"))
+
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #725345a9
 @themed
 def plot_screening(
@@ -125,36 +144,23 @@ def plot_screening(
         return sentence_figure("No feature was asked: the history before the first test day is too short.")
     shown = _last_answers(evidence)
     fig, ax = canvas(1.35 + 0.29 * len(shown))
-    places = label_rows(
-        ax,
-        [
-            f"{'without' if change == 'left out' else 'with'} {name}"
-            for name, change in zip(shown["feature"], shown["change"])
-        ],
-        30,
-    )
+    words = {"left out": "without"}
+    asked = zip(shown["feature"], shown["change"])
+    places = label_rows(ax, [f"{words.get(change, 'with')} {name}" for name, change in asked], 30)
     for place, row in zip(places, shown.to_dict("records")):
-        color, marker, fate = _FATES[row["change"], bool(row["kept"])]
-        ax.hlines(place, row["low"], row["high"], color=color, linewidth=4, alpha=0.35)
-        ax.scatter(row["mean"], place, color=color, marker=marker, s=32, zorder=3)
-        ax.annotate(
-            fate,
-            (1, place),
-            xycoords=("axes fraction", "data"),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=INK,
-            fontsize=8.5,
-        )
+        _draw_answer(ax, place, row)
     ax.axvline(0, color=SOFT, linewidth=1, zorder=1)
     ax.set(
         title="Features, left out and added",
         xlabel="Change of the Brier score with 95 % interval\n(left: better, right: worse)",
     )
-    ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4) if value else "0"))
+    _dress_changes(ax)
     return fig
+
+# %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #aa26d6ed
+_VARIANT_AXIS = (
+    "Change of the Brier score over all horizons with 95 % interval,\nrings: each horizon (left: better, right: worse)"
+)
 
 # %% ../../nbs/lib/55_reporting/55_tuning_plots.ipynb #4b1e2e09
 @themed
@@ -177,8 +183,7 @@ def plot_variants(
     ax.axvline(0, color=INK, linewidth=1, zorder=1)
     ax.set(
         title="Variants against their models",
-        xlabel="Change of the Brier score over all horizons with 95 % interval,\nrings: each horizon (left: better, right: worse)",
+        xlabel=_VARIANT_AXIS,
     )
-    ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 4) if value else "0"))
+    _dress_changes(ax)
     return fig

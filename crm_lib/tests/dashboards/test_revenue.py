@@ -23,7 +23,7 @@ from crm_lib.dashboards.artifacts import (
     read_viewed_deals,
 )
 from ...dashboards.revenue import coming_periods, forecast_sentences, forecast_tiles, won_before
-from ...forecasting.forecast import today_windows
+from ...forecasting.windows import today_windows
 from .test_artifacts import DEALS, NORTH, make_project
 
 # %% ../../../nbs/tests/dashboards/test_revenue.ipynb #081da616

@@ -28,7 +28,8 @@ from crm_lib.pipeline.dag import (
     read_pipeline,
     read_question,
 )
-from ...reporting.pages import GROUPS, REPORTED_STAGES
+from ...reporting.overview import GROUPS
+from ...reporting.pages import REPORTED_STAGES
 from ..support.stages import change_stage, code_cell, project
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #ce61b7f1

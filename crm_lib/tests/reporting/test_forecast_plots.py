@@ -22,9 +22,10 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...forecasting.waterfall import STEPS
-from ...reporting.forecast_plots import plot_coverage, plot_forecast, plot_record, plot_segments, plot_waterfall
+from ...forecasting.deal_changes import STEPS
+from ...reporting.forecast_plots import plot_coverage, plot_forecast, plot_record
 from ...reporting.pages import figure_png
+from ...reporting.pipeline_plots import plot_segments, plot_waterfall
 
 # %% ../../../nbs/tests/reporting/test_forecast_plots.ipynb #6c545d17
 HISTORY = pd.DataFrame({"month": pd.to_datetime(["2023-11-30", "2024-02-03", "2024-02-20"]), "won": [5e5, 2e5, 1e5]})

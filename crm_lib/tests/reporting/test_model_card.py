@@ -12,7 +12,6 @@ __all__ = ['NASTY', 'figures', 'record', 'make_run', 'run', 'displayed', 'read_p
            'test_a_model_that_reads_names_of_people_says_so', 'test_nothing_mended_and_nobody_prospecting_is_said',
            'test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough', 'nasty_run',
            'test_hostile_names_stay_text_in_the_file', 'test_hostile_names_stay_text_on_the_page',
-           'test_metrics_are_read_by_stage', 'test_horizons_are_said_in_words',
            'test_a_section_shows_its_title_and_each_kind_of_part',
            'test_a_file_that_cannot_be_finished_leaves_the_one_before']
 
@@ -27,23 +26,14 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.files import write_json
 from ...evaluation.subgroups import IN_LINE, TOO_HIGH, TOO_SMALL
-from ...reporting import model_card
+from ...reporting import card_parts
+from ...reporting.card_parts import CardTable, Commands, Section, show_section
+from ...reporting.card_results import shown_models
+from ...reporting.card_run import Run
+from ...reporting.clean_html import clean_html, render_markdown
 from ...reporting.formatting import table_html
-from crm_lib.reporting.model_card import (
-    CardTable,
-    Commands,
-    Run,
-    Section,
-    compose_card,
-    read_run_metrics,
-    say_horizon,
-    show_section,
-    shown_models,
-    write_model_card,
-)
-from ...reporting.pages import clean_html, render_markdown
+from ...reporting.model_card import compose_card, write_model_card
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #c7dfb654
 NASTY = "<script>alert(1)</script>|`x`\n# [y](javascript:z)"
@@ -146,9 +136,9 @@ def run():
 @pytest.fixture
 def displayed(monkeypatch):
     shown = []
-    monkeypatch.setattr(model_card, "display", lambda data, raw: shown.append(data))
+    monkeypatch.setattr(card_parts, "display", lambda data, raw: shown.append(data))
     monkeypatch.setattr(
-        model_card,
+        card_parts,
         "show_table",
         lambda frame, caption, rows, **options: shown.append(
             {"text/html": table_html(frame, caption, rows=rows, **options)}
@@ -351,16 +341,6 @@ def test_hostile_names_stay_text_on_the_page(displayed):
     )
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #56d13f1a
-def test_metrics_are_read_by_stage(tmp_path):
-    write_json({"n": 1}, tmp_path / "a.json")
-    assert read_run_metrics({"train": tmp_path / "a.json"}) == {"train": {"n": 1}}
-
-
-@pytest.mark.parametrize(("horizon", "said"), [(30, "30 days"), ("90", "90 days"), ("quarter_end", "quarter end")])
-def test_horizons_are_said_in_words(horizon, said):
-    assert say_horizon(horizon) == said
-
-
 def test_a_section_shows_its_title_and_each_kind_of_part(displayed):
     show_section(
         Section(

@@ -45,25 +45,18 @@ from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
 from ...base.config import CrmError
+from ...reporting.clean_html import clean_html, render_markdown, strip_paths
 from ...reporting.formatting import escape_markdown, table_html
+from ...reporting.overview import GROUPS, ReportPage, group_pages, overview_html, read_finding, read_page
 from crm_lib.reporting.pages import (
-    GROUPS,
     REPORTED_STAGES,
     ReportExporter,
-    ReportPage,
-    clean_html,
     figure_png,
-    group_pages,
-    overview_html,
-    read_finding,
-    read_page,
-    render_markdown,
     show_allowed_leaks,
     show_figure,
     show_finding,
     show_table,
     show_text,
-    strip_paths,
 )
 from ..support.browsing import needs_chromium, open_browser, open_page
 

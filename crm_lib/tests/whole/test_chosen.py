@@ -15,6 +15,8 @@ __all__ = ['HORIZONS', 'pytestmark', 'RECIPE', 'FITTED', 'KINDS', 'judge', 'fall
            'test_where_most_open_deals_are_won_always_saying_no_is_not_the_likelier_answer']
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #d05524e1
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +35,8 @@ from crm_lib.evaluation.backtest import (
 )
 from ...evaluation.judging import choose_model, compare_losses, summarise
 from ...features.snapshots import known_at
-from ...forecasting.forecast import fit_forecasters, take_origin, take_origins
+from ...forecasting.origins import fit_forecasters, take_origin, take_origins
+from ...forecasting.outlook import Outlook
 from ...models.storage import load_model, save_model
 from ...scoring.deal_value import deal_values
 from ...scoring.explanation import explain_scores
@@ -145,13 +148,14 @@ def test_curve_scores_book_and_reasons_say_the_same(falling, name):
     )
     listed = scores.set_index("opportunity_id").loc[today["opportunity_id"]]
     assert np.abs(listed["p_won_ever"].to_numpy() - won[:, -1].clip(1e-4, 1 - 1e-4)).max() < 1e-12
-    fitted = fit_forecasters(name, deals, snapshots, last, first, recipe=RECIPE, past=forecasts)
+    outlook = Outlook(deals, snapshots, first, last, {"chosen": name, "recipe": RECIPE}, backtest=forecasts)
+    fitted = fit_forecasters(outlook, last)
     windows = {str(h): (as_days(last) + 1, horizon_end(last, h)[()]) for h in HORIZONS}
-    book = take_origin(*fitted, deals, snapshots, last, windows, first).book
-    book = book[book["is_open"]].set_index("opportunity_id").loc[today["opportunity_id"]]
+    bookings = take_origin(outlook, *fitted, last, windows).bookings
+    bookings = bookings[bookings["is_open"]].set_index("opportunity_id").loc[today["opportunity_id"]]
     for horizon in HORIZONS:
         assert (
-            np.abs(book[str(horizon)].to_numpy().clip(1e-4, 1 - 1e-4) - listed[f"p_won_{horizon}"].to_numpy()).max()
+            np.abs(bookings[str(horizon)].to_numpy().clip(1e-4, 1 - 1e-4) - listed[f"p_won_{horizon}"].to_numpy()).max()
             < 1e-9
         )
     some = today.iloc[::150]
@@ -181,29 +185,34 @@ def test_the_record_of_the_forecast_is_that_of_the_calibrated_model(falling):
     deals, snapshots, first, last, forecasts, judged, _ = falling
     stood = np.sort(judged["origin"].unique())[[0, -1]]
     none = np.array([], "M8[D]")
-    common = (deals, snapshots, snapshots.iloc[:0], as_days(stood), none, last, first)
-    plain, said = (take_origins(name, *common, past=forecasts) for name in ("cure_table", "cure_table+sigmoid"))
+    plain, said = (
+        take_origins(
+            Outlook(deals, snapshots, first, last, {"chosen": name}, backtest=forecasts),
+            snapshots.iloc[:0],
+            as_days(stood),
+            none,
+        )
+        for name in ("cure_table", "cure_table+sigmoid")
+    )
     for raw, held, origin in zip(plain, said, stood):
         model = fit_chosen("cure_table+sigmoid", deals, snapshots, origin, first, forecasts)[0]
         assert len(model.maps_) == (0 if origin == stood[0] else 4)
-        now = held.book[held.book["is_open"]]
+        now = held.bookings[held.bookings["is_open"]]
         days = int((as_days(held.rows["last"].iloc[0]) - as_days(origin)).astype(int))
         today = snapshots[snapshots["as_of"] == origin]
         assert now["month"].sum() == pytest.approx(model.predict_win(today, [days])[days].sum(), abs=1e-9)
-        assert (raw.book["month"].sum() == held.book["month"].sum()) == (origin == stood[0])
+        assert (raw.bookings["month"].sum() == held.bookings["month"].sum()) == (origin == stood[0])
 
 
 def test_newcomers_are_those_of_the_table_and_forecasts_that_are_missing_are_asked_for(falling):
     deals, snapshots, first, last, forecasts, _, _ = falling
-    assert (
-        type(fit_forecasters("cure_table+sigmoid", deals, snapshots, last, first, past=forecasts)[1]).__name__
-        == "PhaseTable"
-    )
+    outlook = Outlook(deals, snapshots, first, last, {"chosen": "cure_table+sigmoid"}, backtest=forecasts)
+    assert type(fit_forecasters(outlook, last)[1]).__name__ == "PhaseTable"
     for past in (None, forecasts.iloc[:0], forecasts[forecasts["model"] == "phase_table"]):
         with pytest.raises(
             CrmError, match="forecasts of cure_table at past month ends are missing.*dvc repro backtest"
         ):
-            fit_forecasters("cure_table+sigmoid", deals, snapshots, last, first, past=past)
+            fit_forecasters(replace(outlook, backtest=past), last)
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #18fed376
 def test_where_most_open_deals_are_won_always_saying_no_is_not_the_likelier_answer(winning):

@@ -65,8 +65,9 @@ dashboards: .venv/.installed ## serve the dashboards behind a login: `make dashb
 dag: .venv/.installed ## derive dvc.yaml from pipeline.yaml
 	@$(BIN)/crm dag
 
-prepare: .venv/.installed ## export the notebooks to crm_lib, clean them, derive dvc.yaml: run before a commit
+prepare: .venv/.installed ## export the notebooks to crm_lib, renew the rooms' indexes, clean, derive dvc.yaml: run before a commit
 	$(BIN)/nbdev_export
+	@$(BIN)/python -m crm_lib.tests.support.indexes
 	$(BIN)/nbdev_clean
 	@$(BIN)/crm dag
 

@@ -29,9 +29,9 @@ repro: .venv/.installed ## restore the data, rerun the stages whose inputs chang
 	@$(BIN)/dvc repro
 	@$(BIN)/crm reports
 
-test: .venv/.installed ## run the tests: coverage, library notebooks, shape of the repository, wheel
+test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser" --cov --cov-fail-under 85
-	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib
+	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib nbs/guides
 
 test-fast: .venv/.installed ## run what answers in a minute and a half: to be asked after every change
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not slow and not long"
@@ -65,8 +65,9 @@ dashboards: .venv/.installed ## serve the dashboards behind a login: `make dashb
 dag: .venv/.installed ## derive dvc.yaml from pipeline.yaml
 	@$(BIN)/crm dag
 
-prepare: .venv/.installed ## export the notebooks to crm_lib, clean them, derive dvc.yaml: run before a commit
+prepare: .venv/.installed ## export the notebooks to crm_lib, renew the rooms' indexes, clean, derive dvc.yaml: run before a commit
 	$(BIN)/nbdev_export
+	@$(BIN)/python -m crm_lib.tests.support.indexes
 	$(BIN)/nbdev_clean
 	@$(BIN)/crm dag
 

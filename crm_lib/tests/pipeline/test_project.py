@@ -28,7 +28,7 @@ import pytest
 
 import crm_lib
 from ...base.config import CrmError
-from ...pipeline.project import open_project, tabulate_record
+from ...pipeline.project import open_project, record_errors
 from ...pipeline.sample import write_sample
 from ...registry.bundles import open_bundle
 
@@ -103,7 +103,7 @@ def test_the_record_is_that_of_the_published_numbers(project):
 
 
 def test_without_a_record_the_table_is_empty():
-    assert tabulate_record({}).empty and tabulate_record({"record": None}).empty
+    assert record_errors({}).empty and record_errors({"record": None}).empty
 
 
 def test_it_says_what_it_is_made_of(project):

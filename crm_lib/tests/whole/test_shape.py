@@ -43,7 +43,12 @@ ROOT = Path(crm_lib.__file__).parents[1]
 pytestmark = pytest.mark.skipif(
     not (ROOT / "settings.ini").is_file(), reason="the shape is that of the repository, not of the installed package"
 )
-LIBRARY, TESTS, STAGES = (sorted((ROOT / "nbs" / folder).rglob("*.ipynb")) for folder in ("lib", "tests", "pipeline"))
+LIBRARY, TESTS, STAGES = (
+    sorted(
+        path for path in (ROOT / "nbs" / folder).rglob("*.ipynb") if path.stem != "00_index"
+    )  # of a room: prose alone
+    for folder in ("lib", "tests", "pipeline")
+)
 ROOMS = {path.parent for path in [*LIBRARY, *TESTS]}
 
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROLES', 'LIMITS', 'LOCAL', 'LEAST', 'MOST', 'Viewer', 'limit_rows', 'User', 'users_file', 'write_private',
-           'read_users', 'check_password', 'add_user', 'change_password', 'remove_user', 'Lockout']
+           'read_users', 'check_password', 'add_user', 'change_password', 'remove_user']
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #3788dd36
 import fcntl
@@ -12,9 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,13 +48,15 @@ def limit_rows(
     "Keep the rows that a viewer may see."
     if (viewer.column is None) != (viewer.value is None):
         raise CrmError(
-            f"The account {viewer.name!r} is limited by half a rule ({viewer.column}, {viewer.value}): remove it and add it again."
+            f"The account {viewer.name!r} is limited by half a rule ({viewer.column}, {viewer.value}): "
+            "remove it and add it again."
         )
     if viewer.column is None:
         return frame
     if viewer.column not in frame:
         raise CrmError(
-            f"These rows cannot be limited to {viewer.column} = {viewer.value}, for the table has no such column: they are not shown."
+            f"These rows cannot be limited to {viewer.column} = {viewer.value}, "
+            "for the table has no such column: they are not shown."
         )
     return frame[frame[viewer.column].eq(viewer.value).fillna(False).astype(bool)]
 
@@ -95,7 +95,8 @@ def _parse(path: Path, changed: tuple[int, ...]) -> dict[str, User]:
         return {name: _user(name, fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise CrmError(
-            f"{path} cannot be read as accounts: restore it, or remove it and add the accounts again with `crm users add`."
+            f"{path} cannot be read as accounts: restore it, "
+            "or remove it and add the accounts again with `crm users add`."
         ) from None
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #50b73d41
@@ -168,7 +169,8 @@ def _hash(password: str) -> str:
 
     if not LEAST <= len(password) <= MOST:
         raise CrmError(
-            f"The password has {len(password)} characters: give it at least {LEAST} and at most {MOST:,}; a sentence is a good one."
+            f"The password has {len(password)} characters: give it at least {LEAST} and at most {MOST:,}; "
+            "a sentence is a good one."
         )
     return PasswordHasher().hash(password)
 
@@ -194,13 +196,9 @@ def check_password(
         return None
     return account
 
-# %% ../../nbs/lib/75_access/10_users.ipynb #b9e23c62
-def add_user(
-    viewer: Viewer,  # name, role and limit
-    password: str,  # at least LEAST characters
-    path: str | Path | None = None,  # file of accounts; None = users_file()
-) -> None:
-    "Add an account."
+# %% ../../nbs/lib/75_access/10_users.ipynb #fffc28b1
+def _check_viewer(viewer: Viewer) -> None:
+    "Refuse a name, a role or a limit that would not do."
     if not viewer.name.strip():
         raise CrmError("An account needs a name.")
     if viewer.role not in ROLES:
@@ -211,6 +209,15 @@ def add_user(
         )
     if viewer.column and not (viewer.value or "").strip():
         raise CrmError(f"The limit of {viewer.name!r} is empty: name the {viewer.column} whose rows are to be seen.")
+
+# %% ../../nbs/lib/75_access/10_users.ipynb #b9e23c62
+def add_user(
+    viewer: Viewer,  # name, role and limit
+    password: str,  # at least LEAST characters
+    path: str | Path | None = None,  # file of accounts; None = users_file()
+) -> None:
+    "Add an account."
+    _check_viewer(viewer)
     hashed = _hash(password)
     with _changing(Path(path or users_file())) as accounts:
         if viewer.name in accounts:
@@ -245,72 +252,3 @@ def remove_user(
     with _changing(Path(path or users_file())) as accounts:
         _existing(accounts, name)
         del accounts[name]
-
-# %% ../../nbs/lib/75_access/10_users.ipynb #5b9eeff6
-class _Failures:
-    "How often each key has failed of late."
-
-    def __init__(
-        self,
-        seconds: float,  # how long failures are remembered
-        clock: Callable[[], float] = time.monotonic,  # seconds
-        most: int = 10_000,  # keys remembered
-    ) -> None:
-        self.seconds = seconds
-        self.clock = clock
-        self.most = most
-        self.failures: dict[Any, tuple[int, float]] = {}
-
-    def count(self, key: Any) -> tuple[int, float]:
-        """Give the failures of a key and the seconds until they are forgotten."""
-        count, last = self.failures.get(key, (0, 0.0))
-        left = last + self.seconds - self.clock()
-        return (count, left) if count and left > 0 else (0, 0.0)
-
-    def add(self, key: Any) -> None:
-        """Count a failure; of too many keys the one that failed longest ago is forgotten."""
-        count, _ = self.count(key)
-        self.failures.pop(key, None)
-        self.failures[key] = count + 1, self.clock()
-        while len(self.failures) > self.most:
-            del self.failures[next(iter(self.failures))]
-
-# %% ../../nbs/lib/75_access/10_users.ipynb #8977e300
-class Lockout(_Failures):
-    """Counts failed attempts by key, and shuts a key for a while."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.trying: Counter[Any] = Counter()  # attempts being looked at
-
-    def wait(
-        self,
-        limits: dict[Any, int],  # key -> failures from which it is shut
-    ) -> float:  # seconds to wait; 0 = no key is shut
-        """Tell how long the keys are shut."""
-        counts = [(*self.count(key), most) for key, most in limits.items()]
-        return max((left for count, left, most in counts if count >= most), default=0.0)
-
-    def begin(
-        self,
-        limits: dict[Any, int],  # key -> failures from which it is shut
-    ) -> bool:  # False = as many attempts are being looked at as may still fail: ask again when one of them has ended
-        """Take a place for an attempt, which `end` gives back."""
-        if any(self.count(key)[0] + self.trying[key] >= most for key, most in limits.items()):
-            return False
-        self.trying.update(limits.keys())
-        return True
-
-    def end(
-        self,
-        key: Any,  # its failures are forgotten when the attempt was right
-        *others: Any,  # keep theirs, for one right password says nothing about the other attempts of an address
-        is_right: bool,  # name and password
-    ) -> None:
-        """End an attempt that has begun, and count it when it was wrong."""
-        self.trying.subtract([key, *others])
-        self.trying += Counter()  # keys without an attempt are forgotten
-        if is_right:
-            self.failures.pop(key, None)
-        for wrong in () if is_right else (key, *others):
-            self.add(wrong)

@@ -14,10 +14,7 @@ from typing import Any
 
 from ..access.users import read_users
 from ..base.config import CrmError
-from crm_lib.dashboards.gate import (
-    TEMPLATES,
-    list_dashboards,
-)
+from .gate import TEMPLATES, list_dashboards
 
 # %% ../../nbs/lib/85_dashboards/61_plan.ipynb #08f3643f
 LOOPBACK = str(ip_network("127.0.0.0/8")[1])

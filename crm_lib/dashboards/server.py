@@ -25,14 +25,11 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.configuration import VoilaConfiguration
 
-from ..access.users import Lockout, User, read_users
+from ..access.lockout import Lockout
+from ..access.sessions import Sessions
+from ..access.users import User, read_users
 from ..base.config import CrmError
-from crm_lib.dashboards.gate import (
-    TEMPLATES,
-    Dashboard,
-    Sessions,
-    list_dashboards,
-)
+from .gate import TEMPLATES, Dashboard, list_dashboards
 from .guard import Guard, Identity, Owner
 from .handlers import list_handlers, log_request
 from .kernels import OwnedKernels

@@ -12,12 +12,7 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from crm_lib.dashboards.gate import (
-    count_pages,
-    find_least_used,
-    find_left,
-    greet,
-)
+from .gate import count_pages, find_least_used, find_left, greet
 from .kernels import count_kernels, refill_pool
 from .voila_adapter import drop_failed, is_connected, pool_size, waiting_kernels
 

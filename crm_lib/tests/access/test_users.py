@@ -15,12 +15,7 @@ __all__ = ['DEALS', 'EVE', 'SECRET', 'users', 'fast', 'test_an_unlimited_viewer_
            'test_any_text_is_a_name', 'test_what_would_make_no_good_account_is_refused',
            'test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists',
            'test_the_stamp_changes_with_role_and_limit', 'test_name_and_password_must_both_be_right',
-           'test_an_unknown_name_costs_the_work_of_a_known_one', 'clock', 'lockout',
-           'test_a_key_is_shut_after_its_failures_and_opens_after_its_time',
-           'test_one_shut_key_is_enough_and_the_other_is_not_counted',
-           'test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_looked_at',
-           'test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address',
-           'test_a_flood_of_names_does_not_fill_the_memory']
+           'test_an_unknown_name_costs_the_work_of_a_known_one']
 
 # %% ../../../nbs/tests/access/test_users.ipynb #87223319
 import errno
@@ -36,7 +31,6 @@ from ...access import users as users_module
 from crm_lib.access.users import (
     LEAST,
     LOCAL,
-    Lockout,
     User,
     Viewer,
     add_user,
@@ -258,58 +252,3 @@ def test_an_unknown_name_costs_the_work_of_a_known_one(monkeypatch):
     monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda self, stored, typed: verified.append(stored) or True)
     assert check_password({}, "Mallory", SECRET) is None
     assert len(verified) == 1 and verified[0].split("$")[1:4] == users_module._nobody().split("$")[1:4]
-
-# %% ../../../nbs/tests/access/test_users.ipynb #fa2e7852
-@pytest.fixture
-def clock():
-    return [0.0]
-
-
-@pytest.fixture
-def lockout(clock):
-    return Lockout(60, clock=lambda: clock[0], most=3)
-
-
-def _fail(lockout, **limits):
-    assert lockout.begin(limits)
-    lockout.end(*limits, is_right=False)
-
-
-def test_a_key_is_shut_after_its_failures_and_opens_after_its_time(lockout, clock):
-    for _ in range(2):
-        assert lockout.wait({"Eve": 2}) == 0
-        _fail(lockout, Eve=2)
-    assert lockout.wait({"Eve": 2}) == 60 and not lockout.begin({"Eve": 2})
-    clock[0] = 59
-    assert lockout.wait({"Eve": 2}) == 1
-    clock[0] = 60
-    assert lockout.wait({"Eve": 2}) == 0 and lockout.begin({"Eve": 2})
-
-
-def test_one_shut_key_is_enough_and_the_other_is_not_counted(lockout):
-    _fail(lockout, Eve=1, here=9)
-    assert lockout.wait({"Eve": 1, "here": 9}) == 60 and not lockout.begin({"Eve": 1, "here": 9})
-    assert lockout.failures["here"][0] == 1 and lockout.trying == {}
-
-
-def test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_looked_at(lockout):
-    assert [lockout.begin({"Eve": 3}) for _ in range(5)] == [True] * 3 + [False] * 2 and lockout.wait({"Eve": 3}) == 0
-    lockout.end("Eve", is_right=True)
-    assert [lockout.begin({"Eve": 3}) for _ in range(2)] == [True, False]
-    for _ in range(3):
-        lockout.end("Eve", is_right=False)
-    assert lockout.wait({"Eve": 3}) == 60 and not lockout.begin({"Eve": 3}) and lockout.trying == {}
-
-
-def test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address(lockout):
-    for _ in range(2):
-        _fail(lockout, Eve=9, here=9)
-    assert lockout.begin({"Eve": 9, "here": 9})
-    lockout.end("Eve", "here", is_right=True)
-    assert "Eve" not in lockout.failures and lockout.failures["here"][0] == 2
-
-
-def test_a_flood_of_names_does_not_fill_the_memory(lockout):
-    for number in range(10):
-        _fail(lockout, **{str(number): 5})
-    assert list(lockout.failures) == ["7", "8", "9"] and lockout.trying == {}

@@ -40,11 +40,8 @@ class _Failures:
         while len(self.failures) > self.most:
             del self.failures[next(iter(self.failures))]
 
-    def wait(
-        self,
-        limits: dict[Any, int],  # key -> failures from which it is shut
-    ) -> float:  # seconds to wait; 0 = no key is shut
-        """Tell how long the keys are shut."""
+    def wait(self, limits: dict[Any, int]) -> float:
+        """Tell for how many seconds the keys are shut, each from so many failures on; 0 = none is shut."""
         counts = [(*self.count(key), most) for key, most in limits.items()]
         return max((left for count, left, most in counts if count >= most), default=0.0)
 

@@ -17,13 +17,13 @@ from .users import User, Viewer
 @dataclass(frozen=True)
 class _Session:
     viewer: Viewer
-    stamp: str | None  # of the account; None = there is no account behind it
+    stamp: str | None  # of the user; None = a token opened the door
     ends: float
 
-    def has_ended(self, now: float, accounts: Callable[[], dict[str, User]]) -> bool:
-        "Tell whether the time is over, or the account has gone or changed."
-        account = accounts().get(self.viewer.name) if self.stamp else None
-        return now >= self.ends or bool(self.stamp) and (account is None or account.stamp != self.stamp)
+    def has_ended(self, now: float, users: Callable[[], dict[str, User]]) -> bool:
+        "Tell whether the time is over, or the user was removed or changed."
+        user = users().get(self.viewer.name) if self.stamp else None
+        return now >= self.ends or bool(self.stamp) and (user is None or user.stamp != self.stamp)
 
 # %% ../../nbs/lib/75_access/20_sessions.ipynb #4ef42919
 class Sessions:
@@ -32,18 +32,18 @@ class Sessions:
     def __init__(
         self,
         seconds: float,  # how long a session lasts
-        accounts: Callable[[], dict[str, User]],  # the accounts as they now stand
+        users: Callable[[], dict[str, User]],  # the users as they now stand
         clock: Callable[[], float] = time.monotonic,  # seconds
     ) -> None:
         self.seconds = seconds
-        self.accounts = accounts
+        self.users = users
         self.clock = clock
         self._open: dict[str, _Session] = {}
 
     def open(
         self,
         viewer: Viewer,  # who has signed in
-        stamp: str | None = None,  # of the account; None = there is no account behind it
+        stamp: str | None = None,  # of the user; None = a token opened the door
     ) -> str:  # key of the session
         """Begin a session."""
         for key in list(self._open):
@@ -57,7 +57,7 @@ class Sessions:
         session = self._open.get(key)
         if session is None:
             return None
-        if session.has_ended(self.clock(), self.accounts):
+        if session.has_ended(self.clock(), self.users):
             self.close(key)
             return None
         return session.viewer

@@ -72,7 +72,7 @@ class Opened:
     """A page, and the kernel that fills it."""
 
     key: str  # of the session
-    account: str  # whose session it is
+    user: str  # whose session it is
     notebook: str  # file name
     bundle: str = ""  # published bundle in use when it was asked for
     is_loading: bool = True  # it is still being sent
@@ -144,19 +144,19 @@ def find_left(
 
 def count_pages(
     pages: Pages,  # of a server
-    account: str,  # name
+    user: str,  # name
 ) -> int:  # pages that are open or asked for
-    "Count the pages of an account."
-    return sum(page.account == account for page in [*pages.coming, *pages.open.values()])
+    "Count the pages of a user."
+    return sum(page.user == user for page in [*pages.coming, *pages.open.values()])
 
 # %% ../../nbs/lib/85_dashboards/60_gate.ipynb #0805da33
 def find_least_used(
     pages: Pages,  # of a server
-    account: str,  # name
+    user: str,  # name
     is_idle: Callable[[str], bool] = lambda kernel: True,  # False = this kernel is working
 ) -> str | None:  # kernel; None when every page is being sent or is working
-    "Find the page of an account that was not used for longest."
-    mine = {kernel: page for kernel, page in pages.open.items() if page.account == account and not page.is_loading}
+    "Find the page of a user that was not used for longest."
+    mine = {kernel: page for kernel, page in pages.open.items() if page.user == user and not page.is_loading}
     return min(filter(is_idle, mine), key=lambda kernel: mine[kernel].used, default=None)
 
 # %% ../../nbs/lib/85_dashboards/60_gate.ipynb #f645ceac
@@ -165,7 +165,7 @@ DEFAULTS = {
     "pool_size": 1,
     "session_hours": 12,
     "most_kernels": 20,
-    "kernels_per_account": 4,
+    "kernels_per_user": 4,
     "cull_minutes": 1.5,
     "lockout_failures": 5,
     "lockout_minutes": 15,

@@ -31,7 +31,7 @@ Examples:
   crm reports                       what was found, a sentence per report
   crm run forecast                  run one stage; crm run lists them
   crm models                        the registered models and their record
-  crm users add ann --role manager  give somebody an account; then:
+  crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
   crm --install-completion          let the shell complete these commands
 """
@@ -481,7 +481,7 @@ def list_reports() -> None:
     )
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #a690be5e
-users_app = typer.Typer(no_args_is_help=True, help="Keep the accounts that may open the dashboards.")
+users_app = typer.Typer(no_args_is_help=True, help="Keep the users who may open the dashboards.")
 app.add_typer(users_app, name="users")
 _STDIN = Annotated[bool, typer.Option("--password-stdin", help="Read the password's line from standard input.")]
 
@@ -524,12 +524,12 @@ def users_add(
     manager: Annotated[str | None, typer.Option(help="Only the rows of this manager's team are seen.")] = None,
     password_stdin: _STDIN = False,
 ) -> None:
-    """Add an account, with all rows or those of one region or one team."""
+    """Add a user, with all rows or those of one region or one team."""
     from crm_lib.access.users import Viewer, add_user, users_file
 
     if region is not None and manager is not None:
         raise CrmError(
-            "An account is limited to a region or to a manager's team: leave one of --region and --manager out."
+            "A user is limited to a region or to a manager's team: leave one of --region and --manager out."
         )
     column, value = (
         ("regional_office", region)
@@ -541,18 +541,18 @@ def users_add(
     if column and (value or "").strip():
         _check_limit(column, value)
     add_user(Viewer(name, role, column, value), _ask_password(password_stdin))
-    typer.echo(f"{name} may sign in; {users_file()} holds the account.")
+    typer.echo(f"{name} may sign in; {users_file()} holds the users.")
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #30896b26
 @users_app.command("list")
 def users_list() -> None:
-    """List the accounts, with their roles and rows."""
+    """List the users, with their roles and rows."""
     from crm_lib.access.users import read_users, users_file
 
-    accounts = [account.viewer for account in read_users().values()]
-    if not accounts:
-        raise CrmError(f"There is no account yet ({users_file()}): make one with `crm users add NAME --role admin`.")
-    for viewer in accounts:
+    viewers = [user.viewer for user in read_users().values()]
+    if not viewers:
+        raise CrmError(f"There is no user yet ({users_file()}): make one with `crm users add NAME --role admin`.")
+    for viewer in viewers:
         typer.echo(
             f"{viewer.name!r}, {viewer.role}, "
             + (f"rows of {viewer.column} = {viewer.value!r}" if viewer.column else "all rows")
@@ -560,8 +560,8 @@ def users_list() -> None:
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #f3d3ed7e
 @users_app.command("remove")
-def users_remove(name: Annotated[str, typer.Argument(help="Of an account.")]) -> None:
-    """Remove an account; whoever is signed in with it is signed out."""
+def users_remove(name: Annotated[str, typer.Argument(help="Of a user.")]) -> None:
+    """Remove a user, who is signed out at once."""
     from crm_lib.access.users import remove_user
 
     remove_user(name)
@@ -569,12 +569,12 @@ def users_remove(name: Annotated[str, typer.Argument(help="Of an account.")]) ->
 
 
 @users_app.command("password")
-def users_password(name: Annotated[str, typer.Argument(help="Of an account.")], password_stdin: _STDIN = False) -> None:
-    """Give an account a new password; whoever is signed in with it is signed out."""
+def users_password(name: Annotated[str, typer.Argument(help="Of a user.")], password_stdin: _STDIN = False) -> None:
+    """Give a user a new password; whoever is signed in with the old one is signed out."""
     from crm_lib.access.users import change_password, read_users
 
     if name not in read_users():
-        raise CrmError(f"There is no account {name!r}; `crm users list` names them.")
+        raise CrmError(f"There is no user {name!r}; `crm users list` names them.")
     change_password(name, _ask_password(password_stdin))
     typer.echo(f"{name} signs in with the new password from now on.")
 
@@ -589,7 +589,7 @@ def serve_dashboards(
     ] = None,
     token: Annotated[
         bool,
-        typer.Option("--token", help="For a quick look on this machine: a token in the address instead of an account."),
+        typer.Option("--token", help="For a quick look on this machine: a token in the address instead of a name."),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every request.")] = False,
 ) -> None:

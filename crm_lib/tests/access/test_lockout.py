@@ -6,7 +6,7 @@
 __all__ = ['clock', 'lockout', 'test_a_key_is_shut_after_its_failures_and_opens_after_its_time',
            'test_one_shut_key_is_enough_and_the_other_is_not_counted',
            'test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_looked_at',
-           'test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address',
+           'test_a_right_password_forgets_the_user_and_not_the_failures_of_the_address',
            'test_a_flood_of_names_does_not_fill_the_memory']
 
 # %% ../../../nbs/tests/access/test_lockout.ipynb #bc85fdc3
@@ -56,7 +56,7 @@ def test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_
     assert lockout.wait({"Eve": 3}) == 60 and not lockout.begin({"Eve": 3}) and lockout.trying == {}
 
 # %% ../../../nbs/tests/access/test_lockout.ipynb #bf216313
-def test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address(lockout):
+def test_a_right_password_forgets_the_user_and_not_the_failures_of_the_address(lockout):
     for _ in range(2):
         _fail(lockout, Eve=9, here=9)
     assert lockout.begin({"Eve": 9, "here": 9})

@@ -6,13 +6,13 @@
 __all__ = ['DEALS', 'EVE', 'SECRET', 'users', 'fast', 'test_an_unlimited_viewer_sees_every_row',
            'test_a_limited_viewer_sees_the_rows_of_the_value_and_never_those_without_one',
            'test_a_table_without_the_column_is_refused_and_not_shown_whole', 'test_half_a_rule_is_refused',
-           'test_accounts_stand_in_the_home_folder_or_where_the_environment_says',
+           'test_users_stand_in_the_home_folder_or_where_the_environment_says',
            'test_only_the_owner_may_read_the_file_and_no_password_stands_in_it',
            'test_a_file_that_others_may_read_is_refused', 'test_a_damaged_file_is_a_sentence_and_opens_nothing',
            'test_a_file_out_of_reach_is_a_sentence', 'test_a_failed_write_leaves_nothing',
            'test_a_full_disk_is_a_sentence_and_changes_nothing',
-           'test_a_folder_that_cannot_be_made_or_written_is_a_sentence', 'test_two_writers_at_once_lose_no_account',
-           'test_any_text_is_a_name', 'test_what_would_make_no_good_account_is_refused',
+           'test_a_folder_that_cannot_be_made_or_written_is_a_sentence', 'test_two_writers_at_once_lose_no_user',
+           'test_any_text_is_a_name', 'test_what_would_make_no_good_user_is_refused',
            'test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists',
            'test_the_stamp_changes_with_role_and_limit', 'test_name_and_password_must_both_be_right',
            'test_an_unknown_name_costs_the_work_of_a_known_one']
@@ -94,7 +94,7 @@ def test_half_a_rule_is_refused(half):
         limit_rows(DEALS, half)
 
 # %% ../../../nbs/tests/access/test_users.ipynb #33f96424
-def test_accounts_stand_in_the_home_folder_or_where_the_environment_says(users, monkeypatch, tmp_path):
+def test_users_stand_in_the_home_folder_or_where_the_environment_says(users, monkeypatch, tmp_path):
     assert users_file() == users
     monkeypatch.delenv("CRM_USERS")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -131,7 +131,7 @@ def test_a_file_that_others_may_read_is_refused(users, fast):
 def test_a_damaged_file_is_a_sentence_and_opens_nothing(users, text):
     users.parent.mkdir()
     write_private(text, users)
-    with pytest.raises(CrmError, match="cannot be read as accounts"):
+    with pytest.raises(CrmError, match="cannot be read as users"):
         read_users()
 
 
@@ -172,11 +172,11 @@ def test_a_full_disk_is_a_sentence_and_changes_nothing(users, fast, monkeypatch,
 
 def test_a_folder_that_cannot_be_made_or_written_is_a_sentence(tmp_path, monkeypatch, fast):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CrmError, match="The accounts cannot be written to .*file/users.json .*CRM_USERS"):
+    with pytest.raises(CrmError, match="The users cannot be written to .*file/users.json .*CRM_USERS"):
         add_user(EVE, SECRET, tmp_path / "file" / "users.json")
 
 
-def test_two_writers_at_once_lose_no_account(users, fast):
+def test_two_writers_at_once_lose_no_user(users, fast):
     writers = [
         threading.Thread(target=add_user, args=(Viewer(f"user {number}", "viewer"), SECRET)) for number in range(8)
     ]
@@ -205,7 +205,7 @@ def test_any_text_is_a_name(users, fast, name):
         (Viewer("Eve", "viewer"), "x" * 1001, "at most 1,000"),
     ],
 )
-def test_what_would_make_no_good_account_is_refused(users, viewer, password, words):
+def test_what_would_make_no_good_user_is_refused(users, viewer, password, words):
     with pytest.raises(CrmError, match=words):
         add_user(viewer, password)
     assert read_users() == {}
@@ -216,7 +216,7 @@ def test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists(users, 
     with pytest.raises(CrmError, match="'Eve' exists"):
         add_user(Viewer("Eve", "admin"), SECRET)
     for change in (lambda: change_password("Bo", SECRET), lambda: remove_user("Bo")):
-        with pytest.raises(CrmError, match="no account 'Bo'"):
+        with pytest.raises(CrmError, match="no user 'Bo'"):
             change()
     before = read_users()["Eve"]
     change_password("Eve", "another sentence")

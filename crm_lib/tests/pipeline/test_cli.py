@@ -22,8 +22,8 @@ __all__ = ['RUNNER', 'START', 'WIDE', 'PIPELINE', 'project', 'versioned', 'test_
            'test_a_failed_rerun_is_said_and_the_version_stays_in_use',
            'test_the_published_scores_or_any_versions_are_written', 'test_a_trial_switches_and_promotes_nothing',
            'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run', 'users',
-           'test_accounts_are_added_listed_changed_and_removed',
-           'test_what_is_no_account_is_named_before_a_password_is_asked_for', 'deals',
+           'test_users_are_added_listed_changed_and_removed',
+           'test_who_is_no_user_is_named_before_a_password_is_asked_for', 'deals',
            'test_a_region_or_manager_that_no_deal_has_is_refused_before_a_password_is_asked_for',
            'test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too',
            'test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command',
@@ -569,8 +569,8 @@ def _typed(*words, typed):
     return done.output
 
 # %% ../../../nbs/tests/pipeline/test_cli.ipynb #93a7932a
-def test_accounts_are_added_listed_changed_and_removed(users):
-    with pytest.raises(CrmError, match="There is no account yet"):
+def test_users_are_added_listed_changed_and_removed(users):
+    with pytest.raises(CrmError, match="There is no user yet"):
         _run("users", "list")
     shown = _typed(
         "users", "add", "Ann", "--role", "manager", "--manager", "Ann", typed="a long sentence\na long sentence\n"
@@ -600,8 +600,8 @@ def test_accounts_are_added_listed_changed_and_removed(users):
     assert "no longer" in _run("users", "remove", "Bo") and "Bo" not in users.read_text()
 
 
-def test_what_is_no_account_is_named_before_a_password_is_asked_for(users):
-    with pytest.raises(CrmError, match="no account 'Bo'"):
+def test_who_is_no_user_is_named_before_a_password_is_asked_for(users):
+    with pytest.raises(CrmError, match="no user 'Bo'"):
         _run("users", "password", "Bo")
     with pytest.raises(CrmError, match="leave one of --region and --manager out"):
         _run("users", "add", "Bo", "--role", "viewer", "--region", "East", "--manager", "Ann")

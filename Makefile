@@ -59,7 +59,7 @@ secrets: .venv/.installed ## look for passwords and keys in every file, the outp
 lab: .venv/.installed ## open JupyterLab
 	$(BIN)/jupyter lab
 
-dashboards: .venv/.installed ## serve the dashboards behind a login: `make dashboards PORT=8866`, TOKEN=1 for a quick look without an account
+dashboards: .venv/.installed ## serve the dashboards behind a login: `make dashboards PORT=8866`, TOKEN=1 for a quick look without a password
 	@$(BIN)/crm dashboards $(if $(PORT),--port $(PORT)) $(if $(HOST),--host $(HOST)) $(if $(TOKEN),--token)
 
 dag: .venv/.installed ## derive dvc.yaml from pipeline.yaml

@@ -22,8 +22,8 @@ from crm_lib.tests.support.browsing import log_in, open_browser, open_page, serv
 
 HERE = Path(__file__).parent
 PAGES = ("pipeline", "deal_desk", "health")
-ACCOUNT = (Viewer("Ada", "admin"), "a long enough word")
-CROWD = [(Viewer(f"Visitor {number}", "admin"), ACCOUNT[1]) for number in range(10)]
+USER = (Viewer("Ada", "admin"), "a long enough word")
+CROWD = [(Viewer(f"Visitor {number}", "admin"), USER[1]) for number in range(10)]
 
 
 def show(page: Any, address: str, name: str) -> float:
@@ -77,9 +77,9 @@ def interact(page: Any) -> dict[str, float]:
 
 def measure(folder: str) -> None:
     "Open every page some times, use one, then come with ten browsers at once."
-    with serve_dashboards(folder, [ACCOUNT, *CROWD]) as served, open_browser() as browser:
+    with serve_dashboards(folder, [USER, *CROWD]) as served, open_browser() as browser:
         with open_page(browser) as (page, _):
-            log_in(page, served.address, ACCOUNT[0].name, ACCOUNT[1])
+            log_in(page, served.address, USER[0].name, USER[1])
             for name in PAGES:
                 show(page, served.address, name)
                 time.sleep(12)
@@ -95,7 +95,7 @@ def measure(folder: str) -> None:
         for place in range(10):
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             together.append((PAGES[place % 3], context.new_page()))
-            log_in(together[-1][1], served.address, CROWD[place][0].name, ACCOUNT[1])
+            log_in(together[-1][1], served.address, CROWD[place][0].name, USER[1])
         start = time.monotonic()
         for name, page in together:
             page.goto(f"{served.address}/voila/render/{name}.ipynb", wait_until="commit", timeout=180_000)
@@ -121,10 +121,10 @@ def pictures() -> None:
     top = HERE.parent
     target = top / "docs" / "dashboards"
     target.mkdir(parents=True, exist_ok=True)
-    with serve_dashboards(top, [ACCOUNT]) as served, open_browser() as browser:
+    with serve_dashboards(top, [USER]) as served, open_browser() as browser:
         for width, height, dark in ((1440, 1100, False), (390, 844, True)):
             with open_page(browser, width, height, dark) as (page, _):
-                log_in(page, served.address, ACCOUNT[0].name, ACCOUNT[1])
+                log_in(page, served.address, USER[0].name, USER[1])
                 for name in PAGES:
                     show(page, served.address, name)
                     page.get_by_text("Being drawn.").first.wait_for(state="detached", timeout=60_000)

@@ -233,7 +233,7 @@ class Dashboards(Section):
     pool_size: Count
     session_hours: Above
     most_kernels: Positive
-    kernels_per_account: Positive
+    kernels_per_user: Positive
     cull_minutes: Above
     lockout_failures: Positive
     lockout_minutes: Above

@@ -13,10 +13,7 @@ from jupyter_server.auth import Authorizer, IdentityProvider
 from jupyter_server.auth import User as JupyterUser
 from tornado.web import Application, RequestHandler
 
-from crm_lib.dashboards.gate import (
-    STRICT,
-    draw_page,
-)
+from .gate import STRICT, draw_page
 from .own_pages import PAGES
 from .sign_in import Login, Logout
 

@@ -14,13 +14,7 @@ from typing import Any
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
 from ..access.users import Viewer
-from crm_lib.dashboards.gate import (
-    GATE,
-    Opened,
-    Pages,
-    announce_viewer,
-    forget_viewer,
-)
+from .gate import GATE, Opened, Pages, announce_viewer, forget_viewer
 from .plan import Plan
 from .voila_adapter import drop_failed, forget_request, pool_size, pooled_notebooks
 

@@ -13,12 +13,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
 from voila.tornado.handler import TornadoVoilaHandler
 
-from crm_lib.dashboards.gate import (
-    STRICT,
-    Opened,
-    draw_page,
-    greet,
-)
+from .gate import STRICT, Opened, draw_page, greet
 from .kernels import Claims
 from .upkeep import end_page, make_room
 from .voila_adapter import is_connected

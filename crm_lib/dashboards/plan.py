@@ -14,10 +14,7 @@ from typing import Any
 
 from ..access.users import read_users
 from ..base.config import CrmError
-from crm_lib.dashboards.gate import (
-    TEMPLATES,
-    list_dashboards,
-)
+from .gate import TEMPLATES, list_dashboards
 
 # %% ../../nbs/lib/85_dashboards/61_plan.ipynb #08f3643f
 LOOPBACK = str(ip_network("127.0.0.0/8")[1])
@@ -31,7 +28,7 @@ class Plan:
     dashboards: Path  # folder of the notebooks
     settings: dict[str, Any]  # from read_settings
     host: str = LOOPBACK  # address to listen at
-    token: str | None = None  # opens the door without an account, from this machine only
+    token: str | None = None  # opens the door without name and password, from this machine only
     sweep_seconds: float = 10  # how often ended sessions are looked for
     folder: str = ""  # private folder of this server, made when it starts
 
@@ -51,11 +48,11 @@ def _check_door(host: str, with_token: bool) -> None:
     if with_token and host != LOOPBACK:
         raise CrmError(
             f"A token opens the dashboards from this machine only: leave --host {host} out, "
-            "or make accounts with `crm users add`."
+            "or make users with `crm users add`."
         )
     if not with_token and not read_users():
         raise CrmError(
-            "There is no account yet: make one with `crm users add NAME --role admin`, "
+            "There is no user yet: make one with `crm users add NAME --role admin`, "
             "or look around on this machine with `crm dashboards --token`."
         )
 
@@ -64,7 +61,7 @@ def plan_server(
     project: str | Path,  # top folder of the project
     settings: dict[str, Any],  # from read_settings
     host: str = LOOPBACK,  # address to listen at
-    with_token: bool = False,  # a single token instead of an account
+    with_token: bool = False,  # a single token instead of names and passwords
 ) -> Plan:  # what is served, where, and to whom
     "Decide what is served, and refuse what would not be safe or useful."
     project = Path(project).resolve()

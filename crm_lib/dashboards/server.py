@@ -25,14 +25,11 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.configuration import VoilaConfiguration
 
-from ..access.users import Lockout, User, read_users
+from ..access.lockout import Lockout
+from ..access.sessions import Sessions
+from ..access.users import User, read_users
 from ..base.config import CrmError
-from crm_lib.dashboards.gate import (
-    TEMPLATES,
-    Dashboard,
-    Sessions,
-    list_dashboards,
-)
+from .gate import TEMPLATES, Dashboard, list_dashboards
 from .guard import Guard, Identity, Owner
 from .handlers import list_handlers, log_request
 from .kernels import OwnedKernels
@@ -107,7 +104,7 @@ class _Doorkeeper(Voila):
         super().__init__(config=_configure(plan), **options)
         self.plan = plan
         self.connection_dir = plan.folder
-        self.sessions = Sessions(plan.settings["session_hours"] * 3600, self.read_accounts)
+        self.sessions = Sessions(plan.settings["session_hours"] * 3600, self.read_users)
         self.lockout = Lockout(plan.settings["lockout_minutes"] * 60)
         self.checks = asyncio.Semaphore(2)
         self.turn = asyncio.Condition()
@@ -116,7 +113,7 @@ class _Doorkeeper(Voila):
         self.voila_configuration = VoilaConfiguration(parent=self)
         self.setup_template_dirs()
 
-    def read_accounts(self) -> dict[str, User]:
+    def read_users(self) -> dict[str, User]:
         try:
             return read_users()
         except CrmError as error:
@@ -257,7 +254,7 @@ def serve(
         say(
             "Open this address; the token in it is the key, from this machine only. Ctrl-C stops the server."
             if plan.token
-            else "Sign in there with an account of `crm users list`. Ctrl-C stops the server."
+            else "Sign in there as a user of `crm users list`. Ctrl-C stops the server."
         )
 
     async def run() -> None:

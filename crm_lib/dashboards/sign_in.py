@@ -43,25 +43,25 @@ async def admit(
     name: str,  # as typed
     password: str,  # as typed
     address: str,  # of the machine that asks
-) -> tuple[User | None, float]:  # the account, or the seconds to wait
+) -> tuple[User | None, float]:  # the user, or the seconds to wait
     "Check a password, unless too many attempts have failed."
-    keys = (("account", name), ("address", address))
+    keys = (("user", name), ("address", address))
     failures = app.plan.settings["lockout_failures"]
     wait = await _begin(app, dict(zip(keys, (failures, 4 * failures), strict=True)))
-    account = None
+    user = None
     if wait:
         app.log.warning("%r from %s is shut out for %.0f seconds", name, address, wait)
         return None, wait
     try:
         async with app.checks:
-            account = await asyncio.to_thread(check_password, app.read_accounts(), name, password)
+            user = await asyncio.to_thread(check_password, app.read_users(), name, password)
     finally:
         async with app.turn:
-            app.lockout.end(*keys, is_right=account is not None)
+            app.lockout.end(*keys, is_right=user is not None)
             app.turn.notify_all()
-    if account is None:
+    if user is None:
         app.log.warning("%r from %s gave a wrong name or password", name, address)
-    return account, 0.0
+    return user, 0.0
 
 # %% ../../nbs/lib/85_dashboards/66_sign_in.ipynb #aaebd314
 _WRONG_TOKEN = "This token does not open anything: take the address that `crm dashboards --token` printed last."
@@ -131,9 +131,9 @@ class Login(_SignIn):
         if self.app.queued >= MOST_QUEUED:
             self._ask(_CROWD, 503, name)
             return
-        account, wait = await admit(self.app, name, password, self.request.remote_ip)
-        if account:
-            self._enter(account.viewer, account.stamp)
+        user, wait = await admit(self.app, name, password, self.request.remote_ip)
+        if user:
+            self._enter(user.viewer, user.stamp)
         elif wait:
             self._ask(_say_wait(wait), 429, name)
         else:

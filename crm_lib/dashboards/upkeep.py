@@ -12,12 +12,7 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from crm_lib.dashboards.gate import (
-    count_pages,
-    find_least_used,
-    find_left,
-    greet,
-)
+from .gate import count_pages, find_least_used, find_left, greet
 from .kernels import count_kernels, refill_pool
 from .voila_adapter import drop_failed, is_connected, pool_size, waiting_kernels
 
@@ -55,18 +50,18 @@ def end_session(
 # %% ../../nbs/lib/85_dashboards/64_upkeep.ipynb #481f5257
 def make_room(
     app: Any,  # the server
-    account: str,  # name
+    user: str,  # name
     notebook: str,  # file name
 ) -> str:  # the empty text, or why there is no place
     "Find a place for a page."
     kernels = app.kernel_manager
-    most = app.plan.settings["kernels_per_account"]
+    most = app.plan.settings["kernels_per_user"]
     drop_failed(kernels)
-    while count_pages(kernels.pages, account) >= most:
-        kernel = find_least_used(kernels.pages, account, kernels.is_idle)
+    while count_pages(kernels.pages, user) >= most:
+        kernel = find_least_used(kernels.pages, user, kernels.is_idle)
         if kernel is None:
             return (
-                f"{most} of your dashboards are being opened or at work, and no account may have more: "
+                f"{most} of your dashboards are being opened or at work, and no user may have more: "
                 "wait until one of them stands, or close one that you no longer need."
             )
         end_page(app, kernel, "room")

@@ -29,7 +29,7 @@ Examples:
   crm reports                       what was found, a sentence per report
   crm run forecast                  run one stage; crm run lists them
   crm models                        the registered models and their record
-  crm users add ann --role manager  give somebody an account; then:
+  crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
   crm --install-completion          let the shell complete these commands
 """
@@ -75,7 +75,7 @@ ACCOUNTS = {
     "remove": access.users_remove,
     "password": access.users_password,
 }
-users_app = typer.Typer(no_args_is_help=True, help="Keep the accounts that may open the dashboards.")
+users_app = typer.Typer(no_args_is_help=True, help="Keep the users who may open the dashboards.")
 for name, command in ACCOUNTS.items():
     users_app.command(name)(command)
 app.add_typer(users_app, name="users")

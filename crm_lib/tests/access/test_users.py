@@ -6,21 +6,16 @@
 __all__ = ['DEALS', 'EVE', 'SECRET', 'users', 'fast', 'test_an_unlimited_viewer_sees_every_row',
            'test_a_limited_viewer_sees_the_rows_of_the_value_and_never_those_without_one',
            'test_a_table_without_the_column_is_refused_and_not_shown_whole', 'test_half_a_rule_is_refused',
-           'test_accounts_stand_in_the_home_folder_or_where_the_environment_says',
+           'test_users_stand_in_the_home_folder_or_where_the_environment_says',
            'test_only_the_owner_may_read_the_file_and_no_password_stands_in_it',
            'test_a_file_that_others_may_read_is_refused', 'test_a_damaged_file_is_a_sentence_and_opens_nothing',
            'test_a_file_out_of_reach_is_a_sentence', 'test_a_failed_write_leaves_nothing',
            'test_a_full_disk_is_a_sentence_and_changes_nothing',
-           'test_a_folder_that_cannot_be_made_or_written_is_a_sentence', 'test_two_writers_at_once_lose_no_account',
-           'test_any_text_is_a_name', 'test_what_would_make_no_good_account_is_refused',
+           'test_a_folder_that_cannot_be_made_or_written_is_a_sentence', 'test_two_writers_at_once_lose_no_user',
+           'test_any_text_is_a_name', 'test_what_would_make_no_good_user_is_refused',
            'test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists',
            'test_the_stamp_changes_with_role_and_limit', 'test_name_and_password_must_both_be_right',
-           'test_an_unknown_name_costs_the_work_of_a_known_one', 'clock', 'lockout',
-           'test_a_key_is_shut_after_its_failures_and_opens_after_its_time',
-           'test_one_shut_key_is_enough_and_the_other_is_not_counted',
-           'test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_looked_at',
-           'test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address',
-           'test_a_flood_of_names_does_not_fill_the_memory']
+           'test_an_unknown_name_costs_the_work_of_a_known_one']
 
 # %% ../../../nbs/tests/access/test_users.ipynb #87223319
 import errno
@@ -36,7 +31,6 @@ from ...access import users as users_module
 from crm_lib.access.users import (
     LEAST,
     LOCAL,
-    Lockout,
     User,
     Viewer,
     add_user,
@@ -100,7 +94,7 @@ def test_half_a_rule_is_refused(half):
         limit_rows(DEALS, half)
 
 # %% ../../../nbs/tests/access/test_users.ipynb #33f96424
-def test_accounts_stand_in_the_home_folder_or_where_the_environment_says(users, monkeypatch, tmp_path):
+def test_users_stand_in_the_home_folder_or_where_the_environment_says(users, monkeypatch, tmp_path):
     assert users_file() == users
     monkeypatch.delenv("CRM_USERS")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -137,7 +131,7 @@ def test_a_file_that_others_may_read_is_refused(users, fast):
 def test_a_damaged_file_is_a_sentence_and_opens_nothing(users, text):
     users.parent.mkdir()
     write_private(text, users)
-    with pytest.raises(CrmError, match="cannot be read as accounts"):
+    with pytest.raises(CrmError, match="cannot be read as users"):
         read_users()
 
 
@@ -178,11 +172,11 @@ def test_a_full_disk_is_a_sentence_and_changes_nothing(users, fast, monkeypatch,
 
 def test_a_folder_that_cannot_be_made_or_written_is_a_sentence(tmp_path, monkeypatch, fast):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CrmError, match="The accounts cannot be written to .*file/users.json .*CRM_USERS"):
+    with pytest.raises(CrmError, match="The users cannot be written to .*file/users.json .*CRM_USERS"):
         add_user(EVE, SECRET, tmp_path / "file" / "users.json")
 
 
-def test_two_writers_at_once_lose_no_account(users, fast):
+def test_two_writers_at_once_lose_no_user(users, fast):
     writers = [
         threading.Thread(target=add_user, args=(Viewer(f"user {number}", "viewer"), SECRET)) for number in range(8)
     ]
@@ -211,7 +205,7 @@ def test_any_text_is_a_name(users, fast, name):
         (Viewer("Eve", "viewer"), "x" * 1001, "at most 1,000"),
     ],
 )
-def test_what_would_make_no_good_account_is_refused(users, viewer, password, words):
+def test_what_would_make_no_good_user_is_refused(users, viewer, password, words):
     with pytest.raises(CrmError, match=words):
         add_user(viewer, password)
     assert read_users() == {}
@@ -222,7 +216,7 @@ def test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists(users, 
     with pytest.raises(CrmError, match="'Eve' exists"):
         add_user(Viewer("Eve", "admin"), SECRET)
     for change in (lambda: change_password("Bo", SECRET), lambda: remove_user("Bo")):
-        with pytest.raises(CrmError, match="no account 'Bo'"):
+        with pytest.raises(CrmError, match="no user 'Bo'"):
             change()
     before = read_users()["Eve"]
     change_password("Eve", "another sentence")
@@ -258,58 +252,3 @@ def test_an_unknown_name_costs_the_work_of_a_known_one(monkeypatch):
     monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda self, stored, typed: verified.append(stored) or True)
     assert check_password({}, "Mallory", SECRET) is None
     assert len(verified) == 1 and verified[0].split("$")[1:4] == users_module._nobody().split("$")[1:4]
-
-# %% ../../../nbs/tests/access/test_users.ipynb #fa2e7852
-@pytest.fixture
-def clock():
-    return [0.0]
-
-
-@pytest.fixture
-def lockout(clock):
-    return Lockout(60, clock=lambda: clock[0], most=3)
-
-
-def _fail(lockout, **limits):
-    assert lockout.begin(limits)
-    lockout.end(*limits, is_right=False)
-
-
-def test_a_key_is_shut_after_its_failures_and_opens_after_its_time(lockout, clock):
-    for _ in range(2):
-        assert lockout.wait({"Eve": 2}) == 0
-        _fail(lockout, Eve=2)
-    assert lockout.wait({"Eve": 2}) == 60 and not lockout.begin({"Eve": 2})
-    clock[0] = 59
-    assert lockout.wait({"Eve": 2}) == 1
-    clock[0] = 60
-    assert lockout.wait({"Eve": 2}) == 0 and lockout.begin({"Eve": 2})
-
-
-def test_one_shut_key_is_enough_and_the_other_is_not_counted(lockout):
-    _fail(lockout, Eve=1, here=9)
-    assert lockout.wait({"Eve": 1, "here": 9}) == 60 and not lockout.begin({"Eve": 1, "here": 9})
-    assert lockout.failures["here"][0] == 1 and lockout.trying == {}
-
-
-def test_attempts_being_looked_at_are_no_failures_but_no_more_than_may_fail_are_looked_at(lockout):
-    assert [lockout.begin({"Eve": 3}) for _ in range(5)] == [True] * 3 + [False] * 2 and lockout.wait({"Eve": 3}) == 0
-    lockout.end("Eve", is_right=True)
-    assert [lockout.begin({"Eve": 3}) for _ in range(2)] == [True, False]
-    for _ in range(3):
-        lockout.end("Eve", is_right=False)
-    assert lockout.wait({"Eve": 3}) == 60 and not lockout.begin({"Eve": 3}) and lockout.trying == {}
-
-
-def test_a_right_password_forgets_the_account_and_not_the_failures_of_the_address(lockout):
-    for _ in range(2):
-        _fail(lockout, Eve=9, here=9)
-    assert lockout.begin({"Eve": 9, "here": 9})
-    lockout.end("Eve", "here", is_right=True)
-    assert "Eve" not in lockout.failures and lockout.failures["here"][0] == 2
-
-
-def test_a_flood_of_names_does_not_fill_the_memory(lockout):
-    for number in range(10):
-        _fail(lockout, **{str(number): 5})
-    assert list(lockout.failures) == ["7", "8", "9"] and lockout.trying == {}

@@ -43,8 +43,8 @@ def _office() -> str:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     place = make_project(tmp_path_factory.mktemp("desk"))
-    accounts = [(Viewer(BOSS, "admin"), PASSWORD), (Viewer(STRANGE, "viewer", "regional_office", _office()), PASSWORD)]
-    with serve_dashboards(place, accounts, MLFLOW_TRACKING_URI="") as found:
+    people = [(Viewer(BOSS, "admin"), PASSWORD), (Viewer(STRANGE, "viewer", "regional_office", _office()), PASSWORD)]
+    with serve_dashboards(place, people, MLFLOW_TRACKING_URI="") as found:
         yield found
 
 

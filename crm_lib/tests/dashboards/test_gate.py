@@ -6,11 +6,7 @@
 __all__ = ['KERNEL', 'EVE', 'HOSTILE', 'kernel', 'test_without_a_server_the_person_at_the_machine_looks',
            'test_a_voila_without_a_login_is_refused', 'test_a_kernel_waits_until_the_server_names_its_viewer',
            'test_the_note_of_another_kernel_is_not_read_and_an_ended_one_leaves_none',
-           'test_a_kernel_without_a_number_is_refused', 'known', 'clock', 'sessions',
-           'test_a_session_has_a_key_that_nobody_can_guess', 'test_a_session_ends_with_its_time_and_cannot_come_back',
-           'test_a_session_ends_when_its_account_goes_or_changes',
-           'test_a_session_of_the_token_has_no_account_and_ends_when_closed',
-           'test_sessions_that_have_ended_are_forgotten', 'test_settings_have_defaults_that_params_yaml_may_change',
+           'test_a_kernel_without_a_number_is_refused', 'test_settings_have_defaults_that_params_yaml_may_change',
            'test_a_setting_that_will_not_do_is_named', 'test_nothing_that_a_page_shows_can_become_code',
            'test_a_page_asks_nothing_of_the_network', 'test_every_page_names_the_product_and_the_login_what_it_is_for',
            'test_a_dashboard_is_introduced_by_its_first_heading_and_the_sentence_after_it']
@@ -22,14 +18,13 @@ import time
 
 import pytest
 
-from ...access.users import LOCAL, User, Viewer
+from ...access.users import LOCAL, Viewer
 from ...base.config import CrmError
 from crm_lib.dashboards.gate import (
     DEFAULTS,
     GATE,
     STRICT,
     Dashboard,
-    Sessions,
     announce_viewer,
     draw_page,
     forget_viewer,
@@ -87,67 +82,6 @@ def test_a_kernel_without_a_number_is_refused(kernel, monkeypatch, number):
     monkeypatch.setenv("VOILA_KERNEL_ID", number)
     with pytest.raises(CrmError, match="no number of its own"):
         wait_for_viewer()
-
-# %% ../../../nbs/tests/dashboards/test_gate.ipynb #76001438
-@pytest.fixture
-def known():
-    return {"Eve": User(EVE, "hash")}
-
-
-@pytest.fixture
-def clock():
-    return [0.0]
-
-
-@pytest.fixture
-def sessions(known, clock):
-    return Sessions(3600, lambda: known, clock=lambda: clock[0])
-
-
-def test_a_session_has_a_key_that_nobody_can_guess(sessions, known):
-    keys = {sessions.open(EVE, known["Eve"].stamp) for _ in range(20)}
-    assert len(keys) == 20 and min(map(len, keys)) >= 43
-    assert all(sessions.find(key) == EVE for key in keys) and sessions.find("") is None and sessions.find("x") is None
-
-
-def test_a_session_ends_with_its_time_and_cannot_come_back(sessions, known, clock):
-    key = sessions.open(EVE, known["Eve"].stamp)
-    clock[0] = 3599.9
-    assert sessions.find(key) == EVE
-    clock[0] = 3600
-    assert sessions.find(key) is None
-    clock[0] = 0
-    assert sessions.find(key) is None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda known: known.clear(),
-        lambda known: known.update(Eve=User(EVE, "hash of another")),
-        lambda known: known.update(Eve=User(Viewer("Eve", "viewer"), "hash")),
-    ],
-)
-def test_a_session_ends_when_its_account_goes_or_changes(sessions, known, change):
-    key = sessions.open(EVE, known["Eve"].stamp)
-    change(known)
-    assert sessions.find(key) is None
-
-# %% ../../../nbs/tests/dashboards/test_gate.ipynb #bf85d8fa
-def test_a_session_of_the_token_has_no_account_and_ends_when_closed(sessions):
-    key = sessions.open(LOCAL)
-    assert sessions.find(key) is LOCAL
-    sessions.close(key)
-    sessions.close(key)
-    assert sessions.find(key) is None
-
-
-def test_sessions_that_have_ended_are_forgotten(sessions, clock):
-    for _ in range(5):
-        sessions.open(LOCAL)
-    clock[0] = 4000
-    sessions.open(LOCAL)
-    assert len(sessions._open) == 1
 
 # %% ../../../nbs/tests/dashboards/test_gate.ipynb #0ff3c4e5
 def test_settings_have_defaults_that_params_yaml_may_change():

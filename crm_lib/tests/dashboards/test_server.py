@@ -13,13 +13,13 @@ __all__ = ['EVE', 'BO', 'SECRET', 'TINY', 'AFTER', 'NUMBER', 'PATHS', 'SERVED', 
            'test_a_wrong_name_and_a_wrong_password_are_told_alike', 'test_a_form_from_elsewhere_is_refused',
            'test_one_is_led_on_to_a_dashboard_and_nowhere_else', 'test_signing_out_ends_the_session_and_its_kernels',
            'test_signing_in_again_ends_the_session_before',
-           'test_too_many_failures_shut_the_account_for_a_while_and_the_right_password_too',
+           'test_too_many_failures_shut_the_user_for_a_while_and_the_right_password_too',
            'test_too_many_failures_from_one_address_shut_it_whatever_the_names', 'checked',
            'test_thirty_right_sign_ins_at_once_from_one_address_succeed',
            'test_guesses_at_once_are_no_more_than_guesses_one_by_one',
-           'test_right_sign_ins_after_four_failures_do_not_shut_the_account',
+           'test_right_sign_ins_after_four_failures_do_not_shut_the_user',
            'test_a_flood_of_sign_ins_is_turned_away_and_counts_for_nothing', 'test_a_session_expires',
-           'test_a_changed_account_ends_its_sessions_and_kernels', 'test_a_damaged_file_of_accounts_shuts_the_door',
+           'test_a_changed_user_ends_its_sessions_and_kernels', 'test_a_damaged_file_of_users_shuts_the_door',
            'test_the_token_opens_the_door_from_this_machine', 'test_the_token_does_not_open_the_door_from_elsewhere',
            'test_each_kernel_knows_its_viewer_whatever_the_address_and_the_headers_say',
            'test_nobody_reaches_the_kernel_of_another_or_one_that_waits',
@@ -473,7 +473,7 @@ def _turned(keeper):
         keeper.clock = clock
 
 
-def test_too_many_failures_shut_the_account_for_a_while_and_the_right_password_too(cold):
+def test_too_many_failures_shut_the_user_for_a_while_and_the_right_password_too(cold):
     with _turned(cold.lockout) as shift:
         visitor = _visit(cold)
         assert [visitor.log_in("Eve", "wrong password") for _ in range(6)] == [401] * 5 + [429]
@@ -515,7 +515,7 @@ def checked(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("names", [["Eve"] * 30, ["Eve", BO.name] * 15], ids=["one account", "two accounts"])
+@pytest.mark.parametrize("names", [["Eve"] * 30, ["Eve", BO.name] * 15], ids=["one user", "two users"])
 def test_thirty_right_sign_ins_at_once_from_one_address_succeed(cold, checked, names):
     assert _at_once(cold, [(name, SECRET) for name in names]) == [302] * 30 and sorted(checked) == sorted(names)
     assert cold.lockout.failures == {} and cold.lockout.trying == {} and cold.queued == 0
@@ -529,7 +529,7 @@ def test_guesses_at_once_are_no_more_than_guesses_one_by_one(cold, checked):
     cold.lockout.failures.clear()
 
 
-def test_right_sign_ins_after_four_failures_do_not_shut_the_account(cold, checked):
+def test_right_sign_ins_after_four_failures_do_not_shut_the_user(cold, checked):
     assert [_visit(cold).log_in("Eve", "wrong password") for _ in range(4)] == [401] * 4
     assert _at_once(cold, [("Eve", SECRET)] * 10) == [302] * 10
     cold.lockout.failures.clear()
@@ -556,7 +556,7 @@ def test_a_session_expires(cold):
     [lambda: remove_user("Ann"), lambda: change_password("Ann", "another sentence")],
     ids=["removed", "new password"],
 )
-def test_a_changed_account_ends_its_sessions_and_kernels(server, users, change):
+def test_a_changed_user_ends_its_sessions_and_kernels(server, users, change):
     add_user(Viewer("Ann", "viewer"), SECRET)
     visitor = _visit(server, "Ann")
     kernel = visitor.open()
@@ -567,7 +567,7 @@ def test_a_changed_account_ends_its_sessions_and_kernels(server, users, change):
         remove_user("Ann")
 
 
-def test_a_damaged_file_of_accounts_shuts_the_door(cold, users):
+def test_a_damaged_file_of_users_shuts_the_door(cold, users):
     visitor = _visit(cold, "Eve")
     text = users.read_text()
     users.write_text("{")
@@ -680,7 +680,7 @@ def test_beyond_the_bound_there_is_a_page_and_room_again_when_one_closes(server)
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #16c3626e
 @pytest.mark.slow
 def test_a_viewer_who_opens_thirty_pages_leaves_others_served(project, users):
-    with _serving(project, most_kernels=5, kernels_per_account=2, pool_size=0) as app:
+    with _serving(project, most_kernels=5, kernels_per_user=2, pool_size=0) as app:
         eve = _visit(app, "Eve")
         bo = _visit(app, BO.name)
         most = []
@@ -700,13 +700,13 @@ def test_a_viewer_who_opens_thirty_pages_leaves_others_served(project, users):
 
 
 def test_one_page_too_many_ends_the_one_that_was_not_used_for_longest_and_says_so(project, users):
-    with _serving(project, kernels_per_account=2, pool_size=0) as app:
+    with _serving(project, kernels_per_user=2, pool_size=0) as app:
         eve = _visit(app, "Eve")
         again = _visit(app, "Eve")
         bo = _visit(app, BO.name)
         first = eve.open()
         second = again.open()
-        other = bo.open()  # of an account, in whatever browser
+        other = bo.open()  # of a user, in whatever browser
         assert _pulse(eve, first, idle=0)["lives"] and _pulse(again, second, idle=600)["lives"]
         third = eve.open()
         assert all(_pulse(who, kernel)["lives"] for who, kernel in ((eve, first), (eve, third), (bo, other)))

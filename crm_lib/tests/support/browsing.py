@@ -32,7 +32,7 @@ class Served:
     address: str  # http://host:port
     entrance: str  # the address that it printed: /login, or with its token
     log: Path  # what the server wrote
-    users: Path  # file of accounts
+    users: Path  # file of users
     process: subprocess.Popen  # the server
 
 
@@ -45,7 +45,7 @@ def _command(project: Path, token: bool, port: int) -> list[str]:
 @contextmanager
 def serve_dashboards(
     project: str | Path,  # folder with params.yaml; nbs/dashboards in it, else those of this repository
-    accounts: Sequence[tuple[Viewer, str]] = (),  # who may sign in, with passwords of 10 characters or more
+    people: Sequence[tuple[Viewer, str]] = (),  # who may sign in, with passwords of 10 characters or more
     token: bool = False,  # serve with a token too
     port: int = 0,  # 0 takes a free one
     **env: str,  # environment variables of the server
@@ -54,7 +54,7 @@ def serve_dashboards(
     place = Path(tempfile.mkdtemp(prefix="crm-served-"))
     users = place / "users.json"
     log = place / "log.txt"
-    for viewer, password in accounts:
+    for viewer, password in people:
         add_user(viewer, password, users)
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -177,8 +177,8 @@ def open_page(
 def log_in(
     page: Any,  # from open_page
     address: str,  # Served.address
-    name: str,  # of an account
-    password: str,  # of the account
+    name: str,  # of a user
+    password: str,  # of the user
 ) -> None:
     "Sign in as a person does."
     page.goto(f"{address}/login")

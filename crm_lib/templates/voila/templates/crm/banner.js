@@ -24,7 +24,7 @@
   const ENDED = {
     died: 'The program behind this page has stopped.',
     left: 'This page was closed because it was left for some minutes.',
-    room: 'This page was closed because you opened more dashboards than one account may have; this one had not been used for longest.'
+    room: 'This page was closed because you opened more dashboards than one user may have; this one had not been used for longest.'
   }
   const SAYINGS = {
     out: () => ['alert', 'You are signed out.', `${old} and change no more.`, ['Sign in again', signIn]],

@@ -32,7 +32,8 @@ from ..models.storage import model_hash, save_model
 from ..registry.bundles import switch, write_bundle
 from ..registry.in_use import InUse
 from ..scoring.scores import score_latest
-from ..simulation.simulate import simulate_sample
+from ..simulation.simulate import simulate_crm
+from ..simulation.world import make_world
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #f7a03035
 _MODEL = "cure_table"
@@ -74,7 +75,7 @@ def _simulate(size: int, seed: int) -> pd.DataFrame:
     "Simulate a company's export, and read its deals."
     raw = [
         RawTable(name, frame.astype("string").astype(object).where(frame.notna(), None), name, "simulated")
-        for name, frame in simulate_sample({"deals": size, "seed": seed}).tables.items()
+        for name, frame in simulate_crm(make_world({"deals": size}), seed=seed).items()
     ]
     return build_deals(map_tables(raw), _STAGES).deals
 

@@ -24,9 +24,9 @@ import pandas as pd
 import pytest
 
 from ...access.users import Viewer
+from ...dashboards import deal_desk as deal_desk_module
 from ...dashboards.answers import say_curve
 from ...dashboards.deal_desk import build_desk, deal_desk, warm_up
-from ...dashboards.deal_desk import deal_desk as deal_desk_module
 from ...dashboards.entry_form import find_rows, list_answerable
 from ...scoring.what_if import CHANGE_KINDS
 from ..scoring.test_uploads import their_export

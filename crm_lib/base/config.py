@@ -69,7 +69,8 @@ def _require_plain(params: dict[str, Any], path: Path) -> None:
     days = [(place, str(value)) for place, value in found if hasattr(value, "isoformat")]
     told = [f'key {place}: write the day in quotes, "{text}", since DVC takes no dates' for place, text in days]
     told += [
-        f"key {place}: DVC takes no value of the type {type(value).__name__}; write text, a number, true, false, null or a list"
+        f"key {place}: DVC takes no value of the type {type(value).__name__}; "
+        "write text, a number, true, false, null or a list"
         for place, value in found
         if not hasattr(value, "isoformat")
     ]
@@ -88,7 +89,8 @@ def read_params(
     missing = [name for name in SECTIONS if not isinstance(params.get(name), dict)]
     if missing:
         raise CrmError(
-            f"{path} lacks the section{'s' if len(missing) > 1 else ''} {', '.join(missing)}: add them as the README shows."
+            f"{path} lacks the section{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
+            "add them as the README shows."
         )
     start = params["calendar"].get("fiscal_year_start")
     if type(start) is not int or start not in range(1, 13):

@@ -139,7 +139,7 @@ def prepare_inner(
     count: int = 4,  # origins at most
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
     age_edges: tuple[int, ...] = AGE_EDGES,  # of the age bins, days
-    least_days: int = 45,  # closings before one
+    least_days: int = 45,  # days before one
 ) -> InnerTask:  # no origins in a short history
     "Collect training sets, tests and labels by inner origin."
     last = as_days(first_test_origin)

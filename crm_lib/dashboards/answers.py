@@ -13,6 +13,7 @@ import pandas as pd
 from traitlets import Dict, List, Unicode
 
 from ..base.calendar import horizon_end
+from ..base.horizons import say_horizon
 from .parts import Part, Tile, read_vue
 from ..reporting.formatting import format_number
 from ..reporting.style import chance_text, money_text, percent_text
@@ -23,16 +24,12 @@ def _chance(p: float) -> str:
     return "below 1%" if p < 0.01 else "above 99%" if p > 0.99 else percent_text(p)
 
 # %% ../../nbs/lib/85_dashboards/52_answers.ipynb #044a3e4d
-def _horizon_name(horizon: int | str) -> str:
-    return "by the quarter's end" if horizon == "quarter_end" else f"within {horizon} days"
-
-
 def say_curve(
     answer: Answer,  # from what_if
 ) -> str:  # the picture in words
     "Say what the curve shows."
     year = answer.curve.iloc[-1]
-    chances = ", ".join(f"{percent_text(p)} {_horizon_name(h)}" for h, p in answer.probabilities.items())
+    chances = ", ".join(f"{percent_text(p)} {say_horizon(h)}" for h, p in answer.probabilities.items())
     shares = (
         f"{percent_text(year['won'])} won, {percent_text(year['lost'])} lost, {percent_text(year['open'])} still open"
     )
@@ -45,7 +42,7 @@ def say_reasons(
     "Say what the waterfall shows."
     score = answer.probabilities[answer.horizon]
     usual = 1 / (1 + np.exp(-answer.base))
-    path = f"From {chance_text(usual)} for the usual deal to {chance_text(score)} {_horizon_name(answer.horizon)}"
+    path = f"From {chance_text(usual)} for the usual deal to {chance_text(score)} {say_horizon(answer.horizon)}"
     return f"{path}: {'; '.join(answer.reasons['words'])}."
 
 # %% ../../nbs/lib/85_dashboards/52_answers.ipynb #4da8d237
@@ -155,5 +152,5 @@ class Steps(Part):
         with self.hold_sync():
             self.rows = lay_steps(answer)
             self.alt = say_reasons(answer)
-            chance = f"Chance of being won {_horizon_name(answer.horizon)}"
+            chance = f"Chance of being won {say_horizon(answer.horizon)}"
             self.legend = f"{chance}, as each reason is added. Longer bar = stronger effect."

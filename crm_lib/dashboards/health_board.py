@@ -16,6 +16,7 @@ from ipywidgets import Widget
 from ..access.users import Viewer
 from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
+from ..base.horizons import label_horizon
 from crm_lib.dashboards.artifacts import (
     open_published,
     read_backtest,
@@ -48,7 +49,6 @@ from ..registry.bundles import read_facts, say_bundle
 from ..reporting.backtest_plots import plot_origins, plot_reliability
 from ..reporting.card_plots import plot_gaps
 from ..reporting.card_results import shown_models
-from ..reporting.model_card import say_horizon
 from ..scoring.scores import find_main_horizon
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #c8ef93cb
@@ -89,7 +89,7 @@ def _origins_card(judged: pd.DataFrame, chosen: str, viewer: Viewer, horizon: st
     lines = judge_origins(judged)[["horizon", "origin", "model", "brier"]]
     lines = lines.assign(model=["chosen model" if name == chosen else _WAYS.get(name, name) for name in lines["model"]])
     said = f"{ERROR} at each past month end, beside simpler ways; lower is better"
-    hint = f"Chance to be won by the {say_horizon(horizon)}, as it was said on the day."
+    hint = f"Chance to be won by the {label_horizon(horizon)}, as it was said on the day."
     return card("At every past month end", [picture(plot_origins(lines, ERROR), said)], _own(viewer, hint))
 
 
@@ -129,7 +129,7 @@ def _verdict_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Wi
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #51902909
 def _reliability_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
     calibration = read_calibration(folder, viewer)
-    panels = calibration.assign(model=calibration["horizon"].map(say_horizon))
+    panels = calibration.assign(model=calibration["horizon"].map(label_horizon))
     return card(
         "Does it happen as often as it is said?",
         [picture(plot_reliability(panels), "Forecast chance against the share won, one panel per horizon")],

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..access.users import Viewer
 from ..base.config import CrmError
+from ..base.horizons import label_horizon
 from crm_lib.dashboards.artifacts import (
     read_stage_metrics,
 )
@@ -22,7 +23,6 @@ from .parts import Tile
 from .tables import Column
 from ..forecasting.periods import name_window
 from ..reporting.formatting import format_number
-from ..reporting.model_card import say_horizon
 
 # %% ../../nbs/lib/85_dashboards/40_track_record.ipynb #3848f0b7
 def pick_horizon(
@@ -56,7 +56,7 @@ def verdict_tiles(
     skill = f"1 is perfect, 0 is no better than the average share won. {_against_table(figures.get('vs_table'))}"
     ranking = "How often the won one of two deals had the higher chance; 0.5 is a coin."
     likelier = f"Always the likelier answer: {format_number(100 * figures['majority_accuracy'], 0, '%')}."
-    judged = f"At {len(part['origins'])} month ends, for the {say_horizon(horizon)}; none was learned from."
+    judged = f"At {len(part['origins'])} month ends, for the {label_horizon(horizon)}; none was learned from."
     return [
         Tile("Skill of the chances", format_number(figures["brier_skill"], 2), "", skill),
         Tile("Ranking of the deals", format_number(figures["auc"], 2), "", ranking),

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
+from ..base.horizons import parse_horizon
 from crm_lib.evaluation.judging import (
     attach_labels,
     compare_variants,
@@ -25,7 +26,7 @@ from .variants import list_variants, make_variant, split_name
 from ..features.features import FeatureSettings
 from ..models.calibration import CALIBRATORS, CalibratedModel, calibrate_forward
 from ..models.close_hazard import BASELINES
-from ..models.incidence import IncidenceModel, read_horizon
+from ..models.incidence import IncidenceModel
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #380c06c0
 def _lengthen(won: pd.DataFrame, test: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -114,7 +115,7 @@ def forecast_variants(
     calendar = settings.grid.calendar
     names = list_variants(models, best, recipe)
     stood = np.sort(judged["origin"].unique())
-    horizons = [read_horizon(name) for name in judged["horizon"].unique()]
+    horizons = [parse_horizon(name) for name in judged["horizon"].unique()]
     varied = run_backtest(deals, snapshots, stood, known[0], names, horizons, settings, seed, recipe)
     raw = judged[judged["model"] == best]
     corrected = calibrate_forward(raw, calibrate, calendar) if len(calibrate) else judged.iloc[:0]

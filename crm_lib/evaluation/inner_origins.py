@@ -21,6 +21,7 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
+from ..base.horizons import shortest_days
 from ..base.metrics import bootstrap_difference
 from .origins import training_sets
 from .search_space import default_settings
@@ -50,7 +51,7 @@ def inner_origins(
     "Choose inner origins: days before the first test origin whose forecasts can be judged by then."
     _require_whole("inner_origins", count)
     _require_whole("least_days", least_days)
-    shortest = min((int(h) for h in horizons if h != "quarter_end"), default=1)
+    shortest = shortest_days(horizons)
     end = as_days(first_test_origin)
     days = np.unique(as_days(dates))
     first = as_days(records_start) + np.timedelta64(least_days, "D")

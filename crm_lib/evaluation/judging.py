@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from ..base.calendar import FiscalCalendar
+from ..base.horizons import parse_horizon
 from ..base.metrics import bootstrap_difference, reliability, score_forecast
 from .variants import split_name
 from ..features.snapshots import label_wins
-from ..models.incidence import read_horizon
 
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #9bd9e604
 def attach_labels(
@@ -30,7 +30,7 @@ def attach_labels(
     keys = forecasts[["as_of", "opportunity_id", "horizon"]].drop_duplicates(ignore_index=True)
     parts = []
     for name, rows in keys.groupby("horizon", sort=True):
-        parts.append(rows.assign(is_won=label_wins(rows, deals, read_horizon(name), known_until, calendar)))
+        parts.append(rows.assign(is_won=label_wins(rows, deals, parse_horizon(name), known_until, calendar)))
     return forecasts.merge(pd.concat(parts).dropna(subset="is_won"), on=list(keys), validate="many_to_one")
 
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #aec11742

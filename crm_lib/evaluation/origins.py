@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..base.calendar import as_days
 from ..base.config import CrmError
+from ..base.horizons import shortest_days
 from ..features.snapshots import entry_snapshots, follow_up, known_at, month_ends
 
 # %% ../../nbs/lib/40_evaluation/25_origins.ipynb #4c39ec44
@@ -23,7 +24,7 @@ def rolling_origins(
     count: int = 6,  # how many origins at most
 ) -> np.ndarray:  # month ends, datetime64[D], ascending
     "Choose the origins of a rolling-origin evaluation."
-    shortest = min((int(h) for h in horizons if h != "quarter_end"), default=1)
+    shortest = shortest_days(horizons)
     ends = month_ends(as_days(first) + np.timedelta64(60, "D"), as_days(last) - np.timedelta64(shortest, "D"))
     if len(ends) == 0:
         raise CrmError(

@@ -14,8 +14,9 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
+from ..base.horizons import parse_horizon
 from .calibration_maps import CALIBRATORS, Calibrator
-from .incidence import IncidenceModel, days_ahead, read_horizon, single_as_of, unchain_paths
+from .incidence import IncidenceModel, days_ahead, single_as_of, unchain_paths
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #6a72bd84
 def fit_calibration_maps(
@@ -35,7 +36,7 @@ def fit_calibration_maps(
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #fced53ac
 def _days_to(as_of: object, horizons: Sequence[str], calendar: FiscalCalendar) -> dict[str, int]:
     "Give the days from the as-of date to the end of each horizon."
-    return {name: days_ahead(as_of, read_horizon(name), calendar) for name in horizons}
+    return {name: days_ahead(as_of, parse_horizon(name), calendar) for name in horizons}
 
 
 def _find_knots(
@@ -212,7 +213,7 @@ def _known_days(judged: pd.DataFrame, calendar: FiscalCalendar) -> pd.Series:
     "Give the day on which each forecast's outcome is known."
     ends = pd.Series(pd.NaT, index=judged.index, dtype="datetime64[ns]")
     for horizon, rows in judged.groupby(judged["horizon"].astype(str)):
-        found = horizon_end(rows["as_of"], read_horizon(horizon), calendar)
+        found = horizon_end(rows["as_of"], parse_horizon(horizon), calendar)
         ends[rows.index] = found.astype("datetime64[ns]")
     return ends
 

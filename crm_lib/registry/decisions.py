@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..base.calendar import FiscalCalendar
+from ..base.horizons import label_horizon
 from ..evaluation.backtest import attach_labels
 from ..evaluation.judging import compare_losses
 from ..models.close_hazard import BASELINES
@@ -84,7 +85,7 @@ def _in_words(found: RecordComparison) -> str:
 
 
 def _horizon_words(names: tuple[str, ...]) -> str:
-    return " and ".join(f"{name} days" if name.isdigit() else name.replace("_", " ") for name in names)
+    return " and ".join(label_horizon(name) for name in names)
 
 
 def _age_days(challenger: RegisteredVersion, champion: RegisteredVersion) -> int:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ..base.horizons import label_horizon, sort_horizons
 from .formatting import format_number
 from crm_lib.reporting.style import (
     BLUE,
@@ -52,10 +53,6 @@ def _skills(metrics: dict[str, Any], table: str) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[2:], float))
     return frame.assign(difference=frame["brier"] - frame["reference"])
 
-# %% ../../nbs/lib/55_reporting/43_backtest_plots.ipynb #9fa1d834
-def _horizon_text(horizon: str) -> str:
-    return f"{horizon} days" if horizon.isdigit() else horizon.replace("_", " ")
-
 # %% ../../nbs/lib/55_reporting/43_backtest_plots.ipynb #71079d70
 @themed
 def plot_brier(
@@ -66,9 +63,7 @@ def plot_brier(
     frame = _skills(metrics, table)
     if frame.empty:
         return sentence_figure("No model was backtested: there is no Brier skill to draw.")
-    horizons = sorted(
-        frame["horizon"].unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0)
-    )
+    horizons = [str(name) for name in sort_horizons(frame["horizon"].unique())]
     models = frame.groupby("model")["skill"].mean().sort_values(ascending=False).index.tolist()
     fig, axes = canvas(1.4 + len(horizons) * (0.3 + 0.19 * len(models)), 1, 2, sharey=True)
     step = len(models) + 1.4
@@ -86,7 +81,7 @@ def plot_brier(
 # %% ../../nbs/lib/55_reporting/43_backtest_plots.ipynb #10887477
 def _head_horizon(ax: Axes, horizon: str, place: float) -> None:
     ax.annotate(
-        _horizon_text(horizon),
+        label_horizon(horizon),
         (0, place),
         xycoords=("axes fraction", "data"),
         xytext=(4, 0),
@@ -139,7 +134,7 @@ def plot_origins(
     for ax, (horizon, part) in zip(axes[:, 0], panels):
         _draw_origins(ax, part, color)
         ax.set(
-            title=f"{what} at each past date" + (f", {_horizon_text(str(horizon))}" if str(horizon) else ""),
+            title=f"{what} at each past date" + (f", {label_horizon(str(horizon))}" if str(horizon) else ""),
             ylabel=f"{what} (lower is better)",
         )
     axes[-1, 0].set_xlabel("Forecasts made on that day")

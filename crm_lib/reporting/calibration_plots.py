@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..base.config import CrmError
+from ..base.horizons import label_horizon
 from ..base.metrics import reliability
 from .formatting import format_number
 from .style import BLUE, SOFT, VERMILION, canvas, need_columns, percent_axis, sentence_figure, themed
@@ -102,7 +103,7 @@ def plot_calibration_comparison(
         over = 2 * (place // 2)
         _draw_points(axes[over, place % 2], tables[horizon])
         _draw_counts(axes[over + 1, place % 2], parts[horizon], top)
-        axes[over, place % 2].set_title(f"{horizon} days" if horizon.isdigit() else horizon.replace("_", " "))
+        axes[over, place % 2].set_title(label_horizon(horizon))
     _dress(fig, axes, top, len(parts))
     return fig
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..base.horizons import label_horizon
 from ..evaluation.subgroups import TOO_SMALL, say_overall, say_subgroups
 from ..models.close_hazard import BASELINES
 from .card_parts import CardTable, Section
-from .card_run import Run, name_model, order_horizons, say_horizon
+from .card_run import Run, name_model, order_horizons
 from ..scoring.explanation import name_feature
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #e801e2e7
@@ -22,7 +23,7 @@ def _describe_test(run: Run) -> Section:
     horizons = run.backtest["horizons"]
     origins = sorted({day for part in horizons.values() for day in part["origins"]})
     judged = [
-        f"{say_horizon(name)} from {len(part['origins'])} days, {part['n']:,} forecasts, {part['base_rate']:.1%} won"
+        f"{label_horizon(name)} from {len(part['origins'])} days, {part['n']:,} forecasts, {part['base_rate']:.1%} won"
         for name, part in ((name, horizons[name]) for name in order_horizons(horizons))
     ]
     return Section(
@@ -82,7 +83,7 @@ def _tabulate_horizons(run: Run) -> pd.DataFrame:
             low, high = models[name].get("vs_table") or (None, None)
             rows.append(
                 {
-                    "horizon": say_horizon(horizon),
+                    "horizon": label_horizon(horizon),
                     "model": name.replace("_", " "),
                     **{short: models[name][long] for long, short in _SCORES.items()},
                     "low": low,
@@ -94,7 +95,7 @@ def _tabulate_horizons(run: Run) -> pd.DataFrame:
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #f4a8da1e
 def _inorder_horizons(by_origin: pd.DataFrame) -> pd.DataFrame:
     places = {name: place for place, name in enumerate(order_horizons(by_origin["horizon"].unique()))}
-    table = by_origin.assign(place=by_origin["horizon"].map(places), horizon=by_origin["horizon"].map(say_horizon))
+    table = by_origin.assign(place=by_origin["horizon"].map(places), horizon=by_origin["horizon"].map(label_horizon))
     return table.sort_values(["place", "origin"]).drop(columns="place")
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #ba530d63
@@ -137,7 +138,7 @@ def _tabulate_results(run: Run) -> Section:
 def _describe_calibration(run: Run) -> Section:
     horizons = run.backtest["horizons"]
     errors = [
-        f"{horizons[name]['models'][run.backtest['chosen']]['ece']:.1%} at {say_horizon(name)}"
+        f"{horizons[name]['models'][run.backtest['chosen']]['ece']:.1%} at {label_horizon(name)}"
         for name in order_horizons(horizons)
     ]
     table = run.calibration[run.calibration["horizon"] == run.horizon][
@@ -150,11 +151,11 @@ def _describe_calibration(run: Run) -> Section:
             "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean "
             "distance between the two, over "
             f"groups of equally many forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were "
-            f"said at {say_horizon(run.horizon)} "
+            f"said at {label_horizon(run.horizon)} "
             f"and {came:,.0f} came.",
             CardTable(
                 table.rename(columns={"bin_mean": "mean_forecast", "observed": "share_won"}),
-                f"Said and came, {say_horizon(run.horizon)}",
+                f"Said and came, {label_horizon(run.horizon)}",
                 {"percent": ["mean_forecast", "share_won", "low", "high"]},
             ),
             "These intervals are Wilson's for the share won, taking every forecast as a deal of its own, so they "
@@ -171,7 +172,7 @@ def _describe_drivers(run: Run) -> Section:
         (
             f"The mean size of each reason over the {run.explain['deals']:,} deals open as of {run.train['as_of']}, "
             "for "
-            f"{say_horizon(run.explain['horizon'])}: a reason of size 0.7 about doubles the odds or halves them. "
+            f"{label_horizon(run.explain['horizon'])}: a reason of size 0.7 about doubles the odds or halves them. "
             "The calendar moves all deals of a day alike "
             "and is no reason of a single one. A driver is no cause: changing it need not change what comes.",
             CardTable(table, "Reasons by size", {"digits": {"mean_size": 2}}),
@@ -203,7 +204,7 @@ def _describe_subgroups(run: Run) -> Section:
             say_subgroups(run.subgroups),
             f"{say_overall(run.overall)} A gap that all subgroups share is the model's; what sets a subgroup apart "
             "is the distance between the two.",
-            f"These are the chosen model's forecasts for {say_horizon(run.horizon)}, all days stood at together; n "
+            f"These are the chosen model's forecasts for {label_horizon(run.horizon)}, all days stood at together; n "
             "counts forecasts. The gap is what "
             "was said minus what was won, with its 95 % interval, which is never narrower than chance alone makes "
             "it; the skill is against the "

@@ -15,9 +15,10 @@ import pandas as pd
 
 from .. import __version__
 from ..base.files import write_text
+from ..base.horizons import label_horizon
 from .card_parts import CardTable, Commands, Section, part_markdown
 from .card_results import describe_results
-from .card_run import Run, list_names, name_model, order_horizons, say_horizon
+from .card_run import Run, list_names, name_model, order_horizons
 from .formatting import escape_markdown
 from ..scoring.explanation import name_feature
 
@@ -25,7 +26,7 @@ from ..scoring.explanation import name_feature
 def _describe_model(run: Run) -> Section:
     trained = run.train
     columns = list_names([name_feature(name) for name in trained["features"]])
-    horizons = list_names([say_horizon(name) for name in order_horizons(trained["horizons"])])
+    horizons = list_names([label_horizon(name) for name in order_horizons(trained["horizons"])])
     return Section(
         "What the model is",
         (

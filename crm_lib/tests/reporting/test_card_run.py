@@ -9,7 +9,8 @@ __all__ = ['test_metrics_are_read_by_stage', 'test_horizons_are_said_in_words']
 import pytest
 
 from ...base.files import write_json
-from ...reporting.card_run import read_run_metrics, say_horizon
+from ...base.horizons import label_horizon
+from ...reporting.card_run import read_run_metrics
 
 # %% ../../../nbs/tests/reporting/test_card_run.ipynb #b71324ac
 def test_metrics_are_read_by_stage(tmp_path):
@@ -19,4 +20,4 @@ def test_metrics_are_read_by_stage(tmp_path):
 
 @pytest.mark.parametrize(("horizon", "said"), [(30, "30 days"), ("90", "90 days"), ("quarter_end", "quarter end")])
 def test_horizons_are_said_in_words(horizon, said):
-    assert say_horizon(horizon) == said
+    assert label_horizon(horizon) == said

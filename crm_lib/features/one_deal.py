@@ -17,7 +17,7 @@ from ..base.config import CrmError
 from ..base.schema import fixed_columns
 from .cure import alive_probabilities
 from .exposure import Grid
-from .features import FEATURES, FeatureSettings, cohort_volumes, stale_shares
+from .features import FEATURES, FeatureSettings, cohort_volumes, cohort_window, stale_shares
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #046040ec
 def _number(day: object) -> int:
@@ -103,7 +103,7 @@ def sum_up_day(
     )
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #1db69546
-class _World(NamedTuple):
+class _Engaged(NamedTuple):
     """The engaged deals with the one in question as the last of them."""
 
     engaged: np.ndarray
@@ -113,8 +113,8 @@ class _World(NamedTuple):
     at_risk: np.ndarray  # days at risk of all deals, by grid cell
 
 
-def _put_in(day: DaySums, row: Mapping[str, Any]) -> _World:
-    "Put a deal into the world of a day, in the place of its old self."
+def _put_in(day: DaySums, row: Mapping[str, Any]) -> _Engaged:
+    "Put a deal among the engaged deals of a day, in the place of its old self."
     kept = day.ids != row["opportunity_id"]
     grid = day.settings.grid
     entered = {
@@ -126,19 +126,19 @@ def _put_in(day: DaySums, row: Mapping[str, Any]) -> _World:
     parts = {name: np.append(getattr(day, name)[kept], value) for name, value in entered.items()}
     old = _count_days(day.engaged[~kept], np.minimum(day.close[~kept], day.as_of), day.first, grid)
     new = _count_days(parts["engaged"][-1:], np.array([day.as_of]), day.first, grid)
-    return _World(**parts, at_risk=day.at_risk - old + new)
+    return _Engaged(**parts, at_risk=day.at_risk - old + new)
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #32f9b4bc
-def _closing_ratio(day: DaySums, world: _World, group: np.ndarray) -> float:
+def _closing_ratio(day: DaySums, known: _Engaged, group: np.ndarray) -> float:
     "Compare the closings of the deals of a group with what their days let one expect."
     grid = day.settings.grid
     prior = day.settings.prior
-    engaged = world.engaged[group]
-    close = world.close[group]
+    engaged = known.engaged[group]
+    close = known.close[group]
     at_risk = _count_days(engaged, np.minimum(close, day.as_of), day.first, grid)
     closed = _count_closings(engaged, close, day.as_of, day.first, grid)
     # added one after the other, as the pipeline does
-    expected = (at_risk * (day.closings / np.maximum(world.at_risk, 1))).cumsum()[-1]
+    expected = (at_risk * (day.closings / np.maximum(known.at_risk, 1))).cumsum()[-1]
     return (closed.sum() + prior) / (expected + prior)
 
 
@@ -149,33 +149,33 @@ def _dates(days: np.ndarray) -> np.ndarray:
     return np.where(is_open, np.datetime64("NaT"), dates).astype("datetime64[ns]")
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #f5b109aa
-def _cohorts(day: DaySums, world: _World, window: np.ndarray) -> np.ndarray:
+def _cohorts(day: DaySums, known: _Engaged, window: np.ndarray) -> np.ndarray:
     "Number the cohorts of place and window; places stand in the order of their codes as texts, as in build_features."
     order = np.argsort(np.argsort([str(code) for code in range(len(day.places) + 1)]))
-    return order[world.place] * (window.max() + 1) + window
+    return order[known.place] * (window.max() + 1) + window
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #88569831
 def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, float]:
     "Compute the wanted features of one deal on a day."
     settings = day.settings
-    world = _put_in(day, row)
+    known = _put_in(day, row)
     far = np.datetime64(day.as_of, "D")
     first = np.datetime64(day.first, "D")
-    window = world.engaged // settings.cohort_days
+    window = cohort_window(known.engaged, settings.cohort_days)
     week = window == window[-1]
-    home = world.place == world.place[-1]
-    engaged = world.engaged.astype("datetime64[D]")
-    frame = pd.DataFrame({"engage_date": _dates(world.engaged), "close_date": _dates(world.close)})
-    cohort = _cohorts(day, world, window)
+    home = known.place == known.place[-1]
+    engaged = known.engaged.astype("datetime64[D]")
+    frame = pd.DataFrame({"engage_date": _dates(known.engaged), "close_date": _dates(known.close)})
+    cohort = _cohorts(day, known, window)
     found = {
-        "age_days": lambda: day.as_of - int(world.engaged[-1]),
-        "cohort_closing": lambda: _closing_ratio(day, world, week & home),
-        "week_closing": lambda: _closing_ratio(day, world, week),
-        "cohort_volume": lambda: cohort_volumes(engaged, world.place, far, settings.cohort_days)[-1],
-        "week_volume": lambda: cohort_volumes(engaged, 0 * world.place, far, settings.cohort_days)[-1],
-        "agent_stale_share": lambda: stale_shares(frame, world.agent, far, first, settings)[world.agent[-1]],
+        "age_days": lambda: day.as_of - int(known.engaged[-1]),
+        "cohort_closing": lambda: _closing_ratio(day, known, week & home),
+        "week_closing": lambda: _closing_ratio(day, known, week),
+        "cohort_volume": lambda: cohort_volumes(engaged, known.place, far, settings.cohort_days)[-1],
+        "week_volume": lambda: cohort_volumes(engaged, 0 * known.place, far, settings.cohort_days)[-1],
+        "agent_stale_share": lambda: stale_shares(frame, known.agent, far, first, settings)[known.agent[-1]],
         "alive_probability": lambda: alive_probabilities(
-            frame, world.agent, cohort, far, first, settings.grid, settings.prior
+            frame, known.agent, cohort, far, first, settings.grid, settings.prior
         )[-1],
     }
     return {name: compute() for name, compute in found.items() if name in wanted}

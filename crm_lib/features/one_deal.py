@@ -161,7 +161,8 @@ def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> di
     known = _put_in(day, row)
     far = np.datetime64(day.as_of, "D")
     first = np.datetime64(day.first, "D")
-    window = cohort_window(known.engaged, settings.cohort_days)
+    days = settings.cohort_days
+    window = cohort_window(known.engaged, days)
     week = window == window[-1]
     home = known.place == known.place[-1]
     engaged = known.engaged.astype("datetime64[D]")
@@ -171,8 +172,8 @@ def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> di
         "age_days": lambda: day.as_of - int(known.engaged[-1]),
         "cohort_closing": lambda: _closing_ratio(day, known, week & home),
         "week_closing": lambda: _closing_ratio(day, known, week),
-        "cohort_volume": lambda: cohort_volumes(engaged, known.place, far, settings.cohort_days)[-1],
-        "week_volume": lambda: cohort_volumes(engaged, 0 * known.place, far, settings.cohort_days)[-1],
+        "cohort_volume": lambda: cohort_volumes(engaged, known.place, far, days)[-1],
+        "week_volume": lambda: cohort_volumes(engaged, 0 * known.place, far, days)[-1],
         "agent_stale_share": lambda: stale_shares(frame, known.agent, far, first, settings)[known.agent[-1]],
         "alive_probability": lambda: alive_probabilities(
             frame, known.agent, cohort, far, first, settings.grid, settings.prior

@@ -41,7 +41,7 @@ class _Failures:
             del self.failures[next(iter(self.failures))]
 
     def wait(self, limits: dict[Any, int]) -> float:
-        """Tell for how many seconds the keys are shut, each from so many failures on; 0 = none is shut."""
+        """Tell for how many seconds the keys are shut; 0 = none is."""
         counts = [(*self.count(key), most) for key, most in limits.items()]
         return max((left for count, left, most in counts if count >= most), default=0.0)
 

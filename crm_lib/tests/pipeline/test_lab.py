@@ -40,12 +40,12 @@ CHAPTER = "nbs/lib/10_base/10_config.ipynb"
 
 
 def copy_project(folder):
-    "Copy the stages, one chapter and what they read."
+    "Copy the stages, one chapter, the library without its tests, and what they read."
+    beside = shutil.ignore_patterns("tests", "__pycache__")
     for name in (
         "nbs/pipeline",
         CHAPTER,
-        "crm_lib/__init__.py",
-        "crm_lib/base/config.py",
+        "crm_lib",
         "pipeline.yaml",
         "params.yaml",
         "settings.ini",
@@ -53,7 +53,7 @@ def copy_project(folder):
         source = ROOT / name
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+        shutil.copytree(source, target, ignore=beside) if source.is_dir() else shutil.copy(source, target)
     import_tables(simulate_crm(World(n_deals=1500), seed=5), folder / "data")
     return folder
 
@@ -250,7 +250,7 @@ def test_a_changed_parameter_is_there_when_the_stage_is_opened_again_and_saving_
 
 @pytest.mark.slow
 def test_a_chapter_of_the_library_opens_and_runs_as_it_stands(lab):
-    module = lab.project / "crm_lib" / "config.py"
+    module = lab.project / "crm_lib" / "base" / "config.py"
     before = module.read_bytes()
     assert _run(lab, CHAPTER, lab.ask("GET", f"contents/{CHAPTER}")["content"]) is None
     assert module.read_bytes() == before

@@ -6,7 +6,7 @@
 __all__ = ['CHANGE_COLUMNS', 'KNOWN_SINCE_COLUMNS', 'ACTIVITY_COLUMNS', 'known_at', 'HistoryCompany', 'last_values',
            'pipeline_on', 'simulate_journeys']
 
-# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #736fbede
+# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #a3983b08
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,17 @@ from crm_lib.simulation.events import (
     moments,
 )
 from .filtering import LONGEST_LAG, Filter
-from .journeys import KINDS, LOST_WORD, PIPELINES, WON_WORD, Journeys, Law, make_law, stage_names
+from crm_lib.simulation.journeys import (
+    KINDS,
+    LOST_WORD,
+    PIPELINES,
+    WON_WORD,
+    Journeys,
+    Law,
+    make_law,
+    stage_map,
+    stage_names,
+)
 from .lives import AFTER, Lives, live
 from .world import SEED, World, make_catalogues, random_stream
 
@@ -239,7 +249,7 @@ def _story(journeys: Journeys, law: Law, books: dict[str, pd.DataFrame], seed: i
     renamed_on = round(journeys.renamed_at * journeys.days) if journeys.renamed_at < 1 else lives.known_days
     return _Story(journeys, lives, owners, deal_keys(np.arange(journeys.n_deals)), agents, renamed_on)
 
-# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #606bedec
+# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #22ce6f4c
 def simulate_journeys(
     journeys: Journeys = Journeys(),  # the company
     seed: int = SEED,  # any whole number of at least 0
@@ -260,6 +270,7 @@ def simulate_journeys(
         **calendar,
         **truth,
         tables=dict(books),
+        stages=stage_map(journeys),
         spells=spells,
         law=lambda spell, day, until: beliefs(row[spell], day, until),
         known_days=story.lives.known_days,

@@ -26,7 +26,7 @@ def _refuse(bad: np.ndarray, ids: np.ndarray, what: str) -> None:
         more = f" and {bad.sum() - 1} more" if bad.sum() > 1 else ""
         raise CrmError(f"Opportunity {ids[bad.argmax()]}{more}: {what}")
 
-# %% ../../nbs/lib/15_simulation/24_company.ipynb #4aeb5fd0
+# %% ../../nbs/lib/15_simulation/24_company.ipynb #20a45c3e
 @dataclass(frozen=True, eq=False)
 class _Facts:
     """What is told of a company, and the law behind it."""
@@ -37,6 +37,7 @@ class _Facts:
     days: int  # length of its history; the last of them is the day of the export
     fiscal_year_start: int  # month, 1-12
     tables: dict[str, pd.DataFrame]  # the raw tables of the export
+    stages: dict[str, str]  # the CRM's word for a stage -> engaging, won, lost: for params.yaml, key ingest.stages
     spells: pd.DataFrame  # truth: SPELL_COLUMNS, those after the export too, in order of key and opening
     law: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = field(repr=False)  # spell, day, end -> chance
     known_days: int  # length of the truth: the last day on which an outcome can be told, from `start` on

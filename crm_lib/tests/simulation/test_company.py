@@ -17,7 +17,7 @@ import pytest
 from ...base.config import CrmError
 from ...simulation.company import SPELL_COLUMNS, Company, find_spells, miscalibration, perfect_forecast
 
-# %% ../../../nbs/tests/simulation/test_company.ipynb #c8c786a4
+# %% ../../../nbs/tests/simulation/test_company.ipynb #0f813df5
 def by_hand() -> Company:
     rows = [
         ("A", "2024-01-01", "2024-01-05", "lost"),
@@ -28,7 +28,7 @@ def by_hand() -> Company:
     times = {"opened_at": "datetime64[ns]", "closed_at": "datetime64[ns]"}
     spells = pd.DataFrame(rows, columns=SPELL_COLUMNS).astype(times)
     law = lambda row, day, end: row + (end - day) / 100
-    return Company("by hand", 0, pd.Timestamp("2024-01-01"), 30, 1, {}, spells, law, known_days=60)
+    return Company("by hand", 0, pd.Timestamp("2024-01-01"), 30, 1, {}, {}, spells, law, known_days=60)
 
 
 def test_open_on_a_day_is_opened_and_not_closed_by_its_end():

@@ -26,6 +26,7 @@ from ..scoring.what_if import Answer, score_one
 def _read_context(bundle: Path, folder: Path, note: str) -> Any:
     from crm_lib.scoring.context import read_context
 
+    read_published(bundle)  # refuses settings that will not do, in a sentence
     return read_context(bundle, folder, note=note)
 
 # %% ../../nbs/lib/90_pipeline/80_project.ipynb #2ce79ca3

@@ -18,7 +18,7 @@ lock: ## renew requirements.lock from requirements.in, with uv or pip-compile
 	@if command -v uv >/dev/null; then \
 		uv pip compile requirements.in --python-version 3.11 --quiet --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock; \
 	else \
-		pip-compile requirements.in --quiet --no-header --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock; \
+		pip-compile requirements.in --quiet --no-header --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock; \
 	fi || { rm requirements.lock.head; exit 1; }
 	@cat requirements.lock.head requirements.lock > requirements.lock.new && mv requirements.lock.new requirements.lock && rm requirements.lock.head
 

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
+from crm_lib.base.settings import plain_values, read_settings
 from crm_lib.evaluation.backtest import attach_labels, forecast_origin, rolling_origins, run_backtest, training_sets
 from crm_lib.evaluation.judging import choose_model, compare_losses
 from crm_lib.features.features import FeatureSettings, build_features
@@ -33,7 +33,7 @@ from crm_lib.scoring.explanation import explain_scores
 from crm_lib.simulation.simulate import Simulation, simulate_sample, true_probabilities
 
 HERE = Path(__file__).parent
-PARAMS = read_params(HERE.parent / "params.yaml")
+PARAMS = plain_values(read_settings(HERE.parent / "params.yaml"))
 HORIZONS = PARAMS["backtest"]["horizons"]
 MODELS = [*BASELINES, *PARAMS["backtest"]["models"]]
 WORLDS: dict[str, dict[str, Any]] = {

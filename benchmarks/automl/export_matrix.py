@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from crm_lib.base.calendar import FiscalCalendar, as_days, horizon_end
-from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json, write_parquet
+from crm_lib.base.settings import plain_values, read_settings
 from crm_lib.evaluation.backtest import rolling_origins
 from crm_lib.features.features import FEATURES, FeatureSettings, build_features
 from crm_lib.features.snapshots import known_at, label_wins, month_ends, spaced_dates
@@ -79,7 +79,7 @@ def main() -> None:
         raise SystemExit(
             f"{given.matrix} lies in the project: rows of a CRM are never written there, so name a folder outside it."
         )
-    params = read_params(ROOT / "params.yaml")
+    params = plain_values(read_settings(ROOT / "params.yaml"))
     deals = make_deals(given.data, params)
     calendar, horizons = FiscalCalendar(params["calendar"]["fiscal_year_start"]), params["backtest"]["horizons"]
     first, last = records_start(deals), observed_until(deals, params["ingest"]["observed_until"])

@@ -12,8 +12,8 @@ from statistics import median
 import pandas as pd
 
 from crm_lib.base.calendar import FiscalCalendar
-from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
+from crm_lib.base.settings import plain_values, read_settings
 from crm_lib.evaluation.backtest import attach_labels, judge_origins, rolling_origins, run_backtest
 from crm_lib.evaluation.judging import REFERENCE, choose_model, compare_losses, summarise
 from crm_lib.features.features import FeatureSettings
@@ -118,7 +118,7 @@ def main() -> None:
     )
     parser.add_argument("--result", type=Path, default=ROOT / "benchmarks" / "automl.json")
     given = parser.parse_args()
-    params = read_params(ROOT / "params.yaml")
+    params = plain_values(read_settings(ROOT / "params.yaml"))
     deals, how = read_deals(given.matrix / "deals.parquet"), params["backtest"]
     own = pd.read_parquet(given.backtest) if given.backtest else backtest(given.matrix, deals, params)
     calendar = FiscalCalendar(params["calendar"]["fiscal_year_start"])

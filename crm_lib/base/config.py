@@ -81,7 +81,7 @@ def _require_plain(params: dict[str, Any], path: Path) -> None:
 def read_params(
     path: str | Path = "params.yaml",  # file of parameters
 ) -> dict[str, Any]:  # section -> key -> value
-    "Read the parameters and check that every section stands."
+    "Read the text of params.yaml; what its keys may hold is asked by `base.settings`, which everything else reads."
     params = _load_yaml(Path(path))
     if not isinstance(params, dict):
         raise CrmError(f"{path} holds no sections: it must map section names such as `backtest:` to their keys.")
@@ -92,9 +92,6 @@ def read_params(
             f"{path} lacks the section{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
             "add them as the README shows."
         )
-    start = params["calendar"].get("fiscal_year_start")
-    if type(start) is not int or start not in range(1, 13):
-        raise CrmError(f"{path}, key calendar.fiscal_year_start: {start!r} is no month; give a number from 1 to 12.")
     return params
 
 # %% ../../nbs/lib/10_base/10_config.ipynb #aa0f9c21

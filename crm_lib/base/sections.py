@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['OptionalDay', 'Horizon', 'SourceName', 'Positive', 'Count', 'Share', 'Above', 'Name', 'check_source', 'Section',
            'Source', 'Calendar', 'Ingest', 'Validate', 'Explore', 'Features', 'LeakStory', 'Tuning', 'Backtest',
-           'Train', 'Models', 'Explain', 'Forecast', 'ModelCard', 'Publish', 'Bundles', 'Dashboards', 'Settings']
+           'Train', 'Models', 'Explain', 'Forecast', 'ModelCard', 'Publish', 'Bundles', 'Dashboards',
+           'PublishedSettings', 'Settings']
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #6a3c9c08
 import re
@@ -223,13 +224,13 @@ class Publish(Section):
 class Bundles(Section):
     """What dashboards and commands read."""
 
-    keep: Positive
+    keep: Annotated[int, Field(ge=2)]  # the one in use, and the one before it
 
 
 class Dashboards(Section):
     """The server in front of the pages."""
 
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Annotated[int, Field(ge=0, le=65535)]  # 0 takes a free one
     pool_size: Count
     session_hours: Above
     most_kernels: Positive
@@ -238,26 +239,31 @@ class Dashboards(Section):
     lockout_failures: Positive
     lockout_minutes: Above
     https: bool
-    targets: dict[str, float]
+    targets: dict[Literal["month", "quarter"], Above]
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #01bc7f52
-class Settings(Section):
-    """Every value of params.yaml, by section."""
+class PublishedSettings(Section):
+    """The sections that a bundle holds: what its scores, reasons and forecast were made with."""
 
-    source: Source
     calendar: Calendar
     ingest: Ingest
-    validate_: Annotated[Validate, Field(alias="validate")]
-    explore: Explore
     features: Features
-    leak_story: LeakStory
-    tuning: Tuning
     backtest: Backtest
-    train: Train
-    models: Models
     explain: Explain
     forecast: Forecast
     model_card: ModelCard
     publish: Publish
+
+
+class Settings(PublishedSettings):
+    """Every value of params.yaml, by section."""
+
+    source: Source
+    validate_: Annotated[Validate, Field(alias="validate")]
+    explore: Explore
+    leak_story: LeakStory
+    tuning: Tuning
+    train: Train
+    models: Models
     bundles: Bundles
     dashboards: Dashboards

@@ -13,7 +13,7 @@ import pandas as pd
 from traitlets import Dict, List, Unicode
 
 from ..base.calendar import horizon_end
-from ..base.horizons import say_horizon
+from ..base.horizons import label_horizon, say_horizon
 from .parts import Part, Tile, read_vue
 from ..reporting.formatting import format_number
 from ..reporting.style import chance_text, money_text, percent_text
@@ -51,8 +51,9 @@ def answer_tiles(
 ) -> list[Tile]:  # the chance that the grade is made of, the chance in a year, the value
     "Lay out what matters most."
     how = "as entered" if answer.opportunity.value is not None else "estimated"
+    main = answer.probabilities[answer.horizon]
     return [
-        Tile("Won by quarter end", _chance(answer.probabilities["quarter_end"]), "", f"grade {answer.grade}"),
+        Tile(f"Won {say_horizon(answer.horizon)}", _chance(main), "", f"grade {answer.grade}"),
         Tile("Won within a year", _chance(answer.p_ever), "", f"{_chance(answer.curve['lost'].iloc[-1])} lost by then"),
         Tile(
             "Expected value", money_text(answer.expected_value), "", f"of {format_number(answer.value)} if won, {how}"
@@ -87,13 +88,13 @@ def _line(day: np.ndarray, share: np.ndarray, edge: int) -> str:
 class Curve(Part):
     """What becomes of a deal in the year to come; `show` draws an answer."""
 
-    won, lost, alt, mark = (Unicode("").tag(sync=True) for _ in range(4))
+    won, lost, alt, mark, marked = (Unicode("").tag(sync=True) for _ in range(5))
     shares = List().tag(sync=True)
     days = List().tag(sync=True)
     template = Unicode(read_vue("curve.vue")).tag(sync=True)
 
-    def show(self, answer: Answer, quarter_end: int) -> None:
-        """Draw the curve of an answer; `quarter_end` is days ahead."""
+    def show(self, answer: Answer, end: int) -> None:
+        """Draw the curve of an answer; `end` is days ahead, the last day of the horizon of the grade."""
         curve = answer.curve
         last = answer.curve.iloc[-1]
         day = curve["day"].to_numpy()
@@ -105,7 +106,8 @@ class Curve(Part):
                 for name, said in (("won", "Won"), ("open", "Still open"), ("lost", "Lost"))
             ]
             self.days = [f"{curve['date'].iloc[place]:%d %b %Y}" for place in (0, len(day) // 2, len(day) - 1)]
-            self.mark = f"{100 * quarter_end / day[-1]:.1f}%"
+            self.mark = f"{100 * end / day[-1]:.1f}%" if end <= day[-1] else ""
+            self.marked = label_horizon(answer.horizon)
             self.alt = say_curve(answer)
 
 # %% ../../nbs/lib/85_dashboards/52_answers.ipynb #3993577c

@@ -17,8 +17,11 @@ import pandas as pd
 import pyarrow
 
 from ..access.users import Viewer, limit_rows
-from ..base.config import CrmError, read_params
+from ..base.config import CrmError
+from ..base.horizons import Horizon, win_column
 from ..base.schema import outcome_columns
+from ..base.sections import PublishedSettings
+from ..base.settings import read_published
 from ..registry.bundles import open_bundle, read_facts
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #c42d62ba
@@ -42,13 +45,10 @@ def project_folder() -> Path:  # folder that holds params.yaml, artifacts and re
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #a0f48260
 def open_published(
     project: str | Path,  # the project's folder
-) -> tuple[Path, dict[str, Any]]:  # the bundle's folder, and the settings of its pages
+) -> tuple[Path, PublishedSettings]:  # the bundle's folder, and the settings that it was made with
     "Open the published bundle in use, once for a whole page."
     bundle = open_bundle(project)
-    project = Path(project)
-    return bundle, read_params(bundle / "params.yaml") | {
-        "dashboards": read_params(project / "params.yaml").get("dashboards") or {}
-    }
+    return bundle, read_published(bundle)
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #c3097973
 _STAGES = {
@@ -109,8 +109,6 @@ def _of_deals(frame: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
 _SCORED = (
     "as_of",
     "opportunity_id",
-    "p_won_30",
-    "p_won_quarter_end",
     "p_won_ever",
     "expected_close_date",
     "value_if_won",
@@ -125,11 +123,13 @@ _SCORED = (
 def read_scores(
     folder: str | Path,  # the bundle
     viewer: Viewer,  # who looks
+    horizons: Sequence[Horizon],  # backtest.horizons of the bundle: each has a column
 ) -> pd.DataFrame:  # scores.parquet with the deals' own columns; the viewer's open deals
     "Read the scores of the viewer's open deals."
     deals = read_viewed_deals(folder, viewer)
     known = [column for column in SHOWN_COLUMNS if column not in outcome_columns()]
-    return _read_parquet(Path(folder), "scores", _SCORED).merge(
+    needed = (*_SCORED, *map(win_column, horizons))
+    return _read_parquet(Path(folder), "scores", needed).merge(
         deals[known], on="opportunity_id", how="inner", validate="one_to_one"
     )
 

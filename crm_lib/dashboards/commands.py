@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from ..access.commands import PasswordStdin, ask_password
-from ..base.config import CrmError, read_params
+from ..base.config import CrmError
+from ..base.settings import read_dashboards
 
 # %% ../../nbs/lib/85_dashboards/90_commands.ipynb #8f505862
 def _check_limit(column: str, value: str) -> None:
@@ -79,11 +80,10 @@ def serve_dashboards(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every request.")] = False,
 ) -> None:
     """Serve the dashboards behind a login, until Ctrl-C."""
-    from crm_lib.dashboards.gate import read_settings
-
-    settings = read_settings(read_params().get("dashboards"))
+    settings = read_dashboards()
     from crm_lib.dashboards.plan import LOOPBACK, plan_server
     from crm_lib.dashboards.server import serve
 
-    plan = plan_server(Path(), settings if port is None else {**settings, "port": port}, host or LOOPBACK, token)
+    chosen = settings if port is None else settings.model_copy(update={"port": port})
+    plan = plan_server(Path(), chosen, host or LOOPBACK, token)
     serve(plan, typer.echo, "INFO" if verbose else "WARN")

@@ -15,12 +15,12 @@ from ipywidgets import Widget
 from traitlets import Unicode
 
 from ..access.users import LOCAL, Viewer
-from .artifacts import project_folder, read_viewed_deals
+from .artifacts import open_published, project_folder, read_viewed_deals
 from .desk import DealDesk
 from .file_desk import UploadBoard
 from .layout import build_or_say, card, page, side_by_side, stack
 from .parts import Part, note, read_vue
-from ..registry.bundles import open_bundle, read_facts, say_bundle
+from ..registry.bundles import read_facts, say_bundle
 from ..scoring.context import Context, read_context
 
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #5d91d5f3
@@ -85,7 +85,7 @@ def build_desk(
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #7c9444a4
 def _open_context(viewer: Viewer, folder: str | Path | None) -> Context:
     folder = folder or project_folder()
-    bundle = open_bundle(folder)
+    bundle, _ = open_published(folder)  # a bundle whose settings will not do is refused in a sentence
     return read_context(bundle, folder, read_viewed_deals(bundle, viewer), say_bundle(read_facts(bundle)))
 
 

@@ -197,7 +197,7 @@ class DealDesk(ChangePanel):
         """Show the answer."""
         answer = self.answer
         calendar = self.context.settings.grid.calendar
-        end = int((horizon_end(answer.as_of, "quarter_end", calendar) - np.datetime64(answer.as_of, "D")).astype(int))
+        end = int((horizon_end(answer.as_of, answer.horizon, calendar) - np.datetime64(answer.as_of, "D")).astype(int))
         name = "A new opportunity" if self.key == "(new)" else f"Opportunity {self.key}{self.changed()}"
         self.heading.text = " ".join([f"{name}.", *answer.notes])
         self.hint.text = ""

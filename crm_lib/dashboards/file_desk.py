@@ -8,6 +8,7 @@ __all__ = ['list_columns', 'UploadDesk', 'UploadBoard']
 # %% ../../nbs/lib/85_dashboards/54_file_desk.ipynb #6fcdb1be
 import pandas as pd
 
+from ..base.horizons import label_horizon, win_column
 from .fields import download, upload
 from .layout import stack
 from .parts import note
@@ -25,10 +26,6 @@ _REFUSALS = (
 )
 
 
-def _short(horizon: int | str) -> str:
-    return "Quarter" if horizon == "quarter_end" else f"{horizon} days"
-
-
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
@@ -42,7 +39,7 @@ def list_columns(
         Column("row", "Row", "number"),
         Column("opportunity_id", "Opportunity"),
         *named,
-        *[Column(f"p_won_{horizon}", _short(horizon), "percent") for horizon in context.horizons],
+        *[Column(win_column(name), label_horizon(name).capitalize(), "percent") for name in context.horizons],
         Column("expected_value", "Expected value", "money"),
         Column("grade", "Grade", "chip"),
         Column("reason_1", "Strongest reason", "long"),

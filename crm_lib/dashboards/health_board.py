@@ -6,17 +6,18 @@
 __all__ = ['DRIFT', 'health_page']
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #f93e7d7c
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from ipywidgets import Widget
 
+# %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #dc6543a4
 from ..access.users import Viewer
 from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
-from ..base.horizons import label_horizon
+from ..base.horizons import label_horizon, say_horizon
+from ..base.sections import ModelCard, PublishedSettings
 from crm_lib.dashboards.artifacts import (
     open_published,
     read_backtest,
@@ -49,7 +50,6 @@ from ..registry.bundles import read_facts, say_bundle
 from ..reporting.backtest_plots import plot_origins, plot_reliability
 from ..reporting.card_plots import plot_gaps
 from ..reporting.card_results import shown_models
-from ..scoring.scores import find_main_horizon
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #c8ef93cb
 def _scope(viewer: Viewer, hint: str) -> str:
@@ -70,14 +70,14 @@ _WAYS = {"phase_table": "simple table", "age_curve": "age alone", "always_no": "
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #c3ac78ca
 def _judge(
-    folder: Path, viewer: Viewer, params: Mapping[str, Any], models: Sequence[str], horizon: str
+    folder: Path, viewer: Viewer, settings: PublishedSettings, models: Sequence[str], horizon: str
 ) -> pd.DataFrame:
     "Hold what was forecast of the viewer's deals against what became of them."
     deals = read_viewed_deals(folder, viewer)
     known = read_backtest(folder, viewer, models)
     known = known[known["horizon"] == horizon]
-    named = params["ingest"].get("observed_until") or read_stage_metrics(folder, viewer, "ingest").get("last_day")
-    calendar = FiscalCalendar(params["calendar"]["fiscal_year_start"])
+    named = settings.ingest.observed_until or read_stage_metrics(folder, viewer, "ingest").get("last_day")
+    calendar = FiscalCalendar(settings.calendar.fiscal_year_start)
     last = observed_until(deals, named)
     judged = attach_labels(known, deals, last, calendar) if len(known) else known
     if judged.empty:
@@ -89,13 +89,12 @@ def _origins_card(judged: pd.DataFrame, chosen: str, viewer: Viewer, horizon: st
     lines = judge_origins(judged)[["horizon", "origin", "model", "brier"]]
     lines = lines.assign(model=["chosen model" if name == chosen else _WAYS.get(name, name) for name in lines["model"]])
     said = f"{ERROR} at each past month end, beside simpler ways; lower is better"
-    hint = f"Chance to be won by the {label_horizon(horizon)}, as it was said on the day."
+    hint = f"Chance to be won {say_horizon(horizon)}, as it was said on the day."
     return card("At every past month end", [picture(plot_origins(lines, ERROR), said)], _own(viewer, hint))
 
 
-def _groups_card(own: pd.DataFrame, deals: pd.DataFrame, settings: Mapping[str, Any], viewer: Viewer) -> Widget:
-    draws = min(settings["bootstrap"], 200)
-    groups = subgroup_table(own, deals, settings["subgroups"], settings["least_deals"], draws, settings["seed"])
+def _groups_card(own: pd.DataFrame, deals: pd.DataFrame, how: ModelCard, viewer: Viewer) -> Widget:
+    groups = subgroup_table(own, deals, how.subgroups, how.least_deals, min(how.bootstrap, 200), how.seed)
     gaps = picture(plot_gaps(groups), "Mean forecast minus share won of each subgroup, with 95 % intervals")
     return card(
         "Are some teams or products over- or under-forecast?",
@@ -104,30 +103,30 @@ def _groups_card(own: pd.DataFrame, deals: pd.DataFrame, settings: Mapping[str, 
     )
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #7d803488
-def _record_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
+def _record_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
     backtest = read_record(folder, viewer)
     chosen = backtest["chosen"]
-    horizon = pick_horizon(backtest, find_main_horizon(params))
-    judged = _judge(folder, viewer, params, shown_models(backtest), horizon)
+    horizon = pick_horizon(backtest, settings.publish.main_horizon)
+    judged = _judge(folder, viewer, settings, shown_models(backtest), horizon)
     own = judged[judged["model"] == chosen]
-    groups = _groups_card(own, read_viewed_deals(folder, viewer), params["model_card"], viewer)
+    groups = _groups_card(own, read_viewed_deals(folder, viewer), settings.model_card, viewer)
     return side_by_side([_origins_card(judged, chosen, viewer, horizon), groups], 420)
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #aeae1bf1
-def _verdict_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
+def _verdict_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
     backtest = read_record(folder, viewer)
     why = pd.Series(
         {row["version"]: row["decision"] for row in read_stage_metrics(folder, viewer, "models")["versions"]},
         dtype=object,
     ).get(read_facts(folder).version, "")
-    shown = verdict_tiles(backtest, pick_horizon(backtest, find_main_horizon(params)))
+    shown = verdict_tiles(backtest, pick_horizon(backtest, settings.publish.main_horizon))
     labelled = [
         tile._replace(label=f"{tile.label}, whole company") if viewer.column is not None else tile for tile in shown
     ]
     return stack([tiles(labelled), note(say_plainly(str(why)))])
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #51902909
-def _reliability_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
+def _reliability_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
     calibration = read_calibration(folder, viewer)
     panels = calibration.assign(model=calibration["horizon"].map(label_horizon))
     return card(
@@ -143,7 +142,7 @@ _RECORD_HINT = (
 )
 
 
-def _forecast_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
+def _forecast_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
     left = read_stage_metrics(folder, viewer, "forecast")
     shown = table(
         tabulate_record(left),
@@ -155,7 +154,7 @@ def _forecast_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> W
     return card("How far was the revenue forecast off?", parts, _scope(viewer, _RECORD_HINT))
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #353a0a54
-def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
+def _data_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
     ingest, validate = (read_stage_metrics(folder, viewer, name) for name in ("ingest", "validate"))
     alarm = (
         say_new_deals(folder, viewer, read_viewed_deals(folder, viewer), ingest["last_day"])
@@ -166,7 +165,7 @@ def _data_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widge
     return card("What is the data like?", [sentences(said)], _scope(viewer, ""))
 
 
-def _version_part(folder: Path, viewer: Viewer, params: Mapping[str, Any]) -> Widget:
+def _version_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
     versions = build_or_say(
         lambda: table(read_versions(folder, viewer), VERSIONS, "Registered versions, the newest first", size=5)
     )
@@ -187,10 +186,10 @@ def health_page(
     "Build the page: can I trust it?"
 
     def build() -> Widget:
-        bundle, params = open_published(folder)
-        now = [build_or_say(make, bundle, viewer, params) for make in (_verdict_part, _forecast_part, _data_part)]
+        bundle, settings = open_published(folder)
+        now = [build_or_say(make, bundle, viewer, settings) for make in (_verdict_part, _forecast_part, _data_part)]
         record, reliability, versions = (
-            later(make, bundle, viewer, params) for make in (_record_part, _reliability_part, _version_part)
+            later(make, bundle, viewer, settings) for make in (_record_part, _reliability_part, _version_part)
         )
         return stack(
             [

@@ -85,8 +85,8 @@ def refill_pool(
     if kernels.ended:
         return
     drop_failed(kernels)
-    missing = kernels.plan.settings["pool_size"] - pool_size(kernels, notebook)
-    if missing > 0 and count_kernels(kernels) + missing <= kernels.plan.settings["most_kernels"]:
+    missing = kernels.plan.settings.pool_size - pool_size(kernels, notebook)
+    if missing > 0 and count_kernels(kernels) + missing <= kernels.plan.settings.most_kernels:
         kernels.fill(delay, notebook)
 
 # %% ../../nbs/lib/85_dashboards/63_kernels.ipynb #d87fe339

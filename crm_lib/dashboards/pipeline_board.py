@@ -6,10 +6,9 @@
 __all__ = ['pipeline_page']
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #43a21ec7
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from ipywidgets import Widget
@@ -17,6 +16,9 @@ from ipywidgets import Widget
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #1b30e917
 from ..access.users import Viewer
 from ..base.calendar import FiscalCalendar
+from ..base.horizons import Horizon, label_horizon, say_horizon, win_column
+from ..base.sections import PublishedSettings
+from ..base.settings import read_dashboards
 from crm_lib.dashboards.artifacts import (
     open_published,
     read_backtest,
@@ -32,7 +34,6 @@ from .layout import build_or_say, card, later, page, side_by_side, stack
 from crm_lib.dashboards.open_deals import (
     AGES,
     LOOKS,
-    ORDERS,
     SEARCHED,
     WAITING,
     add_prospecting,
@@ -42,9 +43,13 @@ from crm_lib.dashboards.open_deals import (
     count_stages,
     deals_csv,
     filter_deals,
+    list_orders,
     say_shown,
+    shown_horizons,
     tabulate_open,
 )
+
+# %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #0adba79d
 from .parts import Part, bars, note, sentences, tiles
 from .pictures import picture
 from .revenue import coming_periods, forecast_sentences, forecast_tiles, say_new_deals, won_before
@@ -54,11 +59,8 @@ from ..registry.bundles import read_facts, say_bundle
 from ..reporting.forecast_plots import plot_forecast
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #d138a459
-_LIST = [
-    Column("opportunity_id", "Deal"),
-    Column("grade", "Grade", "chip"),
-    Column("p_won_quarter_end", "Quarter end", "percent"),
-    Column("p_won_30", "30 days", "percent"),
+_BEFORE = (Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"))
+_AFTER = (
     Column("expected_close_date", "Close", "date"),
     Column("value", "If won", "money"),
     Column("expected_value", "Expected", "money"),
@@ -69,14 +71,20 @@ _LIST = [
     Column("product", "Product"),
     Column("sales_agent", "Agent"),
     Column("regional_office", "Region"),
-]
+)
+
+
+def _columns(horizons: Sequence[Horizon]) -> list[Column]:
+    "List the columns of the open deals, the chances within the horizons among them."
+    chances = [Column(win_column(name), label_horizon(name).capitalize(), "percent") for name in horizons]
+    return [*_BEFORE, *chances, *_AFTER]
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #60a0bfdd
 def _choices(listed: pd.DataFrame, name: str) -> tuple[str, ...]:
     return tuple(sorted(listed[name].dropna().astype(str).unique()))
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #872225dc
-def _fields(listed: pd.DataFrame) -> list[Field]:
+def _fields(listed: pd.DataFrame, orders: Sequence[str]) -> list[Field]:
     names = {
         "regional_office": "Region",
         "manager": "Manager",
@@ -87,7 +95,7 @@ def _fields(listed: pd.DataFrame) -> list[Field]:
     fields = [Field("stage", "Stage", _choices(listed, "stage"))] * (listed["stage"].nunique() > 1)
     fields += [Field(key, label, _choices(listed, key)) for key, label in names.items() if listed[key].notna().any()]
     return [
-        Field("order", "Order by", tuple(ORDERS), ""),
+        Field("order", "Order by", tuple(orders), ""),
         Field("text", "Search"),
         Field("look", "Look at", tuple(LOOKS), "All deals"),
         *fields,
@@ -96,27 +104,27 @@ def _fields(listed: pd.DataFrame) -> list[Field]:
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #a4a6d483
 _LIST_HINT = (
-    "Chance to be won by the quarter's end and within 30 days, expected close, value if won, and expected value: "
+    "Chance to be won {horizons}, expected close, value if won, and expected value: "
     "the chance ever to be won times the value. "
     "A search looks at deal, account, product, agent, manager and region. Open a deal to see why it has its chance."
 )
 
 
 def _narrowing(
-    listed: pd.DataFrame, deals: pd.DataFrame, shown: Table, count: Part
+    listed: pd.DataFrame, deals: pd.DataFrame, shown: Table, count: Part, orders: Mapping[str, tuple[str, bool]]
 ) -> Callable[[dict[str, str]], None]:
     "Make what the filters call: it shows the rows that fit, in the order wanted, and says how many there are."
     past = deals[deals["stage"].isin(["won", "lost"])]
     texts = cache(lambda: search_texts(past, SEARCHED))
-    order = {}
+    chosen = {}
 
     def narrow(values: dict[str, str]) -> None:
         part = filter_deals(listed, values)
         words = values.get("text", "").strip()
-        wanted = values.get("order", next(iter(ORDERS)))
-        if wanted in ORDERS and order.get("now") != wanted:
-            order["now"] = wanted
-            shown.sort_key, shown.descending = ORDERS[wanted]
+        wanted = values.get("order", next(iter(orders)))
+        if wanted in orders and chosen.get("now") != wanted:
+            chosen["now"] = wanted
+            shown.sort_key, shown.descending = orders[wanted]
         shown.show(part)
         count.text = say_shown(part, listed, past[holds_words(texts(), words)] if words else None)
 
@@ -124,26 +132,30 @@ def _narrowing(
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #55a5a143
 def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> Widget:
+    orders = list_orders(opened.main)
     shown = table(
         listed,
-        filled_columns(listed, _LIST),
+        filled_columns(listed, _columns(opened.horizons)),
         "Open deals",
         "opportunity_id",
         opened.show,
         "No open deal fits these filters: clear one of them.",
     )
     count = note("", "empty")
-    narrow = _narrowing(listed, deals, shown, count)
-    first = {"order": next(iter(ORDERS))}
-    fields = filters(_fields(listed), narrow, first)
+    narrow = _narrowing(listed, deals, shown, count, orders)
+    first = {"order": next(iter(orders))}
+    fields = filters(_fields(listed, list(orders)), narrow, first)
     narrow(first)
-    file = download("Download these rows as CSV", "open_deals.csv", lambda: deals_csv(shown.ordered))
-    return card("Open deals", [fields, count, shown, file], _LIST_HINT)
+    file = download("Download these rows as CSV", "open_deals.csv", lambda: deals_csv(shown.ordered, opened.horizons))
+    hint = _LIST_HINT.format(horizons=" and ".join(map(say_horizon, opened.horizons)))
+    return card("Open deals", [fields, count, shown, file], hint)
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #d4edc5f3
-def _forecast_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
-    targets = ((params.get("dashboards") or {}).get("targets") or {}) if viewer.column is None else {}
-    calendar = FiscalCalendar(params["calendar"]["fiscal_year_start"])
+def _forecast_part(
+    folder: Path, viewer: Viewer, deals: pd.DataFrame, settings: PublishedSettings, project: Path
+) -> Widget:
+    targets = read_dashboards(project / "params.yaml").targets if viewer.column is None else {}
+    calendar = FiscalCalendar(settings.calendar.fiscal_year_start)
     forecast = read_forecast(folder, viewer)
     rows = forecast if viewer.column else forecast[forecast["segment"] == "all"]
     if rows.empty:
@@ -166,31 +178,31 @@ def _draw_revenue(deals: pd.DataFrame, rows: pd.DataFrame) -> Widget:
     return picture(figure, "Revenue won by month, and the forecast of what is to come")
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #d5f162cf
-def _count_cards(listed: pd.DataFrame, deals: pd.DataFrame, params: Mapping[str, Any]) -> list[Widget]:
-    publish = params["publish"]
-    slip_days = publish.get("slip_days", 7)
-    least = publish.get("grades", (0.5,))[0]
-    meanings = explain_words(None, slip_days, params["features"].get("stale_quantile", 0.9))
-    against = f"Against about {publish.get('trend_days', 28)} days earlier."
+def _count_cards(listed: pd.DataFrame, deals: pd.DataFrame, settings: PublishedSettings) -> list[Widget]:
+    publish = settings.publish
+    meanings = explain_words(None, publish.slip_days, settings.features.stale_quantile)
+    against = f"Against about {publish.trend_days} days earlier."
     changes = f"{against} Slipped: {meanings['slipped']}. Stale: {meanings['stale']}."
-    grades = f"A: a chance of at least {least:.0%} to be won by the quarter's end."
+    grades = f"A: a chance of at least {publish.grades[0]:.0%} to be won {say_horizon(publish.main_horizon)}."
     return [
         card("By grade", [bars(count_grades(listed))], grades),
         card("By stage", [bars(count_stages(listed, deals))]),
         card("By month of expected close", [bars(count_months(listed))]),
-        card("Change", [bars(count_changes(listed, slip_days))], changes),
+        card("Change", [bars(count_changes(listed, publish.slip_days))], changes),
     ]
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #6fc1d188
-def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, params: Mapping[str, Any]) -> Widget:
-    scores = read_scores(folder, viewer)
+def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, settings: PublishedSettings) -> Widget:
+    scores = read_scores(folder, viewer, settings.backtest.horizons)
     if scores.empty and not deals["stage"].eq(WAITING).any():
         return note("There is no open deal for you to see.", "empty")
-    listed = tabulate_open(scores, params["publish"].get("slip_days", 7))
+    listed = tabulate_open(scores, settings.publish.slip_days)
     chosen = read_facts(folder).model
     everything = add_prospecting(listed, deals)
-    opened = DealPanel(everything, deals, read_reasons(folder, viewer), lambda: read_backtest(folder, viewer, [chosen]))
-    counted = side_by_side(_count_cards(listed, deals, params), 270)
+    reasons = read_reasons(folder, viewer)
+    horizons = shown_horizons(settings)
+    opened = DealPanel(everything, deals, reasons, lambda: read_backtest(folder, viewer, [chosen]), horizons)
+    counted = side_by_side(_count_cards(listed, deals, settings), 270)
     return stack([counted, _list_card(everything, deals, opened), opened.widget])
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #0917c810
@@ -201,9 +213,10 @@ def pipeline_page(
     "Build the page: what will we win, and what needs me this week?"
 
     def build() -> Widget:
-        bundle, params = open_published(folder)
+        bundle, settings = open_published(folder)
         deals = read_viewed_deals(bundle, viewer)
-        parts = [build_or_say(part, bundle, viewer, deals, params) for part in (_forecast_part, _pipeline_part)]
-        return stack([note(say_bundle(read_facts(bundle))), *parts])
+        forecast = build_or_say(_forecast_part, bundle, viewer, deals, settings, Path(folder))
+        listed = build_or_say(_pipeline_part, bundle, viewer, deals, settings)
+        return stack([note(say_bundle(read_facts(bundle))), forecast, listed])
 
     return page("Pipeline", "What will we win, and what needs me this week?", [build_or_say(build)], viewer.name)

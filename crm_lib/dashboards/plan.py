@@ -10,10 +10,10 @@ import secrets
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 from ..access.users import read_users
 from ..base.config import CrmError
+from ..base.sections import Dashboards
 from .gate import TEMPLATES, list_dashboards
 
 # %% ../../nbs/lib/85_dashboards/61_plan.ipynb #08f3643f
@@ -26,7 +26,7 @@ class Plan:
 
     project: Path  # top folder of the project; its artifacts are read
     dashboards: Path  # folder of the notebooks
-    settings: dict[str, Any]  # from read_settings
+    settings: Dashboards  # from read_dashboards
     host: str = LOOPBACK  # address to listen at
     token: str | None = None  # opens the door without name and password, from this machine only
     sweep_seconds: float = 10  # how often ended sessions are looked for
@@ -59,17 +59,17 @@ def _check_door(host: str, with_token: bool) -> None:
 # %% ../../nbs/lib/85_dashboards/61_plan.ipynb #3f1752b6
 def plan_server(
     project: str | Path,  # top folder of the project
-    settings: dict[str, Any],  # from read_settings
+    settings: Dashboards,  # from read_dashboards
     host: str = LOOPBACK,  # address to listen at
     with_token: bool = False,  # a single token instead of names and passwords
 ) -> Plan:  # what is served, where, and to whom
     "Decide what is served, and refuse what would not be safe or useful."
     project = Path(project).resolve()
     folder = _find_notebooks(project)
-    warm = settings["pool_size"] * len(list_dashboards(folder))
-    if warm >= settings["most_kernels"]:
+    warm = settings.pool_size * len(list_dashboards(folder))
+    if warm >= settings.most_kernels:
         raise CrmError(
-            f"params.yaml, key dashboards.most_kernels: {settings['most_kernels']} leaves no room for a visitor "
+            f"params.yaml, key dashboards.most_kernels: {settings.most_kernels} leaves no room for a visitor "
             f"beside {warm} kernels kept warm; raise it or lower dashboards.pool_size."
         )
     _check_door(host, with_token)

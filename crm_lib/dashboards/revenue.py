@@ -15,7 +15,6 @@ import pandas as pd
 
 from ..access.users import Viewer
 from ..base.calendar import FiscalCalendar, as_days
-from ..base.config import CrmError
 from crm_lib.dashboards.artifacts import (
     read_stage_metrics,
 )
@@ -29,22 +28,13 @@ from ..reporting.formatting import format_number
 MONTHS_OF = {"month": 1, "quarter": 3}
 
 # %% ../../nbs/lib/85_dashboards/34_revenue.ipynb #4e9446c3
-def _check_target(period: str, wanted: Any) -> float:
-    if isinstance(wanted, bool) or not isinstance(wanted, (int, float)) or wanted <= 0:
-        raise CrmError(
-            f"params.yaml, key dashboards.targets.{period}: {wanted!r} is no amount of money; "
-            "give a number above 0, or remove the key."
-        )
-    return wanted
-
-
 def _say_target(
     targets: Mapping[str, Any], period: str, mean: float, booked: float, since: np.datetime64, last: np.datetime64
 ) -> str:
     "Hold what is booked in a period and what is to come against the target of the whole period."
     if targets.get(period) is None:
         return ""
-    wanted = _check_target(period, targets[period])
+    wanted = targets[period]
     part = format_number(100 * (mean + booked) / wanted, 0, "%")
     share = f"{part} of the {period}'s target of {format_number(wanted)}."
     if not booked:

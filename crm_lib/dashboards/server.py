@@ -70,7 +70,7 @@ def _configure_pages(plan: Plan) -> dict[str, Any]:
         "file_denylist": [".*"],
         "show_tracebacks": False,
         "preheat_kernel": True,
-        "default_pool_size": plan.settings["pool_size"],
+        "default_pool_size": plan.settings.pool_size,
         "allow_template_override": "NO",
         "allow_theme_override": "NO",
         "extension_allowlist": _EXTENSIONS,
@@ -104,8 +104,8 @@ class _Doorkeeper(Voila):
         super().__init__(config=_configure(plan), **options)
         self.plan = plan
         self.connection_dir = plan.folder
-        self.sessions = Sessions(plan.settings["session_hours"] * 3600, self.read_users)
-        self.lockout = Lockout(plan.settings["lockout_minutes"] * 60)
+        self.sessions = Sessions(plan.settings.session_hours * 3600, self.read_users)
+        self.lockout = Lockout(plan.settings.lockout_minutes * 60)
         self.checks = asyncio.Semaphore(2)
         self.turn = asyncio.Condition()
         self.queued = 0
@@ -156,10 +156,10 @@ def _make_folder() -> str:
 def _listen(plan: Plan) -> socket.socket:
     family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
     try:
-        return socket.create_server((plan.host, plan.settings["port"]), family=family)
+        return socket.create_server((plan.host, plan.settings.port), family=family)
     except OSError as error:
         raise CrmError(
-            f"{plan.host}, port {plan.settings['port']} cannot be listened at ({error.strerror}): "
+            f"{plan.host}, port {plan.settings.port} cannot be listened at ({error.strerror}): "
             "choose another with --port."
         ) from None
 
@@ -174,7 +174,7 @@ def _prepare_app(plan: Plan, port: int, log_level: str) -> _Server:
         default_handler_class=Nothing,
         log_function=log_request,
         websocket_max_message_size=2**26,
-        xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings["https"]},
+        xsrf_cookie_kwargs={"samesite": "Lax", "secure": plan.settings.https},
     )
     check_voila(app.kernel_manager)
     app.app.add_handlers(".*$", list_handlers(app))

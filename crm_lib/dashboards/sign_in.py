@@ -46,7 +46,7 @@ async def admit(
 ) -> tuple[User | None, float]:  # the user, or the seconds to wait
     "Check a password, unless too many attempts have failed."
     keys = (("user", name), ("address", address))
-    failures = app.plan.settings["lockout_failures"]
+    failures = app.plan.settings.lockout_failures
     wait = await _begin(app, dict(zip(keys, (failures, 4 * failures), strict=True)))
     user = None
     if wait:
@@ -95,7 +95,7 @@ class _SignIn(OwnPage):
         key = self.app.sessions.open(viewer, stamp)
         if former:
             end_session(self.app, former)
-        hours = self.app.plan.settings["session_hours"]
+        hours = self.app.plan.settings.session_hours
         self.set_signed_cookie(
             self.app.cookie_name,
             key,
@@ -103,7 +103,7 @@ class _SignIn(OwnPage):
             httponly=True,
             samesite="Lax",
             path="/",
-            secure=self.app.plan.settings["https"] or self.request.protocol == "https",
+            secure=self.app.plan.settings.https or self.request.protocol == "https",
         )
         self.redirect(self._next())
 

@@ -55,7 +55,7 @@ def make_room(
 ) -> str:  # the empty text, or why there is no place
     "Find a place for a page."
     kernels = app.kernel_manager
-    most = app.plan.settings["kernels_per_user"]
+    most = app.plan.settings.kernels_per_user
     drop_failed(kernels)
     while count_pages(kernels.pages, user) >= most:
         kernel = find_least_used(kernels.pages, user, kernels.is_idle)
@@ -66,10 +66,10 @@ def make_room(
             )
         end_page(app, kernel, "room")
     coming = sum(page.notebook == notebook for page in kernels.pages.coming)
-    if pool_size(kernels, notebook) > coming or count_kernels(kernels) < app.plan.settings["most_kernels"]:
+    if pool_size(kernels, notebook) > coming or count_kernels(kernels) < app.plan.settings.most_kernels:
         return ""
     return (
-        f"{app.plan.settings['most_kernels']} dashboards are open, and this server carries no more: "
+        f"{app.plan.settings.most_kernels} dashboards are open, and this server carries no more: "
         "close one that you no longer need, or come back in a few minutes."
     )
 
@@ -83,7 +83,7 @@ async def _end_dead(app: Any) -> None:
             greet(pages, kernel, page.key)
         if not page.is_loading and await kernels.has_died(kernel):
             end_page(app, kernel, "died")
-    for kernel in find_left(pages, 60 * app.plan.settings["cull_minutes"]):
+    for kernel in find_left(pages, 60 * app.plan.settings.cull_minutes):
         if kernel in kernels:
             end_page(app, kernel, "left")
     drop_failed(kernels)

@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from ..base.config import CrmError, read_params
+from ..base.config import CrmError
+from ..base.settings import plain_values, read_settings
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #8fcd790b
 @dataclass(frozen=True)
@@ -164,14 +165,14 @@ def check_parameters(
             raise CrmError(
                 f"Stage {stage.name}: {', '.join(sorted(names))} {where}; name it in both places or in none."
             )
-    params = read_params(Path(root) / "params.yaml")
-    values = {}
-    for name, place in stage.params.items():
-        section, key = place.split(".")
-        if key not in params.get(section, {}):
-            raise CrmError(f"params.yaml lacks the key {place}, which the stage {stage.name} needs: add it.")
-        values[name] = params[section][key]
-    return values
+    params = plain_values(read_settings(Path(root) / "params.yaml"))
+    keys = {f"{section}.{key}": value for section, part in params.items() for key, value in part.items()}
+    unknown = [place for place in stage.params.values() if place not in keys]
+    if unknown:
+        raise CrmError(
+            f"pipeline.yaml, stage {stage.name}: params.yaml knows no key {', '.join(unknown)}; mend the name."
+        )
+    return {name: keys[place] for name, place in stage.params.items()}
 
 # %% ../../nbs/lib/90_pipeline/10_dag.ipynb #97177d28
 def _imported_from(node: ast.ImportFrom, module: str, package: str) -> list[str]:

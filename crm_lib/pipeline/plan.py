@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from ..base.config import PUBLISHED, CrmError, read_params
+from ..base.config import PUBLISHED, CrmError
+from ..base.settings import read_settings
 from .dag import Stage, find_imports, find_modules, parse_code, read_cells, read_pipeline
 
 # %% ../../nbs/lib/90_pipeline/13_plan.ipynb #ec318f5d
@@ -59,8 +60,8 @@ def find_own_files(
     "Find the files of the features that the user wrote."
     if OWN not in stage.params.values():
         return []
-    names = read_params(root / "params.yaml")["features"].get("own") or []
-    places = [str(name).rpartition(":")[0] for name in names if isinstance(names, list)]
+    names = read_settings(root / "params.yaml").features.own or []
+    places = [name.rpartition(":")[0] for name in names]
     paths = [
         place if place.endswith(".py") else f"{place.replace('.', '/')}{end}"
         for place in places

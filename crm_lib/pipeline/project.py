@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..access.users import LOCAL
 from ..base.config import CrmError
+from ..base.settings import read_published
 from ..dashboards.artifacts import project_folder, read_forecast, read_scores, read_stage_metrics
 from ..ingestion.deals import read_deals
 from ..registry.bundles import Bundle, open_bundle, read_facts, say_bundle
@@ -25,6 +26,7 @@ from ..scoring.what_if import Answer, score_one
 def _read_context(bundle: Path, folder: Path, note: str) -> Any:
     from crm_lib.scoring.context import read_context
 
+    read_published(bundle)  # refuses settings that will not do, in a sentence
     return read_context(bundle, folder, note=note)
 
 # %% ../../nbs/lib/90_pipeline/80_project.ipynb #2ce79ca3
@@ -67,7 +69,7 @@ class Published:
 
     def scores(self) -> pd.DataFrame:  # one row per open deal: p_won_<horizon>, grade, reasons
         """Read the scores of the open deals, the likeliest first."""
-        return read_scores(self.bundle, LOCAL)
+        return read_scores(self.bundle, LOCAL, read_published(self.bundle).backtest.horizons)
 
     def forecast(
         self,

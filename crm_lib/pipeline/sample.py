@@ -8,6 +8,7 @@ __all__ = ['sample_params', 'write_sample']
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #77501a4d
 from collections.abc import Mapping
 from contextlib import chdir
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from ..base.config import SECTIONS, CrmError
+from ..base.config import CrmError
 from ..base.files import write_json, write_parquet, write_text
+from ..base.settings import check_settings
 from ..evaluation.backtest import training_sets
 from ..features.features import FeatureSettings, build_features
 from ..features.snapshots import month_ends
@@ -37,28 +39,13 @@ from ..simulation.world import make_world
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #f7a03035
 _MODEL = "cure_table"
-_HORIZONS: list[int | str] = [30, 60, 90, "quarter_end"]
-_STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
+_SETTINGS = files("crm_lib") / "templates" / "sample_params.yaml"
 
 
 def sample_params() -> dict[str, Any]:  # sections of params.yaml
     "Give the settings of the sample project."
-    chosen = {
-        "source": {"kind": "sample", "name": "sample"},
-        "calendar": {"fiscal_year_start": 1},
-        "ingest": {"observed_until": None, "columns": {}, "stages": _STAGES, "notation": {}, "mend_names": True},
-        "features": {
-            "cohort_by": "regional_office",
-            "cohort_days": 7,
-            "stale_quantile": 0.9,
-            "own": [],
-            "leave_out": {},
-        },
-        "backtest": {"horizons": _HORIZONS},
-        "explain": {"background": 16},
-        "publish": {"main_horizon": "quarter_end", "grades": [0.5, 0.25, 0.1], "trend_days": 28, "slip_days": 7},
-    }
-    return {**{name: {} for name in SECTIONS}, **chosen}
+    params: dict[str, Any] = yaml.safe_load(_SETTINGS.read_text(encoding="utf-8"))
+    return params
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #bbf2ad6d
 class _Fitted(NamedTuple):
@@ -77,7 +64,7 @@ def _simulate(size: int, seed: int) -> pd.DataFrame:
         RawTable(name, frame.astype("string").astype(object).where(frame.notna(), None), name, "simulated")
         for name, frame in simulate_crm(make_world({"deals": size}), seed=seed).items()
     ]
-    return build_deals(map_tables(raw), _STAGES).deals
+    return build_deals(map_tables(raw), sample_params()["ingest"]["stages"]).deals
 
 
 def _fit(deals: pd.DataFrame) -> _Fitted:
@@ -98,24 +85,26 @@ def _name_reasons(fitted: _Fitted, today: pd.DataFrame, params: Mapping[str, Any
 
 def _score(fitted: _Fitted, params: Mapping[str, Any]) -> pd.DataFrame:
     "Score the open deals, with their strongest reasons."
-    scores = score_latest(fitted.model, fitted.deals, fitted.snapshots, _HORIZONS, params["publish"]["grades"])
+    scores = score_latest(
+        fitted.model, fitted.deals, fitted.snapshots, params["backtest"]["horizons"], params["publish"]["grades"]
+    )
     today = fitted.snapshots[fitted.snapshots["as_of"] == fitted.snapshots["as_of"].max()].reset_index(drop=True)
     scores = scores.merge(_name_reasons(fitted, today, params), on="opportunity_id", how="left", validate="one_to_one")
     return scores.assign(model_version=pd.array([1] * len(scores), dtype="Int64"))
 
-
-def _forecast(fitted: _Fitted, origins: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+# %% ../../nbs/lib/90_pipeline/70_sample.ipynb #4f878a82
+def _forecast(fitted: _Fitted, horizons: list[int | str], origins: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     "Forecast the revenue to come, and look at what the same forecast said at past month ends."
     chosen = {"chosen": _MODEL, "recipe": {}}
     outlook = Outlook(fitted.deals, fitted.snapshots, fitted.first, fitted.last, chosen, FeatureSettings(1), draws=400)
-    past = evaluate_origins(outlook, make_weekly(outlook, [], {}), _HORIZONS, origins)
+    past = evaluate_origins(outlook, make_weekly(outlook, [], {}), horizons, origins)
     ahead = forecast_today(outlook, fitted.model, past)
     return ahead.forecast, {**past.figures, **ahead.figures}
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #79ab3d26
 def _write_tables(fitted: _Fitted, params: Mapping[str, Any], origins: int) -> list[str | Path]:
     "Write what a bundle holds, in the working directory."
-    forecast, figures = _forecast(fitted, origins)
+    forecast, figures = _forecast(fitted, params["backtest"]["horizons"], origins)
     tables = {
         "deals": fitted.deals,
         "snapshots": fitted.snapshots,
@@ -147,6 +136,6 @@ def write_sample(
         fitted = _fit(_simulate(deals, seed))
         paths = _write_tables(fitted, params, origins)
         used = InUse("sample", 1, _MODEL, model_hash("artifacts/in_use"), f"{fitted.last:%Y-%m-%d}")
-        write_bundle("artifacts/bundle", paths, used, fitted.last, params)
+        write_bundle("artifacts/bundle", paths, used, fitted.last, check_settings(params))
         switch()
     return folder

@@ -23,6 +23,8 @@ import yaml
 
 from ..base.config import PUBLISHED, SECTIONS, CrmError
 from ..base.files import replace_folder, sha256, write_json, write_text
+from ..base.sections import PublishedSettings
+from ..base.settings import plain_values
 from .in_use import InUse, experiment_name, name_version
 
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #6ed252ed
@@ -70,13 +72,20 @@ def _relative(path: str | Path) -> Path:
         raise CrmError(f"{path} lies outside the project: a bundle holds the project's own files.")
     return Path(path).resolve().relative_to(here)
 
+
+def _write_settings(settings: PublishedSettings, folder: Path) -> None:
+    "Write the sections that a bundle holds; the others stand without keys."
+    given = plain_values(settings)
+    kept = {name: given[name] if name in PUBLISHED else {} for name in SECTIONS}
+    write_text(yaml.safe_dump(kept), folder / "params.yaml")
+
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #e21f6563
 def write_bundle(
     folder: str | Path,  # the folder to (re)write
     paths: list[str | Path],  # files and folders of the project, the working directory; each keeps its place
     in_use: InUse,  # the model that made the scores
     as_of: object,  # the last day known
-    params: Mapping[str, Any],  # content of params.yaml
+    settings: PublishedSettings,  # that the files were made with, from read_settings
 ) -> Path:  # the folder written
     "Gather a run's outputs into a bundle, whole or not at all."
     folder = Path(folder)
@@ -85,8 +94,7 @@ def write_bundle(
         for path in (_relative(path) for path in paths):
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if path.is_dir() else shutil.copyfile)(path, fresh / path)
-        settings = {name: params.get(name, {}) if name in PUBLISHED else {} for name in SECTIONS}
-        write_text(yaml.safe_dump(settings | {"calendar": params["calendar"]}), fresh / "params.yaml")
+        _write_settings(settings, fresh)
         said = {
             "source": in_use.source,
             "as_of": day,
@@ -172,14 +180,12 @@ def _forget(project: Path, keep: int, now: str) -> None:
 def switch(
     project: str | Path = ".",  # the project's folder
     published: str | Path = "artifacts/bundle",  # the bundle that the stage publish left, relative to the project
-    keep: int = 20,  # bundles that are kept
+    keep: int = 20,  # bundles that are kept, params.yaml, key bundles.keep; two stay whatever it says
 ) -> Bundle:  # the bundle in use now
     "Put the published bundle into use; done again it changes nothing."
     project = Path(project)
     if experiment_name():
         raise CrmError(f"This is the experiment {experiment_name()}: nothing is switched.")
-    if type(keep) is not int or keep < 2:
-        raise CrmError(f"params.yaml, key bundles.keep: {keep!r} will not do; give a whole number of at least 2.")
     facts = check_bundle(project / published)
     if facts.version is None:
         raise CrmError(f"The bundle {facts.name} comes from a trial and cannot come into use: run `dvc repro`.")

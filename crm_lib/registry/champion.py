@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
+from ..base.horizons import sort_horizons
 from .decisions import CHALLENGER, CHAMPION, Decision, RecordComparison, compare_records, decide
 from .in_use import FILE, InUse, read_in_use, refuse_in_experiment, write_in_use
 from .tracking import MODEL_HASH, RegisteredVersion, list_versions, set_alias
@@ -30,14 +31,6 @@ from crm_lib.registry.versions import (
 )
 
 # %% ../../nbs/lib/60_registry/30_champion.ipynb #1a2b15b1
-def _require_age(max_age_days: object) -> None:
-    if max_age_days is not None and (type(max_age_days) is not int or max_age_days < 0):
-        raise CrmError(
-            f"params.yaml, key models.max_champion_age_days: {max_age_days!r} is no number of days; "
-            "give a whole number, or null for no limit."
-        )
-
-
 def _compare(
     challenger: RegisteredVersion, champion: RegisteredVersion | None, **known: Any
 ) -> tuple[RecordComparison | None, str]:
@@ -56,11 +49,10 @@ def judge_version(
     deals: pd.DataFrame,  # one row per opportunity, as known today
     known_until: object,  # last day that the tables know of
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
-    max_age_days: int | None = 90,  # oldest champion to be beaten; none = any
+    max_age_days: int | None = 90,  # models.max_champion_age_days: oldest champion to be beaten; none = any
     seed: int = 0,  # seed of the bootstrap
 ) -> Decision:  # promoted or not, and why
     "Compare a new version with the champion, point the aliases accordingly and record the decision."
-    _require_age(max_age_days)
     challenger = find_version(name, number)
     champion = find_champion(name)
     known = {"deals": deals, "known_until": known_until, "calendar": calendar, "seed": seed}
@@ -144,19 +136,15 @@ def _status(version: RegisteredVersion) -> str:
 def _row(version: RegisteredVersion) -> dict[str, Any]:
     entries = read_decisions(version)
     skills = [value for key, value in version.metrics.items() if key.startswith("brier_skill_")]
-    briers = {
-        key: value
-        for key, value in version.metrics.items()
-        if key.startswith("brier_") and not key.startswith("brier_skill_")
-    }
-    ordered = sorted(briers, key=lambda key: (not key[6:].isdigit(), key[6:].zfill(9)))
+    briers = [key for key in version.metrics if key.startswith("brier_") and not key.startswith("brier_skill_")]
+    ordered = [f"brier_{horizon}" for horizon in sort_horizons(key.removeprefix("brier_") for key in briers)]
     return {
         "version": version.version,
         "status": _status(version),
         "model": version.tags.get("model", ""),
         "as_of": version.tags.get("as_of", ""),
         "data": version.tags.get("data_sha256", "")[:12],
-        **{key: briers[key] for key in ordered},
+        **{key: version.metrics[key] for key in ordered},
         "skill": float(np.mean(skills)) if skills else float("nan"),
         "decision": entries[-1]["why"] if entries else "Nothing was decided yet.",
     }

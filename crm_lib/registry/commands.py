@@ -14,8 +14,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..base.config import CrmError, read_params
-from ..base.settings import read_settings
+from ..base.config import CrmError
+from ..base.horizons import label_horizon
+from ..base.sections import PublishedSettings
+from ..base.settings import read_published, read_settings
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #21e85f6f
 def _registered() -> str:
@@ -44,7 +46,8 @@ def _figures(rows: Any) -> Any:
     for name in ("version", "status", "model"):
         table.add_column(name, overflow="fold")
     for name in columns:
-        table.add_column(name.removeprefix("brier_").removesuffix("_end"), justify="right", no_wrap=True)
+        heading = label_horizon(name.removeprefix("brier_")) if name.startswith("brier_") else name
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
         figures = [f"{row[name]:.4f}" if row[name] == row[name] else "-" for name in columns]
         table.add_row(*[str(row[name]).replace("[", "\\[") for name in ("version", "status", "model")], *figures)
@@ -126,25 +129,27 @@ def show_bundles() -> None:
         typer.echo(f"{'* ' if bundle.name == now else '  '}{bundle.name}\n    {say_bundle(bundle)}")
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #2c2a64d3
-def _score_again(version: str, bundle: Path, params: dict[str, Any]) -> tuple[Any, str]:
+def _score_again(version: str, bundle: Path, settings: PublishedSettings) -> tuple[Any, str]:
     "Score the open deals of a bundle with a registered version, and say which one."
     import pandas as pd
 
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.registry.bundles import read_facts
     from crm_lib.registry.champion import load_version
-    from crm_lib.scoring.scores import find_main_horizon, score_latest
+    from crm_lib.scoring.scores import score_latest
 
     tables = bundle / "artifacts"
     model, _, found = load_version(_registered(), version)
-    settings = [params["backtest"]["horizons"], params["publish"]["grades"], params["publish"]["trend_days"]]
+    publish = settings.publish
     scores = score_latest(
         model,
         read_deals(tables / "deals.parquet"),
         pd.read_parquet(tables / "snapshots.parquet"),
-        *settings,
-        stale_quantile=params["features"]["stale_quantile"],
-        main_horizon=find_main_horizon(params),
+        settings.backtest.horizons,
+        publish.grades,
+        publish.trend_days,
+        stale_quantile=settings.features.stale_quantile,
+        main_horizon=publish.main_horizon,
     )
     facts = read_facts(bundle)
     said = f"As of {facts.as_of}, scored by version {found.version} of {facts.source} ({found.tags.get('model', '')})."
@@ -168,10 +173,10 @@ def score_pipeline(
 
     bundle = open_bundle()
     said = say_bundle(read_facts(bundle))
-    params = read_params(bundle / "params.yaml")
+    settings = read_published(bundle)
     if version is None:
         scores = pd.read_parquet(bundle / "artifacts" / "scores.parquet")
     else:
-        scores, said = _score_again(version, bundle, params)
+        scores, said = _score_again(version, bundle, settings)
     write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)
     typer.echo(f"{len(scores):,} open deals: {out}. {said}")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..base.config import CrmError
-from ..base.horizons import label_horizon
+from ..base.horizons import label_horizon, sort_horizons
 from ..base.metrics import reliability
 from .formatting import format_number
 from .style import BLUE, SOFT, VERMILION, canvas, need_columns, percent_axis, sentence_figure, themed
@@ -60,11 +60,7 @@ def _split(judged: pd.DataFrame, names: tuple[str, str]) -> dict[str, dict[str, 
         str(horizon): {name: part[part["model"] == name] for name in names}
         for horizon, part in parts.groupby(parts["horizon"].astype(str))
     }
-    return dict(
-        sorted(
-            found.items(), key=lambda item: (not item[0].isdigit(), int(item[0]) if item[0].isdigit() else 0, item[0])
-        )
-    )
+    return {str(horizon): found[str(horizon)] for horizon in sort_horizons(found)}
 
 # %% ../../nbs/lib/55_reporting/60_calibration_plots.ipynb #50aac68b
 def _bin(pair: dict[str, pd.DataFrame], bins: int) -> dict[str, pd.DataFrame]:

@@ -78,24 +78,21 @@ def group_pages(
     return {heading: found for heading, found in groups.items() if found}
 
 # %% ../../nbs/lib/55_reporting/25_overview.ipynb #810cb6d4
-_LEAD = "<p>One sentence of every report: the forecast first, then how good it is, then what it was made from.</p>"
-
-
 def overview_html(
     pages: Iterable[ReportPage],  # in any order
     project: str = "crm_lib",  # name in the head of the page
 ) -> str:  # the page
     "Write the page that begins with forecast and publish and names every report with its finding."
     pages = list(pages)
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(str(ASSETS)), autoescape=False)
     report = {
         "project": project,
         "title": "What do we know?",
         "stage": "index",
         "pages": PAGES,
         "groups": group_pages(pages),
-        "lead": _LEAD,
+        "lead": environment.get_template("overview_lead.html.j2").render(),
         "old": [page.name for page in pages if page.changed],
         "missing": [page.name for page in pages if not page.is_there],
     }
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(str(ASSETS)), autoescape=False)
     return environment.get_template("report.html.j2").render(resources={"report": report})

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..base.config import CrmError
+from ..base.horizons import say_horizon
 from .formatting import format_number
 from crm_lib.reporting.style import (
     BLUE,
@@ -193,7 +194,7 @@ def _dress_grades(fig: Figure, axes: Any) -> Figure:
 @themed
 def plot_score_distribution(
     scores: pd.DataFrame,  # one row per open deal
-    column: str = "p_won_quarter_end",  # column of probabilities
+    column: str,  # of probabilities: p_won_ever, or that of a horizon
     cuts: list[float] | tuple[float, ...] = (),  # probabilities from which a better grade begins
 ) -> Figure:  # open deals by probability
     "Draw how the scores of the open deals are distributed."
@@ -211,8 +212,7 @@ def plot_score_distribution(
         linewidth=0.8,
     )
     _draw_cuts(ax, [cut for cut in cuts if cut < top])
-    name = column.removeprefix("p_won_").replace("_", " ")
-    when = f"within {name} days" if name.isdigit() else f"by {name}" if name != "ever" else "at any time"
+    when = "at any time" if column == "p_won_ever" else say_horizon(column.removeprefix("p_won_"))
     ax.set(
         title="Scores of the open deals", xlabel=f"Probability of a win {when}, %", ylabel="Open deals", xlim=(0, top)
     )

@@ -5,18 +5,17 @@
 # %% auto #0
 __all__ = ['written', 'refusal', 'test_a_whole_file_comes_back_as_it_stands',
            'test_a_path_may_be_text_and_letters_of_all_languages_are_read',
-           'test_the_file_of_the_working_directory_is_the_default', 'test_a_fiscal_year_may_begin_in_any_month',
+           'test_the_file_of_the_working_directory_is_the_default',
            'test_a_missing_file_is_named_with_the_folder_to_go_to', 'test_text_that_is_no_yaml_is_refused_in_one_line',
            'test_bytes_that_are_no_text_are_refused', 'test_a_file_without_sections_is_refused',
            'test_each_missing_section_is_named', 'test_all_missing_sections_are_named_at_once',
            'test_a_section_that_holds_no_keys_counts_as_missing',
-           'test_a_start_that_is_no_month_is_refused_with_its_key',
            'test_a_day_without_quotes_is_named_with_what_to_write_wherever_it_stands',
-           'test_all_values_that_dvc_takes_none_of_are_named_at_once', 'test_a_calendar_without_its_start_is_refused',
-           'test_the_cause_of_a_refusal_is_not_shown_twice', 'test_all_switches_are_set_where_nothing_stood',
-           'test_a_switch_that_the_user_set_stays', 'test_every_switch_is_text_as_an_environment_wants_it',
+           'test_all_values_that_dvc_takes_none_of_are_named_at_once', 'test_the_cause_of_a_refusal_is_not_shown_twice',
+           'test_all_switches_are_set_where_nothing_stood', 'test_a_switch_that_the_user_set_stays',
+           'test_every_switch_is_text_as_an_environment_wants_it',
            'test_a_day_that_does_not_exist_is_refused_as_unreadable',
-           'test_a_folder_in_the_place_of_the_file_is_refused', 'test_a_broken_number_is_no_month']
+           'test_a_folder_in_the_place_of_the_file_is_refused']
 
 # %% ../../../nbs/tests/base/test_config.ipynb #cc851b1e
 import os
@@ -53,16 +52,6 @@ def test_the_file_of_the_working_directory_is_the_default(tmp_path, monkeypatch)
     written(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert read_params()["calendar"] == {"fiscal_year_start": 2}
-
-
-@pytest.mark.parametrize("month", range(1, 13))
-def test_a_fiscal_year_may_begin_in_any_month(tmp_path, month):
-    assert (
-        read_params(written(tmp_path, calendar=f"calendar: {{fiscal_year_start: {month}}}"))["calendar"][
-            "fiscal_year_start"
-        ]
-        == month
-    )
 
 # %% ../../../nbs/tests/base/test_config.ipynb #4d4439a9
 def test_a_missing_file_is_named_with_the_folder_to_go_to(tmp_path):
@@ -101,12 +90,6 @@ def test_a_section_that_holds_no_keys_counts_as_missing(tmp_path, content):
     assert "lacks the section train" in refusal(written(tmp_path, f"train: {content}", without=["train"]))
 
 
-@pytest.mark.parametrize("month", ["0", "13", "-1", "2.5", "true", "null", "'2'", "March", "[2]", "{a: 1}", ".nan"])
-def test_a_start_that_is_no_month_is_refused_with_its_key(tmp_path, month):
-    message = refusal(written(tmp_path, calendar=f"calendar: {{fiscal_year_start: {month}}}"))
-    assert "key calendar.fiscal_year_start" in message and "from 1 to 12" in message
-
-
 @pytest.mark.parametrize(
     "text, place, day",
     [
@@ -137,10 +120,6 @@ def test_all_values_that_dvc_takes_none_of_are_named_at_once(tmp_path):
     )
 
 # %% ../../../nbs/tests/base/test_config.ipynb #47e13990
-def test_a_calendar_without_its_start_is_refused(tmp_path):
-    assert "None is no month" in refusal(written(tmp_path, calendar="calendar: {}"))
-
-
 def test_the_cause_of_a_refusal_is_not_shown_twice(tmp_path):
     with pytest.raises(CrmError) as caught:
         read_params(written(tmp_path, "a: ["))
@@ -171,7 +150,3 @@ def test_a_day_that_does_not_exist_is_refused_as_unreadable(tmp_path):
 # %% ../../../nbs/tests/base/test_config.ipynb #8581012d
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path):
     refusal(tmp_path)
-
-# %% ../../../nbs/tests/base/test_config.ipynb #968fca2a
-def test_a_broken_number_is_no_month(tmp_path):
-    assert "2.0 is no month" in refusal(written(tmp_path, calendar="calendar: {fiscal_year_start: 2.0}"))

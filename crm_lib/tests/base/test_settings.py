@@ -6,8 +6,13 @@
 __all__ = ['ROOT', 'pytestmark', 'WRONG', 'params', 'test_one_line_reads_the_projects_settings',
            'test_the_settings_hold_the_keys_of_params_yaml_and_no_default', 'test_the_values_are_those_of_the_file',
            'test_settings_cannot_be_changed', 'test_a_wrong_value_is_a_sentence_with_its_key',
-           'test_a_missing_key_is_named', 'test_everything_that_is_wrong_is_told_at_once',
-           'test_a_yaml_date_is_told_from_the_file', 'test_a_name_that_is_none_is_refused_with_what_a_name_is']
+           'test_a_fiscal_year_may_begin_in_any_month', 'test_a_start_that_is_no_month_is_refused_with_its_key',
+           'test_a_calendar_without_its_start_is_refused', 'test_settings_that_were_always_allowed_are_allowed',
+           'test_a_bundle_is_read_by_the_sections_that_it_holds',
+           'test_a_wrong_key_is_the_same_sentence_in_a_bundle_and_what_to_run_is_said',
+           'test_the_dashboards_ask_for_their_own_section_alone', 'test_a_missing_key_is_named',
+           'test_everything_that_is_wrong_is_told_at_once', 'test_a_yaml_date_is_told_from_the_file',
+           'test_a_name_that_is_none_is_refused_with_what_a_name_is']
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #1feabe44
 import copy
@@ -18,9 +23,16 @@ import yaml
 from pydantic import ValidationError
 
 import crm_lib
-from ...base.config import SECTIONS, CrmError
-from ...base.sections import Settings, check_source
-from ...base.settings import check_settings, known_keys, read_settings
+from ...base.config import PUBLISHED, SECTIONS, CrmError
+from ...base.sections import PublishedSettings, Settings, check_source
+from crm_lib.base.settings import (
+    check_settings,
+    known_keys,
+    plain_values,
+    read_dashboards,
+    read_published,
+    read_settings,
+)
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #dea8e07f
 ROOT = Path(crm_lib.__file__).parents[1]
@@ -45,7 +57,7 @@ def test_the_settings_hold_the_keys_of_params_yaml_and_no_default(params):
 
 
 def test_the_values_are_those_of_the_file(params):
-    given = check_settings(params).model_dump(mode="json", by_alias=True)
+    given = plain_values(check_settings(params))
     assert {name: given[name] for name in params} == params
 
 
@@ -84,6 +96,31 @@ WRONG = [
     ("forecast.widest", float("inf"), "key forecast.widest: is inf; give a finite number"),
     ("dashboards.targets", {"month": "much"}, "key dashboards.targets.month: is 'much'; write a number"),
     ("train", 3, "train"),
+    ("dashboards.targets", {"month": True}, "key dashboards.targets.month: is True; write a number"),
+    ("dashboards.targets", {"month": 0}, "key dashboards.targets.month: is 0; give a number above 0"),
+    ("dashboards.targets", {"month": -5}, "key dashboards.targets.month: is -5; give a number above 0"),
+    ("dashboards.targets", {"week": 5}, "key dashboards.targets.week: is 'week'; choose from 'month' or 'quarter'"),
+    ("dashboards", ["x"], "key dashboards: is ['x']; write a section of keys"),
+    ("dashboards.ports", 1, "key dashboards.ports: is unknown; did you mean dashboards.port?"),
+    ("dashboards.port", "8866", "key dashboards.port: is '8866'; write a whole number"),
+    ("dashboards.port", -1, "key dashboards.port: is -1; give a number at least 0 and at most 65535"),
+    ("dashboards.pool_size", -1, "key dashboards.pool_size: is -1; give a number at least 0"),
+    ("dashboards.most_kernels", 2.5, "key dashboards.most_kernels: is 2.5; write a whole number"),
+    ("dashboards.most_kernels", True, "key dashboards.most_kernels: is True; write a whole number"),
+    ("dashboards.session_hours", 0, "key dashboards.session_hours: is 0; give a number above 0"),
+    ("dashboards.session_hours", True, "key dashboards.session_hours: is True; write a number"),
+    ("dashboards.cull_minutes", None, "key dashboards.cull_minutes: is None; write a number"),
+    ("dashboards.https", "yes", "key dashboards.https: is 'yes'; write true or false"),
+    ("bundles.keep", 1, "key bundles.keep: is 1; give a number at least 2"),
+    ("bundles.keep", 0, "key bundles.keep: is 0; give a number at least 2"),
+    ("bundles.keep", "many", "key bundles.keep: is 'many'; write a whole number"),
+    ("bundles.keep", 2.5, "key bundles.keep: is 2.5; write a whole number"),
+    ("bundles.keep", True, "key bundles.keep: is True; write a whole number"),
+    ("models.max_champion_age_days", 0, "key models.max_champion_age_days: is 0; give a number at least 1"),
+    ("models.max_champion_age_days", "90", "key models.max_champion_age_days: is '90'; write a whole number"),
+    ("models.max_champion_age_days", -1, "key models.max_champion_age_days: is -1; give a number at least 1"),
+    ("models.max_champion_age_days", True, "key models.max_champion_age_days: is True; write a whole number"),
+    ("models.max_champion_age_days", 1.5, "key models.max_champion_age_days: is 1.5; write a whole number"),
 ]
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #f59533c7
@@ -97,6 +134,70 @@ def test_a_wrong_value_is_a_sentence_with_its_key(params, place, value, sentence
     with pytest.raises(CrmError) as caught:
         check_settings(params)
     assert sentence in str(caught.value) and str(caught.value).startswith("params.yaml, key ")
+
+# %% ../../../nbs/tests/base/test_settings.ipynb #595c4e22
+@pytest.mark.parametrize("month", range(1, 13))
+def test_a_fiscal_year_may_begin_in_any_month(params, month):
+    params["calendar"]["fiscal_year_start"] = month
+    assert check_settings(params).calendar.fiscal_year_start == month
+
+
+@pytest.mark.parametrize("month", [0, 13, -1, 2.5, 2.0, True, None, "2", "March", [2], {"a": 1}, float("nan")], ids=str)
+def test_a_start_that_is_no_month_is_refused_with_its_key(params, month):
+    params["calendar"]["fiscal_year_start"] = month
+    with pytest.raises(CrmError, match="params.yaml, key calendar.fiscal_year_start: is .*; (give|write) a"):
+        check_settings(params)
+
+
+def test_a_calendar_without_its_start_is_refused(params):
+    params["calendar"] = {}
+    with pytest.raises(CrmError, match="key calendar.fiscal_year_start: is missing"):
+        check_settings(params)
+
+
+def test_settings_that_were_always_allowed_are_allowed(params):
+    changed = {"port": 0, "pool_size": 0, "session_hours": 0.5, "https": True, "targets": {"month": 1}}
+    params["dashboards"] |= changed
+    read = check_settings(params).dashboards
+    assert {name: getattr(read, name) for name in changed} == changed
+
+# %% ../../../nbs/tests/base/test_settings.ipynb #4779a0d4
+def _write(folder, params):
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    return path
+
+
+def test_a_bundle_is_read_by_the_sections_that_it_holds(params, tmp_path):
+    assert sorted(PublishedSettings.model_fields) == sorted(PUBLISHED)
+    _write(tmp_path, {name: keys if name in PUBLISHED else {} for name, keys in params.items()})
+    kept = read_published(tmp_path)
+    whole = check_settings(params)
+    assert {name: getattr(kept, name) for name in PUBLISHED} == {name: getattr(whole, name) for name in PUBLISHED}
+
+
+def test_a_wrong_key_is_the_same_sentence_in_a_bundle_and_what_to_run_is_said(params, tmp_path):
+    params["publish"]["slip_days"] = -1
+    params["features"]["cohort_day"] = params["features"].pop("cohort_days")
+    _write(tmp_path, params)
+    with pytest.raises(CrmError) as project:
+        read_settings(tmp_path / "params.yaml")
+    with pytest.raises(CrmError) as bundle:
+        read_published(tmp_path)
+    told = str(project.value).removesuffix(".")
+    assert str(bundle.value) == f"{told}: run `dvc repro publish` to make the bundle again."
+
+
+def test_the_dashboards_ask_for_their_own_section_alone(params, tmp_path):
+    params["publish"]["slip_days"] = -1
+    path = _write(tmp_path, params)
+    assert read_dashboards(path).port == params["dashboards"]["port"]
+    params["dashboards"]["ports"] = 1
+    with pytest.raises(CrmError, match="key dashboards.ports: is unknown; did you mean dashboards.port"):
+        read_dashboards(_write(tmp_path, params))
+    del params["dashboards"]
+    with pytest.raises(CrmError, match="key dashboards: is missing"):
+        read_dashboards(_write(tmp_path, params))
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #f415b8ba
 @pytest.mark.parametrize("place", [key for key in known_keys() if "." in key])

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+import yaml
 
 from ...access.users import Viewer
 from ...base.files import write_json
@@ -47,8 +48,9 @@ USERS = [(Viewer("Ada", "admin"), WORD), (Viewer("Bo", "admin"), WORD)]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     place = make_project(tmp_path_factory.mktemp("project"))
-    text = (place / "params.yaml").read_text()
-    (place / "params.yaml").write_text(text + "dashboards: {kernels_per_user: 2}\n")
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    params["dashboards"]["kernels_per_user"] = 2
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
     return place
 
 

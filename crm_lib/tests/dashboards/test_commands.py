@@ -65,12 +65,12 @@ def test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_c
     run_crm("dashboards", "--token", "--port", "9000", "--verbose")
     (first, quiet), (second, loud) = served
     assert (
-        (first.settings["port"], second.settings["port"], quiet, loud) == (8866, 9000, "WARN", "INFO")
+        (first.settings.port, second.settings.port, quiet, loud) == (8866, 9000, "WARN", "INFO")
         and first.token
         and first.host == second.host
     )
-    Path("params.yaml").write_text(Path("params.yaml").read_text() + "dashboards:\n  ports: 1\n")
-    with pytest.raises(CrmError, match="ports is unknown"):
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("  port: ", "  ports: "))
+    with pytest.raises(CrmError, match="key dashboards.port: is missing; key dashboards.ports: is unknown"):
         run_crm("dashboards", "--token")
 
 

@@ -47,7 +47,11 @@ def test_the_first_open_deal_is_shown_at_once(built):
     assert (
         desk.key == young(desk.context) and desk.answer is not None and "as it stands in the CRM" in desk.heading.text
     )
-    assert [item["label"] for item in desk.tiles.items] == ["Won by quarter end", "Won within a year", "Expected value"]
+    assert [item["label"] for item in desk.tiles.items] == [
+        "Won by the quarter's end",
+        "Won within a year",
+        "Expected value",
+    ]
     assert desk.curve.won and desk.reasons.rows[0]["label"] == "The usual deal" and desk.said.text
 
 

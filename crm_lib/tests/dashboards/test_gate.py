@@ -6,8 +6,7 @@
 __all__ = ['KERNEL', 'EVE', 'HOSTILE', 'kernel', 'test_without_a_server_the_person_at_the_machine_looks',
            'test_a_voila_without_a_login_is_refused', 'test_a_kernel_waits_until_the_server_names_its_viewer',
            'test_the_note_of_another_kernel_is_not_read_and_an_ended_one_leaves_none',
-           'test_a_kernel_without_a_number_is_refused', 'test_settings_have_defaults_that_params_yaml_may_change',
-           'test_a_setting_that_will_not_do_is_named', 'test_nothing_that_a_page_shows_can_become_code',
+           'test_a_kernel_without_a_number_is_refused', 'test_nothing_that_a_page_shows_can_become_code',
            'test_a_page_asks_nothing_of_the_network', 'test_every_page_names_the_product_and_the_login_what_it_is_for',
            'test_a_dashboard_is_introduced_by_its_first_heading_and_the_sentence_after_it']
 
@@ -21,7 +20,6 @@ import pytest
 from ...access.users import LOCAL, Viewer
 from ...base.config import CrmError
 from crm_lib.dashboards.gate import (
-    DEFAULTS,
     GATE,
     STRICT,
     Dashboard,
@@ -29,7 +27,6 @@ from crm_lib.dashboards.gate import (
     draw_page,
     forget_viewer,
     list_dashboards,
-    read_settings,
     wait_for_viewer,
 )
 
@@ -82,37 +79,6 @@ def test_a_kernel_without_a_number_is_refused(kernel, monkeypatch, number):
     monkeypatch.setenv("VOILA_KERNEL_ID", number)
     with pytest.raises(CrmError, match="no number of its own"):
         wait_for_viewer()
-
-# %% ../../../nbs/tests/dashboards/test_gate.ipynb #0ff3c4e5
-def test_settings_have_defaults_that_params_yaml_may_change():
-    assert read_settings(None) == read_settings({}) == DEFAULTS
-    assert (
-        read_settings({"port": 0, "pool_size": 0, "session_hours": 0.5, "https": True, "targets": {"month": 1}})[
-            "session_hours"
-        ]
-        == 0.5
-    )
-
-
-@pytest.mark.parametrize(
-    ("section", "words"),
-    [
-        ([], "must map keys"),
-        ({"ports": 1}, "ports is unknown; there is port, "),
-        ({"port": "8866"}, "port: '8866' will not do; give a whole number of 0 or more"),
-        ({"pool_size": -1}, "pool_size: -1 will not do"),
-        ({"most_kernels": 2.5}, "whole number above 0"),
-        ({"most_kernels": True}, "most_kernels: True"),
-        ({"session_hours": 0}, "give a number above 0"),
-        ({"cull_minutes": None}, "cull_minutes: None"),
-        ({"https": "yes"}, "neither true nor false"),
-    ],
-)
-def test_a_setting_that_will_not_do_is_named(section, words):
-    if section == []:
-        section = ["x"]
-    with pytest.raises(CrmError, match=words):
-        read_settings(section)
 
 # %% ../../../nbs/tests/dashboards/test_gate.ipynb #48d3ec10
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

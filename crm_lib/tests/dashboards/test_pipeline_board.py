@@ -7,22 +7,28 @@ __all__ = ['project', 'walk', 'find', 'test_a_fall_of_new_deals_is_said_above_th
            'test_the_list_is_put_in_order_and_prospecting_deals_come_last',
            'test_a_company_with_prospecting_deals_only_has_a_list',
            'test_a_company_that_lacks_columns_has_a_page_without_them', 'test_the_page_is_narrowed_down_and_downloaded',
-           'test_a_limited_page_holds_nothing_of_others', 'test_what_is_missing_is_a_sentence_in_its_place']
+           'test_a_limited_page_holds_nothing_of_others', 'test_what_is_missing_is_a_sentence_in_its_place',
+           'test_a_wrong_target_stands_in_the_place_of_the_forecast_alone',
+           'test_a_bundle_whose_settings_will_not_do_is_one_sentence_on_every_page']
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #2d6a5022
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from ...access.users import LOCAL, Viewer
 from ...base.files import write_json, write_parquet
 from crm_lib.dashboards.artifacts import (
     read_stage_metrics,
 )
+from ...dashboards.deal_desk import deal_desk
+from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page
 from ...registry.bundles import open_bundle
 from .test_artifacts import DEALS, MAX, NORTH, make_project
 from .test_open_deals import with_prospecting
+from ..support.params import whole_params
 
 # %% ../../../nbs/tests/dashboards/test_pipeline_board.ipynb #802b51dd
 @pytest.fixture(scope="module")
@@ -179,3 +185,24 @@ def test_what_is_missing_is_a_sentence_in_its_place(tmp_path):
     write_parquet(DEALS, open_bundle(folder) / "artifacts" / "deals.parquet")
     (open_bundle(folder) / "params.yaml").unlink()
     assert "params.yaml is missing" in find(pipeline_page(folder, LOCAL), "_Note")[0].text
+
+
+def test_a_wrong_target_stands_in_the_place_of_the_forecast_alone(tmp_path):
+    folder = make_project(tmp_path)
+    (folder / "params.yaml").write_text(yaml.safe_dump(whole_params(dashboards={"targets": {"month": -1}})))
+    page = pipeline_page(folder, LOCAL)
+    (said,) = [part.text for part in find(page, "_Note") if "targets" in part.text]
+    assert said.endswith("params.yaml, key dashboards.targets.month: is -1; give a number above 0.")
+    assert [row["id"] for part in find(page, "Table") if part.caption == "Open deals" for row in part.rows]
+
+
+def test_a_bundle_whose_settings_will_not_do_is_one_sentence_on_every_page(tmp_path):
+    folder = make_project(tmp_path)
+    path = open_bundle(folder) / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["publish"]["slip_day"] = params["publish"].pop("slip_days")
+    path.write_text(yaml.safe_dump(params))
+    told = "key publish.slip_days: is missing; key publish.slip_day: is unknown; did you mean publish.slip_days?"
+    for page in (pipeline_page(folder, LOCAL), health_page(folder, LOCAL), deal_desk(LOCAL, folder)):
+        (said,) = [part.text for part in find(page, "_Note")]
+        assert told in said and said.endswith("run `dvc repro publish` to make the bundle again.")

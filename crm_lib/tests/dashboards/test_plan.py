@@ -13,13 +13,13 @@ from ...access import users as users_module
 from ...access.users import Viewer, add_user
 from ...base.config import CrmError
 from ...dashboards import plan as plan_module
-from ...dashboards.gate import DEFAULTS
 from ...dashboards.plan import plan_server
+from ..support.params import dashboard_settings
 
 # %% ../../../nbs/tests/dashboards/test_plan.ipynb #c04f61eb
 @pytest.fixture
 def settings():
-    return {**DEFAULTS, "port": 0}
+    return dashboard_settings(port=0)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_would_not_be_safe_or_useful_is_refused(project, users, settings, m
     with pytest.raises(CrmError, match="from this machine only: leave --host"):
         plan_server(project, settings, host="0.0.0.0", with_token=True)
     with pytest.raises(CrmError, match="1 leaves no room for a visitor beside 1 kernels kept warm"):
-        plan_server(project, {**settings, "most_kernels": 1})
+        plan_server(project, settings.model_copy(update={"most_kernels": 1}))
     monkeypatch.setenv("CRM_USERS", str(tmp_path / "none.json"))
     with pytest.raises(CrmError, match="crm users add NAME --role admin.*crm dashboards --token"):
         plan_server(project, settings)

@@ -61,13 +61,13 @@ from tornado.httputil import HTTPHeaders
 
 from ...access import users as users_module
 from ...access.users import Viewer, add_user, change_password, remove_user
-from ...base.config import SECTIONS, CrmError
+from ...base.config import CrmError
 from ...base.files import write_json
 from ...dashboards import kernels as kernels_module
 from ...dashboards import server as server_module
 from ...dashboards import sign_in as sign_in_module
 from ...dashboards import voila_adapter
-from ...dashboards.gate import DEFAULTS, count_pages, wait_for_viewer
+from ...dashboards.gate import count_pages, wait_for_viewer
 from ...dashboards.kernels import count_kernels, refill_pool
 from ...dashboards.plan import LOOPBACK, Plan, plan_server
 from ...dashboards.server import run_server, serve
@@ -80,6 +80,7 @@ from crm_lib.tests.support.browsing import (
     open_page,
     serve_dashboards,
 )
+from ..support.params import dashboard_settings, whole_params
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #bd93f8af
 EVE = Viewer("Eve", "viewer", "regional_office", "East")
@@ -109,8 +110,7 @@ def project(tmp_path_factory):
     _write_notebook(place / "nbs" / "dashboards" / "tiny.ipynb", TINY, *AFTER)
     (place / "nbs" / "dashboards" / "customers.csv").write_text("secret\n")
     (place / "nbs" / "dashboards" / "picture.png").write_bytes(b"secret")
-    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}}
-    (place / "params.yaml").write_text(yaml.safe_dump(sections))
+    (place / "params.yaml").write_text(yaml.safe_dump(whole_params()))
     return place
 
 
@@ -127,7 +127,13 @@ def users(tmp_path_factory):
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #f972a67a
 @contextmanager
 def _serving(project, token=None, folder="nbs/dashboards", sweep=0.2, **settings):
-    plan = Plan(project, project / folder, {**DEFAULTS, "port": 0, **settings}, token=token, sweep_seconds=sweep)
+    plan = Plan(
+        project,
+        project / folder,
+        dashboard_settings().model_copy(update={"port": 0, **settings}),
+        token=token,
+        sweep_seconds=sweep,
+    )
     running = {}
     up = threading.Event()
 
@@ -828,12 +834,12 @@ def test_a_kernel_that_does_not_start_is_a_sentence_and_leaves_nothing_behind(pr
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #c6d20d22
 @pytest.fixture
 def settings():
-    return {**DEFAULTS, "port": 0}
+    return dashboard_settings(port=0)
 
 
 def test_a_port_that_is_taken_is_named(project, users, settings):
     with socket.create_server((LOOPBACK, 0)) as taken:
-        plan = plan_server(project, {**settings, "port": taken.getsockname()[1]})
+        plan = plan_server(project, settings.model_copy(update={"port": taken.getsockname()[1]}))
         with pytest.raises(CrmError, match="cannot be listened at"):
             serve(plan, print)
     assert plan.folder == ""
@@ -842,7 +848,7 @@ def test_a_port_that_is_taken_is_named(project, users, settings):
 def test_another_voila_is_refused_and_nothing_is_left_behind(project, users, settings, monkeypatch):
     port = _free_port()
     monkeypatch.setattr(voila_adapter, "KERNEL_NAMES", (*voila_adapter.KERNEL_NAMES, "_hotels"))
-    plan = plan_server(project, {**settings, "port": port, "pool_size": 0})
+    plan = plan_server(project, settings.model_copy(update={"port": port, "pool_size": 0}))
     with pytest.raises(CrmError, match="has no VoilaKernelManager._hotels, on which the dashboards rely"):
         serve(plan, print)
     assert plan.folder and not Path(plan.folder).exists()
@@ -870,7 +876,7 @@ def test_the_server_says_how_to_get_in_and_ends_when_asked(project, users, setti
         if len(said) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    serve(plan_server(project, {**settings, "pool_size": 0}, with_token=token), say)
+    serve(plan_server(project, settings.model_copy(update={"pool_size": 0}), with_token=token), say)
     assert re.fullmatch(rf"http://{LOOPBACK}:\d+/login" + (r"\?token=\S{43}" if token else ""), said[0])
     assert ("token" in said[1]) == token
 

@@ -7,8 +7,9 @@ __all__ = ['ROOT', 'test_stages_are_read_in_order_with_their_products_and_parame
            'test_a_pipeline_that_the_two_tools_would_read_differently_is_refused',
            'test_a_missing_or_broken_pipeline_is_named', 'test_a_notebook_without_plain_parameters_is_refused',
            'test_a_missing_notebook_is_named', 'test_the_question_of_a_stage_is_its_first_heading',
-           'test_values_come_from_params_yaml', 'test_every_form_of_import_is_found',
-           'test_imports_are_followed_and_nothing_else_is_taken',
+           'test_values_come_from_params_yaml', 'test_values_arrive_as_params_yaml_holds_them',
+           'test_a_key_that_no_settings_have_is_named', 'test_a_value_that_will_not_do_is_the_sentence_of_the_settings',
+           'test_every_form_of_import_is_found', 'test_imports_are_followed_and_nothing_else_is_taken',
            'test_pipeline_plan_notebooks_and_overview_name_the_stages_that_sections_lists']
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #e16d047d
@@ -20,6 +21,7 @@ import yaml
 
 import crm_lib
 from ...base.config import PUBLISHED, SECTIONS, CrmError
+from ...base.settings import read_settings
 from crm_lib.pipeline.dag import (
     check_parameters,
     find_imports,
@@ -30,13 +32,14 @@ from crm_lib.pipeline.dag import (
 )
 from ...reporting.overview import GROUPS
 from ...reporting.pages import REPORTED_STAGES
-from ..support.stages import change_stage, code_cell, project
+from ..support.params import whole_params
+from ..support.stages import change_stage, code_cell, project, write_notebook, write_params
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #ce61b7f1
 def test_stages_are_read_in_order_with_their_products_and_parameters(project):
     stages = read_pipeline(project / "pipeline.yaml")
     assert list(stages) == ["ingest", "validate"] and stages["validate"].upstream == ("ingest",)
-    assert stages["ingest"].params == {"words": "ingest.words", "top": "ingest.top"}
+    assert stages["ingest"].params == {"words": "ingest.stages", "top": "explore.top"}
     assert stages["validate"].data == {"curve": "reports/metrics/curve.csv"}
 
 
@@ -108,6 +111,37 @@ def test_the_question_of_a_stage_is_its_first_heading(tmp_path):
 def test_values_come_from_params_yaml(project):
     stage = read_pipeline(project / "pipeline.yaml")["ingest"]
     assert check_parameters(stage, project) == {"words": {"Won": "won", "n": None}, "top": 3}
+
+
+def test_values_arrive_as_params_yaml_holds_them(project):
+    whole = whole_params()
+    places = [f"{section}.{key}" for section, part in whole.items() for key in part]
+    names = [place.replace(".", "_") for place in places]
+    change_stage(project, 0, params={name: f"{{{{{place}}}}}" for name, place in zip(names, places)})
+    defaults = "\n".join(["upstream = None", "product = None", *[f"{name} = None" for name in names]])
+    write_notebook(project / "nbs" / "10_ingest.ipynb", parameters=defaults)
+    (project / "params.yaml").write_text(yaml.safe_dump(whole))
+    given = check_parameters(read_pipeline(project / "pipeline.yaml")["ingest"], project)
+    assert given == {name: whole[place.split(".")[0]][place.split(".")[1]] for name, place in zip(names, places)}
+
+
+def test_a_key_that_no_settings_have_is_named(project):
+    change_stage(project, 0, params={"words": "{{ingest.stages}}", "top": "{{explore.tops}}"})
+    stage = read_pipeline(project / "pipeline.yaml")["ingest"]
+    with pytest.raises(CrmError, match="stage ingest: params.yaml knows no key explore.tops; mend the name"):
+        check_parameters(stage, project)
+
+
+def test_a_value_that_will_not_do_is_the_sentence_of_the_settings(project):
+    write_params(project, explore={"top": 0})
+    stage = read_pipeline(project / "pipeline.yaml")["ingest"]
+    with pytest.raises(CrmError) as stopped:
+        check_parameters(stage, project)
+    with pytest.raises(CrmError) as read:
+        read_settings(project / "params.yaml")
+    assert str(stopped.value) == str(read.value) and "key explore.top: is 0; give a number at least 1" in str(
+        read.value
+    )
 
 # %% ../../../nbs/tests/pipeline/test_dag.ipynb #35e428cb
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ __all__ = ['HERE', 'ROOT', 'test_the_plan_names_what_a_stage_reads_and_leaves',
            'test_the_stage_that_settles_what_is_in_use_always_runs_and_keeps_its_files',
            'test_a_bundle_depends_on_whole_sections_and_is_followed_by_a_switch_that_always_runs',
            'test_files_of_own_features_are_inputs_of_the_stage_that_runs_them',
+           'test_own_features_that_are_no_list_of_names_are_refused_before_anything_is_planned',
            'test_a_stage_does_not_run_before_the_plan_knows_the_files_of_its_own_features',
            'test_only_the_products_that_a_notebook_names_are_inputs', 'test_a_gate_without_metrics_counts_as_a_whole',
            'test_a_product_that_no_stage_leaves_is_named', 'test_a_plan_that_fell_behind_is_an_error',
@@ -23,12 +24,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ...base.config import PUBLISHED, SECTIONS, CrmError
+from ...base.config import PUBLISHED, CrmError
 from ...pipeline import plan
 from ...pipeline.plan import dvc_stages, write_dvc_yaml
 from ...pipeline.runs import run_stage
 from ..support.browsing import needs_chromium, open_browser, open_page
-from ..support.stages import INGEST, change_stage, project, write_notebook
+from ..support.stages import INGEST, change_stage, project, write_notebook, write_params
 
 # %% ../../../nbs/tests/pipeline/test_plan.ipynb #0a417588
 def test_the_plan_names_what_a_stage_reads_and_leaves(project):
@@ -36,7 +37,7 @@ def test_the_plan_names_what_a_stage_reads_and_leaves(project):
     assert planned["stages"]["ingest"] == {
         "cmd": "crm run ingest",
         "deps": ["data", "nbs/10_ingest.ipynb"],
-        "params": ["ingest.top", "ingest.words"],
+        "params": ["explore.top", "ingest.stages"],
         "outs": ["reports/ingest.html", "artifacts/deals.json", {"reports/metrics/ingest.json": {"cache": False}}],
     }
     assert planned["stages"]["validate"]["deps"] == ["nbs/20_validate.ipynb", "artifacts/deals.json"]
@@ -90,7 +91,7 @@ def test_a_bundle_depends_on_whole_sections_and_is_followed_by_a_switch_that_alw
         project, 0, product={"nb": "reports/ingest.html", "deals": "artifacts/deals.json", "bundle": "artifacts/bundle"}
     )
     planned = dvc_stages(project / "pipeline.yaml")["stages"]
-    assert planned["ingest"]["params"] == sorted(PUBLISHED) and "ingest.top" not in planned["ingest"]["params"]
+    assert planned["ingest"]["params"] == sorted([*PUBLISHED, "explore.top"])
     assert planned["switch"] == {
         "cmd": "crm switch",
         "deps": ["artifacts/bundle"],
@@ -107,8 +108,7 @@ def _with_own(project, own):
         INGEST.replace("words, top", "own"),
         parameters="upstream = None\nproduct = None\nown = []",
     )
-    sections = {name: {} for name in SECTIONS} | {"calendar": {"fiscal_year_start": 1}, "features": {"own": own}}
-    (project / "params.yaml").write_text(yaml.safe_dump(sections))
+    write_params(project, features={"own": own})
     for path in ("mine.py", "mine/too.py", "mine/__init__.py", "crm_lib/ingestion/deals.py"):
         (project / path).parent.mkdir(exist_ok=True)
         (project / path).write_text("def f(deals, snapshots): ...")
@@ -119,11 +119,10 @@ def _with_own(project, own):
     [
         ([], []),
         (None, []),
-        ("mine.py:f", []),
         (["mine.py:f", "mine.py:g"], ["mine.py"]),
         (["mine.too:f"], ["mine/too.py"]),
         (["mine:f"], ["mine.py", "mine/__init__.py"]),
-        (["absent.py:f", "absent.too:f", "nothing", 3], []),
+        (["absent.py:f", "absent.too:f", "nothing"], []),
     ],
 )
 def test_files_of_own_features_are_inputs_of_the_stage_that_runs_them(project, own, files):
@@ -131,6 +130,15 @@ def test_files_of_own_features_are_inputs_of_the_stage_that_runs_them(project, o
     stages = dvc_stages(project / "pipeline.yaml")["stages"]
     assert [path for path in stages["ingest"]["deps"] if path.endswith(".py")] == files
     assert not any(path.endswith(".py") for path in stages["validate"]["deps"])
+
+
+@pytest.mark.parametrize(
+    ("own", "said"), [("mine.py:f", "own: is 'mine.py:f'"), (["mine.py:f", 3], "own, item 2: is 3")]
+)
+def test_own_features_that_are_no_list_of_names_are_refused_before_anything_is_planned(project, own, said):
+    _with_own(project, own)
+    with pytest.raises(CrmError, match=f"params.yaml, key features.{said}; write"):
+        dvc_stages(project / "pipeline.yaml")
 
 # %% ../../../nbs/tests/pipeline/test_plan.ipynb #5921e5be
 def test_a_stage_does_not_run_before_the_plan_knows_the_files_of_its_own_features(project):

@@ -23,7 +23,7 @@ import pytest
 from ...base.config import CrmError
 from ...pipeline import runs
 from ...pipeline.runs import StageError, run_stage
-from ..support.stages import INGEST, PARAMETERS, project, write_notebook, write_params
+from ..support.stages import INGEST, PARAMETERS, change_stage, project, write_notebook, write_params
 
 # %% ../../../nbs/tests/pipeline/test_runs.ipynb #6f3bf8fc
 @pytest.mark.parametrize(
@@ -40,15 +40,16 @@ def test_a_parameter_that_one_side_does_not_know_is_an_error(project, cell, sent
 
 
 def test_a_key_that_params_yaml_lacks_is_named(project):
-    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("  top: 3\n", ""))
-    with pytest.raises(CrmError, match="lacks the key ingest.top"):
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("  cohort_days: 7\n", ""))
+    with pytest.raises(CrmError, match="params.yaml, key features.cohort_days: is missing"):
         run_stage("ingest", project)
 
 
 @pytest.mark.parametrize("value, seen", [("2024", "2024"), ("none", "None")])
 def test_a_text_that_would_arrive_as_something_else_is_an_error(project, value, seen):
-    write_params(project, top=value)
-    with pytest.raises(CrmError, match=f"key ingest.top: '{value}' would reach the stage ingest as {seen}"):
+    change_stage(project, 0, params={"words": "{{ingest.stages}}", "top": "{{features.cohort_by}}"})
+    write_params(project, features={"cohort_by": value})
+    with pytest.raises(CrmError, match=f"key features.cohort_by: '{value}' would reach the stage ingest as {seen}"):
         run_stage("ingest", project)
 
 # %% ../../../nbs/tests/pipeline/test_runs.ipynb #291dc443

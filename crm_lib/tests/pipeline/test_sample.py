@@ -8,7 +8,8 @@ __all__ = ['test_the_same_seed_gives_the_same_bundle_and_another_another', 'test
 # %% ../../../nbs/tests/pipeline/test_sample.ipynb #da58421f
 import pytest
 
-from ...base.config import CrmError, read_params
+from ...base.config import CrmError
+from ...base.settings import check_settings, read_settings
 from ...pipeline.sample import sample_params, write_sample
 from ...registry.bundles import check_bundle, open_bundle
 
@@ -19,7 +20,7 @@ def test_the_same_seed_gives_the_same_bundle_and_another_another(tmp_path):
         for place, seed in (("a", 4), ("b", 4), ("c", 5))
     ]
     assert names[0] == names[1] != names[2]
-    assert read_params(tmp_path / "a" / "params.yaml") == sample_params()
+    assert read_settings(tmp_path / "a" / "params.yaml") == check_settings(sample_params())
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from ...base.config import CrmError, read_params
+from ...base.config import CrmError
 from ...base.files import write_parquet
+from ...base.settings import read_settings
 from ...registry.bundles import write_bundle
 from ...registry.in_use import InUse, read_in_use
 from ..support.commands import RUNNER, app, project, run_crm
@@ -90,7 +91,8 @@ def test_models_are_readable_at_80_columns(project, monkeypatch):
         "version",
         "status",
         "model",
-        "quarter",
+        "30 days",
+        "quarter end",
         "skill",
         "challenger",
         "cure_table",
@@ -144,7 +146,7 @@ def _publish(rows):
         paths,
         InUse("sample", 1, "phase_table", "ab" * 32, "2024-04-30"),
         "2024-04-30",
-        read_params(),
+        read_settings(),
     )
     return deals
 

@@ -31,6 +31,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ...base.config import CrmError
+from ...base.horizons import win_column
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import save_model
 from crm_lib.registry.tracking import (
@@ -38,7 +39,6 @@ from crm_lib.registry.tracking import (
     WinModel,
     connect,
     flat_metrics,
-    horizon_column,
     load_registered,
     log_model,
     model_input,
@@ -202,7 +202,7 @@ def test_a_store_that_cannot_be_reached_is_refused_by_its_address(store, monkeyp
 
 # %% ../../../nbs/tests/registry/test_tracking.ipynb #e4e881c7
 def test_a_horizon_names_its_column():
-    assert [horizon_column(horizon) for horizon in HORIZONS] == ["p_won_30", "p_won_quarter_end"]
+    assert [win_column(horizon) for horizon in HORIZONS] == ["p_won_30", "p_won_quarter_end"]
 
 
 def test_the_input_is_what_the_model_reads_with_dates_as_text(model):

@@ -42,7 +42,7 @@ DRAWN = {
     "attributions": lambda: plot_attributions(MEAN),
     "reasons": lambda: plot_reasons(REASONS, -1.0, score_of(-1.0, REASONS)),
     "grades": lambda: plot_grades(SCORES),
-    "scores": lambda: plot_score_distribution(SCORES, cuts=[0.5]),
+    "scores": lambda: plot_score_distribution(SCORES, "p_won_quarter_end", cuts=[0.5]),
 }
 
 
@@ -62,7 +62,7 @@ def test_every_picture_names_its_axes(name):
         lambda: plot_attributions(MEAN.iloc[:0]),
         lambda: plot_reasons(REASONS.iloc[:0], 0.0, 0.5),
         lambda: plot_grades(SCORES.iloc[:0]),
-        lambda: plot_score_distribution(SCORES.iloc[:0]),
+        lambda: plot_score_distribution(SCORES.iloc[:0], "p_won_quarter_end"),
     ],
 )
 def test_nothing_to_draw_is_a_sentence(draw):
@@ -70,7 +70,13 @@ def test_nothing_to_draw_is_a_sentence(draw):
 
 
 @pytest.mark.parametrize(
-    "draw", [plot_attributions, plot_grades, plot_score_distribution, lambda frame: plot_reasons(frame, 0.0, 0.5)]
+    "draw",
+    [
+        plot_attributions,
+        plot_grades,
+        lambda frame: plot_score_distribution(frame, "p_won_30"),
+        lambda frame: plot_reasons(frame, 0.0, 0.5),
+    ],
 )
 def test_a_missing_column_is_named(draw):
     with pytest.raises(CrmError, match="needs the column.*the table has other"):
@@ -116,7 +122,7 @@ def test_grades_are_counted_and_valued():
 # %% ../../../nbs/tests/reporting/test_score_plots.ipynb #6718b4e6
 @pytest.mark.parametrize(
     ("column", "words"),
-    [("p_won_quarter_end", "by quarter end"), ("p_won_30", "within 30 days"), ("p_won_ever", "at any time")],
+    [("p_won_quarter_end", "by the quarter's end"), ("p_won_30", "within 30 days"), ("p_won_ever", "at any time")],
 )
 def test_scores_say_by_when(column, words):
     figure = plot_score_distribution(SCORES.rename(columns={"p_won_quarter_end": column}), column, cuts=[0.5, 0.99])

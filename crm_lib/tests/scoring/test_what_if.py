@@ -36,6 +36,7 @@ from hypothesis import strategies as st
 from ...base.calendar import as_days, horizon_end
 from ...base.config import CrmError
 from ...base.files import write_parquet
+from ...base.settings import check_settings
 from ...evaluation.backtest import training_sets
 from ...features.features import build_features
 from ...features.snapshots import month_ends
@@ -55,33 +56,11 @@ from ...scoring.opportunity import Opportunity, check_opportunity, look_at, pick
 from ...scoring.scores import score_latest, win_paths
 from ...scoring.what_if import CHANGE_KINDS, list_kinds, score_one, what_would_change
 from ...simulation.simulate import simulate_sample
+from ..support.params import whole_params
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #688f71d2
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-PARAMS = {
-    "source": {},
-    "calendar": {"fiscal_year_start": 1},
-    "validate": {},
-    "explore": {},
-    "leak_story": {},
-    "tuning": {},
-    "forecast": {},
-    "model_card": {},
-    "ingest": {
-        "observed_until": None,
-        "columns": {},
-        "tables": {},
-        "stages": STAGES,
-        "notation": {},
-        "mend_names": True,
-    },
-    "features": {"cohort_by": "regional_office", "cohort_days": 7, "stale_quantile": 0.9, "own": [], "leave_out": {}},
-    "backtest": {"horizons": [30, 60, 90, "quarter_end"]},
-    "explain": {"background": 16},
-    "publish": {"main_horizon": "quarter_end", "grades": [0.5, 0.25, 0.1], "trend_days": 28},
-    "train": {},
-    "models": {},
-}
+PARAMS = whole_params()
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #20e45474
 @lru_cache
@@ -348,7 +327,13 @@ def make_project(folder: Path, name: str = "cure_table") -> Path:
     (folder / "params.yaml").write_text(json.dumps(PARAMS))
     with chdir(folder):
         paths = ["artifacts/deals.parquet", "artifacts/snapshots.parquet", "artifacts/in_use"]
-        write_bundle("artifacts/bundle", paths, InUse("acme", 7, name, "ab" * 32, "2025-06-30"), "2025-06-30", PARAMS)
+        write_bundle(
+            "artifacts/bundle",
+            paths,
+            InUse("acme", 7, name, "ab" * 32, "2025-06-30"),
+            "2025-06-30",
+            check_settings(PARAMS),
+        )
     switch(folder)
     return folder
 

@@ -12,7 +12,7 @@ import json
 import pytest
 import yaml
 
-from ...base.config import SECTIONS
+from .params import whole_params
 
 # %% ../../../nbs/tests/support/stages.ipynb #3e999e06
 PIPELINE = {
@@ -21,7 +21,7 @@ PIPELINE = {
         {
             "source": "nbs/10_ingest.ipynb",
             "name": "ingest",
-            "params": {"words": "{{ingest.words}}", "top": "{{ ingest.top }}"},
+            "params": {"words": "{{ingest.stages}}", "top": "{{ explore.top }}"},
             "product": {
                 "nb": "reports/ingest.html",
                 "deals": "artifacts/deals.json",
@@ -66,14 +66,10 @@ def write_notebook(path, *sources, parameters=PARAMETERS):
     path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
 
 
-def write_params(root, **ingest):
-    "Write a params.yaml with every section, and these values for ingest."
-    sections = {name: {} for name in SECTIONS} | {
-        "calendar": {"fiscal_year_start": 1},
-        "ingest": {"words": {"Won": "won", "n": None}, "top": 3},
-    }
-    sections["ingest"] |= ingest
-    (root / "params.yaml").write_text(yaml.safe_dump(sections))
+def write_params(root, **sections):
+    "Write the repository's params.yaml, with these keys changed."
+    known = {"ingest": {"stages": {"Won": "won", "n": None}}, "explore": {"top": 3}}
+    (root / "params.yaml").write_text(yaml.safe_dump(whole_params(**{**known, **sections})))
 
 # %% ../../../nbs/tests/support/stages.ipynb #16de4ebc
 @pytest.fixture

@@ -58,7 +58,7 @@ def read_everywhere(folder):
     csv = pd.read_csv(folder / "artifacts" / "scores.csv").set_index("opportunity_id")
     assert call(folder, "crm", "score", "--out", "asked.parquet").returncode == 0
     asked = pd.read_parquet(folder / "asked.parquet").set_index("opportunity_id")
-    shown = read_scores(bundle, LOCAL).set_index("opportunity_id")
+    shown = read_scores(bundle, LOCAL, ["quarter_end"]).set_index("opportunity_id")
     desk = read_published(folder)
     ten = scores["opportunity_id"].iloc[np.linspace(0, len(scores) - 1, 10).astype(int)].tolist()
     chance = scores.set_index("opportunity_id").loc[ten, "p_won_quarter_end"]

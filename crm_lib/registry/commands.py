@@ -133,18 +133,15 @@ def _score_again(version: str, bundle: Path, params: dict[str, Any]) -> tuple[An
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.registry.bundles import read_facts
     from crm_lib.registry.champion import load_version
-    from crm_lib.scoring.scores import find_main_horizon, score_latest
+    from crm_lib.scoring.scores import score_latest, score_rules
 
     tables = bundle / "artifacts"
     model, _, found = load_version(_registered(), version)
-    settings = [params["backtest"]["horizons"], params["publish"]["grades"], params["publish"]["trend_days"]]
     scores = score_latest(
         model,
         read_deals(tables / "deals.parquet"),
         pd.read_parquet(tables / "snapshots.parquet"),
-        *settings,
-        stale_quantile=params["features"]["stale_quantile"],
-        main_horizon=find_main_horizon(params),
+        score_rules(params),
     )
     facts = read_facts(bundle)
     said = f"As of {facts.as_of}, scored by version {found.version} of {facts.source} ({found.tags.get('model', '')})."

@@ -137,7 +137,7 @@ def explain_scores(
     model: IncidenceModel,  # fitted
     snapshots: pd.DataFrame,  # deals open at one as-of date, with features
     horizon: int | str,  # horizon of the shown score
-    background: int = 24,  # number of reference deals
+    background: int,  # explain.background: number of reference deals
     usual: pd.DataFrame | None = None,  # snapshots to choose the reference from; none = those explained
 ) -> (
     pd.DataFrame

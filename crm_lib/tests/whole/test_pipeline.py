@@ -322,7 +322,7 @@ def test_each_word_has_one_count_on_every_page(project):
     )
     scores = pd.read_parquet(project / "artifacts" / "scores.parquet")
     assert (
-        forecast["words"] == publish["words"] == count_words(scores)
+        forecast["words"] == publish["words"] == count_words(scores, 7)
         and explore["stale"] == publish["words"]["stale"]
         and explore["open"] == len(scores)
     )

@@ -15,7 +15,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
 from ..base.horizons import parse_horizon
-from .calibration_maps import CALIBRATORS, Calibrator
+from .calibration_maps import Calibrator
 from .incidence import IncidenceModel, days_ahead, single_as_of, unchain_paths
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #6a72bd84
@@ -230,7 +230,7 @@ def _calibrate_origin(
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #15e3ea20
 def calibrate_forward(
     judged: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, model, probability, is_won of one model
-    kinds: Sequence[str] = CALIBRATORS,  # maps
+    kinds: Sequence[str],  # backtest.calibrate: maps
     calendar: FiscalCalendar = FiscalCalendar(),  # quarters
     least: int = 500,  # forecasts due by the origin that a map needs
     least_wins: int = 40,  # wins, and others, among them

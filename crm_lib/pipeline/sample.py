@@ -163,5 +163,5 @@ def write_sample(
         paths = _write_tables(fitted, params, origins)
         used = InUse("sample", 1, _MODEL, model_hash("artifacts/in_use"), f"{fitted.last:%Y-%m-%d}")
         write_bundle("artifacts/bundle", paths, used, fitted.last, params)
-        switch()
+        switch(keep=20)
     return folder

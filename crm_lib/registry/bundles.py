@@ -172,7 +172,8 @@ def _forget(project: Path, keep: int, now: str) -> None:
 def switch(
     project: str | Path = ".",  # the project's folder
     published: str | Path = "artifacts/bundle",  # the bundle that the stage publish left, relative to the project
-    keep: int = 20,  # bundles that are kept
+    *,
+    keep: int,  # bundles.keep: how many are kept
 ) -> Bundle:  # the bundle in use now
     "Put the published bundle into use; done again it changes nothing."
     project = Path(project)

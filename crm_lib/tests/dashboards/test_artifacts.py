@@ -333,7 +333,7 @@ def publish(folder, version=2):
             DAY,
             yaml.safe_load(PARAMS),
         )
-    return switch(folder)
+    return switch(folder, keep=20)
 
 
 NORTH = Viewer("Nora", "viewer", "regional_office", "North")

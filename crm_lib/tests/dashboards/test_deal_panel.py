@@ -34,7 +34,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def listed(project):
-    return tabulate_open(read_scores(project, LOCAL))
+    return tabulate_open(read_scores(project, LOCAL), 7)
 
 
 def ids(frame):

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...base.files import write_parquet
 from ...models.close_hazard import CloseHazardModel
@@ -137,7 +138,7 @@ def register(name, said=None, as_of="2024-04-30", seed=0):
 
 
 def judge(name, number, **options):
-    return judge_version(name, number, DEALS, LAST, **options)
+    return judge_version(name, number, DEALS, LAST, FiscalCalendar(1), **{"max_age_days": 90, "seed": 0, **options})
 
 
 def in_use(name):

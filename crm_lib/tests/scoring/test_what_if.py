@@ -356,7 +356,7 @@ def make_project(folder: Path, name: str = "cure_table") -> Path:
     with chdir(folder):
         paths = ["artifacts/deals.parquet", "artifacts/snapshots.parquet", "artifacts/in_use"]
         write_bundle("artifacts/bundle", paths, InUse("acme", 7, name, "ab" * 32, "2025-06-30"), "2025-06-30", PARAMS)
-    switch(folder)
+    switch(folder, keep=20)
     return folder
 
 

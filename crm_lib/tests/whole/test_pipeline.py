@@ -327,7 +327,7 @@ def test_each_word_has_one_count_on_every_page(project):
         and explore["open"] == len(scores)
     )
     assert {
-        bar.label.lower(): bar.value for bar in count_changes(tabulate_open(read_scores(project, LOCAL)))
+        bar.label.lower(): bar.value for bar in count_changes(tabulate_open(read_scores(project, LOCAL), 7), 7)
     } == publish["words"]
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #67969328

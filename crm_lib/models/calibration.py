@@ -15,7 +15,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
 from ..base.horizons import parse_horizon
-from .calibration_maps import Calibrator
+from .calibration_maps import CALIBRATORS, Calibrator
 from .incidence import IncidenceModel, days_ahead, single_as_of, unchain_paths
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #6a72bd84

@@ -226,7 +226,7 @@ def compare_inner(
         losses, "(now)", rows["opportunity_id"], rows["weight"], draws=judge.draws, seed=judge.seed
     )
 
-
+# %% ../../nbs/lib/40_evaluation/35_inner_origins.ipynb #8446c40a
 def compare_settings(
     task: InnerTask,  # from prepare_inner
     judge: Judge,  # its learner is the one whose settings they are

@@ -59,7 +59,7 @@ def compare_losses(
     judged: pd.DataFrame,  # forecasts with is_won
     draws: int,  # bootstrap draws
     seed: int,  # seed of the draws
-    against: str = REFERENCE,  # model that the others are compared with
+    against: str = REFERENCE,  # model compared with
 ) -> pd.DataFrame:  # horizon ("all" = mean over horizons), model, mean, low, high of the Brier difference to `against`
     "Give each model's Brier difference to the age x phase table, or to another, with its 95 % interval over deals."
     loss = judged.assign(loss=(judged["probability"] - judged["is_won"]) ** 2)

@@ -143,7 +143,7 @@ def explain_since(
     model: IncidenceModel,  # fitted on everything known
     *,
     trend_days: int,  # publish.trend_days: how long ago the day compared with lies, at least
-    slip_days: float,  # publish.slip_days: expected later by more is a slip
+    slip_days: float,  # publish.slip_days: later by more is a slip
     said: pd.DataFrame | None = None,  # what was published then: as_of, opportunity_id, p_won_ever, expected_close_date
     build: Builder | None = None,  # makes snapshots of that day, if there are none
 ) -> ForecastChange | None:  # None where no deal had been won by then, or no snapshot is so old

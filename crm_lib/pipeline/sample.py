@@ -107,7 +107,7 @@ def _score(fitted: _Fitted, params: Mapping[str, Any]) -> pd.DataFrame:
     scores = scores.merge(_name_reasons(fitted, today, params), on="opportunity_id", how="left", validate="one_to_one")
     return scores.assign(model_version=pd.array([1] * len(scores), dtype="Int64"))
 
-
+# %% ../../nbs/lib/90_pipeline/70_sample.ipynb #3b1161ab
 def _forecast(fitted: _Fitted, params: Mapping[str, Any], origins: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     "Forecast the revenue to come, and look at what the same forecast said at past month ends."
     chosen = {"chosen": _MODEL, "recipe": {}}

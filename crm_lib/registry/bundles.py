@@ -173,7 +173,7 @@ def switch(
     project: str | Path = ".",  # the project's folder
     published: str | Path = "artifacts/bundle",  # the bundle that the stage publish left, relative to the project
     *,
-    keep: int,  # bundles.keep: how many are kept
+    keep: int,  # bundles.keep: how many stay
 ) -> Bundle:  # the bundle in use now
     "Put the published bundle into use; done again it changes nothing."
     project = Path(project)

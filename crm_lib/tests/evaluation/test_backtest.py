@@ -233,7 +233,7 @@ def test_a_variant_is_forecast_as_its_recipe_says(deals, snapshots, name):
     )
     assert found["probability"].tolist() == expected != plain["probability"].tolist() and set(found["model"]) == {name}
 
-
+# %% ../../../nbs/tests/evaluation/test_backtest.ipynb #de176614
 def test_a_variant_without_a_recipe_is_refused(deals, snapshots):
     with pytest.raises(CrmError, match=r"says nothing of logistic\+tuned: rerun the stages tuning and backtest"):
         run_backtest(

@@ -238,7 +238,7 @@ def test_of_several_that_pass_the_smallest_brier_score_wins():
     assert choose_model(compared, ["logistic", "forest", "xgboost"], draws=400, seed=0)[0] == "xgboost"
     assert choose_model(compared, ["logistic", "forest"], draws=400, seed=0)[0] == "forest"
 
-
+# %% ../../../nbs/tests/evaluation/test_judging.ipynb #91aa72a5
 @pytest.mark.parametrize(
     "pairs",
     [

@@ -123,7 +123,7 @@ def test_a_name_without_a_plus_is_the_model_itself(name):
         and given(make_variant(name, None, usual_settings().grid, 0)) == given(make_model(name, seed=0))
     )
 
-
+# %% ../../../nbs/tests/evaluation/test_variants.ipynb #f389e91b
 def test_the_tuned_one_differs_by_its_settings_alone():
     made = make_variant(
         "xgboost+tuned",

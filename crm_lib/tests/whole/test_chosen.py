@@ -79,7 +79,7 @@ def judge(kind, calibrate):
     )
     return forecasts, pd.concat([judged, varied], ignore_index=True), refitted
 
-
+# %% ../../../nbs/tests/whole/test_chosen.ipynb #89fba654
 @pytest.fixture(scope="module")
 def falling():
     forecasts, judged, refitted = judge("falling", ["sigmoid", "isotonic", "venn_abers"])

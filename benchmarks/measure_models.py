@@ -11,6 +11,7 @@ Only sums over many deals are written. Each part takes some minutes on two cores
 import sys
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
-from crm_lib.base.settings import plain_values, read_settings
-from crm_lib.evaluation.backtest import attach_labels, forecast_origin, rolling_origins, run_backtest, training_sets
-from crm_lib.evaluation.judging import choose_model, compare_losses
-from crm_lib.features.features import FeatureSettings, build_features
+from crm_lib.evaluation.backtest import forecast_origin, run_backtest
+from crm_lib.evaluation.judging import attach_labels, choose_model, compare_losses
+from crm_lib.evaluation.origins import Protocol, rolling_origins, training_sets
+from crm_lib.features.features import FeatureSettings, build_features, feature_settings
 from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
 from crm_lib.ingestion.deals import build_deals, observed_until, records_start
 from crm_lib.ingestion.imports import import_tables
@@ -33,7 +35,7 @@ from crm_lib.scoring.explanation import explain_scores
 from crm_lib.simulation.simulate import Simulation, simulate_sample, true_probabilities
 
 HERE = Path(__file__).parent
-PARAMS = plain_values(read_settings(HERE.parent / "params.yaml"))
+PARAMS = read_params(HERE.parent / "params.yaml")
 HORIZONS = PARAMS["backtest"]["horizons"]
 MODELS = [*BASELINES, *PARAMS["backtest"]["models"]]
 WORLDS: dict[str, dict[str, Any]] = {
@@ -49,9 +51,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 def settings_of(fiscal_year_start: int) -> FeatureSettings:
     "Give the feature settings of params.yaml."
-    return FeatureSettings(
-        fiscal_year_start, **{name: PARAMS["features"][name] for name in ("cohort_by", "cohort_days", "stale_quantile")}
-    )
+    return replace(feature_settings(PARAMS), fiscal_year_start=fiscal_year_start)
 
 
 def deals_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def forecast_sundays(deals: pd.DataFrame, settings: FeatureSettings) -> pd.DataF
             drop=True
         )
         for name in MODELS:
-            model = make_model(name, settings.grid.calendar, settings.age_edges, PARAMS["backtest"]["seed"])
+            model = make_model(name, settings.grid.calendar, settings.age_edges, seed=PARAMS["backtest"]["seed"])
             won = model.fit(*(entries if name in BASELINES else landmarks)).predict_win(test, HORIZONS)
             long = won.assign(
                 origin=pd.Timestamp(origin), as_of=test["as_of"], opportunity_id=test["opportunity_id"], model=name
@@ -124,23 +124,15 @@ def measure_truncation(folder: str) -> dict[str, Any]:
         rolling_origins(first, last, HORIZONS, PARAMS["backtest"]["origins"]),
         snapshots_of(deals, settings),
     )
-    whole = run_backtest(deals, snapshots, stood, first, MODELS, HORIZONS, settings, seed)
+    protocol = Protocol(deals, snapshots, first, last, settings.grid, seed)
+    whole = run_backtest(protocol, stood, MODELS, HORIZONS)
     dates = np.unique(snapshots["as_of"].to_numpy().astype("datetime64[D]"))
     parts = []
     for origin in stood:
         known = known_at(deals, origin)
-        parts.append(
-            forecast_origin(
-                known,
-                build_features(known, dates[dates <= origin], first, settings),
-                origin,
-                first,
-                MODELS,
-                HORIZONS,
-                settings,
-                seed,
-            )
-        )
+        cut = build_features(known, dates[dates <= origin], first, settings)
+        then = replace(protocol, deals=known, snapshots=cut)
+        parts.append(forecast_origin(then, origin, MODELS, HORIZONS))
     both = whole.merge(
         pd.concat(parts),
         on=["as_of", "opportunity_id", "horizon", "model"],
@@ -166,7 +158,7 @@ def name_drivers(deals: pd.DataFrame, snapshots: pd.DataFrame, chosen: str, sett
     "List the columns behind the scores of the last day, strongest first."
     first, last = records_start(deals), observed_until(deals, None)
     entries, landmarks = training_sets(deals, snapshots, last, first)
-    model = make_model(chosen, settings.grid.calendar, settings.age_edges, PARAMS["train"]["seed"]).fit(
+    model = make_model(chosen, settings.grid.calendar, settings.age_edges, seed=PARAMS["train"]["seed"]).fit(
         *(entries if chosen in BASELINES else landmarks)
     )
     today = snapshots[snapshots["as_of"] == last]
@@ -186,13 +178,17 @@ def measure_world(sample: dict[str, Any]) -> dict[str, Any]:
     settings, deals = settings_of(sample.get("fiscal_year_start", 1)), deals_of(simulation.tables)
     snapshots, last = snapshots_of(deals, settings), observed_until(deals, None)
     stood = rolling_origins(records_start(deals), last, HORIZONS, PARAMS["backtest"]["origins"])
-    forecasts = run_backtest(
-        deals, snapshots, stood, records_start(deals), MODELS, HORIZONS, settings, PARAMS["backtest"]["seed"]
-    )
+    seed = PARAMS["backtest"]["seed"]
+    protocol = Protocol(deals, snapshots, records_start(deals), last, settings.grid, seed)
+    forecasts = run_backtest(protocol, stood, MODELS, HORIZONS)
     judged = beside_truth(attach_labels(forecasts, deals, last, settings.grid.calendar), simulation)
     compared = compare_losses(judged, PARAMS["backtest"]["bootstrap"], PARAMS["backtest"]["seed"])
     chosen, why = choose_model(
-        compared, PARAMS["backtest"]["models"], judged, PARAMS["backtest"]["bootstrap"], PARAMS["backtest"]["seed"]
+        compared,
+        PARAMS["backtest"]["models"],
+        judged,
+        draws=PARAMS["backtest"]["bootstrap"],
+        seed=PARAMS["backtest"]["seed"],
     )
     truth = mean_losses(judged[judged["model"] == "always_no"].assign(probability=lambda rows: rows["truth"])).iloc[0]
     losses = mean_losses(judged)

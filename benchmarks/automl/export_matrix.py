@@ -14,7 +14,7 @@ from crm_lib.base.calendar import FiscalCalendar, as_days, horizon_end
 from crm_lib.base.files import write_json, write_parquet
 from crm_lib.base.settings import plain_values, read_settings
 from crm_lib.evaluation.backtest import rolling_origins
-from crm_lib.features.features import FEATURES, FeatureSettings, build_features
+from crm_lib.features.features import FEATURES, build_features, feature_settings
 from crm_lib.features.snapshots import known_at, label_wins, month_ends, spaced_dates
 from crm_lib.ingestion.deals import build_deals, observed_until, records_start
 from crm_lib.ingestion.mapping import map_tables
@@ -46,9 +46,8 @@ def make_snapshots(deals: pd.DataFrame, params: dict) -> pd.DataFrame:
         records_start(deals),
         observed_until(deals, params["ingest"]["observed_until"]),
     )
-    chosen = {name: how[name] for name in ("cohort_by", "cohort_days", "stale_quantile")}
     dates = np.union1d(spaced_dates(first, last, how["snapshot_every_days"]), month_ends(first, last))
-    return build_features(deals, dates, first, FeatureSettings(params["calendar"]["fiscal_year_start"], **chosen))
+    return build_features(deals, dates, first, feature_settings(params))
 
 
 def add_calendar(snapshots: pd.DataFrame, calendar: FiscalCalendar) -> pd.DataFrame:

@@ -12,11 +12,12 @@ from statistics import median
 import pandas as pd
 
 from crm_lib.base.calendar import FiscalCalendar
+from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
-from crm_lib.base.settings import plain_values, read_settings
-from crm_lib.evaluation.backtest import attach_labels, judge_origins, rolling_origins, run_backtest
-from crm_lib.evaluation.judging import REFERENCE, choose_model, compare_losses, summarise
-from crm_lib.features.features import FeatureSettings
+from crm_lib.evaluation.backtest import run_backtest
+from crm_lib.evaluation.judging import REFERENCE, attach_labels, choose_model, compare_losses, judge_origins, summarise
+from crm_lib.evaluation.origins import Protocol, rolling_origins
+from crm_lib.features.exposure import Grid
 from crm_lib.ingestion.deals import observed_until, read_deals, records_start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,11 +34,10 @@ def backtest(folder: Path, deals: pd.DataFrame, params: dict) -> pd.DataFrame:
         observed_until(deals, params["ingest"]["observed_until"]),
     )
     origins = rolling_origins(first, last, how["horizons"], how["origins"])
-    settings = FeatureSettings(fiscal_year_start=params["calendar"]["fiscal_year_start"])
+    grid = Grid(FiscalCalendar(params["calendar"]["fiscal_year_start"]))
     snapshots = pd.read_parquet(folder / "snapshots.parquet")
-    return run_backtest(
-        deals, snapshots, origins, first, [REFERENCE, *how["models"]], how["horizons"], settings, how["seed"]
-    )
+    protocol = Protocol(deals, snapshots, first, last, grid, how["seed"])
+    return run_backtest(protocol, origins, [REFERENCE, *how["models"]], how["horizons"])
 
 
 def read_forecasts(folder: Path, wanted: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict]]:
@@ -118,14 +118,18 @@ def main() -> None:
     )
     parser.add_argument("--result", type=Path, default=ROOT / "benchmarks" / "automl.json")
     given = parser.parse_args()
-    params = plain_values(read_settings(ROOT / "params.yaml"))
+    params = read_params(ROOT / "params.yaml")
     deals, how = read_deals(given.matrix / "deals.parquet"), params["backtest"]
     own = pd.read_parquet(given.backtest) if given.backtest else backtest(given.matrix, deals, params)
     calendar = FiscalCalendar(params["calendar"]["fiscal_year_start"])
     judged = attach_labels(own, deals, observed_until(deals, params["ingest"]["observed_until"]), calendar)
     judged = judged[judged["model"].isin([REFERENCE, *how["models"]])]
     chosen, why = choose_model(
-        compare_losses(judged, how["bootstrap"], how["seed"]), how["models"], judged, how["bootstrap"], how["seed"]
+        compare_losses(judged, how["bootstrap"], how["seed"]),
+        how["models"],
+        judged,
+        draws=how["bootstrap"],
+        seed=how["seed"],
     )
     wanted = judged.loc[judged["model"] == chosen, ["origin", *KEYS, "is_won"]]
     forecasts, runs = read_forecasts(given.matrix, wanted)

@@ -101,8 +101,9 @@ def bootstrap_difference(
     against: str,  # column that the others are compared with
     cluster: pd.Series,  # deal of each row, aligned
     weight: pd.Series | None = None,  # weight of each row; none = equal
-    draws: int = 400,  # bootstrap draws
-    seed: int = 0,  # seed of the draws
+    *,
+    draws: int,  # bootstrap draws
+    seed: int,  # seed of the draws
 ) -> pd.DataFrame:  # index: the other columns; mean, low, high (95 %) of loss - loss of `against`
     "Give the mean loss difference and its interval, drawing whole deals."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()

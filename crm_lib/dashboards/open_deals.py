@@ -34,7 +34,7 @@ AGES = {
 # %% ../../nbs/lib/85_dashboards/30_open_deals.ipynb #40984ae7
 def tabulate_open(
     scores: pd.DataFrame,  # read_scores: the open deals with their scores
-    slip_days: float = 7,  # publish.slip_days
+    slip_days: float,  # publish.slip_days
 ) -> (
     pd.DataFrame
 ):  # scores with is_slipped, age_days, value (money if won), state (hot, stale, missing), text (searched)
@@ -188,7 +188,7 @@ def count_months(
 # %% ../../nbs/lib/85_dashboards/30_open_deals.ipynb #d26adc0d
 def count_changes(
     listed: pd.DataFrame,  # from tabulate_open
-    slip_days: float = 7,  # publish.slip_days
+    slip_days: float,  # publish.slip_days
 ) -> list[Bar]:  # a bar per word of movement.WORDS
     "Count what moved since the day that directions compare with, and what is stale."
     late = listed.loc[listed["is_slipped"], "slipped_days"]

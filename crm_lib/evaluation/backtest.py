@@ -6,14 +6,13 @@
 __all__ = ['forecast_origin', 'run_backtest', 'forecast_variants', 'fit_chosen']
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #fd0f4262
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..base.calendar import FiscalCalendar, as_days
+from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..base.horizons import parse_horizon
 from crm_lib.evaluation.judging import (
@@ -21,9 +20,8 @@ from crm_lib.evaluation.judging import (
     compare_variants,
     judge_origins,
 )
-from .origins import rolling_origins, training_sets
+from .origins import Protocol, rolling_origins, training_sets
 from .variants import list_variants, make_variant, split_name
-from ..features.features import FeatureSettings
 from ..models.calibration import CALIBRATORS, CalibratedModel, calibrate_forward
 from ..models.close_hazard import BASELINES
 from ..models.incidence import IncidenceModel
@@ -37,22 +35,18 @@ def _lengthen(won: pd.DataFrame, test: pd.DataFrame, model: str) -> pd.DataFrame
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #6139ecdc
 def forecast_origin(
-    deals: pd.DataFrame,  # one row per opportunity
-    snapshots: pd.DataFrame,  # feature snapshots; must hold the origin
+    protocol: Protocol,  # its snapshots must hold the origin
     origin: object,  # the day on which to stand
-    records_start: object,  # first day on which a closing was recorded
     models: Sequence[str],  # names of forecasters, varied or not
     horizons: Sequence[int | str],  # horizons to forecast
-    settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
-    seed: int = 0,  # seed of the learners
-    recipe: Mapping[str, Any] | None = None,  # what variants such as xgboost+tuned are made from
 ) -> pd.DataFrame:  # as_of, opportunity_id, horizon, model, probability
     "Fit every model on what the origin knew and forecast the deals open there."
-    entries, landmarks = training_sets(deals, snapshots, origin, records_start)
+    entries, landmarks = protocol.training_sets(origin)
+    snapshots = protocol.snapshots
     test = snapshots.loc[as_days(snapshots["as_of"]) == as_days(origin)].reset_index(drop=True)
     parts = []
     for name in models:
-        model = make_variant(name, recipe, settings.grid.calendar, settings.age_edges, seed)
+        model = make_variant(name, protocol.recipe, protocol.grid, protocol.seed)
         won = model.fit(*(entries if name in BASELINES else landmarks)).predict_win(test, horizons)
         parts.append(_lengthen(won, test, name))
     return pd.concat(parts, ignore_index=True)
@@ -78,20 +72,15 @@ def _require_origins(snapshots: pd.DataFrame, origins: np.ndarray) -> None:
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #21188b67
 def run_backtest(
-    deals: pd.DataFrame,  # one row per opportunity
-    snapshots: pd.DataFrame,  # feature snapshots; must hold the origins
+    protocol: Protocol,  # its snapshots must hold the origins
     origins: np.ndarray,  # days on which to stand
-    records_start: object,  # first day on which a closing was recorded
     models: Sequence[str],  # names of forecasters, varied or not
     horizons: Sequence[int | str],  # horizons to forecast
-    settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
-    seed: int = 0,  # seed of the learners
-    recipe: Mapping[str, Any] | None = None,  # what variants such as xgboost+tuned are made from
 ) -> pd.DataFrame:  # origin, as_of, opportunity_id, horizon, model, probability; one row per combination
     "Run a rolling-origin evaluation: forecast from every origin with every model."
-    _require_origins(snapshots, origins)
+    _require_origins(protocol.snapshots, origins)
     parts = [
-        forecast_origin(deals, snapshots, origin, records_start, models, horizons, settings, seed, recipe)
+        forecast_origin(protocol, origin, models, horizons)
         for origin in tqdm(as_days(origins) if len(models) else [], desc="origins", disable=None)
     ]
     forecasts = pd.concat(parts, ignore_index=True) if parts else _NO_FORECASTS.copy()
@@ -100,61 +89,50 @@ def run_backtest(
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #f0537f9f
 def forecast_variants(
-    deals: pd.DataFrame,  # one row per opportunity
-    snapshots: pd.DataFrame,  # feature snapshots with the origins
+    protocol: Protocol,  # with the recipe of the variants
     judged: pd.DataFrame,  # forecasts with is_won of the models
-    known: tuple[object, object],  # records_start and last day known
     models: Sequence[str],  # models that the recipe may vary
     best: str,  # tried by segments, calibrated
-    recipe: Mapping[str, Any],  # see variants
     calibrate: Sequence[str],  # kinds of maps
-    settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
-    seed: int = 0,  # seed of the learners
 ) -> pd.DataFrame:  # forecasts with is_won of the variants
     "Forecast with every variant from the origins of the models."
-    calendar = settings.grid.calendar
-    names = list_variants(models, best, recipe)
+    calendar = protocol.grid.calendar
+    names = list_variants(models, best, protocol.recipe or {})
     stood = np.sort(judged["origin"].unique())
     horizons = [parse_horizon(name) for name in judged["horizon"].unique()]
-    varied = run_backtest(deals, snapshots, stood, known[0], names, horizons, settings, seed, recipe)
+    varied = run_backtest(protocol, stood, names, horizons)
     raw = judged[judged["model"] == best]
     corrected = calibrate_forward(raw, calibrate, calendar) if len(calibrate) else judged.iloc[:0]
-    labelled = attach_labels(varied, deals, known[1], calendar) if len(varied) else varied
+    labelled = attach_labels(varied, protocol.deals, protocol.last, calendar) if len(varied) else varied
     return pd.concat([part for part in (labelled, corrected) if len(part)] or [judged.iloc[:0]], ignore_index=True)
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #de900920
-def _come_due(
-    past: pd.DataFrame | None, name: str, deals: pd.DataFrame, last: object, calendar: FiscalCalendar
-) -> pd.DataFrame:
-    "Give a model's forecasts whose outcome was known on a day, with what came of them."
+def _come_due(protocol: Protocol, past: pd.DataFrame | None, name: str) -> pd.DataFrame:
+    "Give a model's forecasts whose outcome was known on the last day, with what came of them."
     if past is None or "model" not in past or not (past["model"] == name).any():
         raise CrmError(
             f"The forecasts of {name} at past month ends are missing, and a calibration is learned from them: "
             "run `dvc repro backtest`."
         )
+    last = protocol.last
     earlier = past[(past["model"] == name) & (as_days(past["origin"]) < as_days(last))]
-    return attach_labels(earlier, deals, last, calendar) if len(earlier) else earlier.assign(is_won=0.0)
+    if earlier.empty:
+        return earlier.assign(is_won=0.0)
+    return attach_labels(earlier, protocol.deals, last, protocol.grid.calendar)
 
 # %% ../../nbs/lib/40_evaluation/30_backtest.ipynb #81322674
 def fit_chosen(
+    protocol: Protocol,  # its last day is the one on which to stand
     name: str,  # MODEL or MODEL+VARIANT
-    deals: pd.DataFrame,  # one row per opportunity
-    snapshots: pd.DataFrame,  # feature snapshots
-    last: object,  # the last day known
-    records_start: object,  # first day on which a closing was recorded
     past: pd.DataFrame | None,  # forecasts of the backtest, of which a calibrated model learns its maps; else None
-    settings: FeatureSettings = FeatureSettings(),  # calendar and age bins
-    seed: int = 0,  # seed of the learner
-    recipe: Mapping[str, Any] | None = None,  # what variants are made from
 ) -> tuple[IncidenceModel, pd.DataFrame, pd.DataFrame]:  # the fitted model, and its X and y
     "Refit the chosen model on everything known, with its calibration maps."
     base, variant = split_name(name)
-    entries, landmarks = training_sets(deals, snapshots, last, records_start)
+    entries, landmarks = protocol.training_sets(protocol.last)
     X, y = entries if base in BASELINES else landmarks
     made = base if variant in CALIBRATORS else name
-    calendar = settings.grid.calendar
-    model = make_variant(made, recipe, calendar, settings.age_edges, seed).fit(X, y)
+    model = make_variant(made, protocol.recipe, protocol.grid, protocol.seed).fit(X, y)
     if variant in CALIBRATORS:
-        judged = _come_due(past, base, deals, last, calendar)
-        model = CalibratedModel(model, variant, calendar).fit_calibration_maps(judged)
+        judged = _come_due(protocol, past, base)
+        model = CalibratedModel(model, variant, protocol.grid.calendar).fit_calibration_maps(judged)
     return model, X, y

@@ -57,9 +57,9 @@ REFERENCE = "phase_table"
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #84ca1ddb
 def compare_losses(
     judged: pd.DataFrame,  # forecasts with is_won
-    draws: int = 400,  # bootstrap draws
-    seed: int = 0,  # seed of the draws
-    against: str = REFERENCE,  # model that the others are compared with
+    draws: int,  # bootstrap draws
+    seed: int,  # seed of the draws
+    against: str = REFERENCE,  # model compared with
 ) -> pd.DataFrame:  # horizon ("all" = mean over horizons), model, mean, low, high of the Brier difference to `against`
     "Give each model's Brier difference to the age x phase table, or to another, with its 95 % interval over deals."
     loss = judged.assign(loss=(judged["probability"] - judged["is_won"]) ** 2)
@@ -69,7 +69,9 @@ def compare_losses(
     models = sorted(judged["model"].unique())
     parts = {horizon: wide[wide["horizon"] == horizon] for horizon in sorted(wide["horizon"].unique())} | {"all": wide}
     rows = {
-        horizon: bootstrap_difference(part[models], against, part["opportunity_id"], part["weight"], draws, seed)
+        horizon: bootstrap_difference(
+            part[models], against, part["opportunity_id"], part["weight"], draws=draws, seed=seed
+        )
         for horizon, part in parts.items()
     }
     found = pd.concat([part.assign(horizon=horizon) for horizon, part in rows.items()])
@@ -114,8 +116,9 @@ def choose_model(
     compared: pd.DataFrame,  # horizon, model, mean, low, high
     candidates: Sequence[str],  # models that may replace the table, the simplest first
     judged: pd.DataFrame | None = None,  # forecasts with is_won: the simplest of those as good as the best is chosen
-    draws: int = 400,  # bootstrap draws
-    seed: int = 0,  # seed of the draws
+    *,
+    draws: int,  # bootstrap draws
+    seed: int,  # seed of the draws
 ) -> tuple[str, str]:  # the chosen name and the sentence that says why
     "Choose the model that beats the reference beyond doubt, the simplest of those as good as the best."
     passed = _pass_gate(compared, candidates)
@@ -138,8 +141,8 @@ def _verdict(low: float, high: float) -> str:
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #b7e314c1
 def compare_variants(
     judged: pd.DataFrame,  # forecasts with is_won of models and their variants
-    draws: int = 400,  # bootstrap draws
-    seed: int = 0,  # seed of the draws
+    draws: int,  # bootstrap draws
+    seed: int,  # seed of the draws
 ) -> pd.DataFrame:  # variant, model, horizon or "all", mean, low, high of the Brier difference, verdict
     "Give the Brier difference of every variant to its model, with the 95 % interval over deals."
     bases = {name: split_name(name)[0] for name in judged["model"].unique() if split_name(name)[1]}

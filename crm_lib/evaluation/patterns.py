@@ -71,7 +71,7 @@ def closing_hazard(
 def stale_by_agent(
     deals: pd.DataFrame,  # canonical deals
     known_until: object,  # last day that the tables know of
-    quantile: float = 0.9,  # features.stale_quantile, of the ages at closing
+    quantile: float,  # features.stale_quantile, of the ages at closing
 ) -> pd.DataFrame:  # sales_agent, n (deals that have had the time), stale (share of them that is open), low, high
     "Give the share of each agent's deals that went stale."
     limit = stale_age(deals["engage_date"], deals["close_date"], known_until, quantile)

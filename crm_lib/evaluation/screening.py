@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from ..base.config import CrmError
 from crm_lib.evaluation.inner_origins import (
     InnerTask,
+    Judge,
     compare_inner,
     inner_losses,
     prepare_inner,
@@ -37,7 +38,7 @@ def _is_measure(values: pd.Series, deal: pd.Series) -> bool:
 def list_additions(
     task: InnerTask,  # from prepare_inner
     names: Sequence[str],  # columns of the CRM and own features, from the stage features
-    most: int = 12,  # columns tried at most, the first ones
+    most: int,  # tuning.candidates: columns tried at most, the first ones
 ) -> list[str]:  # those that can be tried
     "List the columns that a model does not read yet and could."
     if type(most) is not int or most < 0:
@@ -86,20 +87,20 @@ _EVIDENCE = ["step", "feature", "change", "mean", "low", "high", "kept", "senten
 class _Trials:
     """Features kept so far, and the trials that led there."""
 
-    def __init__(self, task: InnerTask, learner: str, features: Sequence[str], draws: int, seed: int):
+    def __init__(self, task: InnerTask, judge: Judge, features: Sequence[str]):
         self.task = task
-        self.learner = learner
+        self.judge = judge
         self.kept = list(features)
-        self.draws = draws
-        self.seed = seed
         self.rows: list[pd.DataFrame] = []
 
     def try_sets(self, sets: Mapping[str, Sequence[str]]) -> pd.DataFrame:
         """Compare sets of features with the kept one: mean, low, high, a row per set."""
+        learner = self.judge.learner
+        seed = self.judge.seed
         bar = tqdm(sets.items(), desc="features", disable=None, leave=False)
-        others = {name: inner_losses(self.task, self.learner, features=tried, seed=self.seed) for name, tried in bar}
-        now = inner_losses(self.task, self.learner, features=self.kept, seed=self.seed)
-        return compare_inner(self.task, now, others, self.draws, self.seed)
+        others = {name: inner_losses(self.task, learner, features=tried, seed=seed) for name, tried in bar}
+        now = inner_losses(self.task, learner, features=self.kept, seed=seed)
+        return compare_inner(self.task, now, others, self.judge)
 
     def note(self, found: pd.DataFrame, change: str, kept: object) -> None:
         """Write a step down."""
@@ -136,17 +137,15 @@ def _select(trials: _Trials, names: Sequence[str]) -> None:
 # %% ../../nbs/lib/40_evaluation/40_screening.ipynb #674709af
 def screen_features(
     task: InnerTask,  # from prepare_inner
+    judge: Judge,  # whose default settings decide
+    drop: str,  # tuning.drop: a feature goes when it is not missed (even), or when it does harm beyond doubt (proved)
     additions: Sequence[str] = (),  # columns that might be added, from list_additions
     features: Sequence[str] = MODEL_FEATURES,  # columns that the model reads so far
-    learner: str = "xgboost",  # whose default settings judge
-    draws: int = 400,  # bootstrap draws
-    seed: int = 0,  # seed of the learner and of the draws
-    drop: str = "even",  # a feature goes when it is not missed (even), or when it does harm beyond doubt (proved)
 ) -> Screened:  # the features kept, and the evidence
     "Select features before the first test origin, backward and then forward."
     if drop not in _RULES:
         raise CrmError(f"params.yaml, key tuning.drop: {drop!r} is no rule; choose from {', '.join(_RULES)}.")
-    trials = _Trials(task, learner, features, draws, seed)
+    trials = _Trials(task, judge, features)
     if task.origins:
         _eliminate(trials, drop)
         _select(trials, list(additions))

@@ -128,16 +128,15 @@ def _rows_of(judged: pd.DataFrame, label: pd.Series, least_deals: int, draws: in
     return rows
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #ac0df270
-_COLUMNS = ("regional_office", "product", AGENT_SIZE)
-
-
 def subgroup_table(
     judged: pd.DataFrame,  # one model at one horizon: origin, opportunity_id, probability, is_won
     deals: pd.DataFrame,  # one row per opportunity
-    by: Sequence[str] = _COLUMNS,  # columns of deals known at open, or agent_size; one that is empty makes none
-    least_deals: int = 50,  # subgroups of fewer deals are not judged
-    draws: int = 400,  # bootstrap draws of deals
-    seed: int = 0,  # seed of the draws
+    by: Sequence[
+        str
+    ],  # model_card.subgroups: columns of deals known at open, or agent_size; one that is empty makes none
+    least_deals: int,  # subgroups of fewer deals are not judged
+    draws: int,  # bootstrap draws of deals
+    seed: int,  # seed of the draws
 ) -> pd.DataFrame:  # by, subgroup, n, deals, base_rate, mean_forecast, brier, brier_skill, gap, low, high, verdict
     "Estimate calibration-in-the-large by subgroup: what was said, what came, and 95 % intervals of the gap."
     _require_one_model(judged)
@@ -153,8 +152,8 @@ def subgroup_table(
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #8bc9e4f5
 def judge_all(
     judged: pd.DataFrame,  # one model at one horizon: origin, opportunity_id, probability, is_won
-    draws: int = 400,  # bootstrap draws of deals
-    seed: int = 0,  # seed of the draws
+    draws: int,  # bootstrap draws of deals
+    seed: int,  # seed of the draws
 ) -> dict[str, float]:  # base_rate, mean_forecast, brier, brier_skill, gap, low, high (95 %)
     "Estimate calibration-in-the-large over all forecasts."
     return _judge(judged, draws, seed)

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
-from ..features.exposure import AGE_EDGES
+from ..features.exposure import Grid
 from ..models.calibration import CALIBRATORS
 from ..models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ..models.incidence import IncidenceModel
@@ -65,8 +64,8 @@ def list_variants(
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #b434b9a8
 def read_recipe(
     path: str | Path,  # settings that the stage tuning wrote
-    segment_by: str | None = None,  # column whose values are segments; none = no segments
-    least_closings: int = 400,  # closed deals that a segment needs; as many weigh like all the others together
+    segment_by: str | None,  # backtest.segment_by: column whose values are segments; none = no segments
+    least_closings: int,  # backtest.segment_least: closed deals that a segment needs; as many weigh like all the others together
 ) -> dict[str, Any]:  # settings, features, segments and what else the file holds
     "Read what variants are made from."
     try:
@@ -79,14 +78,13 @@ def read_recipe(
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #ae563a6f
 def make_variant(
     name: str,  # MODEL or MODEL+VARIANT
-    recipe: Mapping[str, Any] | None = None,  # see list_variants
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
-    age_edges: Sequence[int] = AGE_EDGES,  # upper ends of the age bins, days
-    seed: int = 0,  # seed of the learner
+    recipe: Mapping[str, Any] | None,  # see list_variants; none where nothing is varied
+    grid: Grid,  # the company's quarters and the age bins
+    seed: int,  # seed of the learner
 ) -> IncidenceModel:  # not fitted yet
     "Make a forecaster, varied or not, by name."
     base, variant = split_name(name)
-    model = make_model(base, calendar, age_edges, seed)
+    model = make_model(base, grid.calendar, grid.edges, seed=seed)
     recipe = recipe or {}
     if not variant:
         return model
@@ -100,5 +98,5 @@ def make_variant(
             f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters."
         )
     if variant == "segments":
-        return SegmentedModel(model, calendar=calendar, **part)
+        return SegmentedModel(model, calendar=grid.calendar, **part)
     return model.set_params(**(part if variant == "tuned" else {"features": tuple(part)}))

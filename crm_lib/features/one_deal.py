@@ -73,7 +73,7 @@ def sum_up_day(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: object,  # as-of date
     records_start: object,  # first day on which a closing was recorded
-    settings: FeatureSettings = FeatureSettings(),  # what the features depend on
+    settings: FeatureSettings,  # what the features depend on
 ) -> DaySums:  # what an as-of date knew
     "Sum up what all deals give to the features of one of them."
     by = settings.cohort_by

@@ -25,7 +25,7 @@ def recent_deals(
     known: pd.DataFrame,  # deals as known at the as-of date
     as_of: object,  # the last day known
     records_start: object,  # first day on which a closing was recorded
-    arrivals_days: int = 90,  # how far to look back, rounded to whole months
+    arrivals_days: int,  # forecast.arrivals_days: how far to look back, rounded to whole months
 ) -> tuple[pd.DataFrame, float]:  # the deals engaged in that time, and how many there were per day
     "List the deals that speak for those to come."
     start = shift_months(as_of, -max(1, round(arrivals_days / 30)))
@@ -192,8 +192,8 @@ def draw_revenue(
     bookings: pd.DataFrame,  # from build_bookings
     period: str,  # window in the bookings
     log_spread: float,  # spread of log(paid / expected) of a won deal
-    draws: int = 2000,  # number of draws
-    seed: int = 0,  # seed of the draws
+    draws: int,  # forecast.draws
+    seed: int,  # seed of the draws
 ) -> dict[str, np.ndarray]:  # scope -> revenue, (draws, segments of list_segments)
     "Draw the revenue of every segment, deals being won or not independently of each other."
     rng = np.random.default_rng(seed)
@@ -218,7 +218,8 @@ def summarise_draws(
     shock: Mapping[str, float],  # scope -> spread of the log of what all deals share
     factor: Mapping[str, float],  # scope -> published mean / mean of the bookings
     levels: Sequence[float] = (0.1, 0.5, 0.9),  # quantiles wanted
-    seed: int = 0,  # seed of the shocks
+    *,
+    seed: int,  # seed of the shocks
 ) -> pd.DataFrame:  # scope, segment, segment_value, a column p.. per level, mean
     "Give mean and quantiles of the draws by scope and segment."
     listed, places = list_segments(bookings)

@@ -257,7 +257,8 @@ def explain_change(
     period_start: object,  # first day on which a win counts
     period_end: object,  # last day on which a win counts
     group: str | None = None,  # column of deals to take along, such as regional_office
-    slip_days: float = 7,  # publish.slip_days: expected later by more is a slip
+    *,
+    slip_days: float,  # publish.slip_days: later by more is a slip
 ) -> pd.DataFrame:  # opportunity_id, step, slipped, AMOUNTS (money), is_open; steps in order, the largest change first
     "Say for each deal how it moved the forecast of a period, and by which step."
     since, until, start, end = _check_days(since, until, period_start, period_end)

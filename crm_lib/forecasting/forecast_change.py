@@ -61,7 +61,7 @@ def _count(outlook: Outlook, moves: pd.DataFrame, last: np.datetime64) -> dict[s
     stale = known.loc[is_stale(known, last, outlook.settings.stale_quantile), "opportunity_id"]
     slipped_days = np.where(now["slipped"], np.inf, 0.0)
     counted = {"slipped_days": slipped_days, "is_stale": now["opportunity_id"].isin(stale)}
-    return count_words(pd.DataFrame({"trend": now["step"].replace("entered_late", "new"), **counted}))
+    return count_words(pd.DataFrame({"trend": now["step"].replace("entered_late", "new"), **counted}), 7)
 
 # %% ../../nbs/lib/50_forecasting/80_forecast_change.ipynb #989135a6
 def _add_learned(steps: pd.DataFrame, said: float) -> pd.DataFrame:
@@ -141,14 +141,15 @@ def _list_moves(
 def explain_since(
     outlook: Outlook,  # what the forecast is made from
     model: IncidenceModel,  # fitted on everything known
-    days: int = 28,  # publish.trend_days: how long ago the day compared with lies, at least
-    slip_days: float = 7,  # publish.slip_days: expected later by more is a slip
+    *,
+    trend_days: int,  # publish.trend_days: how long ago the day compared with lies, at least
+    slip_days: float,  # publish.slip_days: later by more is a slip
     said: pd.DataFrame | None = None,  # what was published then: as_of, opportunity_id, p_won_ever, expected_close_date
     build: Builder | None = None,  # makes snapshots of that day, if there are none
 ) -> ForecastChange | None:  # None where no deal had been won by then, or no snapshot is so old
     "Explain the change of the quarter's forecast since an earlier day."
     last = as_days(outlook.last)
-    day = _find_day(outlook, days, said)
+    day = _find_day(outlook, trend_days, said)
     if day is None:
         return None
     quarter = outlook.calendar.quarter_start(last + 1)[()], outlook.calendar.quarter_end(last + 1)[()]

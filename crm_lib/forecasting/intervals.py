@@ -34,7 +34,7 @@ def _interval_of(origin: Origin, rows: pd.DataFrame, draws: int, seed: int) -> p
         shock[scope] = fit_common_shock(own[own["last"] <= day], now.loc[scope, "method"], noise)
         factor[scope] = now.loc[scope, "published"] / max(now.loc[scope, "model"], 1e-9)
     drawn = draw_revenue(origin.bookings, "four_weeks", origin.log_spread, draws, seed)
-    found = summarise_draws(origin.bookings, "four_weeks", drawn, shock, factor, _LEVELS, seed)
+    found = summarise_draws(origin.bookings, "four_weeks", drawn, shock, factor, _LEVELS, seed=seed)
     whole = found[found["segment"] == "all"]
     return whole.assign(as_of=day, actual=whole["scope"].map(now["actual"]))
 
@@ -42,8 +42,8 @@ def _interval_of(origin: Origin, rows: pd.DataFrame, draws: int, seed: int) -> p
 def prediction_intervals(
     origins: Sequence[Origin],  # those of four weeks are looked at
     record: pd.DataFrame,  # from publish_record
-    draws: int = 2000,  # number of draws
-    seed: int = 0,  # seed of the draws
+    draws: int,  # forecast.draws
+    seed: int,  # seed of the draws
 ) -> pd.DataFrame:  # as_of, scope, actual, p2.5, p10, p50, p90, p97.5
     "Give the prediction intervals of every past week, as they would have been published."
     rows = record[record["period"] == "four_weeks"]

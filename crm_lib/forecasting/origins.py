@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..base.calendar import as_days
 from ..evaluation.backtest import fit_chosen
+from ..evaluation.origins import Protocol
 from ..features.snapshots import known_at
 from .bookings import SCOPES, build_bookings, in_scope, revenue_moments, stage_weighted_pipeline
 from .outlook import Outlook
@@ -72,8 +73,10 @@ def fit_model(
     name: str | None = None,  # MODEL or MODEL+VARIANT; none = the one that the backtest chose
 ) -> IncidenceModel:  # fitted
     "Fit a model on what was known on a day."
-    asked = (outlook.deals, outlook.snapshots, as_of, outlook.records_start, outlook.backtest, outlook.settings)
-    return fit_chosen(name or outlook.chosen["chosen"], *asked, outlook.seed, outlook.chosen.get("recipe"))[0]
+    grid = outlook.settings.grid
+    recipe = outlook.chosen.get("recipe")
+    protocol = Protocol(outlook.deals, outlook.snapshots, outlook.records_start, as_of, grid, outlook.seed, recipe)
+    return fit_chosen(protocol, name or outlook.chosen["chosen"], outlook.backtest)[0]
 
 
 def fit_newcomers(

@@ -25,10 +25,10 @@ BESIDE = ("last_period", "stage_weighted")
 class Limits(NamedTuple):
     """What a number needs before it is given: section forecast of params.yaml."""
 
-    least_origins: int = 6  # fewer past origins publish the combination
-    interval_origins: int = 3  # fewer past origins give no interval
-    apart: float = 2.0  # factor between model and seasonal mean beyond which no record speaks
-    widest: float = 1.0  # widest interval that is given, (p90 - p10) / mean
+    least_origins: int  # fewer past origins publish the combination
+    interval_origins: int  # fewer past origins give no interval
+    apart: float  # factor between model and seasonal mean beyond which no record speaks
+    widest: float  # widest interval that is given, (p90 - p10) / mean
 
 # %% ../../nbs/lib/50_forecasting/18_outlook.ipynb #484102ad
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Outlook:
     records_start: object  # first day on which a closing was recorded
     last: object  # last day that the tables know of
     chosen: Mapping[str, Any]  # metrics of the stage backtest: chosen, recipe
-    settings: FeatureSettings = FeatureSettings()  # calendar, age bins and cohorts
-    limits: Limits = Limits()  # what a number needs before it is given
-    arrivals_days: int = 90  # how far to look back for the deals to come
-    draws: int = 2000  # number of draws
-    seed: int = 0  # seed of learners and draws
+    settings: FeatureSettings  # calendar, age bins and cohorts
+    limits: Limits  # what a number needs before it is given
+    arrivals_days: int  # how far to look back for the deals to come
+    draws: int  # number of draws
+    seed: int  # seed of learners and draws
     backtest: pd.DataFrame | None = None  # forecasts of the backtest, of which a calibrated model learns
 
     @property

@@ -42,7 +42,7 @@ def wape(
 # %% ../../nbs/lib/50_forecasting/45_record.ipynb #79107f27
 def choose_method(
     rows: pd.DataFrame,  # record of one period and scope
-    least: int = 6,  # fewer origins than this choose the combination
+    least: int,  # forecast.least_origins: fewer origins than this choose the combination
 ) -> str:  # model, seasonal_mean or combination
     "Choose the method with the best record."
     errors = pd.Series({method: wape(rows["actual"], rows[method]) for method in METHODS}).dropna()
@@ -51,7 +51,7 @@ def choose_method(
 
 def differs_beyond_doubt(
     row: Mapping[str, float],  # model and seasonal_mean, money
-    apart: float = 2.0,  # the most by which they may differ, as a factor
+    apart: float,  # forecast.apart: the most by which they may differ, as a factor
 ) -> bool:  # True as well where there is no seasonal mean
     "Tell whether the methods differ so much that no record speaks for them."
     return not row["model"] / apart <= row["seasonal_mean"] <= row["model"] * apart
@@ -59,7 +59,7 @@ def differs_beyond_doubt(
 # %% ../../nbs/lib/50_forecasting/45_record.ipynb #22f7d89e
 def publish_record(
     record: pd.DataFrame,  # from add_actuals
-    limits: Limits = Limits(),  # how many earlier origins choose a method, and how far apart the methods may lie
+    limits: Limits,  # how many earlier origins choose a method, and how far apart the methods may lie
 ) -> pd.DataFrame:  # the record with `method` and `published`
     "Say for each past origin what would have been published there."
     methods = []

@@ -34,7 +34,7 @@ def evaluate_origins(
     outlook: Outlook,  # what the forecast is made from
     build: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame],  # makes snapshots of deals at as-of dates
     horizons: list[int | str],  # horizons of the backtest, which settle its month ends
-    origins: int = 6,  # month ends at most
+    origins: int,  # backtest.origins: month ends at most
 ) -> Evaluation:  # record, errors, intervals and figures
     "Evaluate the forecast by rolling origins: every past month end and every week between."
     last = as_days(outlook.last)

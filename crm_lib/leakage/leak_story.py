@@ -34,8 +34,8 @@ SPLITS = ("random", "by time")
 def split_deals(
     seen: pd.DataFrame,  # from fit_twice
     split: str,  # one of SPLITS
-    test_share: float = 0.2,  # share of the deals kept for the test
-    seed: int = 0,  # seed of the random split
+    test_share: float,  # leak_story.test_share: share of the deals kept for the test
+    seed: int,  # seed of the random split
 ) -> np.ndarray:  # bool, is the deal in the test? shape (n,)
     "Split the deals into training and test as public projects do, at random or by time."
     if isinstance(test_share, bool) or not isinstance(test_share, (int, float)) or not 0 < test_share < 1:
@@ -141,10 +141,10 @@ def _score_split(
 def score_story(
     now: pd.DataFrame,  # from fit_twice: the finished table
     then: pd.DataFrame,  # from fit_twice: the day before each close
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
-    test_share: float = 0.2,  # share of the deals kept for the test
-    draws: int = 200,  # bootstrap draws of deals
-    seed: int = 0,  # seed of split, models and draws
+    calendar: FiscalCalendar,  # the company's quarters
+    test_share: float,  # leak_story.test_share: share of the deals kept for the test
+    draws: int,  # bootstrap draws of deals
+    seed: int,  # seed of split, models and draws
 ) -> pd.DataFrame:  # STORY_COLUMNS, auc with its 95 % interval; no row where deals are too few
     "Score the same models on the same test deals with and without hindsight."
     rows = []
@@ -170,8 +170,8 @@ def say_range(
 def score_columns(
     now: pd.DataFrame,  # from fit_twice: the finished table
     then: pd.DataFrame,  # from fit_twice: the day before each close
-    test_share: float = 0.2,  # share of the deals kept for the test, drawn at random
-    seed: int = 0,  # seed of the split
+    test_share: float,  # leak_story.test_share: share of the deals kept for the test, drawn at random
+    seed: int,  # seed of the split
 ) -> (
     pd.DataFrame
 ):  # column, what, auc_now, auc_before; columns without any value are left out, and all where deals are too few

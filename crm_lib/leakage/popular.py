@@ -89,7 +89,7 @@ def _closing_days(closed: pd.DataFrame, most_days: int) -> np.ndarray:
 # %% ../../nbs/lib/30_leakage/45_popular.ipynb #08d258c1
 def fit_twice(
     deals: pd.DataFrame,  # one row per opportunity
-    most_days: int = 600,  # closing days looked at, at most; beyond that an even choice of them
+    most_days: int,  # leak_story.most_days: closing days looked at, at most; beyond that an even choice of them
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # opportunity_id, close_date, is_won, POPULAR: now, and the day before
     "Compute the popular columns of closed deals from the finished table and from that of the day before each close."
     kept = deals[NEEDED]

@@ -133,12 +133,14 @@ def _error_of_fall(scored: pd.DataFrame, draws: int, seed: int) -> float:
 FALL_LIMIT = 0.05
 
 # %% ../../nbs/lib/30_leakage/35_replay.ipynb #d6b64c2d
-def _suspects(
-    pasts: Sequence[_Past], changed: Sequence[str], scored: pd.DataFrame, draws: int, seed: int
-) -> dict[str, tuple[float, float]]:
+_DRAWS = 100  # bootstrap draws of deals
+_SEED = 0
+
+
+def _suspects(pasts: Sequence[_Past], changed: Sequence[str], scored: pd.DataFrame) -> dict[str, tuple[float, float]]:
     "Give the AUC with hindsight and as of then by each changed column alone; none where all together do not fall."
     fall = float(np.subtract(*_areas(scored)))
-    if not changed or fall <= FALL_LIMIT or fall <= 3 * _error_of_fall(scored, draws, seed):
+    if not changed or fall <= FALL_LIMIT or fall <= 3 * _error_of_fall(scored, _DRAWS, _SEED):
         return {}
     alone = {name: _areas(_replay(pasts, [name])) for name in changed}
     least = min(FALL_LIMIT, max(now - then for now, then in alone.values()))
@@ -157,8 +159,6 @@ def replay_closings(
     snapshots: pd.DataFrame,  # of the whole table
     pairs: Pairs,  # from build_twice
     columns: Sequence[str],  # to learn from
-    draws: int = 100,  # bootstrap draws of deals
-    seed: int = 0,  # seed of the draws
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # per day: as_of, learned_from, scored, auc_now, auc_as_of; detections
     "Score later closings with hindsight and as of before their close; name the columns that live on hindsight."
     pasts = _pasts(deals, snapshots, pairs)
@@ -168,7 +168,7 @@ def replay_closings(
     days = [(past.day, len(past.train), len(past.now), *_areas(scored[scored["as_of"] == past.day])) for past in pasts]
     table = pd.DataFrame(days, columns=REPLAY_COLUMNS).astype({"as_of": "datetime64[ns]"})
     changed = {name for name, count in compare_builds(pairs).groupby("column")["changed"].sum().items() if count}
-    suspects = _suspects(pasts, [name for name in columns if name in changed], scored, draws, seed)
+    suspects = _suspects(pasts, [name for name in columns if name in changed], scored)
     said = _say_fall(len(scored), *_areas(scored))
     rows = [
         (name, "replay", f"{said}; by this column alone with {now:.2f} and {then:.2f}", True)

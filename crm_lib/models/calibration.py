@@ -230,7 +230,7 @@ def _calibrate_origin(
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #15e3ea20
 def calibrate_forward(
     judged: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, model, probability, is_won of one model
-    kinds: Sequence[str] = CALIBRATORS,  # maps
+    kinds: Sequence[str],  # maps
     calendar: FiscalCalendar = FiscalCalendar(),  # quarters
     least: int = 500,  # forecasts due by the origin that a map needs
     least_wins: int = 40,  # wins, and others, among them

@@ -264,7 +264,8 @@ def make_model(
     name: str,  # always_no, age_curve, phase_table, cure_table, logistic, forest or xgboost
     calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
     age_edges: Sequence[int] = AGE_EDGES,  # upper ends of the age bins, days
-    seed: int = 0,  # seed of the learner
+    *,
+    seed: int,  # seed of the learner
 ) -> IncidenceModel:  # not fitted yet
     "Make a forecaster of wins by name."
     if name == "phase_table":

@@ -65,8 +65,8 @@ def count_segments(
     X: pd.DataFrame,  # snapshots with as_of, opportunity_id and the column
     y: pd.DataFrame,  # event and duration, aligned
     column: str,  # column that names the segment
-    least_closings: int = 400,  # closed deals that a segment needs
-    prior: float = 400.0,  # closings' worth of the pooled model
+    least_closings: int,  # backtest.segment_least: closed deals that a segment needs
+    prior: float,  # closings' worth of the pooled model
 ) -> list[dict[str, Any]]:  # value, deals, closings, weight (0 = pooled), sentence; the richest first
     "Count the closings of each segment and give the credibility weight of its own model."
     rows = X[["as_of", "opportunity_id"]].assign(segment=segment_names(X, column))

@@ -16,14 +16,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..base.files import write_json, write_parquet, write_text
 from ..base.settings import check_settings
 from ..evaluation.backtest import training_sets
-from ..features.features import FeatureSettings, build_features
+from ..features.features import build_features, feature_settings
 from ..features.snapshots import month_ends
 from ..forecasting.current_forecast import forecast_today
-from ..forecasting.outlook import Outlook, make_weekly
+from ..forecasting.outlook import Limits, Outlook, make_weekly
 from ..forecasting.rolling_origin import evaluate_origins
 from ..ingestion.deals import build_deals, observed_until, records_start
 from ..ingestion.formats import RawTable
@@ -33,13 +34,14 @@ from ..models.incidence import IncidenceModel
 from ..models.storage import model_hash, save_model
 from ..registry.bundles import switch, write_bundle
 from ..registry.in_use import InUse
-from ..scoring.scores import score_latest
+from ..scoring.scores import score_latest, score_rules
 from ..simulation.simulate import simulate_crm
 from ..simulation.world import make_world
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #f7a03035
 _MODEL = "cure_table"
 _SETTINGS = files("crm_lib") / "templates" / "sample_params.yaml"
+_LIMITS = Limits(least_origins=6, interval_origins=3, apart=2.0, widest=1.0)
 
 
 def sample_params() -> dict[str, Any]:  # sections of params.yaml
@@ -67,13 +69,15 @@ def _simulate(size: int, seed: int) -> pd.DataFrame:
     return build_deals(map_tables(raw), sample_params()["ingest"]["stages"]).deals
 
 
-def _fit(deals: pd.DataFrame) -> _Fitted:
+def _fit(deals: pd.DataFrame, params: Mapping[str, Any]) -> _Fitted:
     "Take snapshots at month ends, and fit the model on all that is known."
     first = records_start(deals)
     last = observed_until(deals)
     days = np.union1d(month_ends(first, last)[3:], [np.datetime64(last, "D")])
-    snapshots = build_features(deals, days, first)
-    model = make_model(_MODEL).fit(*training_sets(deals, snapshots, last, first)[1])
+    snapshots = build_features(deals, days, first, feature_settings(params))
+    model = make_model(_MODEL, FiscalCalendar(params["calendar"]["fiscal_year_start"]), seed=0).fit(
+        *training_sets(deals, snapshots, last, first)[1]
+    )
     return _Fitted(deals, snapshots, first, last, model)
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #92480f4d
@@ -85,26 +89,35 @@ def _name_reasons(fitted: _Fitted, today: pd.DataFrame, params: Mapping[str, Any
 
 def _score(fitted: _Fitted, params: Mapping[str, Any]) -> pd.DataFrame:
     "Score the open deals, with their strongest reasons."
-    scores = score_latest(
-        fitted.model, fitted.deals, fitted.snapshots, params["backtest"]["horizons"], params["publish"]["grades"]
-    )
+    scores = score_latest(fitted.model, fitted.deals, fitted.snapshots, score_rules(params))
     today = fitted.snapshots[fitted.snapshots["as_of"] == fitted.snapshots["as_of"].max()].reset_index(drop=True)
     scores = scores.merge(_name_reasons(fitted, today, params), on="opportunity_id", how="left", validate="one_to_one")
     return scores.assign(model_version=pd.array([1] * len(scores), dtype="Int64"))
 
-# %% ../../nbs/lib/90_pipeline/70_sample.ipynb #4f878a82
-def _forecast(fitted: _Fitted, horizons: list[int | str], origins: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+# %% ../../nbs/lib/90_pipeline/70_sample.ipynb #3b1161ab
+def _forecast(fitted: _Fitted, params: Mapping[str, Any], origins: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     "Forecast the revenue to come, and look at what the same forecast said at past month ends."
     chosen = {"chosen": _MODEL, "recipe": {}}
-    outlook = Outlook(fitted.deals, fitted.snapshots, fitted.first, fitted.last, chosen, FeatureSettings(1), draws=400)
-    past = evaluate_origins(outlook, make_weekly(outlook, [], {}), horizons, origins)
+    outlook = Outlook(
+        fitted.deals,
+        fitted.snapshots,
+        fitted.first,
+        fitted.last,
+        chosen,
+        feature_settings(params),
+        _LIMITS,
+        arrivals_days=90,
+        draws=400,
+        seed=0,
+    )
+    past = evaluate_origins(outlook, make_weekly(outlook, [], {}), params["backtest"]["horizons"], origins)
     ahead = forecast_today(outlook, fitted.model, past)
     return ahead.forecast, {**past.figures, **ahead.figures}
 
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #79ab3d26
 def _write_tables(fitted: _Fitted, params: Mapping[str, Any], origins: int) -> list[str | Path]:
     "Write what a bundle holds, in the working directory."
-    forecast, figures = _forecast(fitted, params["backtest"]["horizons"], origins)
+    forecast, figures = _forecast(fitted, params, origins)
     tables = {
         "deals": fitted.deals,
         "snapshots": fitted.snapshots,
@@ -133,9 +146,9 @@ def write_sample(
     params = sample_params()
     with chdir(folder):
         write_text(yaml.safe_dump(params), "params.yaml")
-        fitted = _fit(_simulate(deals, seed))
+        fitted = _fit(_simulate(deals, seed), params)
         paths = _write_tables(fitted, params, origins)
         used = InUse("sample", 1, _MODEL, model_hash("artifacts/in_use"), f"{fitted.last:%Y-%m-%d}")
         write_bundle("artifacts/bundle", paths, used, fitted.last, check_settings(params))
-        switch()
+        switch(keep=params["bundles"]["keep"])
     return folder

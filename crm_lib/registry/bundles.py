@@ -180,7 +180,8 @@ def _forget(project: Path, keep: int, now: str) -> None:
 def switch(
     project: str | Path = ".",  # the project's folder
     published: str | Path = "artifacts/bundle",  # the bundle that the stage publish left, relative to the project
-    keep: int = 20,  # bundles that are kept, params.yaml, key bundles.keep; two stay whatever it says
+    *,
+    keep: int,  # bundles.keep: how many stay; two stay whatever it says
 ) -> Bundle:  # the bundle in use now
     "Put the published bundle into use; done again it changes nothing."
     project = Path(project)

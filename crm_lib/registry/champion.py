@@ -48,9 +48,9 @@ def judge_version(
     number: int,  # the new version
     deals: pd.DataFrame,  # one row per opportunity, as known today
     known_until: object,  # last day that the tables know of
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
-    max_age_days: int | None = 90,  # models.max_champion_age_days: oldest champion to be beaten; none = any
-    seed: int = 0,  # seed of the bootstrap
+    calendar: FiscalCalendar,  # the company's quarters
+    max_age_days: int | None,  # models.max_champion_age_days: oldest champion to be beaten; none = any
+    seed: int,  # seed of the bootstrap
 ) -> Decision:  # promoted or not, and why
     "Compare a new version with the champion, point the aliases accordingly and record the decision."
     challenger = find_version(name, number)

@@ -133,23 +133,19 @@ def _score_again(version: str, bundle: Path, settings: PublishedSettings) -> tup
     "Score the open deals of a bundle with a registered version, and say which one."
     import pandas as pd
 
+    from crm_lib.base.settings import plain_values
     from crm_lib.ingestion.deals import read_deals
     from crm_lib.registry.bundles import read_facts
     from crm_lib.registry.champion import load_version
-    from crm_lib.scoring.scores import score_latest
+    from crm_lib.scoring.scores import score_latest, score_rules
 
     tables = bundle / "artifacts"
     model, _, found = load_version(_registered(), version)
-    publish = settings.publish
     scores = score_latest(
         model,
         read_deals(tables / "deals.parquet"),
         pd.read_parquet(tables / "snapshots.parquet"),
-        settings.backtest.horizons,
-        publish.grades,
-        publish.trend_days,
-        stale_quantile=settings.features.stale_quantile,
-        main_horizon=publish.main_horizon,
+        score_rules(plain_values(settings)),
     )
     facts = read_facts(bundle)
     said = f"As of {facts.as_of}, scored by version {found.version} of {facts.source} ({found.tags.get('model', '')})."

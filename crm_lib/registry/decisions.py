@@ -45,21 +45,23 @@ def _join_records(challenger: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFr
     return pd.concat(parts, ignore_index=True)
 
 # %% ../../nbs/lib/60_registry/25_decisions.ipynb #059db95a
+_DRAWS = 400  # bootstrap draws
+
+
 def compare_records(
     challenger: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, probability
     champion: pd.DataFrame,  # the same columns
     deals: pd.DataFrame,  # one row per opportunity, as known today
     known_until: object,  # last day that the tables know of
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
-    draws: int = 400,  # bootstrap draws
-    seed: int = 0,  # seed of the draws
+    calendar: FiscalCalendar,  # the company's quarters
+    seed: int,  # seed of the draws
 ) -> RecordComparison | None:  # nothing where both have no judged forecast in common
     "Compare two records of rolling origins on the forecasts that they share."
     both = _join_records(challenger, champion)
     judged = both if both.empty else attach_labels(both, deals, known_until, calendar)
     if judged.empty:
         return None
-    by_horizon = compare_losses(judged, draws, seed, against=CHAMPION).set_index("horizon")
+    by_horizon = compare_losses(judged, _DRAWS, seed, against=CHAMPION).set_index("horizon")
     figures = [float(by_horizon.loc["all", name]) for name in ("mean", "low", "high")]
     worse_at = by_horizon.index[(by_horizon["low"] > 0) & (by_horizon.index != "all")]
     return RecordComparison(*figures, len(judged) // 2, int(judged["opportunity_id"].nunique()), tuple(worse_at))
@@ -136,7 +138,8 @@ def decide(
     challenger: RegisteredVersion,  # the new version
     champion: RegisteredVersion | None,  # the version in use, if there is one
     found: RecordComparison | None,  # their comparison, if they share forecasts
-    max_age_days: int | None = 90,  # a champion whose as-of date is more days earlier gives way; none = never
+    max_age_days: int
+    | None,  # models.max_champion_age_days: a champion whose as-of date is more days earlier gives way; none = never
     doubt: str = "",  # why there is no comparison, if it is known
 ) -> Decision:  # promoted or not, and why
     "Decide whether a new version comes into use."

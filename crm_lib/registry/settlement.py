@@ -186,9 +186,9 @@ def settle(
     horizons: dict[str, Any],  # of backtest.json
     deals: pd.DataFrame,  # one row per opportunity, as known today
     known_until: object,  # last day that the tables know of
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
-    max_age_days: int | None = 90,  # oldest champion to be beaten; none = any
-    seed: int = 0,  # seed of the bootstrap
+    calendar: FiscalCalendar,  # the company's quarters
+    max_age_days: int | None,  # models.max_champion_age_days: oldest champion to be beaten; none = any
+    seed: int,  # seed of the bootstrap
     path: str | Path = FILE,  # the file that says which model is in use
 ) -> InUse:  # what gives the scores from now on
     "Register the trained model if it is new, decide, and lay out what is in use."

@@ -17,7 +17,7 @@ import pandas as pd
 from ..base.config import CrmError, read_params
 from ..base.schema import EXTRA_PREFIX
 from ..features.custom import Own, add_features, list_candidates, load_functions, make_builder
-from ..features.features import FEATURES, FeatureSettings, build_features
+from ..features.features import FEATURES, FeatureSettings, build_features, feature_settings
 from ..features.one_deal import DaySums, deal_snapshots, sum_up_day
 from ..features.snapshots import known_at, take_snapshots
 from ..ingestion.deals import observed_until, read_deals, records_start
@@ -25,7 +25,7 @@ from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
 from .deal_value import deal_values
 from .explanation import explain_deals, strongest_reasons, used_features, usual_deals
-from .scores import find_main_horizon, score_deals
+from .scores import find_main_horizon, score_deals, score_rules
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7a9d69ac
 class KnownDay(NamedTuple):
@@ -80,12 +80,7 @@ def prepare_context(
         deals=deals,
         mine=deals if mine is None else mine,
         model=model,
-        settings=FeatureSettings(
-            params["calendar"]["fiscal_year_start"],
-            cohort_by=features["cohort_by"],
-            cohort_days=features["cohort_days"],
-            stale_quantile=features["stale_quantile"],
-        ),
+        settings=feature_settings(params),
         as_of=observed_until(deals, params["ingest"]["observed_until"]),
         first=records_start(deals),
         usual=usual,
@@ -205,15 +200,7 @@ def score_snapshots(
     values: pd.Series,  # opportunity_id -> value if won, money
 ) -> pd.DataFrame:  # as score_deals gives it; no deal has a direction
     "Score snapshots with the model of the context."
-    return score_deals(
-        context.model,
-        snapshots,
-        snapshots.iloc[:0],
-        values,
-        context.horizons,
-        context.params["publish"]["grades"],
-        main_horizon=context.horizon,
-    )
+    return score_deals(context.model, snapshots, snapshots.iloc[:0], values, score_rules(context.params))
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #c1b97b01
 def explain_snapshots(

@@ -96,7 +96,7 @@ def _even_steps(values: np.ndarray, score: np.ndarray, count: int) -> np.ndarray
 def reference_deals(
     values: np.ndarray,  # feature values of deals to choose from, (deals, features)
     score: np.ndarray,  # log-odds of their scores
-    count: int = 24,  # how many to pick
+    count: int,  # explain.background: how many to pick
 ) -> np.ndarray:  # (count or fewer, features)
     "Pick deals at even steps of the score."
     return values[_even_steps(values, score, count)]
@@ -106,7 +106,7 @@ def usual_deals(
     model: IncidenceModel,  # fitted
     snapshots: pd.DataFrame,  # snapshots to choose from, of all as-of dates
     horizon: int | str,  # horizon of the shown score
-    count: int = 24,  # how many to pick
+    count: int,  # explain.background: how many to pick
 ) -> pd.DataFrame:  # the picked snapshots, the least likely first
     "Pick the snapshots that scores of the latest as-of date are compared with."
     columns = used_features(model)
@@ -137,7 +137,7 @@ def explain_scores(
     model: IncidenceModel,  # fitted
     snapshots: pd.DataFrame,  # deals open at one as-of date, with features
     horizon: int | str,  # horizon of the shown score
-    background: int = 24,  # number of reference deals
+    background: int,  # explain.background: number of reference deals
     usual: pd.DataFrame | None = None,  # snapshots to choose the reference from; none = those explained
 ) -> (
     pd.DataFrame

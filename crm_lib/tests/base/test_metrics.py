@@ -210,7 +210,7 @@ def share_covered(worlds, clusters_of, gap=0.3):
     covered = 0
     for seed in range(worlds):
         loss, cluster = random_losses(seed, gap=gap)
-        found = bootstrap_difference(loss, "a", clusters_of(cluster), draws=200).loc["b"]
+        found = bootstrap_difference(loss, "a", clusters_of(cluster), draws=200, seed=0).loc["b"]
         covered += found["low"] <= gap <= found["high"]
     return covered / worlds
 
@@ -225,21 +225,21 @@ def test_drawing_rows_instead_of_deals_would_claim_too_much():
 # %% ../../../nbs/tests/base/test_metrics.ipynb #cdc61fdd
 def test_each_other_forecast_has_a_row_and_an_equal_one_no_difference():
     loss, cluster = random_losses(0)
-    found = bootstrap_difference(loss.assign(same=loss["a"]), "a", cluster)
+    found = bootstrap_difference(loss.assign(same=loss["a"]), "a", cluster, draws=400, seed=0)
     assert found.index.tolist() == ["b", "same"] and list(found) == ["mean", "low", "high"]
     assert (found.loc["same"] == 0).all() and found.loc["b", "low"] < found.loc["b", "mean"] < found.loc["b", "high"]
 
 
 def test_turning_the_comparison_round_turns_the_interval_round():
     loss, cluster = random_losses(0)
-    there = bootstrap_difference(loss, "a", cluster).loc["b"]
-    back = bootstrap_difference(loss, "b", cluster).loc["a"]
+    there = bootstrap_difference(loss, "a", cluster, draws=400, seed=0).loc["b"]
+    back = bootstrap_difference(loss, "b", cluster, draws=400, seed=0).loc["a"]
     assert there.tolist() == pytest.approx([-back["mean"], -back["high"], -back["low"]])
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     loss, cluster = random_losses(0)
-    first, again, other = (bootstrap_difference(loss, "a", cluster, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (bootstrap_difference(loss, "a", cluster, draws=400, seed=seed) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again, check_exact=True)
     assert first["mean"].equals(other["mean"]) and not first["low"].equals(other["low"])
 
@@ -249,8 +249,8 @@ def test_a_row_of_weight_two_counts_like_two_rows():
     weight = pd.Series(np.where(np.arange(len(loss)) % 3 == 0, 2.0, 1.0))
     twice = np.repeat(np.arange(len(loss)), weight.astype(int))
     pd.testing.assert_frame_equal(
-        bootstrap_difference(loss, "a", cluster, weight),
-        bootstrap_difference(loss.iloc[twice], "a", cluster.iloc[twice]),
+        bootstrap_difference(loss, "a", cluster, weight, draws=400, seed=0),
+        bootstrap_difference(loss.iloc[twice], "a", cluster.iloc[twice], draws=400, seed=0),
         rtol=1e-12,
     )
 
@@ -258,7 +258,7 @@ def test_a_row_of_weight_two_counts_like_two_rows():
 def test_a_single_deal_leaves_no_width_and_the_frame_given_is_left_alone():
     loss, _ = random_losses(0)
     before = loss.copy()
-    found = bootstrap_difference(loss, "a", pd.Series(["one"] * len(loss))).loc["b"]
+    found = bootstrap_difference(loss, "a", pd.Series(["one"] * len(loss)), draws=400, seed=0).loc["b"]
     assert found["low"] == pytest.approx(found["mean"]) == pytest.approx(found["high"])
     pd.testing.assert_frame_equal(loss, before)
 
@@ -278,7 +278,7 @@ def test_log_odds_of_certainty_are_those_of_the_floor():
 def test_a_missing_loss_is_refused():
     loss, cluster = random_losses(0)
     with pytest.raises(CrmError):
-        bootstrap_difference(loss.assign(b=loss["b"].mask(loss.index < 100)), "a", cluster)
+        bootstrap_difference(loss.assign(b=loss["b"].mask(loss.index < 100)), "a", cluster, draws=400, seed=0)
 
 # %% ../../../nbs/tests/base/test_metrics.ipynb #b5ae3a56
 @pytest.mark.parametrize(

@@ -324,7 +324,7 @@ def publish(folder, version=2, params=PARAMS):
             DAY,
             check_settings(params),
         )
-    return switch(folder)
+    return switch(folder, keep=20)
 
 
 NORTH = Viewer("Nora", "viewer", "regional_office", "North")

@@ -37,7 +37,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def listed(project):
-    return tabulate_open(read_scores(project, LOCAL, HORIZONS))
+    return tabulate_open(read_scores(project, LOCAL, HORIZONS), 7)
 
 
 def ids(frame):

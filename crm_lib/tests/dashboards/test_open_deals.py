@@ -42,7 +42,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def listed(project):
-    return tabulate_open(read_scores(project, LOCAL, HORIZONS))
+    return tabulate_open(read_scores(project, LOCAL, HORIZONS), 7)
 
 
 def ids(frame):
@@ -100,8 +100,8 @@ def test_open_deals_are_counted(listed):
 
 
 def test_changes_are_counted_as_every_page_counts_them(listed, project):
-    bars = {bar.label.lower(): bar for bar in count_changes(listed)}
-    assert {word: bar.value for word, bar in bars.items()} == count_words(read_scores(project, LOCAL, HORIZONS))
+    bars = {bar.label.lower(): bar for bar in count_changes(listed, 7)}
+    assert {word: bar.value for word, bar in bars.items()} == count_words(read_scores(project, LOCAL, HORIZONS), 7)
     assert (
         bars["slipped"].text == "1 deal, typically 20 days later"
         and bars["stale"].text == "2 deals"

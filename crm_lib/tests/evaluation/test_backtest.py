@@ -39,6 +39,7 @@ from ...ingestion.deals import build_deals, observed_until
 from ...models.calibration import CalibratedModel
 from ...models.close_hazard import CloseHazardModel, make_model
 from ...simulation.simulate import World, simulate
+from ..support.usual import usual_protocol, usual_settings
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #d773712d
 WORDS = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
@@ -49,7 +50,9 @@ ALL = ["always_no", "age_curve", "phase_table", "cure_table", "logistic", "fores
 
 
 def features_of(deals, *more):
-    return build_features(deals, np.union1d(spaced_dates("2024-03-01", ORIGIN, 28), np.array(more, "M8[D]")), FIRST)
+    return build_features(
+        deals, np.union1d(spaced_dates("2024-03-01", ORIGIN, 28), np.array(more, "M8[D]")), FIRST, usual_settings()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +68,8 @@ def snapshots(deals):
 @pytest.fixture(scope="module")
 def forecasts(deals, snapshots):
     return run_backtest(
-        deals,
-        snapshots,
+        usual_protocol(deals, snapshots, FIRST, observed_until(deals)),
         np.array(["2024-12-31", "2025-01-31"], "M8[D]"),
-        FIRST,
         ["always_no", "phase_table", "logistic"],
         HORIZONS,
     )
@@ -97,8 +98,10 @@ def another_future(deals, seed=0):
 @pytest.mark.parametrize("name", ALL)
 def test_a_forecast_does_not_change_when_everything_after_its_origin_does(deals, snapshots, name):
     other = another_future(deals)
-    told = forecast_origin(deals, snapshots, ORIGIN, FIRST, [name], HORIZONS)
-    again = forecast_origin(other, features_of(other, "2024-12-31"), ORIGIN, FIRST, [name], HORIZONS)
+    told = forecast_origin(usual_protocol(deals, snapshots, FIRST, ORIGIN), ORIGIN, [name], HORIZONS)
+    again = forecast_origin(
+        usual_protocol(other, features_of(other, "2024-12-31"), FIRST, ORIGIN), ORIGIN, [name], HORIZONS
+    )
     assert len(told) > 300 and (name == "always_no" or told["probability"].nunique() > 5)
     pd.testing.assert_frame_equal(told, again, check_exact=True)
 
@@ -122,7 +125,7 @@ def test_one_row_per_origin_open_deal_horizon_and_model(forecasts, snapshots):
 
 
 def test_a_model_learns_from_snapshots_and_a_baseline_from_each_deal_once(deals, snapshots):
-    told = forecast_origin(deals, snapshots, ORIGIN, FIRST, ["logistic"], [30])
+    told = forecast_origin(usual_protocol(deals, snapshots, FIRST, ORIGIN), ORIGIN, ["logistic"], [30])
     _, landmarks = training_sets(deals, snapshots, ORIGIN, FIRST)
     test = snapshots[snapshots["as_of"] == pd.Timestamp(ORIGIN)]
     assert (
@@ -132,7 +135,9 @@ def test_a_model_learns_from_snapshots_and_a_baseline_from_each_deal_once(deals,
 
 
 def test_all_origins_together_are_each_origin_alone(forecasts, deals, snapshots):
-    alone = forecast_origin(deals, snapshots, ORIGIN, FIRST, ["always_no", "phase_table", "logistic"], HORIZONS)
+    alone = forecast_origin(
+        usual_protocol(deals, snapshots, FIRST, ORIGIN), ORIGIN, ["always_no", "phase_table", "logistic"], HORIZONS
+    )
     together = forecasts[forecasts["origin"] == pd.Timestamp(ORIGIN)].drop(columns="origin").reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, together)
 
@@ -140,25 +145,41 @@ def test_all_origins_together_are_each_origin_alone(forecasts, deals, snapshots)
 def test_the_calendar_and_the_bins_of_the_settings_are_used(deals, snapshots):
     usual, shifted = (
         forecast_origin(
-            deals, snapshots, ORIGIN, FIRST, ["phase_table"], ["quarter_end"], FeatureSettings(fiscal_year_start=start)
+            usual_protocol(deals, snapshots, FIRST, ORIGIN, grid=usual_settings(fiscal_year_start=start).grid),
+            ORIGIN,
+            ["phase_table"],
+            ["quarter_end"],
         )
         for start in (1, 3)
     )
     assert usual["probability"].mean() > shifted["probability"].mean() + 0.01
-    coarse = forecast_origin(deals, snapshots, ORIGIN, FIRST, ["phase_table"], [30], FeatureSettings(age_edges=(500,)))
+    coarse = forecast_origin(
+        usual_protocol(deals, snapshots, FIRST, ORIGIN, grid=usual_settings(age_edges=(500,)).grid),
+        ORIGIN,
+        ["phase_table"],
+        [30],
+    )
     assert coarse["probability"].nunique() == 1
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #35b1fd63
 def test_origins_without_snapshots_are_named(deals, snapshots):
     with pytest.raises(CrmError, match="lack the origins 2024-10-30, 2024-10-31: rerun the features stage"):
         run_backtest(
-            deals, snapshots, np.array(["2024-10-31", "2025-01-31", "2024-10-30"], "M8[D]"), FIRST, ["always_no"], [30]
+            usual_protocol(deals, snapshots, FIRST, observed_until(deals)),
+            np.array(["2024-10-31", "2025-01-31", "2024-10-30"], "M8[D]"),
+            ["always_no"],
+            [30],
         )
 
 
 def test_the_backtest_leaves_its_tables_as_they_were(deals, snapshots):
     kept = deals.copy(), snapshots.copy()
-    run_backtest(deals, snapshots, np.array([ORIGIN]), FIRST, ["phase_table", "logistic"], [30])
+    run_backtest(
+        usual_protocol(deals, snapshots, FIRST, observed_until(deals)),
+        np.array([ORIGIN]),
+        ["phase_table", "logistic"],
+        [30],
+    )
     pd.testing.assert_frame_equal(deals, kept[0])
     pd.testing.assert_frame_equal(snapshots, kept[1])
 
@@ -168,7 +189,9 @@ def test_variants_are_forecast_on_the_days_of_their_models(deals, snapshots, jud
     last = observed_until(deals)
     asked = ["30", "quarter_end"]
     few = judged[judged["horizon"].isin(asked)]
-    found = forecast_variants(deals, snapshots, few, (FIRST, last), ["logistic"], "logistic", recipe, ["sigmoid"])
+    found = forecast_variants(
+        usual_protocol(deals, snapshots, FIRST, last, recipe=recipe), few, ["logistic"], "logistic", ["sigmoid"]
+    )
     keys = ["origin", "as_of", "opportunity_id", "horizon"]
     assert list(found) == list(judged) and set(found["model"]) == {"logistic+segments", "logistic+sigmoid"}
     mine = few[few["model"] == "logistic"].sort_values(keys)[[*keys, "is_won"]].reset_index(drop=True)
@@ -178,7 +201,11 @@ def test_variants_are_forecast_on_the_days_of_their_models(deals, snapshots, jud
 
 def test_where_nothing_can_be_varied_there_are_no_rows(deals, snapshots, judged):
     found = forecast_variants(
-        deals, snapshots, judged, (FIRST, observed_until(deals)), ["logistic"], "phase_table", {}, []
+        usual_protocol(deals, snapshots, FIRST, observed_until(deals), recipe={}),
+        judged,
+        ["logistic"],
+        "phase_table",
+        [],
     )
     assert found.empty and list(found) == list(judged)
 
@@ -192,22 +219,36 @@ RECIPE = {
 
 @pytest.mark.parametrize("name", ["logistic+tuned", "logistic+screened", "cure_table+segments"])
 def test_a_variant_is_forecast_as_its_recipe_says(deals, snapshots, name):
-    found = run_backtest(deals, snapshots, np.array([ORIGIN]), FIRST, [name], [30], recipe=RECIPE)
+    found = run_backtest(
+        usual_protocol(deals, snapshots, FIRST, observed_until(deals), recipe=RECIPE), np.array([ORIGIN]), [name], [30]
+    )
     _, landmarks = training_sets(deals, snapshots, ORIGIN, FIRST)
     test = snapshots[snapshots["as_of"] == pd.Timestamp(ORIGIN)]
-    expected = make_variant(name, RECIPE).fit(*landmarks).predict_win(test, [30])[30].tolist()
-    plain = run_backtest(deals, snapshots, np.array([ORIGIN]), FIRST, [name.split("+")[0]], [30], recipe=RECIPE)
+    expected = make_variant(name, RECIPE, usual_settings().grid, 0).fit(*landmarks).predict_win(test, [30])[30].tolist()
+    plain = run_backtest(
+        usual_protocol(deals, snapshots, FIRST, observed_until(deals), recipe=RECIPE),
+        np.array([ORIGIN]),
+        [name.split("+")[0]],
+        [30],
+    )
     assert found["probability"].tolist() == expected != plain["probability"].tolist() and set(found["model"]) == {name}
 
-
+# %% ../../../nbs/tests/evaluation/test_backtest.ipynb #de176614
 def test_a_variant_without_a_recipe_is_refused(deals, snapshots):
     with pytest.raises(CrmError, match=r"says nothing of logistic\+tuned: rerun the stages tuning and backtest"):
-        run_backtest(deals, snapshots, np.array([ORIGIN]), FIRST, ["logistic+tuned"], [30])
+        run_backtest(
+            usual_protocol(deals, snapshots, FIRST, observed_until(deals)), np.array([ORIGIN]), ["logistic+tuned"], [30]
+        )
 
 
 @pytest.mark.parametrize("models", [[], ()])
 def test_no_models_give_an_empty_table_of_the_same_columns_and_kinds(deals, snapshots, forecasts, models):
-    first, again = (run_backtest(deals, snapshots, np.array([ORIGIN]), FIRST, models, HORIZONS) for _ in range(2))
+    first, again = (
+        run_backtest(
+            usual_protocol(deals, snapshots, FIRST, observed_until(deals)), np.array([ORIGIN]), models, HORIZONS
+        )
+        for _ in range(2)
+    )
     assert (
         len(first) == 0
         and first.dtypes.to_dict() == forecasts.dtypes.to_dict()
@@ -215,32 +256,45 @@ def test_no_models_give_an_empty_table_of_the_same_columns_and_kinds(deals, snap
     )
     pd.testing.assert_frame_equal(pd.concat([forecasts, first], ignore_index=True), forecasts)
     with pytest.raises(CrmError, match="lack the origins 2024-10-30"):
-        run_backtest(deals, snapshots, np.array(["2024-10-30"], "M8[D]"), FIRST, models, HORIZONS)
+        run_backtest(
+            usual_protocol(deals, snapshots, FIRST, observed_until(deals)),
+            np.array(["2024-10-30"], "M8[D]"),
+            models,
+            HORIZONS,
+        )
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #5680b67b
 @pytest.mark.parametrize("name", ["phase_table", "cure_table", "logistic+tuned"])
 def test_the_chosen_model_is_fitted_on_all_that_is_known(deals, snapshots, forecasts, name):
-    model, X, y = fit_chosen(name, deals, snapshots, ORIGIN, FIRST, forecasts.iloc[:0], recipe=RECIPE)
+    model, X, y = fit_chosen(usual_protocol(deals, snapshots, FIRST, ORIGIN, recipe=RECIPE), name, forecasts.iloc[:0])
     entries, landmarks = training_sets(deals, snapshots, ORIGIN, FIRST)
     wanted = entries if name == "phase_table" else landmarks
     pd.testing.assert_frame_equal(X, wanted[0])
     pd.testing.assert_frame_equal(y, wanted[1])
     test = snapshots[snapshots["as_of"] == pd.Timestamp(ORIGIN)]
-    assert model.predict_win(test, HORIZONS).equals(make_variant(name, RECIPE).fit(*wanted).predict_win(test, HORIZONS))
+    assert model.predict_win(test, HORIZONS).equals(
+        make_variant(name, RECIPE, usual_settings().grid, 0).fit(*wanted).predict_win(test, HORIZONS)
+    )
 
 
 def test_the_calendar_the_bins_and_the_seed_reach_the_chosen_model(deals, snapshots, forecasts):
-    settings = FeatureSettings(fiscal_year_start=3, age_edges=(20, 60))
-    model, _, _ = fit_chosen("cure_table", deals, snapshots, ORIGIN, FIRST, forecasts, settings, seed=7)
+    settings = usual_settings(fiscal_year_start=3, age_edges=(20, 60))
+    model, _, _ = fit_chosen(
+        usual_protocol(deals, snapshots, FIRST, ORIGIN, grid=settings.grid, seed=7), "cure_table", forecasts
+    )
     assert (model.calendar, model.age_edges, model.seed) == (FiscalCalendar(3), (20, 60), 7)
 
 
 def test_a_calibrated_choice_is_the_raw_model_and_maps_of_its_own_past_forecasts(deals, snapshots, forecasts):
     last = observed_until(deals)
     origins = np.unique(snapshots["as_of"].to_numpy("M8[D]"))[-6:-1]
-    mine = run_backtest(deals, snapshots, origins, FIRST, ["cure_table"], HORIZONS)
-    model, X, y = fit_chosen("cure_table+sigmoid", deals, snapshots, last, FIRST, pd.concat([mine, forecasts]))
-    raw = make_model("cure_table").fit(X, y)
+    mine = run_backtest(
+        usual_protocol(deals, snapshots, FIRST, observed_until(deals)), origins, ["cure_table"], HORIZONS
+    )
+    model, X, y = fit_chosen(
+        usual_protocol(deals, snapshots, FIRST, last), "cure_table+sigmoid", pd.concat([mine, forecasts])
+    )
+    raw = make_model("cure_table", seed=0).fit(X, y)
     wanted = CalibratedModel(raw, "sigmoid").fit_calibration_maps(attach_labels(mine, deals, last))
     assert (
         isinstance(model, CalibratedModel)

@@ -51,6 +51,7 @@ from ...features.features import build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, observed_until
 from ...simulation.simulate import World, simulate
+from ..support.usual import usual_protocol, usual_settings
 
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #3ece4f0f
 WORDS = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
@@ -60,7 +61,9 @@ HORIZONS = [30, 90, "quarter_end"]
 
 
 def features_of(deals, *more):
-    return build_features(deals, np.union1d(spaced_dates("2024-03-01", ORIGIN, 28), np.array(more, "M8[D]")), FIRST)
+    return build_features(
+        deals, np.union1d(spaced_dates("2024-03-01", ORIGIN, 28), np.array(more, "M8[D]")), FIRST, usual_settings()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +79,8 @@ def snapshots(deals):
 @pytest.fixture(scope="module")
 def forecasts(deals, snapshots):
     return run_backtest(
-        deals,
-        snapshots,
+        usual_protocol(deals, snapshots, FIRST, observed_until(deals)),
         np.array(["2024-12-31", "2025-01-31"], "M8[D]"),
-        FIRST,
         ["always_no", "phase_table", "logistic"],
         HORIZONS,
     )
@@ -179,7 +180,7 @@ def by_hand():
 
 
 def test_differences_of_constant_losses_are_exact_and_their_interval_is_a_point(by_hand):
-    found = compare_losses(by_hand, draws=50).set_index(["horizon", "model"])
+    found = compare_losses(by_hand, draws=50, seed=0).set_index(["horizon", "model"])
     for horizon in ("30", "60", "all"):
         assert np.allclose(found.loc[(horizon, "good"), ["mean", "low", "high"]].astype(float), 0.01 - 0.09)
         assert np.allclose(found.loc[(horizon, "bad"), ["mean", "low", "high"]].astype(float), 0.25 - 0.09)
@@ -188,7 +189,7 @@ def test_differences_of_constant_losses_are_exact_and_their_interval_is_a_point(
 
 
 def test_any_model_can_be_the_one_that_others_are_compared_with(by_hand):
-    found = compare_losses(by_hand, draws=50, against="good").set_index(["horizon", "model"])
+    found = compare_losses(by_hand, draws=50, seed=0, against="good").set_index(["horizon", "model"])
     assert np.allclose(
         found.loc[("all", "phase_table"), ["mean", "low", "high"]].astype(float), 0.09 - 0.01
     ) and "good" not in found.index.get_level_values("model")
@@ -198,9 +199,9 @@ def test_every_origin_weighs_the_same_within_a_horizon_and_every_horizon_in_all(
     worse = (
         (by_hand["model"] == "good") & (by_hand["horizon"] == "30") & (by_hand["origin"] == pd.Timestamp("2024-02-29"))
     )
-    found = compare_losses(by_hand.assign(probability=by_hand["probability"].mask(worse, 0.7)), draws=50).set_index(
-        ["horizon", "model"]
-    )["mean"]
+    found = compare_losses(
+        by_hand.assign(probability=by_hand["probability"].mask(worse, 0.7)), draws=50, seed=0
+    ).set_index(["horizon", "model"])["mean"]
     assert found["30", "good"] == pytest.approx((0.01 + 0.49) / 2 - 0.09) and found["60", "good"] == pytest.approx(
         -0.08
     )
@@ -226,16 +227,18 @@ def gate(**models):
 
 
 def test_a_model_below_zero_everywhere_is_chosen_with_its_figures():
-    name, why = choose_model(gate(forest=[(-0.02, -0.01), (-0.03, 0.01), (-0.02, -0.01)]), ["forest"])
+    name, why = choose_model(
+        gate(forest=[(-0.02, -0.01), (-0.03, 0.01), (-0.02, -0.01)]), ["forest"], draws=400, seed=0
+    )
     assert name == "forest" and "0.0150 better" in why and "0.0100 to 0.0200" in why
 
 
 def test_of_several_that_pass_the_smallest_brier_score_wins():
     compared = gate(forest=[(-0.03, -0.001)], xgboost=[(-0.02, -0.019)], logistic=[(-0.01, -0.009)])
-    assert choose_model(compared, ["logistic", "forest", "xgboost"])[0] == "xgboost"
-    assert choose_model(compared, ["logistic", "forest"])[0] == "forest"
+    assert choose_model(compared, ["logistic", "forest", "xgboost"], draws=400, seed=0)[0] == "xgboost"
+    assert choose_model(compared, ["logistic", "forest"], draws=400, seed=0)[0] == "forest"
 
-
+# %% ../../../nbs/tests/evaluation/test_judging.ipynb #91aa72a5
 @pytest.mark.parametrize(
     "pairs",
     [
@@ -247,23 +250,27 @@ def test_of_several_that_pass_the_smallest_brier_score_wins():
     ],
 )
 def test_doubt_over_all_or_harm_at_one_horizon_leaves_the_table(pairs):
-    name, why = choose_model(gate(forest=pairs), ["forest"])
+    name, why = choose_model(gate(forest=pairs), ["forest"], draws=400, seed=0)
     assert name == "phase_table" and why.startswith("No richer model beats the age x phase table")
 
 
 def test_doubt_at_one_horizon_alone_does_no_harm():
-    assert choose_model(gate(forest=[(-0.02, -0.01), (-0.01, 0.02)]), ["forest"])[0] == "forest"
+    assert choose_model(gate(forest=[(-0.02, -0.01), (-0.01, 0.02)]), ["forest"], draws=400, seed=0)[0] == "forest"
 
 
 def test_only_candidates_are_chosen_and_nobody_else_harms_them():
     compared = gate(age_curve=[(-0.9, -0.8)], forest=[(-0.02, -0.01)], logistic=[(-0.02, -0.01), (0.1, 0.2)])
-    assert choose_model(compared, ["forest", "logistic"])[0] == "forest"
-    assert choose_model(compared, ["logistic"])[0] == choose_model(compared, [])[0] == "phase_table"
+    assert choose_model(compared, ["forest", "logistic"], draws=400, seed=0)[0] == "forest"
+    assert (
+        choose_model(compared, ["logistic"], draws=400, seed=0)[0]
+        == choose_model(compared, [], draws=400, seed=0)[0]
+        == "phase_table"
+    )
 
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #b86f2cb6
 def test_the_record_holds_means_over_origins_and_pooled_accuracy(judged):
     by_origin = judge_origins(judged)
-    compared = compare_losses(judged, draws=50)
+    compared = compare_losses(judged, draws=50, seed=0)
     record = summarise(judged, by_origin, compared)
     assert list(record) == ["30", "90", "quarter_end"] and record["30"]["origins"] == ["2024-12-31", "2025-01-31"]
     part = judged.query("horizon == '30' and model == 'logistic'")
@@ -283,7 +290,7 @@ def test_the_record_holds_means_over_origins_and_pooled_accuracy(judged):
 
 
 def test_the_table_differs_from_itself_by_nothing(judged):
-    record = summarise(judged, judge_origins(judged), compare_losses(judged, draws=20))
+    record = summarise(judged, judge_origins(judged), compare_losses(judged, draws=20, seed=0))
     assert {tuple(part["models"]["phase_table"]["vs_table"]) for part in record.values()} == {(0.0, 0.0)}
     never = [part["models"]["always_no"] for part in record.values()]
     assert all(figures["accuracy"] == figures["majority_accuracy"] for figures in never)
@@ -295,7 +302,7 @@ def test_an_origin_without_a_win_does_not_blank_the_mean_of_the_others(by_hand):
             (by_hand["opportunity_id"].isin(["D0", "D1"])) & (by_hand["origin"] == pd.Timestamp("2024-01-31"))
         ).astype(float)
     )
-    record = summarise(mixed, judge_origins(mixed), compare_losses(mixed, draws=20))
+    record = summarise(mixed, judge_origins(mixed), compare_losses(mixed, draws=20, seed=0))
     assert record["30"]["models"]["good"]["auc"] == 0.5 and np.isfinite(record["30"]["models"]["good"]["brier_skill"])
 
 
@@ -323,8 +330,8 @@ def lost(**models):
 
 
 def chosen_of(judged, *names):
-    compared = compare_losses(judged, 200)
-    return choose_model(compared, names, judged, 200), choose_model(compared, names)
+    compared = compare_losses(judged, 200, 0)
+    return choose_model(compared, names, judged, draws=200, seed=0), choose_model(compared, names, draws=400, seed=0)
 
 
 @pytest.fixture
@@ -351,7 +358,7 @@ def test_the_simplest_that_is_as_good_as_the_best_is_chosen_and_the_sentence_nam
 def test_the_interval_of_the_sentence_is_that_of_the_best_against_the_simpler_one(close_race):
     (_, why), _ = chosen_of(close_race, "cure_table", "xgboost")
     two = close_race[close_race["model"].isin(["cure_table", "xgboost"])]
-    gap = compare_losses(two, 200, against="xgboost").set_index(["horizon", "model"]).loc[("all", "cure_table")]
+    gap = compare_losses(two, 200, 0, against="xgboost").set_index(["horizon", "model"]).loc[("all", "cure_table")]
     assert f"{-gap['high']:.4f} to {-gap['low']:.4f})" in why and gap["low"] < 0 < gap["high"]
 
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #f88e75f9
@@ -362,7 +369,7 @@ def test_a_simpler_one_that_is_worse_beyond_doubt_over_all_is_not_chosen(close_r
 
 def test_a_simpler_one_that_is_worse_beyond_doubt_at_one_horizon_is_not_chosen():
     judged = lost(phase_table=[0.09, 0.09], cure_table=[0.0098 + SWING, 0.0103], xgboost=[0.01, 0.01])
-    beside = compare_losses(judged, 200, against="xgboost").query("model == 'cure_table'").set_index("horizon")
+    beside = compare_losses(judged, 200, 0, against="xgboost").query("model == 'cure_table'").set_index("horizon")
     assert beside.loc["60", "low"] > 0 > beside.loc["all", "low"] and beside.loc["all", "mean"] > 0
     (name, why), _ = chosen_of(judged, "cure_table", "xgboost")
     assert name == "xgboost" and "simpler" not in why
@@ -391,7 +398,7 @@ def test_a_single_one_that_passes_needs_no_second_look(close_race):
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #5aacbee1
 def test_every_variant_is_held_against_its_own_model_with_a_verdict():
     varied = {"xgboost+tuned": [0.01, 0.02], "xgboost+segments": [0.02, 0.03], "forest+sigmoid": [0.01 + SWING, 0.01]}
-    found = compare_variants(lost(xgboost=[0.02, 0.02], forest=[0.01, 0.01], **varied), 100).set_index(
+    found = compare_variants(lost(xgboost=[0.02, 0.02], forest=[0.01, 0.01], **varied), 100, 0).set_index(
         ["variant", "horizon"]
     )
     assert list(found) == ["model", "mean", "low", "high", "verdict"] and len(found) == 9
@@ -422,5 +429,5 @@ def test_a_variant_is_compared_as_if_nobody_else_were_there():
 
 
 def test_without_variants_there_is_an_empty_table_of_the_same_columns(close_race):
-    found = compare_variants(close_race)
+    found = compare_variants(close_race, 400, 0)
     assert list(found) == ["variant", "model", "horizon", "mean", "low", "high", "verdict"] and len(found) == 0

@@ -22,6 +22,7 @@ from ...features.features import build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals
 from ...simulation.simulate import World, simulate
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/evaluation/test_origins.ipynb #97edf558
 def test_origins_are_the_last_month_ends_that_the_shortest_horizon_can_see_past():
@@ -35,19 +36,19 @@ def test_the_first_origin_has_sixty_days_of_closings_behind_it():
 
 
 def test_the_last_origin_may_end_its_horizon_on_the_last_day_known():
-    assert rolling_origins("2024-01-01", "2024-12-30", [30])[-1] == np.datetime64("2024-11-30")
-    assert rolling_origins("2024-01-01", "2024-12-29", [30])[-1] == np.datetime64("2024-10-31")
+    assert rolling_origins("2024-01-01", "2024-12-30", [30], 6)[-1] == np.datetime64("2024-11-30")
+    assert rolling_origins("2024-01-01", "2024-12-29", [30], 6)[-1] == np.datetime64("2024-10-31")
 
 
 def test_the_quarters_end_alone_asks_for_one_day():
-    assert rolling_origins("2024-01-01", "2024-12-31", ["quarter_end"])[-1] == np.datetime64("2024-11-30")
+    assert rolling_origins("2024-01-01", "2024-12-31", ["quarter_end"], 6)[-1] == np.datetime64("2024-11-30")
 
 
 def test_too_short_a_history_is_refused_with_its_days():
     with pytest.raises(
         CrmError, match="Between 2024-01-01 and 2024-03-15 lies no month end .* and 30 days after .* needs more history"
     ):
-        rolling_origins("2024-01-01", "2024-03-15", [30, 60])
+        rolling_origins("2024-01-01", "2024-03-15", [30, 60], 6)
 
 # %% ../../../nbs/tests/evaluation/test_origins.ipynb #c632bf48
 WORDS = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
@@ -56,7 +57,9 @@ FIRST = pd.Timestamp("2024-03-01")
 
 
 def features_of(deals, *more):
-    return build_features(deals, np.union1d(spaced_dates("2024-03-01", ORIGIN, 28), np.array(more, "M8[D]")), FIRST)
+    return build_features(
+        deals, np.union1d(spaced_dates("2024-03-01", ORIGIN, 28), np.array(more, "M8[D]")), FIRST, usual_settings()
+    )
 
 
 @pytest.fixture(scope="module")

@@ -85,11 +85,11 @@ def test_days_before_the_first_recorded_closing_are_not_at_risk(deals):
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #531aafa1
 def test_a_deal_counts_as_stale_only_when_it_had_the_time(deals):
-    assert stale_by_agent(deals, "2024-04-30")[["sales_agent", "n", "stale"]].values.tolist() == [
+    assert stale_by_agent(deals, "2024-04-30", 0.9)[["sales_agent", "n", "stale"]].values.tolist() == [
         ["Bo", 2, 0.5],
         ["Ann", 2, 0.0],
     ]
-    assert stale_by_agent(deals, "2024-02-15")[["sales_agent", "n", "stale"]].values.tolist() == [
+    assert stale_by_agent(deals, "2024-02-15", 0.9)[["sales_agent", "n", "stale"]].values.tolist() == [
         ["Bo", 1, 1.0],
         ["Ann", 2, 0.0],
     ]
@@ -97,7 +97,7 @@ def test_a_deal_counts_as_stale_only_when_it_had_the_time(deals):
 
 def test_no_closings_leave_no_measure_of_stale(deals):
     with pytest.raises(CrmError, match="no deal has closed yet"):
-        stale_by_agent(deals.iloc[3:], "2024-04-30")
+        stale_by_agent(deals.iloc[3:], "2024-04-30", 0.9)
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #449134b3
 def many(agent_rates, n=400, seed=3):

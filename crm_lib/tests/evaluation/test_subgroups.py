@@ -116,11 +116,11 @@ def test_a_missing_region_or_agent_is_a_subgroup_of_its_own(deals, judged):
 )
 def test_a_column_that_makes_no_subgroups_is_refused(deals, judged, by, said):
     with pytest.raises(CrmError, match=f"model_card.subgroups: {said}"):
-        subgroup_table(judged, deals, [by])
+        subgroup_table(judged, deals, [by], 50, 400, 0)
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #6577ab60
 def test_figures_are_those_of_the_forecasts_of_the_subgroup(deals, judged):
-    table = subgroup_table(judged, deals, ["regional_office", "product", "agent_size"])
+    table = subgroup_table(judged, deals, ["regional_office", "product", "agent_size"], 50, 400, 0)
     east = table.set_index("subgroup").loc["East"]
     assert east[["by", "n", "deals", "verdict"]].tolist() == ["regional_office", 200, 100, IN_LINE]
     part = judged[judged["opportunity_id"].isin(deals.loc[deals["regional_office"] == "East", "opportunity_id"])]
@@ -138,11 +138,13 @@ def test_figures_are_those_of_the_forecasts_of_the_subgroup(deals, judged):
         "product",
         "agent_size",
     ]
-    pd.testing.assert_frame_equal(table, subgroup_table(judged, deals, ["regional_office", "product", "agent_size"]))
+    pd.testing.assert_frame_equal(
+        table, subgroup_table(judged, deals, ["regional_office", "product", "agent_size"], 50, 400, 0)
+    )
 
 
 def test_a_subgroup_of_few_deals_is_counted_and_not_judged(deals, judged):
-    table = subgroup_table(judged, deals, ["product"], least_deals=51).set_index("subgroup")
+    table = subgroup_table(judged, deals, ["product"], least_deals=51, draws=400, seed=0).set_index("subgroup")
     assert table["verdict"].to_dict() == {NASTY: IN_LINE, "P": TOO_SMALL} and table.loc[
         "P", ["n", "deals"]
     ].tolist() == [100, 50]
@@ -152,7 +154,7 @@ def test_a_subgroup_of_few_deals_is_counted_and_not_judged(deals, judged):
 def test_a_subgroup_that_is_off_is_called_out_in_either_direction(deals, judged):
     is_east = label_subgroups(judged, deals, "regional_office") == "East"
     off = judged.assign(probability=np.where(is_east, 0.9, 0.05))
-    table = subgroup_table(off, deals, ["regional_office"])
+    table = subgroup_table(off, deals, ["regional_office"], 50, 400, 0)
     assert table["verdict"].tolist() == [TOO_LOW, TOO_HIGH, TOO_LOW]
     assert "regional office East, where 90.0% was said and 40.0% came" in say_subgroups(
         table
@@ -160,11 +162,14 @@ def test_a_subgroup_that_is_off_is_called_out_in_either_direction(deals, judged)
 
 
 def test_an_interval_that_only_just_leaves_zero_out_is_no_proof_among_many(deals, judged):
-    alone = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all"), ["x_all"])
+    alone = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all"), ["x_all"], 50, 400, 0)
     many = subgroup_table(
         judged.assign(probability=0.5),
         deals.assign(x_all="all", **{f"x_{k}": "all" for k in range(60)}),
         ["x_all", *[f"x_{k}" for k in range(60)]],
+        50,
+        400,
+        0,
     )
     assert alone["verdict"].tolist() == [TOO_HIGH] and set(many["verdict"]) == {IN_LINE} and many["low"].gt(0).all()
 
@@ -172,35 +177,37 @@ def test_an_interval_that_only_just_leaves_zero_out_is_no_proof_among_many(deals
 @pytest.mark.parametrize("came", [0.0, 1.0])
 def test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval(deals, judged, came):
     near = subgroup_table(
-        judged.assign(is_won=came, probability=abs(came - 0.004)), deals.assign(x_all="all"), ["x_all"]
+        judged.assign(is_won=came, probability=abs(came - 0.004)), deals.assign(x_all="all"), ["x_all"], 50, 400, 0
     ).iloc[0]
     assert near["verdict"] == IN_LINE and np.isnan(near["brier_skill"]) and near["low"] < 0 < near["high"]
     far = subgroup_table(
-        judged.assign(is_won=came, probability=abs(came - 0.3)), deals.assign(x_all="all"), ["x_all"]
+        judged.assign(is_won=came, probability=abs(came - 0.3)), deals.assign(x_all="all"), ["x_all"], 50, 400, 0
     ).iloc[0]
     assert far["verdict"] == (TOO_LOW if came else TOO_HIGH)
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #c1df1044
 def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):
-    table = subgroup_table(judged, deals, ["product"], least_deals=51)
+    table = subgroup_table(judged, deals, ["product"], least_deals=51, draws=400, seed=0)
     assert say_subgroups(table) == (
         "Of 1 subgroup judged, none is over- or under-forecast beyond doubt, which allows for the number of subgroups asked. 1 more is too small to judge."
     )
     assert (
-        say_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500))
+        say_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500, draws=400, seed=0))
         == "None of the 2 subgroups is large enough to judge."
     )
-    assert say_subgroups(subgroup_table(judged, deals, ["product"])).endswith("the number of subgroups asked.")
-    off = subgroup_table(judged.assign(probability=0.9), deals, ["regional_office"], least_deals=60)
+    assert say_subgroups(subgroup_table(judged, deals, ["product"], 50, 400, 0)).endswith(
+        "the number of subgroups asked."
+    )
+    off = subgroup_table(judged.assign(probability=0.9), deals, ["regional_office"], least_deals=60, draws=400, seed=0)
     assert "1 is" in say_subgroups(off) and say_subgroups(off).endswith("2 more are too small to judge.")
 
 
 def test_a_column_without_a_value_makes_no_subgroup(deals, judged):
-    bare = subgroup_table(judged, deals.assign(product=None), ["product", "regional_office"])
+    bare = subgroup_table(judged, deals.assign(product=None), ["product", "regional_office"], 50, 400, 0)
     assert set(bare["by"]) == {"regional_office"} and len(bare) == len(
-        subgroup_table(judged, deals, ["regional_office"])
+        subgroup_table(judged, deals, ["regional_office"], 50, 400, 0)
     )
-    none = subgroup_table(judged, deals.assign(product=None), ["product"])
+    none = subgroup_table(judged, deals.assign(product=None), ["product"], 50, 400, 0)
     assert (
         none.empty
         and say_subgroups(none) == "The deals make no subgroups: the columns to tell them apart are empty."
@@ -209,8 +216,8 @@ def test_a_column_without_a_value_makes_no_subgroup(deals, judged):
 
 
 def test_all_forecasts_together_are_judged_like_a_subgroup(deals, judged):
-    overall = judge_all(judged.assign(probability=0.5))
-    alone = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all"), ["x_all"]).iloc[0]
+    overall = judge_all(judged.assign(probability=0.5), 400, 0)
+    alone = subgroup_table(judged.assign(probability=0.5), deals.assign(x_all="all"), ["x_all"], 50, 400, 0).iloc[0]
     assert all(overall[name] == alone[name] for name in overall)
     assert say_overall(overall).startswith(
         "Over all deals 50.0% was said and 40.0% came, a gap of +10.0 points (95 % interval +"
@@ -220,11 +227,13 @@ def test_all_forecasts_together_are_judged_like_a_subgroup(deals, judged):
 def test_forecasts_of_two_models_or_none_are_refused(deals, judged):
     for wrong in (judged.iloc[:0], pd.concat([judged, judged])):
         with pytest.raises(CrmError, match="one model at one horizon"):
-            subgroup_table(wrong, deals)
+            subgroup_table(wrong, deals, ["regional_office", "product", "agent_size"], 50, 400, 0)
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #de58a1be
 def test_the_summary_names_no_subgroup(deals, judged):
-    table = subgroup_table(judged.assign(probability=0.9), deals, ["product", "regional_office"], least_deals=60)
+    table = subgroup_table(
+        judged.assign(probability=0.9), deals, ["product", "regional_office"], least_deals=60, draws=400, seed=0
+    )
     found = summarise_subgroups(table)
     assert found["product"] == {
         "groups": 2,
@@ -235,5 +244,7 @@ def test_the_summary_names_no_subgroup(deals, judged):
     }
     assert found["regional_office"]["judged"] == 1 and NASTY not in str(found) and "East" not in str(found)
     assert np.isnan(
-        summarise_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500))["product"]["widest_gap"]
+        summarise_subgroups(subgroup_table(judged, deals, ["product"], least_deals=500, draws=400, seed=0))["product"][
+            "widest_gap"
+        ]
     )

@@ -49,7 +49,7 @@ from sqlalchemy.exc import OperationalError
 from ...base.config import CrmError
 from ...evaluation import tuning
 from ...evaluation.search_space import search_space
-from ...evaluation.tuning import default_settings, say_search, tune
+from ...evaluation.tuning import Search, default_settings, say_search, tune
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #4344383e
 def loss(settings):
@@ -73,13 +73,17 @@ def store(tmp_path):
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #a700aae3
 def test_an_unknown_learner_is_named_with_the_known_ones():
-    for ask in (default_settings, search_space, lambda learner: tune(loss, learner, storage=None)):
+    for ask in (
+        default_settings,
+        search_space,
+        lambda learner: tune(loss, learner, Search(12, None, None, 0), "search"),
+    ):
         with pytest.raises(CrmError, match="'tree' is unknown: choose from xgboost, forest, logistic in tuning.models"):
             ask("tree")
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #64933127
 def test_the_default_settings_are_the_first_trial_and_the_best_is_never_worse():
-    found = tune(loss, "logistic", 8, storage=None)
+    found = tune(loss, "logistic", Search(8, None, None, 0), "search")
     assert found.trials["is_default"].tolist() == [True] + [False] * 7 and found.default_value == loss(
         default_settings("logistic")
     )
@@ -92,7 +96,7 @@ def test_the_default_settings_are_the_first_trial_and_the_best_is_never_worse():
 
 def test_settings_are_plain_numbers_within_the_space_that_read_the_same_from_json():
     seen = []
-    tune(lambda settings: seen.append(settings) or 0.0, "xgboost", 6, storage=None)
+    tune(lambda settings: seen.append(settings) or 0.0, "xgboost", Search(6, None, None, 0), "search")
     space = search_space("xgboost").set_index("setting")
     for settings in seen:
         assert json.loads(json.dumps(settings)) == settings
@@ -101,20 +105,20 @@ def test_settings_are_plain_numbers_within_the_space_that_read_the_same_from_jso
 
 
 def test_of_equal_trials_the_default_wins_and_nothing_is_said_to_matter():
-    found = tune(lambda settings: 0.5, "logistic", 12, storage=None)
+    found = tune(lambda settings: 0.5, "logistic", Search(12, None, None, 0), "search")
     assert found.settings == default_settings("logistic") and found.importances == {}
 
 
 def test_a_setting_that_decides_weighs_most():
-    found = tune(lambda settings: (settings["bins"] - 5) ** 2, "logistic", 25, storage=None)
+    found = tune(lambda settings: (settings["bins"] - 5) ** 2, "logistic", Search(25, None, None, 0), "search")
     assert max(found.importances, key=found.importances.get) == "bins" and sum(
         found.importances.values()
     ) == pytest.approx(1)
 
 
 def test_the_sentence_tells_a_search_that_found_something_from_one_that_did_not():
-    found = tune(loss, "logistic", 6, storage=None)
-    flat = tune(lambda settings: 0.25, "logistic", 2, storage=None)
+    found = tune(loss, "logistic", Search(6, None, None, 0), "search")
+    flat = tune(lambda settings: 0.25, "logistic", Search(2, None, None, 0), "search")
     assert (
         say_search("logistic", flat, 0, 0)
         == "of 2 trials of logistic none has a better Brier score than the default settings' 0.2500"
@@ -125,22 +129,22 @@ def test_the_sentence_tells_a_search_that_found_something_from_one_that_did_not(
 
 
 def test_another_seed_tries_other_settings():
-    trials = [tune(loss, "logistic", 4, storage=None, seed=seed).trials for seed in (0, 0, 7)]
+    trials = [tune(loss, "logistic", Search(4, None, None, seed), "search").trials for seed in (0, 0, 7)]
     assert trials[0].equals(trials[1]) and not trials[0]["C"].equals(trials[2]["C"])
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #e77cf018
 def test_a_rerun_does_only_the_missing_trials_and_finds_what_one_run_would(store):
-    first = tune(loss, "logistic", 3, storage=store)
+    first = tune(loss, "logistic", Search(3, None, store, 0), "search")
     calls = []
-    found = tune(lambda settings: calls.append(1) or loss(settings), "logistic", 9, storage=store)
+    found = tune(lambda settings: calls.append(1) or loss(settings), "logistic", Search(9, None, store, 0), "search")
     assert len(first.trials) == 3 and len(calls) == 6
-    pd.testing.assert_frame_equal(found.trials, tune(loss, "logistic", 9, storage=None).trials)
+    pd.testing.assert_frame_equal(found.trials, tune(loss, "logistic", Search(9, None, None, 0), "search").trials)
 
 
 def test_a_search_that_holds_more_than_is_asked_for_answers_as_before(store):
-    few = tune(loss, "logistic", 4, storage=store)
-    tune(loss, "logistic", 9, storage=store)
-    again = tune(None, "logistic", 4, storage=store)
+    few = tune(loss, "logistic", Search(4, None, store, 0), "search")
+    tune(loss, "logistic", Search(9, None, store, 0), "search")
+    again = tune(None, "logistic", Search(4, None, store, 0), "search")
     assert again.trials.equals(few.trials) and again.settings == few.settings
 
 
@@ -155,32 +159,34 @@ def test_an_error_in_between_is_passed_on_and_the_next_run_takes_its_place(store
 
     for kind in (KeyboardInterrupt, ZeroDivisionError):
         with pytest.raises(kind):
-            tune(sometimes, "logistic", 6, storage=store)
-    found = tune(sometimes, "logistic", 6, storage=store)
-    assert states(store).count("FAIL") == 2 and found.trials.equals(tune(loss, "logistic", 6, storage=None).trials)
+            tune(sometimes, "logistic", Search(6, None, store, 0), "search")
+    found = tune(sometimes, "logistic", Search(6, None, store, 0), "search")
+    assert states(store).count("FAIL") == 2 and found.trials.equals(
+        tune(loss, "logistic", Search(6, None, None, 0), "search").trials
+    )
 
 
 def test_a_value_that_is_no_number_is_refused(store):
     with pytest.raises(CrmError, match="judged as nan"):
-        tune(lambda settings: float("nan"), "logistic", 2, storage=store)
+        tune(lambda settings: float("nan"), "logistic", Search(2, None, store, 0), "search")
     assert states(store) == ["FAIL"]
 
 
 def test_another_name_begins_another_search_in_the_same_database(store):
-    tune(loss, "logistic", 2, storage=store, name="one")
-    assert len(tune(loss, "logistic", 3, storage=store, name="two").trials) == 3 and len(states(store, "one")) == 2
+    tune(loss, "logistic", Search(2, None, store, 0), "one")
+    assert len(tune(loss, "logistic", Search(3, None, store, 0), "two").trials) == 3 and len(states(store, "one")) == 2
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #fafce5b3
 WORKER = """
 import sys, time
-from crm_lib.evaluation.tuning import tune
+from crm_lib.evaluation.tuning import Search, tune
 def loss(settings):
     print("at work", flush=True)
     time.sleep(float(sys.argv[2]))
     return abs(settings["bins"] - 5) + abs(settings["follow_up_days"] - 60) / 30 + settings["learner_settings"].get("C", 0) / 10
 print("ready", flush=True)
 sys.stdin.readline()
-found = tune(loss, "logistic", int(sys.argv[3]), storage=sys.argv[1])
+found = tune(loss, "logistic", Search(int(sys.argv[3]), None, sys.argv[1], 0), "search")
 print("found", len(found.trials), found.value)
 """
 
@@ -196,15 +202,17 @@ def begin(worker):
 
 
 def test_a_trial_left_by_a_killed_process_does_not_count_and_the_search_finds_the_same(store):
-    tune(loss, "logistic", 2, storage=store)
+    tune(loss, "logistic", Search(2, None, store, 0), "search")
     worker = start_worker(store, 60, 6)
     begin(worker)
     assert [worker.stdout.readline() for _ in range(2)] == ["ready\n", "at work\n"]
     worker.send_signal(signal.SIGKILL)
     worker.communicate()
     assert states(store)[-1] == "RUNNING"
-    found = tune(loss, "logistic", 6, storage=store)
-    assert states(store).count("FAIL") == 1 and found.trials.equals(tune(loss, "logistic", 6, storage=None).trials)
+    found = tune(loss, "logistic", Search(6, None, store, 0), "search")
+    assert states(store).count("FAIL") == 1 and found.trials.equals(
+        tune(loss, "logistic", Search(6, None, None, 0), "search").trials
+    )
 
 
 def test_two_processes_share_one_new_database_and_stop_at_the_total(store):
@@ -235,7 +243,7 @@ def test_a_trial_is_left_when_its_process_is_gone_or_its_machine_silent_for_an_h
 
 
 def test_a_worker_waits_for_the_last_trials_of_others_until_they_are_done_or_left(store, monkeypatch):
-    tune(loss, "logistic", 3, storage=store)
+    tune(loss, "logistic", Search(3, None, store, 0), "search")
     with tuning._open_study(store, "search") as study:
         other = study.ask(tuning._space("logistic"))
         other.set_user_attr("worker", tuning._this_worker())
@@ -248,11 +256,11 @@ def test_a_worker_waits_for_the_last_trials_of_others_until_they_are_done_or_lef
                 study.tell(other.number, 0.0)
 
     monkeypatch.setattr(tuning.time, "sleep", sleep)
-    assert tune(loss, "logistic", 4, storage=store).value == 0.0 and len(naps) == 2
+    assert tune(loss, "logistic", Search(4, None, store, 0), "search").value == 0.0 and len(naps) == 2
 
 
 def test_a_trial_begun_at_the_same_moment_beyond_the_total_is_given_back(store, monkeypatch):
-    tune(loss, "logistic", 2, storage=store)
+    tune(loss, "logistic", Search(2, None, store, 0), "search")
     with tuning._open_study(store, "search") as study:
         seen = iter([[], study.get_trials()])
         monkeypatch.setattr(tuning, "_counted", lambda study: next(seen))
@@ -264,21 +272,21 @@ def test_after_the_time_no_trial_is_begun_but_the_default_is_tried(store):
         time.sleep(0.05)
         return loss(settings)
 
-    found = tune(slow, "logistic", 500, timeout=0.001, storage=store)
+    found = tune(slow, "logistic", Search(500, 0.001, store, 0), "search")
     assert len(found.trials) == 1 and found.settings == default_settings("logistic")
-    assert 1 <= len(tune(slow, "logistic", 500, timeout=0.3, storage=store).trials) < 20
+    assert 1 <= len(tune(slow, "logistic", Search(500, 0.3, store, 0), "search").trials) < 20
 
 
 @pytest.mark.parametrize("trials", [0, -1, 2.0, True, "12", None])
 def test_a_wrong_number_of_trials_is_refused(trials):
     with pytest.raises(CrmError, match="tuning.trials: .* at least 1"):
-        tune(loss, "logistic", trials, storage=None)
+        tune(loss, "logistic", Search(trials, None, None, 0), "search")
 
 
 @pytest.mark.parametrize("timeout", [0, -5, "60", float("nan"), True])
 def test_a_wrong_time_is_refused(timeout):
     with pytest.raises(CrmError, match="tuning.timeout: .* null for none"):
-        tune(loss, "logistic", 1, timeout, storage=None)
+        tune(loss, "logistic", Search(1, timeout, None, 0), "search")
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #587bdfcb
 @pytest.mark.parametrize(
@@ -286,7 +294,7 @@ def test_a_wrong_time_is_refused(timeout):
 )
 def test_a_database_that_cannot_be_used_is_a_sentence_with_its_address(address):
     with pytest.raises(CrmError) as error:
-        tune(loss, "logistic", 1, storage=address)
+        tune(loss, "logistic", Search(1, None, address, 0), "search")
     assert (
         f"cannot be kept in {address} (" in str(error.value)
         and "tuning.storage" in str(error.value)
@@ -297,28 +305,28 @@ def test_a_database_that_cannot_be_used_is_a_sentence_with_its_address(address):
 @pytest.mark.parametrize("address", [5, ""])
 def test_an_address_that_is_no_text_names_the_key(address):
     with pytest.raises(CrmError, match="key tuning.storage is no text"):
-        tune(loss, "logistic", 1, storage=address)
+        tune(loss, "logistic", Search(1, None, address, 0), "search")
 
 
 def test_a_file_that_is_no_database_is_a_sentence_and_stays_as_it_was(tmp_path):
     (tmp_path / "a.db").write_text("not a database, but many words that stand in a file of this name")
     with pytest.raises(CrmError, match="file is not a database"):
-        tune(loss, "logistic", 1, storage=f"sqlite:///{tmp_path}/a.db")
+        tune(loss, "logistic", Search(1, None, f"sqlite:///{tmp_path}/a.db", 0), "search")
     assert (tmp_path / "a.db").read_text().startswith("not a database")
 
 
 def test_secrets_come_from_the_environment_and_are_never_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("TUNING_FOLDER", str(tmp_path))
-    assert len(tune(loss, "logistic", 1, storage="sqlite:///${TUNING_FOLDER}/a.db").trials) == 1 and not list(
-        tmp_path.glob("*TUNING*")
-    )
+    assert len(
+        tune(loss, "logistic", Search(1, None, "sqlite:///${TUNING_FOLDER}/a.db", 0), "search").trials
+    ) == 1 and not list(tmp_path.glob("*TUNING*"))
     monkeypatch.setenv("TUNING_PASSWORD", "s3c/ret")
     error = OperationalError("", {}, Exception("no entry for s3c/ret or s3c%2Fret"))
     assert tuning._reason(error, "mysql://me:${TUNING_PASSWORD}@place/x") == "no entry for *** or ***"
     with pytest.raises(CrmError, match="tuning.storage holds a password"):
-        tune(loss, "logistic", 1, storage="postgresql://me:hidden@place/x")
+        tune(loss, "logistic", Search(1, None, "postgresql://me:hidden@place/x", 0), "search")
     with pytest.raises(CrmError, match="TUNING_NOWHERE, which is not set"):
-        tune(loss, "logistic", 1, storage="postgresql://me:${TUNING_NOWHERE}@place/x")
+        tune(loss, "logistic", Search(1, None, "postgresql://me:${TUNING_NOWHERE}@place/x", 0), "search")
 
 
 def test_a_database_lost_on_the_way_is_a_sentence(store, monkeypatch):
@@ -330,7 +338,7 @@ def test_a_database_lost_on_the_way_is_a_sentence(store, monkeypatch):
         return loss(settings)
 
     with pytest.raises(CrmError, match="server closed the connection"):
-        tune(lose, "logistic", 1, storage=store)
+        tune(lose, "logistic", Search(1, None, store, 0), "search")
 
 # %% ../../../nbs/tests/evaluation/test_tuning.ipynb #ae784c0b
 def test_tables_made_by_two_at_once_are_tried_again_and_other_errors_are_not(store, monkeypatch):
@@ -344,7 +352,7 @@ def test_tables_made_by_two_at_once_are_tried_again_and_other_errors_are_not(sto
 
     monkeypatch.setattr(tuning.time, "sleep", naps.append)
     monkeypatch.setattr(tuning, "_connect", race)
-    assert len(tune(loss, "logistic", 1, storage=store).trials) == 1 and naps == [0.1, 0.1]
+    assert len(tune(loss, "logistic", Search(1, None, store, 0), "search").trials) == 1 and naps == [0.1, 0.1]
 
 
 def test_an_endless_race_ends_with_a_sentence_and_lets_go_of_the_database(store, monkeypatch):
@@ -356,11 +364,11 @@ def test_an_endless_race_ends_with_a_sentence_and_lets_go_of_the_database(store,
     monkeypatch.setattr(tuning.time, "sleep", naps.append)
     monkeypatch.setattr(tuning.optuna, "create_study", race)
     with pytest.raises(CrmError, match="database is locked"):
-        tune(loss, "logistic", 1, storage=store)
+        tune(loss, "logistic", Search(1, None, store, 0), "search")
     assert len(naps) == 19
 
 
 def test_the_search_is_quiet_and_leaves_the_callers_volume_alone(store, capfd):
     optuna.logging.set_verbosity(optuna.logging.INFO)
-    tune(loss, "logistic", 2, storage=store)
+    tune(loss, "logistic", Search(2, None, store, 0), "search")
     assert "Trial" not in capfd.readouterr().err and optuna.logging.get_verbosity() == optuna.logging.INFO

@@ -30,6 +30,7 @@ from ...evaluation.variants import VARIANTS, list_variants, make_variant, read_r
 from ...models.calibration import CALIBRATORS
 from ...models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ...models.segments import SegmentedModel
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #b31e4299
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -47,7 +48,7 @@ def test_a_variant_that_nobody_knows_is_refused_with_the_known_ones(name):
     ):
         split_name(name)
     with pytest.raises(CrmError, match="is unknown: choose from"):
-        make_variant(name)
+        make_variant(name, None, usual_settings().grid, 0)
 
 
 def test_every_variant_is_described_and_each_calibration_is_one():
@@ -112,18 +113,25 @@ def given(model, *without):
 
 @pytest.mark.parametrize("name", [*BASELINES, "cure_table", "logistic", "forest", "xgboost"])
 def test_a_name_without_a_plus_is_the_model_itself(name):
-    made = make_variant(name, RECIPE, FiscalCalendar(4), (5, 30), 7)
-    plain = make_model(name, FiscalCalendar(4), (5, 30), 7)
+    made = make_variant(
+        name, RECIPE, usual_settings(fiscal_year_start=FiscalCalendar(4).start_month, age_edges=(5, 30)).grid, 7
+    )
+    plain = make_model(name, FiscalCalendar(4), (5, 30), seed=7)
     assert (
         type(made) is type(plain)
         and given(made) == given(plain)
-        and given(make_variant(name)) == given(make_model(name))
+        and given(make_variant(name, None, usual_settings().grid, 0)) == given(make_model(name, seed=0))
     )
 
-
+# %% ../../../nbs/tests/evaluation/test_variants.ipynb #f389e91b
 def test_the_tuned_one_differs_by_its_settings_alone():
-    made = make_variant("xgboost+tuned", RECIPE, FiscalCalendar(4), (5, 30), 7)
-    plain = make_model("xgboost", FiscalCalendar(4), (5, 30), 7)
+    made = make_variant(
+        "xgboost+tuned",
+        RECIPE,
+        usual_settings(fiscal_year_start=FiscalCalendar(4).start_month, age_edges=(5, 30)).grid,
+        7,
+    )
+    plain = make_model("xgboost", FiscalCalendar(4), (5, 30), seed=7)
     changed = ("bins", "follow_up_days", "learner_settings")
     assert given(made, *changed) == given(plain, *changed) and [getattr(made, name) for name in changed] == [
         5,
@@ -133,16 +141,26 @@ def test_the_tuned_one_differs_by_its_settings_alone():
 
 
 def test_the_screened_one_differs_by_its_features_alone():
-    made = make_variant("forest+screened", RECIPE, FiscalCalendar(4), (5, 30), 7)
-    plain = make_model("forest", FiscalCalendar(4), (5, 30), 7)
+    made = make_variant(
+        "forest+screened",
+        RECIPE,
+        usual_settings(fiscal_year_start=FiscalCalendar(4).start_month, age_edges=(5, 30)).grid,
+        7,
+    )
+    plain = make_model("forest", FiscalCalendar(4), (5, 30), seed=7)
     assert given(made, "features") == given(plain, "features") and made.features == ("week_volume", "x_score")
 
 
 def test_the_one_in_segments_holds_the_model_and_is_asked_as_the_recipe_says():
-    made = make_variant("cure_table+segments", RECIPE, FiscalCalendar(4), (5, 30), 7)
+    made = make_variant(
+        "cure_table+segments",
+        RECIPE,
+        usual_settings(fiscal_year_start=FiscalCalendar(4).start_month, age_edges=(5, 30)).grid,
+        7,
+    )
     assert isinstance(made, SegmentedModel) and (made.column, made.least_closings, made.prior) == ("product", 30, 20.0)
     assert isinstance(made.base, CloseHazardModel) and given(made.base) == given(
-        make_model("cure_table", FiscalCalendar(4), (5, 30), 7)
+        make_model("cure_table", FiscalCalendar(4), (5, 30), seed=7)
     )
     assert made.calendar == FiscalCalendar(4)
 
@@ -162,7 +180,7 @@ def test_the_one_in_segments_holds_the_model_and_is_asked_as_the_recipe_says():
 )
 def test_what_the_recipe_does_not_hold_is_refused_with_the_stages_to_rerun(name, recipe):
     with pytest.raises(CrmError) as told:
-        make_variant(name, recipe)
+        make_variant(name, recipe, usual_settings().grid, 0)
     assert (
         str(told.value)
         == f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters."
@@ -173,14 +191,14 @@ def test_making_variants_leaves_the_recipe_as_it_was():
     recipe = {"settings": {"xgboost": settings_of(depth=2)}, "features": ["week_volume"], "segments": dict(SEGMENTS)}
     before = deepcopy(recipe)
     for name in list_variants(["xgboost"], "xgboost", recipe):
-        make_variant(name, recipe)
+        make_variant(name, recipe, usual_settings().grid, 0)
     assert recipe == before
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #5aa9920c
 def test_a_recipe_is_what_tuning_wrote_and_how_to_cut_segments(tmp_path):
     (tmp_path / "tuning.json").write_text('{"features": ["week_closing"], "settings": {}}', encoding="utf-8")
     whole = read_recipe(tmp_path / "tuning.json", "product", 30)
-    plain = read_recipe(tmp_path / "tuning.json")
+    plain = read_recipe(tmp_path / "tuning.json", None, 400)
     assert whole == {
         "features": ["week_closing"],
         "settings": {},
@@ -196,4 +214,4 @@ def test_a_recipe_that_cannot_be_read_names_the_stage_that_writes_it(tmp_path, c
     with pytest.raises(
         CrmError, match="tuning.json is missing or not what the stage tuning writes: run `dvc repro tuning`"
     ):
-        read_recipe(tmp_path / "tuning.json")
+        read_recipe(tmp_path / "tuning.json", None, 400)

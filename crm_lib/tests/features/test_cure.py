@@ -30,6 +30,7 @@ from ...features.exposure import Grid
 from ...features.features import build_features
 from ...ingestion.deals import build_deals, records_start
 from ...simulation.simulate import World, simulate
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #f56667c1
 SEEDS = pytest.mark.parametrize("seed", range(6))
@@ -197,7 +198,7 @@ def crm():
 @pytest.mark.parametrize("day", ["2024-09-30", "2024-12-15", "2025-05-31"])
 def test_in_a_simulated_crm_as_many_deals_are_alive_as_it_says(crm, day):
     deals, truth = crm
-    found = build_features(deals, [day], records_start(deals))
+    found = build_features(deals, [day], records_start(deals), usual_settings())
     found = found.merge(truth[["opportunity_id", "is_stale"]], on="opportunity_id", validate="one_to_one")
     alive = found["alive_probability"]
     is_alive = ~found["is_stale"].astype(bool)

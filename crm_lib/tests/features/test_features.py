@@ -55,6 +55,7 @@ from crm_lib.features.features import (
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, take_snapshots
 from ...ingestion.deals import build_deals, records_start
 from ...simulation.simulate import World, simulate_crm
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/features/test_features.ipynb #94a5f4c8
 SEEDS = pytest.mark.parametrize("seed", range(6))
@@ -91,7 +92,7 @@ def dated(deals):
 
 
 def settings_of(seed):
-    return FeatureSettings(
+    return usual_settings(
         fiscal_year_start=seed * 2 + 1, age_edges=(5, 15, 40), prior=1.5, stale_quantile=0.8, cohort_days=5 + seed
     )
 
@@ -136,7 +137,7 @@ def test_ratios_are_closings_over_what_a_walk_through_all_deal_days_expects(seed
 # %% ../../../nbs/tests/features/test_features.ipynb #3c99e17e
 @SEEDS
 def test_all_deals_in_one_group_close_as_usual(seed):
-    found = closing_ratios(random_deals(seed), np.zeros(50, int), DATES, START)
+    found = closing_ratios(random_deals(seed), np.zeros(50, int), DATES, START, usual_settings())
     np.testing.assert_allclose(found, 1, rtol=1e-12)
 
 
@@ -144,8 +145,7 @@ def test_more_shrinkage_brings_ratios_nearer_to_usual():
     deals = random_deals(0)
     group = np.arange(50) % 5
     far, near = (
-        np.abs(np.log(closing_ratios(deals, group, DATES, START, FeatureSettings(prior=prior))))
-        for prior in (0.5, 50.0)
+        np.abs(np.log(closing_ratios(deals, group, DATES, START, usual_settings(prior=prior)))) for prior in (0.5, 50.0)
     )
     assert (near <= far).all() and near.max() < 0.2 < 0.6 < far.max()
 
@@ -157,7 +157,7 @@ def test_a_closing_before_the_records_start_or_on_the_first_day_counts_for_nothi
             "close_date": pd.to_datetime(["2024-01-09", "2024-01-12"]),
         }
     )
-    assert closing_ratios(deals, np.array([0, 1]), DATES, START).tolist() == [[1.0] * 4] * 2
+    assert closing_ratios(deals, np.array([0, 1]), DATES, START, usual_settings()).tolist() == [[1.0] * 4] * 2
 
 # %% ../../../nbs/tests/features/test_features.ipynb #2667f2d7
 @SEEDS
@@ -214,9 +214,9 @@ def test_volumes_are_a_weeks_deals_over_the_places_usual_week(seed, days):
 def test_deals_to_come_leave_the_volumes_of_today_alone():
     engaged = as_days(["2024-01-01", "2024-01-03", "2024-01-20"])
     with_later = as_days(["2024-01-01", "2024-01-03", "2024-01-20", *["2024-01-21"] * 50, None])
-    found = cohort_volumes(with_later, np.zeros(54, int), np.datetime64("2024-01-20"))
+    found = cohort_volumes(with_later, np.zeros(54, int), np.datetime64("2024-01-20"), 7)
     assert (
-        found[:3].tolist() == cohort_volumes(engaged, np.zeros(3, int), np.datetime64("2024-01-20")).tolist()
+        found[:3].tolist() == cohort_volumes(engaged, np.zeros(3, int), np.datetime64("2024-01-20"), 7).tolist()
         and np.isnan(found[3:]).all()
     )
 
@@ -261,13 +261,16 @@ def test_shares_are_the_old_deals_still_open_over_all_old_deals(seed):
 
 def test_nobody_has_left_a_deal_lying_before_the_first_closing():
     assert (
-        stale_shares(random_deals(0), np.arange(50) % 3, np.datetime64("2024-01-01") - 1, START).tolist() == [0.0] * 3
+        stale_shares(
+            random_deals(0), np.arange(50) % 3, np.datetime64("2024-01-01") - 1, START, usual_settings()
+        ).tolist()
+        == [0.0] * 3
     )
 
 # %% ../../../nbs/tests/features/test_features.ipynb #fa2fff1b
 def test_the_grid_of_the_settings_has_their_calendar_and_edges():
-    assert FeatureSettings().grid == Grid(FiscalCalendar(1), AGE_EDGES)
-    assert FeatureSettings(fiscal_year_start=2, age_edges=[3, 9]).grid == Grid(FiscalCalendar(2), (3, 9))
+    assert usual_settings().grid == Grid(FiscalCalendar(1), AGE_EDGES)
+    assert usual_settings(fiscal_year_start=2, age_edges=[3, 9]).grid == Grid(FiscalCalendar(2), (3, 9))
 
 
 def test_every_feature_has_words_for_its_value_and_a_label():
@@ -302,7 +305,7 @@ def part(features, day):
 # %% ../../../nbs/tests/features/test_features.ipynb #115a36f1
 def test_features_are_the_snapshots_with_a_finite_value_in_every_column(crm):
     deals, start = crm
-    found = build_features(deals, MONTHS, start)
+    found = build_features(deals, MONTHS, start, usual_settings())
     snapshots = take_snapshots(deals, MONTHS)
     pd.testing.assert_frame_equal(found[list(snapshots)], snapshots)
     assert set(FEATURES) <= set(found) and len(found) > 200
@@ -314,8 +317,8 @@ def test_features_are_the_snapshots_with_a_finite_value_in_every_column(crm):
 # %% ../../../nbs/tests/features/test_features.ipynb #6b75f75d
 def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
     deals, start = crm
-    settings = FeatureSettings(fiscal_year_start=2, prior=2.0)
-    found = build_features(deals, MONTHS, start, FeatureSettings(fiscal_year_start=2, prior=2.0))
+    settings = usual_settings(fiscal_year_start=2, prior=2.0)
+    found = build_features(deals, MONTHS, start, usual_settings(fiscal_year_start=2, prior=2.0))
     engaged = deals[deals["engage_date"].notna() & (deals["engage_date"] <= pd.Timestamp(MONTHS[1]))].reset_index(
         drop=True
     )
@@ -351,28 +354,30 @@ def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
 # %% ../../../nbs/tests/features/test_features.ipynb #29a5c3fd
 def test_features_from_the_table_of_the_day_are_the_same(crm):
     deals, start = crm
-    whole = build_features(deals, MONTHS, start)
+    whole = build_features(deals, MONTHS, start, usual_settings())
     for day in MONTHS:
-        same(build_features(known_at(deals, day), [day], start), part(whole, day))
+        same(build_features(known_at(deals, day), [day], start, usual_settings()), part(whole, day))
 
 
 def test_other_dates_beside_it_change_nothing_of_a_date(crm):
     deals, start = crm
-    whole = build_features(deals, MONTHS, start)
+    whole = build_features(deals, MONTHS, start, usual_settings())
     for day in MONTHS:
-        same(build_features(deals, [day], start), part(whole, day))
+        same(build_features(deals, [day], start, usual_settings()), part(whole, day))
 
 
 def test_neither_the_order_of_deals_nor_of_dates_matters(crm):
     deals, start = crm
-    shuffled = build_features(deals.sample(frac=1, random_state=3), [*MONTHS[::-1], MONTHS[0]], start)
-    same(shuffled, build_features(deals, MONTHS, start))
+    shuffled = build_features(deals.sample(frac=1, random_state=3), [*MONTHS[::-1], MONTHS[0]], start, usual_settings())
+    same(shuffled, build_features(deals, MONTHS, start, usual_settings()))
 
 
 def test_building_twice_gives_the_same_bits(crm):
     deals, start = crm
     pd.testing.assert_frame_equal(
-        build_features(deals, MONTHS, start), build_features(deals, MONTHS, start), check_exact=True
+        build_features(deals, MONTHS, start, usual_settings()),
+        build_features(deals, MONTHS, start, usual_settings()),
+        check_exact=True,
     )
 
 # %% ../../../nbs/tests/features/test_features.ipynb #8268b4e9
@@ -403,9 +408,9 @@ def other_future(deals, day, rng):
 def test_another_future_changes_no_feature_of_any_day_before_it(crm, draw):
     deals, start = crm
     rng = np.random.default_rng(draw)
-    whole = build_features(deals, MONTHS, start)
+    whole = build_features(deals, MONTHS, start, usual_settings())
     for day in MONTHS:
-        found = build_features(other_future(deals, day, rng), MONTHS, start)
+        found = build_features(other_future(deals, day, rng), MONTHS, start, usual_settings())
         for earlier in MONTHS[MONTHS <= day]:
             same(part(found, earlier), part(whole, earlier))
 
@@ -414,7 +419,8 @@ def test_another_past_does_change_features(crm):
     deals, start = crm
     other = other_future(deals, MONTHS[0], np.random.default_rng(0))
     first, second = (
-        part(build_features(table, MONTHS, start), MONTHS[1]).set_index("opportunity_id") for table in (deals, other)
+        part(build_features(table, MONTHS, start, usual_settings()), MONTHS[1]).set_index("opportunity_id")
+        for table in (deals, other)
     )
     both = first.index.intersection(second.index)
     for name in ("cohort_closing", "week_closing", "week_volume", "agent_stale_share", "alive_probability"):
@@ -428,17 +434,17 @@ def test_a_date_without_open_deals_gives_no_rows_and_harms_no_other_date():
         )
     )
     deals = deals[deals["engage_date"] <= deals["close_date"]]
-    none = build_features(deals, DATES[3:], START)
-    some = build_features(deals, DATES, START)
+    none = build_features(deals, DATES[3:], START, usual_settings())
+    some = build_features(deals, DATES, START, usual_settings())
     assert len(none) == 0 and list(none) == list(some) and set(some["as_of"]) == set(pd.to_datetime(DATES[:3]))
-    same(some, build_features(deals, DATES[:3], START))
+    same(some, build_features(deals, DATES[:3], START, usual_settings()))
 
 
 def test_a_date_before_all_deals_gives_no_rows_beside_later_dates():
     deals = random_deals(0)
     same(
-        build_features(deals, np.array([np.datetime64("2023-01-01"), *DATES]), START),
-        build_features(deals, DATES, START),
+        build_features(deals, np.array([np.datetime64("2023-01-01"), *DATES]), START, usual_settings()),
+        build_features(deals, DATES, START, usual_settings()),
     )
 
 
@@ -447,17 +453,20 @@ def test_deals_never_engaged_and_deals_without_agent_or_office_do_no_harm():
     prospects = deals.head(5).assign(
         opportunity_id=list("abcde"), stage="prospecting", engage_date=pd.NaT, close_date=pd.NaT
     )
-    same(build_features(pd.concat([deals, prospects]), DATES, START), build_features(deals, DATES, START))
-    nameless = build_features(deals.assign(sales_agent=None, regional_office=np.nan), DATES, START)
+    same(
+        build_features(pd.concat([deals, prospects]), DATES, START, usual_settings()),
+        build_features(deals, DATES, START, usual_settings()),
+    )
+    nameless = build_features(deals.assign(sales_agent=None, regional_office=np.nan), DATES, START, usual_settings())
     assert np.isfinite(nameless[list(FEATURES)].to_numpy(float)).all() and len(nameless) == len(
-        build_features(deals, DATES, START)
+        build_features(deals, DATES, START, usual_settings())
     )
 
 
 def test_cohorts_may_be_made_by_another_column():
     deals = random_deals(0)
-    by_agent = build_features(deals, DATES, START, FeatureSettings(cohort_by="sales_agent"))
-    renamed = build_features(deals.assign(regional_office=deals["sales_agent"]), DATES, START)
+    by_agent = build_features(deals, DATES, START, usual_settings(cohort_by="sales_agent"))
+    renamed = build_features(deals.assign(regional_office=deals["sales_agent"]), DATES, START, usual_settings())
     same(by_agent.drop(columns="regional_office"), renamed.drop(columns="regional_office"))
 
 # %% ../../../nbs/tests/features/test_features.ipynb #1d9998f1
@@ -472,23 +481,23 @@ def test_a_later_export_puts_the_same_deals_into_the_same_cohorts():
         ]
     )
     ranks = [
-        build_features(table, DATES[1:2], START).set_index("opportunity_id")["week_volume"].rank()
+        build_features(table, DATES[1:2], START, usual_settings()).set_index("opportunity_id")["week_volume"].rank()
         for table in (deals, earlier)
     ]
     pd.testing.assert_series_equal(*ranks)
 
 # %% ../../../nbs/tests/features/test_features.ipynb #1ecfc6ba
 def test_dates_before_all_deals_alone_give_no_rows():
-    found = build_features(random_deals(0), np.array(["2023-01-01"], "M8[D]"), START)
+    found = build_features(random_deals(0), np.array(["2023-01-01"], "M8[D]"), START, usual_settings())
     assert len(found) == 0 and set(FEATURES) <= set(found)
 
 # %% ../../../nbs/tests/features/test_features.ipynb #53fa47e4
 @pytest.mark.parametrize("setting", [{"prior": 0.0}, {"prior": -1.0}, {"stale_quantile": 1.0}, {"cohort_days": 0}])
 def test_a_setting_that_gives_no_numbers_is_refused(setting):
     with pytest.raises(CrmError, match="features"):
-        FeatureSettings(**setting)
+        usual_settings(**setting)
 
 # %% ../../../nbs/tests/features/test_features.ipynb #38bd8f9f
 def test_a_cohort_column_that_the_deals_lack_is_named():
     with pytest.raises(CrmError, match="lack the column territory"):
-        build_features(random_deals(0), DATES, START, FeatureSettings(cohort_by="territory"))
+        build_features(random_deals(0), DATES, START, usual_settings(cohort_by="territory"))

@@ -46,7 +46,7 @@ def test_the_step_that_counts_can_be_chosen():
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #99735f49
 def test_a_slip_is_more_than_so_many_days_later():
-    assert is_slipped(pd.Series([7.0, 7.5, -9.0, np.nan])).tolist() == [False, True, False, False]
+    assert is_slipped(pd.Series([7.0, 7.5, -9.0, np.nan]), 7).tolist() == [False, True, False, False]
     assert is_slipped([1.0], slip_days=0).tolist() == [True]
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #eeadd3a7
@@ -64,20 +64,20 @@ def deals():
 
 
 def test_an_open_deal_is_stale_from_the_age_by_which_nine_of_ten_have_closed(deals):
-    assert stale_age(deals["engage_date"], deals["close_date"], "2024-01-31") == 10
-    assert is_stale(deals, "2024-01-31")[10:].tolist() == [False, True, False]
-    assert is_stale(deals, "2024-02-01")[10:].tolist() == [True, True, False]
+    assert stale_age(deals["engage_date"], deals["close_date"], "2024-01-31", 0.9) == 10
+    assert is_stale(deals, "2024-01-31", 0.9)[10:].tolist() == [False, True, False]
+    assert is_stale(deals, "2024-02-01", 0.9)[10:].tolist() == [True, True, False]
 
 
 def test_what_closed_later_was_open_and_its_age_was_not_known(deals):
-    assert not is_stale(deals, "2024-02-20")[11] and is_stale(deals, "2024-02-19")[11]
+    assert not is_stale(deals, "2024-02-20", 0.9)[11] and is_stale(deals, "2024-02-19", 0.9)[11]
     assert stale_age(deals["engage_date"], deals["close_date"], "2024-01-03", 1.0) == 2
 
 
 def test_where_nothing_has_closed_nothing_is_stale(deals):
     assert (
-        np.isnan(stale_age(deals["engage_date"], deals["close_date"], "2024-01-01"))
-        and not is_stale(deals, "2024-01-01").any()
+        np.isnan(stale_age(deals["engage_date"], deals["close_date"], "2024-01-01", 0.9))
+        and not is_stale(deals, "2024-01-01", 0.9).any()
     )
 
 # %% ../../../nbs/tests/features/test_movement.ipynb #c3bde4d7
@@ -85,11 +85,11 @@ def test_every_word_has_a_count_and_a_meaning():
     scores = pd.DataFrame(
         {"trend": ["new", "improving", "new"], "slipped_days": [np.nan, 8.0, np.nan], "is_stale": [False, True, False]}
     )
-    assert count_words(scores) == {"improving": 1, "steady": 0, "declining": 0, "new": 2, "slipped": 1, "stale": 1}
+    assert count_words(scores, 7) == {"improving": 1, "steady": 0, "declining": 0, "new": 2, "slipped": 1, "stale": 1}
     assert count_words(scores, slip_days=8)["slipped"] == 0 and sum(
-        count_words(scores)[word] for word in TRENDS
+        count_words(scores, 7)[word] for word in TRENDS
     ) == len(scores)
-    table = tabulate_words(count_words(scores), "2024-03-03", 5)
+    table = tabulate_words(count_words(scores, 7), "2024-03-03", 5, 0.9)
     assert table.index.tolist() == list(WORDS) and table.loc["new"].tolist() == [2, "was not open on 2024-03-03"]
     meanings = explain_words("2024-03-03", 5, 0.8)
     assert (
@@ -97,4 +97,6 @@ def test_every_word_has_a_count_and_a_meaning():
         and meanings["slipped"] == "expected to close more than 5 days later than on 2024-03-03"
         and "80%" in meanings["stale"]
     )
-    assert explain_words()["new"] == explain_words(pd.NaT)["new"] == "was not open on the earlier day"
+    assert (
+        explain_words(None, 7, 0.9)["new"] == explain_words(pd.NaT, 7, 0.9)["new"] == "was not open on the earlier day"
+    )

@@ -23,6 +23,7 @@ from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.formats import RawTable
 from ...ingestion.mapping import map_tables
 from ...simulation.simulate import simulate_sample
+from ..support.usual import usual_settings
 
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
 
@@ -44,7 +45,9 @@ def rows_of(deals: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
 
 # %% ../../../nbs/tests/features/test_one_deal.ipynb #b71ddce7
 @pytest.mark.parametrize("back", [0, 75])
-@pytest.mark.parametrize("settings", [FeatureSettings(), FeatureSettings(3, cohort_by="series", cohort_days=14)])
+@pytest.mark.parametrize(
+    "settings", [usual_settings(), usual_settings(fiscal_year_start=3, cohort_by="series", cohort_days=14)]
+)
 def test_rows_get_the_snapshots_of_the_whole_table_to_the_last_digit(settings, back):
     deals, first, last = simulated()
     day = last - pd.Timedelta(days=back)
@@ -56,7 +59,7 @@ def test_rows_get_the_snapshots_of_the_whole_table_to_the_last_digit(settings, b
 
 def test_each_row_is_answered_as_if_it_alone_were_entered():
     deals, first, last = simulated()
-    day = sum_up_day(deals, last, first)
+    day = sum_up_day(deals, last, first, usual_settings())
     drafts = pd.concat([deals[deals["stage"] == "engaging"].head(2)] * 2).assign(opportunity_id="(new)")
     alone = [deal_features(drafts.iloc[[place]], day) for place in range(len(drafts))]
     pd.testing.assert_frame_equal(deal_features(drafts, day), pd.concat(alone), check_exact=True)
@@ -66,20 +69,22 @@ def test_only_the_wanted_features_are_computed_and_the_rows_are_left_alone():
     deals, first, last = simulated()
     rows = deals[deals["stage"] == "engaging"].tail(3)
     kept = rows.copy()
-    found = deal_features(rows, sum_up_day(deals, last, first), ["week_volume", "age_days", "x_other"])
+    found = deal_features(
+        rows, sum_up_day(deals, last, first, usual_settings()), ["week_volume", "age_days", "x_other"]
+    )
     assert list(found) == ["age_days", "week_volume"] and found.index.equals(rows.index)
     pd.testing.assert_frame_equal(rows, kept)
-    assert list(deal_features(rows.head(0), sum_up_day(deals, last, first))) == list(FEATURES)
+    assert list(deal_features(rows.head(0), sum_up_day(deals, last, first, usual_settings()))) == list(FEATURES)
 
 
 def test_an_owner_and_a_place_that_nobody_knows_begin_with_what_is_usual():
     deals, first, last = simulated()
     row = deals[deals["stage"] == "engaging"].tail(1).assign(sales_agent="Nobody", regional_office="Nowhere")
-    found = deal_features(row, sum_up_day(deals, last, first)).iloc[0]
+    found = deal_features(row, sum_up_day(deals, last, first, usual_settings())).iloc[0]
     assert found["cohort_volume"] == 1 and np.isfinite(found.to_numpy(float)).all()
 
 
 def test_a_column_that_the_cohorts_need_is_named():
     deals, first, last = simulated()
     with pytest.raises(CrmError, match="The deals lack the column planet: name another one in features.cohort_by"):
-        sum_up_day(deals, last, first, FeatureSettings(cohort_by="planet"))
+        sum_up_day(deals, last, first, usual_settings(cohort_by="planet"))

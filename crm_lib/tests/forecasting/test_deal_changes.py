@@ -27,7 +27,13 @@ from ...forecasting.deal_changes import AMOUNTS, explain_change
 from ...forecasting.waterfall import sum_steps
 
 # %% ../../../nbs/tests/forecasting/test_deal_changes.ipynb #cd624235
-PERIOD = {"since": "2024-02-15", "until": "2024-03-10", "period_start": "2024-02-01", "period_end": "2024-03-31"}
+PERIOD = {
+    "since": "2024-02-15",
+    "until": "2024-03-10",
+    "period_start": "2024-02-01",
+    "period_end": "2024-03-31",
+    "slip_days": 7,
+}
 
 
 def forecast(**rows):

@@ -28,16 +28,17 @@ from ...forecasting.record import add_actuals, publish_record
 from ...forecasting.windows import today_windows
 from .test_record import told
 from ..support.forecasts import DAYS, LAST, deals, origins, record, today, year_of_deals
+from ..support.usual import usual_limits, usual_outlook, usual_settings
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #7fda9218
-def forecast_at(origin, record, draws, limits=Limits()):
-    outlook = Outlook(None, None, "2023-01-03", LAST, {}, limits=limits, draws=draws)
+def forecast_at(origin, record, draws, **limits):
+    outlook = usual_outlook(None, None, "2023-01-03", LAST, {}, limits=usual_limits(**limits), draws=draws)
     return forecast_revenue(outlook, origin, record)
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #1d62fc86
 def test_without_a_past_there_is_an_empty_record_and_still_a_forecast(today):
-    empty = publish_record(add_actuals([], year_of_deals()))
-    found = summarise_record(empty, prediction_intervals([], empty))
+    empty = publish_record(add_actuals([], year_of_deals()), usual_limits())
+    found = summarise_record(empty, prediction_intervals([], empty, 2000, 0))
     assert found["wape"] == {} and found["origins"] == 0 and np.isnan(found["coverage"]["80"])
     table, notes, _ = forecast_at(today, empty, 50)
     assert len(notes) == 4 and table["mean"].notna().all() and table["p10"].isna().all()
@@ -131,14 +132,14 @@ def test_an_open_pipeline_above_the_total_leaves_the_model(today):
 def test_a_part_of_a_month_is_judged_by_parts_and_not_by_months(today):
     past = history((100, 110), (100, 110))
     asked = origin_of((100.0, 300.0), (110.0, 310.0), today)
-    assert forecast_at(asked, past, 50, Limits(widest=99))[1] == []
+    assert forecast_at(asked, past, 50, widest=99)[1] == []
     months = past.assign(period=past["period"].str.replace("like_", ""))
-    assert len(forecast_at(asked, months, 50, Limits(widest=99))[1]) == 4
+    assert len(forecast_at(asked, months, 50, widest=99)[1]) == 4
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #2cae40da
 def test_two_periods_of_the_same_days_carry_one_number_and_one_interval(today):
     table, _, reasons = forecast_at(
-        origin_of((100.0, 300.0), (110.0, 310.0), today), history((100, 110), (100, 110)), 50, Limits(widest=99)
+        origin_of((100.0, 300.0), (110.0, 310.0), today), history((100, 110), (100, 110)), 50, widest=99
     )
     one, other = (
         table[table["period"] == name].drop(columns="period").reset_index(drop=True) for name in ("month", "quarter")
@@ -152,12 +153,14 @@ def test_two_periods_of_the_same_days_carry_one_number_and_one_interval(today):
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #7c2465df
 @pytest.mark.parametrize("day", ["2023-11-15", "2023-11-29", "2023-10-31", "2023-11-30"])
 def test_every_row_names_its_days_and_like_days_are_like_numbers(deals, day):
-    snapshots = build_features(deals, np.union1d(DAYS[DAYS <= np.datetime64(day)], [np.datetime64(day)]), "2023-01-03")
-    outlook = Outlook(deals, snapshots, "2023-01-03", day, {"chosen": "cure_table"}, draws=50)
+    snapshots = build_features(
+        deals, np.union1d(DAYS[DAYS <= np.datetime64(day)], [np.datetime64(day)]), "2023-01-03", usual_settings()
+    )
+    outlook = usual_outlook(deals, snapshots, "2023-01-03", day, {"chosen": "cure_table"}, draws=50)
     models = fit_forecasters(outlook, day)
     windows = today_windows(day)
     origin = take_origin(outlook, *models, day, windows)
-    table, _, _ = forecast_revenue(outlook, origin, publish_record(add_actuals([], deals)))
+    table, _, _ = forecast_revenue(outlook, origin, publish_record(add_actuals([], deals), usual_limits()))
     for period, part in table.groupby("period"):
         assert set(zip(part["first_day"], part["last_day"])) == {tuple(pd.Timestamp(end) for end in windows[period])}
     columns = ["scope", "segment", "segment_value", "first_day", "last_day"]
@@ -168,7 +171,7 @@ def test_every_row_names_its_days_and_like_days_are_like_numbers(deals, day):
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #4400f843
 def test_the_record_beside_a_number_is_that_of_its_method(today):
     past = history((100, 130), (130, 100))
-    past = publish_record(past.assign(published=1.0))
+    past = publish_record(past.assign(published=1.0), usual_limits())
     rows = today.rows[today.rows["period"] == "month"].set_index("scope")["model"]
     _, _, reasons = forecast_at(origin_of(rows, rows * 1.5, today), past, 50)
     found = number_records(reasons, past)

@@ -21,11 +21,12 @@ from ...forecasting.forecast_change import explain_since
 from ...forecasting.origins import fit_model
 from ...scoring.scores import score_latest
 from ..support.forecasts import HALF_YEAR, outlook
+from ..support.usual import usual_rules, usual_settings
 
 # %% ../../../nbs/tests/forecasting/test_forecast_change.ipynb #6f4f7f1c
 def test_what_moved_the_quarter_adds_up(outlook):
     model = fit_model(outlook, HALF_YEAR)
-    change = explain_since(outlook, model)
+    change = explain_since(outlook, model, trend_days=28, slip_days=7)
     since = pd.Timestamp("2023-11-12")
     won = outlook.deals[(outlook.deals["stage"] == "won") & (outlook.deals["close_date"] > since)]
     learned = change.steps.set_index("step").loc["relearned", "change"]
@@ -50,39 +51,39 @@ def test_what_moved_the_quarter_adds_up(outlook):
 # %% ../../../nbs/tests/forecasting/test_forecast_change.ipynb #686f801a
 def test_a_changed_future_changes_nothing_of_the_earlier_forecast(outlook):
     model = fit_model(outlook, HALF_YEAR)
-    change = explain_since(outlook, model)
+    change = explain_since(outlook, model, trend_days=28, slip_days=7)
     late = outlook.deals["close_date"] > pd.Timestamp("2023-11-12")
     other = outlook.deals.assign(
         stage=outlook.deals["stage"].mask(late, "lost"), close_value=outlook.deals["close_value"].mask(late, 0.0)
     )
-    again = explain_since(replace(outlook, deals=other), model)
+    again = explain_since(replace(outlook, deals=other), model, trend_days=28, slip_days=7)
     assert again.steps["total"].iloc[0] == pytest.approx(change.steps["total"].iloc[0])
 
 # %% ../../../nbs/tests/forecasting/test_forecast_change.ipynb #16b2bf4c
 def test_directions_slips_and_stale_deals_are_counted_as_the_list_of_deals_counts_them(outlook):
     model = fit_model(outlook, HALF_YEAR)
-    scores = score_latest(model, outlook.deals, outlook.snapshots, [30, "quarter_end"])
-    change = explain_since(outlook, model)
-    counted = count_words(scores)
+    scores = score_latest(model, outlook.deals, outlook.snapshots, usual_rules([30, "quarter_end"]))
+    change = explain_since(outlook, model, trend_days=28, slip_days=7)
+    counted = count_words(scores, 7)
     assert change.counts == counted and counted["new"] > 0 and counted["slipped"] > 0 and counted["stale"] > 0
     steps = change.steps.set_index("step")["deals"]
     assert {word: int(steps[word]) for word in ("improving", "steady", "declining", "new", "slipped")} == {
         word: counted[word] for word in counted if word != "stale"
     }
-    assert explain_since(outlook, model, slip_days=1e9).counts["slipped"] == 0
+    assert explain_since(outlook, model, trend_days=28, slip_days=1e9).counts["slipped"] == 0
 
 # %% ../../../nbs/tests/forecasting/test_forecast_change.ipynb #80c2d046
 def test_directions_are_against_what_was_published_where_that_was_kept(outlook):
     model = fit_model(outlook, HALF_YEAR)
     day = pd.Timestamp("2023-11-08")
     assert day not in set(outlook.snapshots["as_of"])
-    build = lambda deals, days: build_features(deals, days, outlook.records_start)
-    said = score_latest(model, outlook.deals, build(outlook.deals, np.array([day.to_datetime64()])), ["quarter_end"])[
-        ["as_of", "opportunity_id", "p_won_ever", "expected_close_date"]
-    ]
+    build = lambda deals, days: build_features(deals, days, outlook.records_start, usual_settings())
+    said = score_latest(
+        model, outlook.deals, build(outlook.deals, np.array([day.to_datetime64()])), usual_rules(["quarter_end"])
+    )[["as_of", "opportunity_id", "p_won_ever", "expected_close_date"]]
     said = said.assign(p_won_ever=said["p_won_ever"] / 2).iloc[5:]
-    change = explain_since(outlook, model, said=said, build=build)
-    scores = score_latest(model, outlook.deals, outlook.snapshots, ["quarter_end"])
+    change = explain_since(outlook, model, trend_days=28, slip_days=7, said=said, build=build)
+    scores = score_latest(model, outlook.deals, outlook.snapshots, usual_rules(["quarter_end"]))
     then = said.set_index("opportunity_id").reindex(scores["opportunity_id"])
     trend = name_trend(scores["p_won_ever"].to_numpy(), then["p_won_ever"].to_numpy())
     assert {word: change.counts[word] for word in TRENDS} == {
@@ -90,10 +91,13 @@ def test_directions_are_against_what_was_published_where_that_was_kept(outlook):
     } and change.counts["improving"] > 0
     slipped = (scores["expected_close_date"] - then["expected_close_date"].to_numpy()).dt.days > 7
     assert change.counts["slipped"] == slipped.sum() and "2023-11-08" in change.sentence
-    assert explain_since(outlook, model, said=said.iloc[:0]).counts == explain_since(outlook, model).counts
+    assert (
+        explain_since(outlook, model, trend_days=28, slip_days=7, said=said.iloc[:0]).counts
+        == explain_since(outlook, model, trend_days=28, slip_days=7).counts
+    )
 
 # %% ../../../nbs/tests/forecasting/test_forecast_change.ipynb #0b75c7b5
 def test_without_a_win_or_a_snapshot_so_old_nothing_can_have_moved(outlook):
-    assert explain_since(outlook, None, days=400) is None
+    assert explain_since(outlook, None, trend_days=400, slip_days=7) is None
     lost = outlook.deals.assign(stage=outlook.deals["stage"].replace("won", "lost"))
-    assert explain_since(replace(outlook, deals=lost), None) is None
+    assert explain_since(replace(outlook, deals=lost), None, trend_days=28, slip_days=7) is None

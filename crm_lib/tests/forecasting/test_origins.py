@@ -32,6 +32,7 @@ from crm_lib.tests.support.forecasts import (
     take_all,
     year_outlook,
 )
+from ..support.usual import usual_protocol, usual_settings
 
 # %% ../../../nbs/tests/forecasting/test_origins.ipynb #33cbf4e1
 @pytest.mark.parametrize("change", ["cut", "scrambled"])
@@ -64,7 +65,7 @@ def test_only_windows_that_have_ended_are_stood_for(origins):
 # %% ../../../nbs/tests/forecasting/test_origins.ipynb #8cb00c9d
 def test_a_calibrated_variant_with_too_few_past_forecasts_says_what_its_base_says(deals):
     snapshots = snapshots_until(deals, "2023-10-31")
-    past = run_backtest(deals, snapshots, ORIGINS[:2], "2023-01-03", ["cure_table"], [30])
+    past = run_backtest(usual_protocol(deals, snapshots, "2023-01-03", "2023-10-31"), ORIGINS[:2], ["cure_table"], [30])
     outlook = year_outlook(deals, "2023-10-31", backtest=past)
     chosen = replace(outlook, chosen={"chosen": "cure_table+isotonic"})
     calibrated, newcomers = fit_forecasters(chosen, "2023-10-31")
@@ -77,7 +78,7 @@ def test_a_calibrated_variant_with_too_few_past_forecasts_says_what_its_base_say
 def test_windows_of_a_length_are_stood_at_by_the_model_of_the_month_end_before(deals):
     like = similar_windows(LAST, FiscalCalendar(), ORIGINS[0])
     further = np.setdiff1d(list(like), DAYS)
-    weekly = build_features(deals, further, "2023-01-03")
+    weekly = build_features(deals, further, "2023-01-03", usual_settings())
     every = take_origins(year_outlook(deals), weekly, ORIGINS, WEEKS[:0], like)
     rows = add_actuals(every, deals)
     rows = rows[(rows["period"] == "like_month") & (rows["scope"] == "total")]

@@ -16,12 +16,13 @@ import pytest
 from ...features.features import FeatureSettings, build_features
 from ...forecasting.outlook import make_weekly, won_revenue_by_month
 from ..support.forecasts import outlook
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #4ef454a1
 def test_the_bundle_cannot_be_changed_on_its_way(outlook):
     with pytest.raises(dataclasses.FrozenInstanceError):
         outlook.seed = 1
-    later = dataclasses.replace(outlook, settings=FeatureSettings(fiscal_year_start=2))
+    later = dataclasses.replace(outlook, settings=usual_settings(fiscal_year_start=2))
     assert str(later.calendar.quarter_end("2023-12-10")) == "2024-01-31" and outlook.calendar != later.calendar
 
 # %% ../../../nbs/tests/forecasting/test_outlook.ipynb #58ec5101

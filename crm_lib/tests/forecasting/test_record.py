@@ -18,11 +18,12 @@ from ...forecasting.outlook import Limits
 from ...forecasting.periods import won_revenue
 from ...forecasting.record import choose_method, differs_beyond_doubt, publish_record, wape, wape_table
 from ..support.forecasts import deals, origins, record
+from ..support.usual import usual_limits
 
 # %% ../../../nbs/tests/forecasting/test_record.ipynb #a8d147bb
 def test_what_would_have_been_published_looks_only_at_windows_that_had_ended(record):
     later = record["last"] > pd.Timestamp("2023-10-31")
-    other = publish_record(record.assign(actual=record["actual"].mask(later, 1e9)), Limits(least_origins=2))
+    other = publish_record(record.assign(actual=record["actual"].mask(later, 1e9)), usual_limits(least_origins=2))
     early = record["as_of"] <= pd.Timestamp("2023-10-31")
     assert other.loc[early, "method"].tolist() == record.loc[early, "method"].tolist()
 
@@ -89,18 +90,18 @@ def test_few_origins_publish_the_combination_and_more_the_best():
         choose_method(MONTHS[:0], 0) == "combination"
         and choose_method(MONTHS[:2].assign(model=np.nan, combination=np.nan), 2) == "seasonal_mean"
     )
-    published = publish_record(MONTHS, Limits(least_origins=2))
+    published = publish_record(MONTHS, usual_limits(least_origins=2))
     assert published["method"].tolist() == ["combination", "combination", "model", "model", "model"]
     assert published["published"].tolist() == [115, 115, 100, 100, 10]
 
 # %% ../../../nbs/tests/forecasting/test_record.ipynb #1c838f81
 def test_methods_far_apart_leave_the_model():
     assert (
-        differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.1})
-        and differs_beyond_doubt({"model": 2.1, "seasonal_mean": 1.0})
-        and differs_beyond_doubt({"model": 1.0, "seasonal_mean": np.nan})
+        differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.1}, 2.0)
+        and differs_beyond_doubt({"model": 2.1, "seasonal_mean": 1.0}, 2.0)
+        and differs_beyond_doubt({"model": 1.0, "seasonal_mean": np.nan}, 2.0)
     )
-    assert not differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.0}) and not differs_beyond_doubt(
-        {"model": 0.0, "seasonal_mean": 0.0}
+    assert not differs_beyond_doubt({"model": 1.0, "seasonal_mean": 2.0}, 2.0) and not differs_beyond_doubt(
+        {"model": 0.0, "seasonal_mean": 0.0}, 2.0
     )
-    assert publish_record(MONTHS, Limits(least_origins=9))["method"].tolist() == ["combination"] * 4 + ["model"]
+    assert publish_record(MONTHS, usual_limits(least_origins=9))["method"].tolist() == ["combination"] * 4 + ["model"]

@@ -19,6 +19,7 @@ from ...features.features import build_features
 from ...forecasting.rolling_origin import evaluate_origins
 from ...forecasting.windows import similar_windows
 from ..support.forecasts import HALF_YEAR, outlook, past
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/forecasting/test_rolling_origin.ipynb #69f97b49
 def test_the_past_holds_every_month_end_and_every_week_between(past):
@@ -36,7 +37,7 @@ def test_days_that_have_snapshots_already_are_not_built_again(outlook):
 
     def build(deals, days):
         asked.extend(days)
-        return build_features(deals, days, outlook.records_start)
+        return build_features(deals, days, outlook.records_start, usual_settings())
 
     evaluate_origins(outlook, build, [30, "quarter_end"], 1)
     assert asked and not set(pd.DatetimeIndex(asked)) & set(outlook.snapshots["as_of"])
@@ -47,7 +48,7 @@ def test_what_the_weeks_between_show_is_not_learned_from(outlook, past):
     other = evaluate_origins(
         outlook,
         lambda deals, asked: build_features(
-            deals, np.union1d(asked, days + pd.Timedelta(days=1)), outlook.records_start
+            deals, np.union1d(asked, days + pd.Timedelta(days=1)), outlook.records_start, usual_settings()
         ),
         [30, "quarter_end"],
         2,
@@ -60,7 +61,7 @@ def test_no_week_needs_to_be_built_where_all_are_there(outlook):
         pd.date_range("2023-10-31", HALF_YEAR, freq="7D").to_numpy().astype("datetime64[D]"),
         list(similar_windows(HALF_YEAR, FiscalCalendar(), "2023-10-31")),
     )
-    weeks = build_features(outlook.deals, days, outlook.records_start)
+    weeks = build_features(outlook.deals, days, outlook.records_start, usual_settings())
     every = pd.concat([outlook.snapshots, weeks]).drop_duplicates(["as_of", "opportunity_id"])
     whole = replace(outlook, snapshots=every)
     assert (

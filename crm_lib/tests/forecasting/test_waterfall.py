@@ -137,7 +137,7 @@ def test_the_steps_add_up_whatever_happened(seed, count, scale, days):
     until = since + pd.Timedelta(days=days[1])
     end = start + pd.Timedelta(days=days[3])
     before, after, deals = _frames(np.random.default_rng(seed), count, scale, since, until, end)
-    moves = explain_change(before, after, deals, since, until, start, end, group="office")
+    moves = explain_change(before, after, deals, since, until, start, end, group="office", slip_days=7)
     steps = sum_steps(moves)
     by_office = sum_steps(moves, "office")
     counted = deals["close_date"].between(start, end) & (deals["close_date"] <= until) & (deals["stage"] == "won")

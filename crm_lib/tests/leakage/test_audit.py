@@ -38,6 +38,7 @@ from ...leakage.truncation import build_twice, compare_builds
 from ...pipeline.dag import read_pipeline
 from ...pipeline.runs import run_stage
 from ...simulation.simulate import World, simulate_crm
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/leakage/test_audit.ipynb #b61b9976
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
@@ -66,7 +67,7 @@ class Line:
         key = len(deals), int(deals["close_date"].notna().sum()), len(dates), str(dates[-1])
         if key not in self.memory:
             self.memory[key] = build_features(
-                deals[[name for name in deals if not name.startswith("x_")]], dates, self.first
+                deals[[name for name in deals if not name.startswith("x_")]], dates, self.first, usual_settings()
             )
         return self.memory[key]
 

@@ -65,7 +65,7 @@ def simulated():
 
 @pytest.fixture(scope="module")
 def seen(simulated):
-    return fit_twice(simulated)
+    return fit_twice(simulated, 600)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_split_by_time_keeps_the_latest_and_the_random_one_keeps_a_share(see
 @pytest.mark.parametrize("share", [0, 1, -0.1, "half", True, None])
 def test_a_share_outside_of_zero_and_one_is_refused(seen, share):
     with pytest.raises(CrmError, match="leak_story.test_share: .* is no share"):
-        split_deals(seen[0], "random", share)
+        split_deals(seen[0], "random", share, 0)
 
 
 def test_the_interval_holds_the_area_and_is_drawn_the_same_way_twice():
@@ -123,7 +123,7 @@ def test_the_interval_holds_the_area_and_is_drawn_the_same_way_twice():
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #92360e5a
 def test_hindsight_is_perfect_and_the_day_before_is_a_coin_with_a_skill_below_zero(seen):
-    story = score_story(*seen, draws=50)
+    story = score_story(*seen, FiscalCalendar(1), 0.2, draws=50, seed=0)
     assert (
         list(story) == STORY_COLUMNS
         and len(story) == len(SPLITS) * (3 * len(MODELS) + 2)
@@ -148,16 +148,16 @@ def test_hindsight_is_perfect_and_the_day_before_is_a_coin_with_a_skill_below_ze
 def test_the_month_of_the_quarter_is_that_of_the_companys_calendar(seen):
     now, then = (frame.assign(is_won=frame["close_date"].dt.month.isin([2, 5, 8, 11])) for frame in seen)
     for start, wanted in ((1, 1.0), (2, 1.0)):
-        story = score_story(now, then, FiscalCalendar(start), draws=5)
+        story = score_story(now, then, FiscalCalendar(start), 0.2, draws=5, seed=0)
         assert story.loc[story["view"] == TOLD, "auc"].eq(wanted).all()
 
 
 def test_few_deals_give_no_row_rather_than_a_wrong_one(seen):
     now, then = (frame.head(60) for frame in seen)
     assert (
-        score_story(now, then).empty
-        and list(score_story(now, then)) == STORY_COLUMNS
-        and score_columns(now, then).empty
+        score_story(now, then, FiscalCalendar(1), 0.2, 200, 0).empty
+        and list(score_story(now, then, FiscalCalendar(1), 0.2, 200, 0)) == STORY_COLUMNS
+        and score_columns(now, then, 0.2, 0).empty
     )
 
 
@@ -166,7 +166,7 @@ def test_a_range_is_one_number_where_its_ends_read_alike():
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #05d93944
 def test_a_column_that_is_written_at_the_close_is_worth_nothing_before(seen):
-    table = score_columns(*seen).set_index("column")
+    table = score_columns(*seen, 0.2, 0).set_index("column")
     assert list(table.index) == list(POPULAR) and list(table) == ["what", "auc_now", "auc_before"]
     assert (table.loc[["close_value_log", "sales_velocity"], "auc_now"] > 0.995).all() and table.loc[
         HINDSIGHT, "auc_before"

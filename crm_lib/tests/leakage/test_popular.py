@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...features.snapshots import known_at
 from ...ingestion.deals import build_deals
@@ -37,7 +38,7 @@ def simulated():
 
 @pytest.fixture(scope="module")
 def seen(simulated):
-    return fit_twice(simulated)
+    return fit_twice(simulated, 600)
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_what_is_not_written_stays_missing_and_a_value_below_zero_counts_as_zero
 
 # %% ../../../nbs/tests/leakage/test_popular.ipynb #5e1419f2
 def test_the_day_before_knows_neither_the_outcome_nor_what_came_later(deals):
-    now, then = fit_twice(deals)
+    now, then = fit_twice(deals, 600)
     assert now["opportunity_id"].tolist() == then["opportunity_id"].tolist() == ["a", "b", "c"] and now[
         "is_won"
     ].tolist() == [True, False, True]
@@ -148,6 +149,6 @@ def test_very_many_closing_days_are_thinned_evenly(simulated):
 
 
 def test_without_a_closed_deal_there_is_nothing_to_see_and_nothing_to_score(deals):
-    now, then = fit_twice(deals[deals["stage"].isin(["engaging", "prospecting"])])
+    now, then = fit_twice(deals[deals["stage"].isin(["engaging", "prospecting"])], 600)
     assert now.empty and then.empty and list(now) == list(then)
-    assert score_story(now, then).empty and score_columns(now, then).empty
+    assert score_story(now, then, FiscalCalendar(1), 0.2, 200, 0).empty and score_columns(now, then, 0.2, 0).empty

@@ -26,6 +26,7 @@ from ...base.config import CrmError
 from ...features.features import FEATURES, build_features
 from ...features.snapshots import take_snapshots
 from ...leakage.truncation import build_twice, compare_builds, require_no_future, truncation_check
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/leakage/test_truncation.ipynb #32dce53a
 DATES = ["2024-01-31", "2024-02-29"]
@@ -182,7 +183,9 @@ def test_honest_builders_pass(deals, way):
 
 def test_the_projects_own_features_pass(deals):
     checked = truncation_check(
-        deals, ["2024-01-15", *DATES, "2024-03-31"], lambda table, dates: build_features(table, dates, "2024-01-01")
+        deals,
+        ["2024-01-15", *DATES, "2024-03-31"],
+        lambda table, dates: build_features(table, dates, "2024-01-01", usual_settings()),
     )
     assert set(FEATURES) <= set(checked["column"]) and changed(checked) == []
 

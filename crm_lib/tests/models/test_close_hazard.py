@@ -57,6 +57,7 @@ from crm_lib.models.close_hazard import (
 )
 from ...models.incidence import chain_hazards
 from ...simulation.simulate import World, simulate, true_probabilities
+from ..support.usual import usual_protocol, usual_settings
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #514be844
 def test_edges_are_inner_quantiles_and_repeats_make_fewer():
@@ -112,7 +113,7 @@ def model_of(name, **settings):
     if name in RICH:
         quick = {"forest": {"trees": 15}, "xgboost": {"rounds": 30}}.get(name)
         return CloseHazardModel(name, **{"features": FEW, "learner_settings": quick, **settings})
-    return make_model(name, settings.get("calendar", FiscalCalendar()))
+    return make_model(name, settings.get("calendar", FiscalCalendar()), seed=0)
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #c376e0ac
 @pytest.mark.parametrize("name", ALL)
@@ -275,22 +276,22 @@ def test_days_without_a_closing_are_refused():
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #bddd9f55
 def test_each_name_makes_its_model_with_the_companys_calendar():
-    kinds = {name: type(make_model(name, FiscalCalendar(7))) for name in ALL}
+    kinds = {name: type(make_model(name, FiscalCalendar(7), seed=0)) for name in ALL}
     assert kinds == {
         "always_no": AlwaysNo,
         "age_curve": AgeCurve,
         "phase_table": PhaseTable,
         **dict.fromkeys(["cure_table", *RICH], CloseHazardModel),
     }
-    assert {make_model(name, FiscalCalendar(7)).calendar.start_month for name in ALL} == {7} and list(BASELINES) == ALL[
-        :3
-    ]
+    assert {make_model(name, FiscalCalendar(7), seed=0).calendar.start_month for name in ALL} == {7} and list(
+        BASELINES
+    ) == ALL[:3]
 
 
 def test_age_bins_and_seed_are_handed_on():
     assert (
-        make_model("phase_table", age_edges=[5, 9]).age_edges
-        == make_model("forest", age_edges=[5, 9]).age_edges
+        make_model("phase_table", age_edges=[5, 9], seed=0).age_edges
+        == make_model("forest", age_edges=[5, 9], seed=0).age_edges
         == (5, 9)
     )
     forest = make_model("forest", seed=3)
@@ -308,7 +309,7 @@ def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
     X, y = made(100)
     X = X.assign(**dict.fromkeys(MODEL_FEATURES, 1.0))
     with pytest.raises(CrmError, match="'magic' is unknown"):
-        make_model("magic").fit(X, y)
+        make_model("magic", seed=0).fit(X, y)
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #1fc46a50
 def made_mixed(n=3000, seed=0):
@@ -396,8 +397,10 @@ def beside_truth():
     ).deals
     origin = np.datetime64("2025-02-28")
     first = records_start(deals)
-    snapshots = build_features(deals, spaced_dates(first, origin, 14), first)
-    forecasts = forecast_origin(deals, snapshots, origin, first, ["age_curve", "logistic"], [30, "quarter_end"])
+    snapshots = build_features(deals, spaced_dates(first, origin, 14), first, usual_settings())
+    forecasts = forecast_origin(
+        usual_protocol(deals, snapshots, first, origin), origin, ["age_curve", "logistic"], [30, "quarter_end"]
+    )
     truth = true_probabilities(crm, origin, [30, "quarter_end"]).rename(columns={"probability": "truth"})
     return forecasts.merge(truth, on=["as_of", "opportunity_id", "horizon"], validate="many_to_one")
 

@@ -107,7 +107,7 @@ def test_a_deal_counts_once_however_often_it_was_seen():
     X, y = made()
     later = X.assign(as_of=X["as_of"] + pd.Timedelta(days=1))[y["duration"] > 1]
     twice = pd.concat([X, later]), pd.concat([y, y.assign(duration=y["duration"] - 1)[y["duration"] > 1]])
-    assert count_segments(*twice, "regional_office") == count_segments(X, y, "regional_office")
+    assert count_segments(*twice, "regional_office", 400, 400.0) == count_segments(X, y, "regional_office", 400, 400.0)
 
 
 def test_the_richest_come_first_with_their_weight_and_what_becomes_of_them():
@@ -126,10 +126,10 @@ def test_the_richest_come_first_with_their_weight_and_what_becomes_of_them():
 
 def test_one_rich_segment_alone_is_none():
     X, y = made()
-    closed = count_segments(X, y, "regional_office")[1]["closings"]
-    found = count_segments(X, y, "regional_office", closed + 1)
+    closed = count_segments(X, y, "regional_office", 400, 400.0)[1]["closings"]
+    found = count_segments(X, y, "regional_office", closed + 1, 400.0)
     assert [s["weight"] for s in found] == [0, 0, 0] and found[0]["sentence"] == "no other to set apart from: pooled"
-    assert count_segments(X.assign(regional_office=None), y, "regional_office") == []
+    assert count_segments(X.assign(regional_office=None), y, "regional_office", 400, 400.0) == []
 
 
 def test_a_segment_without_a_closing_has_no_model_however_little_is_asked():

@@ -44,6 +44,7 @@ from ...models.incidence import WinTable, closed_deals
 from ...models.win_model import WinOdds, candidate_columns
 from ...scoring.explanation import explain_scores, strongest_reasons
 from ...simulation.simulate import World, simulate, true_probabilities
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/models/test_win_model.ipynb #3ba1d3f3
 def frame(**columns):
@@ -290,7 +291,7 @@ def world_of(seed, **world):
 @pytest.fixture(scope="module")
 def skilled():
     crm, deals, first = world_of(1, agent_skill=1, product_skill=1)
-    snapshots = build_features(deals, spaced_dates(first, ORIGIN, 14), first)
+    snapshots = build_features(deals, spaced_dates(first, ORIGIN, 14), first, usual_settings())
     X, y = training_sets(deals, snapshots, ORIGIN, first)[1]
     models = {
         name: CloseHazardModel("logistic", win_columns=columns).fit(X, y)

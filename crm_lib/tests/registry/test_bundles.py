@@ -118,33 +118,33 @@ def test_a_touched_bundle_does_not_come_into_use(touch):
     folder = publish()
     touch(folder)
     with pytest.raises(CrmError, match="is not what was published: run `dvc repro publish`"):
-        switch()
+        switch(keep=20)
     assert current_name() == "" and not list_bundles()
 
 
 def test_without_a_bundle_a_sentence_says_what_to_run():
     with pytest.raises(CrmError, match="bundle.json is missing, so this is no bundle"):
-        switch()
+        switch(keep=20)
     with pytest.raises(CrmError, match="Nothing is published yet: run `dvc repro`"):
         open_bundle()
     publish()
     Path("artifacts/bundle", FACTS).write_text("{")
     with pytest.raises(CrmError, match="is not the file that was written"):
-        switch()
+        switch(keep=20)
 
 # %% ../../../nbs/tests/registry/test_bundles.ipynb #ef0a4d45
 def test_switching_again_changes_nothing_and_going_back_finds_what_was_kept():
-    (first,) = [switch() for _ in [publish()]]
+    (first,) = [switch(keep=20) for _ in [publish()]]
     before = {path.name: path.stat().st_mtime_ns for path in (Path(FOLDER) / first.name).rglob("*")}
     assert (
-        switch() == first
+        switch(keep=20) == first
         and {path.name: path.stat().st_mtime_ns for path in (Path(FOLDER) / first.name).rglob("*")} == before
     )
     publish("two")
-    second = switch()
+    second = switch(keep=20)
     publish("one")
     assert (
-        switch() == first
+        switch(keep=20) == first
         and current_name() == first.name
         and {bundle.name for bundle in list_bundles()} == {first.name, second.name}
     )
@@ -159,12 +159,12 @@ def test_switching_again_changes_nothing_and_going_back_finds_what_was_kept():
 
 def test_a_kept_bundle_that_was_damaged_is_written_again():
     publish()
-    kept = Path(FOLDER) / switch().name
+    kept = Path(FOLDER) / switch(keep=20).name
     publish("two")
-    switch()
+    switch(keep=20)
     (kept / "artifacts" / "in_use" / "model.json").write_text("worse")
     publish()
-    assert switch().name == kept.name and check_bundle(open_bundle())
+    assert switch(keep=20).name == kept.name and check_bundle(open_bundle())
 
 
 def test_the_number_of_kept_bundles_is_bounded_and_the_one_in_use_stays():
@@ -178,21 +178,21 @@ def test_the_number_of_kept_bundles_is_bounded_and_the_one_in_use_stays():
 # %% ../../../nbs/tests/registry/test_bundles.ipynb #1c180ea9
 def test_a_trial_switches_nothing(monkeypatch):
     publish()
-    now = switch().name
+    now = switch(keep=20).name
     publish("two", used=InUse("acme", None, "xgboost", "ab" * 32, "2024-12-31"))
     with pytest.raises(CrmError, match="comes from a trial and cannot come into use"):
-        switch()
+        switch(keep=20)
     monkeypatch.setenv("DVC_EXP_NAME", "brave-otter")
     publish("three")
     with pytest.raises(CrmError, match="experiment brave-otter: nothing is switched"):
-        switch()
+        switch(keep=20)
     assert current_name() == now and len(list_bundles()) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"bundle": "../elsewhere"}', '{"bundle": 3}', '{"bundle": "gone"}'])
 def test_a_pointer_that_leads_nowhere_is_a_sentence(text):
     publish()
-    switch()
+    switch(keep=20)
     (Path(FOLDER) / CURRENT).write_text(text)
     with pytest.raises(CrmError, match="Nothing is published yet"):
         open_bundle()
@@ -207,7 +207,7 @@ def test_what_was_said_is_the_latest_of_the_source_that_is_old_enough():
         ("eeeee", "2024-12-02", "other"),
     ):
         publish(text, as_of, InUse(source, 1, "xgboost", "ab" * 32, as_of))
-        switch()
+        switch(keep=20)
     said = previous_scores(".", "acme", "2024-12-31", 28)
     assert said["as_of"].unique().tolist() == [pd.Timestamp("2024-12-01")] and said["p_won_ever"].tolist() == [0.5, 0.3]
     assert list(said) == ["as_of", "opportunity_id", "p_won_ever", "expected_close_date"] and said[

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...base.files import write_parquet
 from ...models.close_hazard import CloseHazardModel
@@ -32,6 +33,7 @@ from ...registry.champion import judge_version, promote, roll_back, tabulate_dec
 from ...registry.tracking import connect, get_tag, list_versions, log_model, set_alias, set_tag
 from ...registry.versions import find_version, load_version
 from ...scoring.scores import score_latest
+from ..support.usual import usual_rules
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #8ad47540
 HORIZONS = [30, "quarter_end"]
@@ -135,7 +137,7 @@ def register(name, said=None, as_of="2024-04-30", seed=0):
 
 
 def judge(name, number, **options):
-    return judge_version(name, number, DEALS, LAST, **options)
+    return judge_version(name, number, DEALS, LAST, FiscalCalendar(1), **{"max_age_days": 90, "seed": 0, **options})
 
 
 def in_use(name):
@@ -196,7 +198,7 @@ def test_a_better_version_comes_in_and_a_worse_one_stays_the_challenger(name):
 def test_rollback_gives_the_former_scores_to_the_last_byte(name, tmp_path):
     def scores(file):
         return write_parquet(
-            score_latest(load_version(name)[0], DEALS, snapshots()[0], HORIZONS), tmp_path / file
+            score_latest(load_version(name)[0], DEALS, snapshots()[0], usual_rules(HORIZONS)), tmp_path / file
         ).read_bytes()
 
     judge(name, register(name, 0.7))

@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...registry.decisions import RecordComparison, compare_records, decide
 from ...registry.tracking import RegisteredVersion
 from .test_champion import DEALS, ENDS, LAST, record
 
 # %% ../../../nbs/tests/registry/test_decisions.ipynb #0a5a97fa
 def test_the_difference_is_the_mean_of_the_brier_scores_on_the_shared_forecasts():
-    found = compare_records(record(0.5), record(0.9), DEALS, LAST)
+    found = compare_records(record(0.5), record(0.9), DEALS, LAST, FiscalCalendar(1), 0)
     won = DEALS.set_index("opportunity_id")["stage"].eq("won")
 
     def brier(said):
@@ -44,19 +45,26 @@ def _came(said, won):
 
 
 def test_only_deals_and_month_ends_of_both_count():
-    found = compare_records(record(0.9, deals=DEALS.head(40)), record(0.5, ends=ENDS[:1]), DEALS, LAST)
+    found = compare_records(
+        record(0.9, deals=DEALS.head(40)), record(0.5, ends=ENDS[:1]), DEALS, LAST, FiscalCalendar(1), 0
+    )
     assert (found.rows, found.deals) == (80, 40)
 
 
 def test_the_same_record_differs_by_nothing():
-    assert compare_records(record(0.7), record(0.7), DEALS, LAST) == RecordComparison(0.0, 0.0, 0.0, 240, 60)
+    assert compare_records(record(0.7), record(0.7), DEALS, LAST, FiscalCalendar(1), 0) == RecordComparison(
+        0.0, 0.0, 0.0, 240, 60
+    )
 
 
 def test_without_a_shared_or_judged_forecast_there_is_no_comparison():
-    assert compare_records(record(0.9, ends=ENDS[:1]), record(0.5, ends=ENDS[1:]), DEALS, LAST) is None
+    assert (
+        compare_records(record(0.9, ends=ENDS[:1]), record(0.5, ends=ENDS[1:]), DEALS, LAST, FiscalCalendar(1), 0)
+        is None
+    )
     early = DEALS.assign(stage="engaging", close_date=pd.NaT)
-    assert compare_records(record(0.9), record(0.5), early, "2024-02-10") is None
-    assert compare_records(record(0.9), record(0.5).iloc[:0], DEALS, LAST) is None
+    assert compare_records(record(0.9), record(0.5), early, "2024-02-10", FiscalCalendar(1), 0) is None
+    assert compare_records(record(0.9), record(0.5).iloc[:0], DEALS, LAST, FiscalCalendar(1), 0) is None
 
 # %% ../../../nbs/tests/registry/test_decisions.ipynb #5cd905a1
 OLD = RegisteredVersion("m", 1, tags={"as_of": "2024-01-31"})
@@ -66,12 +74,12 @@ NEW = RegisteredVersion("m", 2, tags={"as_of": "2024-04-30"})
 
 
 def test_the_first_version_is_promoted():
-    assert decide(NEW, None, None).promoted and "no champion before" in decide(NEW, None, None).why
+    assert decide(NEW, None, None, 90).promoted and "no champion before" in decide(NEW, None, None, 90).why
 
 
 def test_a_better_an_equal_and_a_doubtful_challenger_are_promoted():
     better, equal, doubtful = (
-        decide(NEW, OLD, RecordComparison(*numbers, 240, 60))
+        decide(NEW, OLD, RecordComparison(*numbers, 240, 60), 90)
         for numbers in ((-0.01, -0.02, -0.005), (0.0, 0.0, 0.0), (0.002, -0.001, 0.005))
     )
     assert (
@@ -87,7 +95,7 @@ def test_a_better_an_equal_and_a_doubtful_challenger_are_promoted():
 
 
 def test_a_worse_challenger_stays_outside_and_it_is_said_by_how_much():
-    found = decide(NEW, OLD, RecordComparison(0.0123, 0.004, 0.02, 1240, 60))
+    found = decide(NEW, OLD, RecordComparison(0.0123, 0.004, 0.02, 1240, 60), 90)
     assert not found.promoted and "worse than the champion, version 1, and stays the challenger" in found.why
     assert (
         "same 1,240 forecasts of 60 deals its Brier score is 0.0123 higher (95 % interval of the difference +0.0040 to +0.0200"
@@ -96,7 +104,7 @@ def test_a_worse_challenger_stays_outside_and_it_is_said_by_how_much():
 
 
 def test_a_challenger_that_harms_one_horizon_stays_outside_whatever_the_mean_says():
-    found = decide(NEW, OLD, RecordComparison(-0.001, -0.003, 0.001, 1240, 60, ("30", "quarter_end")))
+    found = decide(NEW, OLD, RecordComparison(-0.001, -0.003, 0.001, 1240, 60, ("30", "quarter_end")), 90)
     assert (
         not found.promoted
         and "worse than the champion, version 1, at 30 days and quarter end beyond doubt, and stays the challenger"
@@ -110,10 +118,14 @@ def test_the_horizons_that_are_worse_beyond_doubt_are_found():
     horizons = sorted(champion["horizon"].unique())
     for harmed in horizons:
         challenger = champion.assign(probability=np.where(champion["horizon"] == harmed, 0.99, 0.5))
-        alone = compare_records(challenger[challenger["horizon"] == harmed], champion, DEALS, LAST)
-        assert compare_records(challenger, champion, DEALS, LAST).worse_at == ((harmed,) if alone.low > 0 else ())
+        alone = compare_records(
+            challenger[challenger["horizon"] == harmed], champion, DEALS, LAST, FiscalCalendar(1), 0
+        )
+        assert compare_records(challenger, champion, DEALS, LAST, FiscalCalendar(1), 0).worse_at == (
+            (harmed,) if alone.low > 0 else ()
+        )
     assert compare_records(
-        champion.assign(probability=0.999), champion.assign(probability=0.5), DEALS, LAST
+        champion.assign(probability=0.999), champion.assign(probability=0.5), DEALS, LAST, FiscalCalendar(1), 0
     ).worse_at == tuple(horizons)
 
 
@@ -133,7 +145,7 @@ def test_without_dates_nobody_is_too_old():
 
 def test_without_a_comparison_a_person_decides():
     assert (
-        "crm promote 2" in decide(NEW, OLD, None).why
-        and "share no forecast" in decide(NEW, OLD, None).why
-        and not decide(NEW, OLD, None).promoted
+        "crm promote 2" in decide(NEW, OLD, None, 90).why
+        and "share no forecast" in decide(NEW, OLD, None, 90).why
+        and not decide(NEW, OLD, None, 90).promoted
     )

@@ -20,6 +20,7 @@ from functools import cache
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import model_hash, save_model
@@ -82,6 +83,9 @@ def settled(source, said=0.7, last=LAST, deals=DEALS, figures=FIGURES):
         figures,
         deals,
         last,
+        FiscalCalendar(1),
+        90,
+        0,
         path=place / "in_use.json",
     )
 

@@ -27,6 +27,7 @@ from ...scoring.context import prepare_context, snapshot_rows
 from ...scoring.opportunity import Opportunity, check_opportunity, look_at, pick, snapshot_opportunity, table_row
 from ...scoring.what_if import score_one
 from .test_what_if import GONE, PARAMS, asked, fitted, open_keys, small_crm
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/scoring/test_opportunity.ipynb #806f75f2
 def test_an_open_deal_gets_the_row_of_the_pipeline_to_the_last_digit():
@@ -78,7 +79,7 @@ def test_a_changed_deal_gets_what_the_pipeline_gives_the_changed_table():
     ].to_numpy()
     table.loc[place, ["product", "series", "list_price"]] = other[["product", "series", "list_price"]].to_numpy()
     table.loc[place, "engage_date"] = changed.engage_date
-    whole = build_features(table, [context.as_of], context.first).set_index("opportunity_id")
+    whole = build_features(table, [context.as_of], context.first, usual_settings()).set_index("opportunity_id")
     row = snapshot_opportunity(context, changed, context.as_of).set_index("opportunity_id")
     pd.testing.assert_frame_equal(row[list(whole)], whole.loc[[key]], check_exact=False, rtol=1e-12)
 
@@ -90,7 +91,9 @@ def test_a_new_opportunity_gets_what_the_pipeline_gives_the_longer_table():
     entry = Opportunity(like["sales_agent"], like["product"], context.as_of - pd.Timedelta(days=12), 5000.0)
     row = {**like.to_dict(), "opportunity_id": "(new)", "engage_date": entry.engage_date}
     table = pd.concat([deals, pd.DataFrame([row]).astype(deals.dtypes)], ignore_index=True)
-    whole = build_features(table, [context.as_of], context.first).set_index("opportunity_id").loc["(new)"]
+    whole = (
+        build_features(table, [context.as_of], context.first, usual_settings()).set_index("opportunity_id").loc["(new)"]
+    )
     found = snapshot_opportunity(context, entry, context.as_of).iloc[0]
     answer = score_one(context, entry)
     assert all(abs(found[name] - whole[name]) < 1e-12 for name in FEATURES)
@@ -107,7 +110,9 @@ def test_own_features_and_columns_of_the_crm_are_those_of_the_pipeline(tmp_path)
     first = records_start(deals)
     last = observed_until(deals)
     build = make_builder(
-        lambda table, days: build_features(table, days, first), [*FEATURES, "x_size", "x_source", "rank"], functions
+        lambda table, days: build_features(table, days, first, usual_settings()),
+        [*FEATURES, "x_size", "x_source", "rank"],
+        functions,
     )
     context = prepare_context(deals, small_crm()[2], fitted("cure_table"), PARAMS, functions=functions)
     whole = build(deals, [last - pd.Timedelta(days=30), last]).set_index("opportunity_id")

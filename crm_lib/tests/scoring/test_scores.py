@@ -47,6 +47,7 @@ from crm_lib.scoring.scores import (
     score_latest,
     win_paths,
 )
+from ..support.usual import usual_rules
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #815c01d2
 def test_a_grade_begins_at_its_threshold():
@@ -139,7 +140,9 @@ TODAY = on("2024-03-21", slow=0.001, fast=0.2, dead=0.0)
 
 
 def scored(today=TODAY, earlier=TODAY.iloc[:0], horizons=(5, 30, "quarter_end"), **kwargs):
-    return score_deals(kwargs.pop("model", Daily()), today, earlier, VALUES, horizons, **kwargs)
+    model = kwargs.pop("model", Daily())
+    said = kwargs.pop("said", None)
+    return score_deals(model, today, earlier, VALUES, usual_rules(horizons, **kwargs), said)
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #ac41b0de
 def test_the_scores_are_the_chain_of_the_models_hazards():
@@ -172,7 +175,9 @@ def test_the_columns_stand_in_the_order_of_the_contract_and_the_best_deal_first(
 
 def test_equal_scores_are_ordered_by_value_and_then_by_key():
     today = on("2024-03-21", b=0.1, a=0.1, c=0.1).assign(product=["P", "P", "Q"])
-    scores = score_deals(Daily(), today, today.iloc[:0], pd.Series({"a": 1.0, "b": 1.0, "c": 9.0}), ["quarter_end"])
+    scores = score_deals(
+        Daily(), today, today.iloc[:0], pd.Series({"a": 1.0, "b": 1.0, "c": 9.0}), usual_rules(["quarter_end"])
+    )
     assert scores["opportunity_id"].tolist() == ["c", "a", "b"]
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #1265b621
@@ -195,7 +200,9 @@ def test_the_expected_value_is_the_chance_of_ever_being_won_times_the_value():
 
 def test_a_deal_without_a_value_has_no_expected_value():
     values = VALUES.drop("fast")
-    scores = score_deals(Daily(), TODAY, TODAY.iloc[:0], values, ["quarter_end"]).set_index("opportunity_id")
+    scores = score_deals(Daily(), TODAY, TODAY.iloc[:0], values, usual_rules(["quarter_end"])).set_index(
+        "opportunity_id"
+    )
     for name in ("value_if_won", "expected_value"):
         assert scores[name].isna().to_dict() == {"slow": False, "fast": True, "dead": False}
 
@@ -289,7 +296,7 @@ def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
     history = pd.concat([on("2024-01-01", dead=0.5), between, TODAY, earlier], ignore_index=True).assign(
         list_price=200.0
     )
-    found = score_latest(Daily(), deals, history, ["quarter_end"], (0.4, 0.2, 0.1), 28)
+    found = score_latest(Daily(), deals, history, usual_rules(["quarter_end"], grades=(0.4, 0.2, 0.1), trend_days=28))
     pd.testing.assert_frame_equal(
         found.drop(columns="is_stale"), scored(horizons=["quarter_end"], earlier=earlier, grades=(0.4, 0.2, 0.1))
     )
@@ -298,7 +305,7 @@ def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
         opportunity_id=deals["opportunity_id"].mask(deals.index == 0, "x"),
         close_date=pd.to_datetime(["2024-03-01", None, None]),
     )
-    assert score_latest(Daily(), closed, history, ["quarter_end"]).set_index("opportunity_id")[
+    assert score_latest(Daily(), closed, history, usual_rules(["quarter_end"])).set_index("opportunity_id")[
         "is_stale"
     ].to_dict() == {"fast": True, "slow": False, "dead": True}
     assert found.set_index("opportunity_id")["slipped_days"].notna().to_dict() == {
@@ -306,7 +313,9 @@ def test_the_latest_snapshots_are_scored_against_those_some_weeks_before():
         "slow": True,
         "dead": False,
     }
-    assert score_latest(Daily(), deals, history, ["quarter_end"], trend_days=400)["trend"].unique().tolist() == ["new"]
+    assert score_latest(Daily(), deals, history, usual_rules(["quarter_end"], trend_days=400))[
+        "trend"
+    ].unique().tolist() == ["new"]
 
 # %% ../../../nbs/tests/scoring/test_scores.ipynb #6acae30d
 def test_scoring_leaves_its_tables_as_they_were():
@@ -371,9 +380,11 @@ def test_scores_need_the_horizon_that_grades_are_made_of():
         {"as_of": pd.to_datetime(["2024-01-31"]), "opportunity_id": ["a"], "age_days": [3], "product": ["P"]}
     )
     with pytest.raises(CrmError, match="lacks quarter_end"):
-        score_deals(AlwaysNo(), today, today.iloc[:0], pd.Series({"P": 1.0}), [30])
+        score_deals(AlwaysNo(), today, today.iloc[:0], pd.Series({"P": 1.0}), usual_rules([30]))
     assert (
-        score_deals(AlwaysNo(), today, today.iloc[:0], pd.Series({"P": 1.0}), [400, "quarter_end"])["p_won_400"].item()
+        score_deals(AlwaysNo(), today, today.iloc[:0], pd.Series({"P": 1.0}), usual_rules([400, "quarter_end"]))[
+            "p_won_400"
+        ].item()
         == FLOOR
     )
 

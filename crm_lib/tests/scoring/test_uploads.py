@@ -36,6 +36,7 @@ from ...scoring.scores import score_latest
 from ...scoring.upload_rows import read_upload
 from ...scoring.uploads import score_upload, write_upload
 from .test_what_if import PARAMS, asked, fitted, lacking, open_keys, small_crm
+from ..support.usual import usual_rules
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #6cb1d8d0
 def their_export(rows: int | None = None) -> pd.DataFrame:
@@ -61,7 +62,7 @@ def test_the_crms_own_export_gets_the_published_scores_and_reasons():
         lambda done, what: told.append(done),
     )
     published = (
-        score_latest(fitted("logistic"), deals, snapshots, [30, 60, 90, "quarter_end"])
+        score_latest(fitted("logistic"), deals, snapshots, usual_rules([30, 60, 90, "quarter_end"]))
         .set_index("opportunity_id")
         .loc[found.rows["opportunity_id"]]
     )
@@ -133,9 +134,9 @@ def test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet():
 @pytest.mark.parametrize("gone", [("product",), ("team",), ("price",), ("product", "team", "price")], ids=" ".join)
 def test_a_company_that_lacks_columns_gets_its_published_scores_for_a_file(gone):
     context, snapshots = lacking(*gone)
-    published = score_latest(context.model, context.deals, snapshots, [30, 60, 90, "quarter_end"]).set_index(
-        "opportunity_id"
-    )
+    published = score_latest(
+        context.model, context.deals, snapshots, usual_rules([30, 60, 90, "quarter_end"])
+    ).set_index("opportunity_id")
     frame = their_export(9)
     found = score_upload(context, frame.drop(columns="product") if "product" in gone else frame).rows
     same = ["p_won_30", "p_won_quarter_end", "p_won_ever", "expected_value", "grade"]

@@ -16,6 +16,7 @@ from ...features.snapshots import month_ends, spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.formats import RawTable
 from ...ingestion.mapping import map_tables
+from .usual import usual_settings
 
 # %% ../../../nbs/tests/support/companies.ipynb #95de9385
 COMPANIES = {
@@ -111,4 +112,4 @@ def company(
     first = records_start(deals)
     last = observed_until(deals)
     days = np.unique([*spaced_dates(first + pd.Timedelta(days=60), last, 28), *month_ends(first, last)[2:]])
-    return deals, build_features(deals, days, first), first, last
+    return deals, build_features(deals, days, first, usual_settings()), first, last

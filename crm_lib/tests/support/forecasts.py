@@ -20,6 +20,7 @@ from ...forecasting.record import add_actuals, publish_record
 from ...forecasting.rolling_origin import evaluate_origins
 from ...forecasting.windows import today_windows
 from ...ingestion.deals import records_start
+from .usual import usual_limits, usual_outlook, usual_settings
 
 # %% ../../../nbs/tests/support/forecasts.ipynb #07ed9a18
 LAST = pd.Timestamp("2023-12-20")
@@ -61,17 +62,17 @@ DAYS = np.union1d(spaced_dates("2023-01-03", LAST, 14), ORIGINS)
 
 
 def snapshots_until(deals, last):
-    return build_features(deals, DAYS[DAYS <= np.datetime64(last, "D")], "2023-01-03")
+    return build_features(deals, DAYS[DAYS <= np.datetime64(last, "D")], "2023-01-03", usual_settings())
 
 
 def year_outlook(deals, last=LAST, **settings):
-    return Outlook(deals, snapshots_until(deals, last), "2023-01-03", last, {"chosen": "cure_table"}, **settings)
+    return usual_outlook(deals, snapshots_until(deals, last), "2023-01-03", last, {"chosen": "cure_table"}, **settings)
 
 
 def take_all(deals, month_ends=ORIGINS, weeks=WEEKS, last=LAST):
     further = np.setdiff1d(pd.DatetimeIndex(weeks).to_numpy().astype("datetime64[D]"), DAYS)
     outlook = year_outlook(deals, last)
-    weekly = build_features(deals, further, "2023-01-03") if len(further) else outlook.snapshots[:0]
+    weekly = build_features(deals, further, "2023-01-03", usual_settings()) if len(further) else outlook.snapshots[:0]
     return take_origins(outlook, weekly, month_ends, weeks)
 
 # %% ../../../nbs/tests/support/forecasts.ipynb #6cf1798e
@@ -87,7 +88,7 @@ def origins(deals):
 
 @pytest.fixture(scope="module")
 def record(origins, deals):
-    return publish_record(add_actuals(origins, deals), Limits(least_origins=2))
+    return publish_record(add_actuals(origins, deals), usual_limits(least_origins=2))
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +128,13 @@ def outlook():
     deals = half_year_of_deals()
     first = records_start(deals)
     dates = np.union1d(spaced_dates(first, HALF_YEAR, 14), month_ends(first, HALF_YEAR))
-    return Outlook(
+    return usual_outlook(
         deals,
-        build_features(deals, dates, first),
+        build_features(deals, dates, first, usual_settings()),
         first,
         HALF_YEAR,
         {"chosen": "cure_table"},
-        limits=Limits(1, 1),
+        limits=usual_limits(least_origins=1, interval_origins=1),
         draws=100,
     )
 
@@ -141,7 +142,10 @@ def outlook():
 @pytest.fixture(scope="module")
 def past(outlook):
     return evaluate_origins(
-        outlook, lambda deals, days: build_features(deals, days, outlook.records_start), [30, "quarter_end"], 2
+        outlook,
+        lambda deals, days: build_features(deals, days, outlook.records_start, usual_settings()),
+        [30, "quarter_end"],
+        2,
     )
 
 

@@ -33,6 +33,7 @@ from crm_lib.evaluation.backtest import (
     rolling_origins,
     run_backtest,
 )
+from ...evaluation.inner_origins import Judge
 from ...evaluation.judging import choose_model, compare_losses, summarise
 from ...features.snapshots import known_at
 from ...forecasting.origins import fit_forecasters, take_origin, take_origins
@@ -42,6 +43,7 @@ from ...scoring.deal_value import deal_values
 from ...scoring.explanation import explain_scores
 from ...scoring.scores import EVER_DAYS, score_deals, score_latest
 from ..support.companies import company
+from ..support.usual import usual_outlook, usual_protocol, usual_rules
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #c78644b1
 HORIZONS = [30, 60, 90, "quarter_end"]
@@ -59,15 +61,25 @@ def judge(kind, calibrate):
     "Judge the plain models of a company and calibrations at all origins, and refitted variants at the last."
     deals, snapshots, first, last = company(kind)
     stood = rolling_origins(first, last, HORIZONS, 6)
-    forecasts = run_backtest(deals, snapshots, stood, first, ["always_no", "phase_table", "cure_table"], HORIZONS)
+    forecasts = run_backtest(
+        usual_protocol(deals, snapshots, first, last),
+        stood,
+        ["always_no", "phase_table", "cure_table"],
+        HORIZONS,
+    )
     judged = attach_labels(forecasts, deals, last)
-    varied = forecast_variants(deals, snapshots, judged, (first, last), [], "cure_table", {}, calibrate)
+    varied = forecast_variants(
+        usual_protocol(deals, snapshots, first, last, recipe={}), judged, [], "cure_table", calibrate
+    )
     refitted = run_backtest(
-        deals, snapshots, stood[-1:], first, FITTED if len(calibrate) else [], HORIZONS, recipe=RECIPE
+        usual_protocol(deals, snapshots, first, last, recipe=RECIPE),
+        stood[-1:],
+        FITTED if len(calibrate) else [],
+        HORIZONS,
     )
     return forecasts, pd.concat([judged, varied], ignore_index=True), refitted
 
-
+# %% ../../../nbs/tests/whole/test_chosen.ipynb #89fba654
 @pytest.fixture(scope="module")
 def falling():
     forecasts, judged, refitted = judge("falling", ["sigmoid", "isotonic", "venn_abers"])
@@ -82,16 +94,18 @@ def winning():
 
 def choose(judged):
     judged = judged[judged["model"] != "always_no"]
-    names = ["cure_table", *compare_variants(judged, 100)["variant"].unique()]
-    return choose_model(compare_losses(judged, 100), names, judged, 100)[0]
+    names = ["cure_table", *compare_variants(judged, 100, 0)["variant"].unique()]
+    return choose_model(compare_losses(judged, 100, 0), names, judged, draws=100, seed=0)[0]
 
 
 def publish(falling, name, origin):
     "Give model, snapshots and scores as they would have been published on a day."
     deals, snapshots, first, _, forecasts, _, _ = falling
-    model = fit_chosen(name, deals, snapshots, origin, first, forecasts, recipe=RECIPE)[0]
+    model = fit_chosen(usual_protocol(deals, snapshots, first, origin, recipe=RECIPE), name, forecasts)[0]
     today = snapshots[as_days(snapshots["as_of"]) == as_days(origin)].reset_index(drop=True)
-    scores = score_deals(model, today, today.iloc[:0], deal_values(known_at(deals, origin), today), HORIZONS)
+    scores = score_deals(
+        model, today, today.iloc[:0], deal_values(known_at(deals, origin), today), usual_rules(HORIZONS)
+    )
     return model, today, scores
 
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #7ffe0829
@@ -148,7 +162,7 @@ def test_curve_scores_book_and_reasons_say_the_same(falling, name):
     )
     listed = scores.set_index("opportunity_id").loc[today["opportunity_id"]]
     assert np.abs(listed["p_won_ever"].to_numpy() - won[:, -1].clip(1e-4, 1 - 1e-4)).max() < 1e-12
-    outlook = Outlook(deals, snapshots, first, last, {"chosen": name, "recipe": RECIPE}, backtest=forecasts)
+    outlook = usual_outlook(deals, snapshots, first, last, {"chosen": name, "recipe": RECIPE}, backtest=forecasts)
     fitted = fit_forecasters(outlook, last)
     windows = {str(h): (as_days(last) + 1, horizon_end(last, h)[()]) for h in HORIZONS}
     bookings = take_origin(outlook, *fitted, last, windows).bookings
@@ -175,8 +189,8 @@ def test_a_stored_calibrated_model_publishes_the_same_scores_to_the_last_bit(fal
     model, _, _ = publish(falling, name, last)
     again = load_model(save_model(model, tmp_path / "model"))[0]
     pd.testing.assert_frame_equal(
-        score_latest(again, deals, snapshots, HORIZONS),
-        score_latest(model, deals, snapshots, HORIZONS),
+        score_latest(again, deals, snapshots, usual_rules(HORIZONS)),
+        score_latest(model, deals, snapshots, usual_rules(HORIZONS)),
         check_exact=True,
     )
 
@@ -187,7 +201,7 @@ def test_the_record_of_the_forecast_is_that_of_the_calibrated_model(falling):
     none = np.array([], "M8[D]")
     plain, said = (
         take_origins(
-            Outlook(deals, snapshots, first, last, {"chosen": name}, backtest=forecasts),
+            usual_outlook(deals, snapshots, first, last, {"chosen": name}, backtest=forecasts),
             snapshots.iloc[:0],
             as_days(stood),
             none,
@@ -195,7 +209,7 @@ def test_the_record_of_the_forecast_is_that_of_the_calibrated_model(falling):
         for name in ("cure_table", "cure_table+sigmoid")
     )
     for raw, held, origin in zip(plain, said, stood):
-        model = fit_chosen("cure_table+sigmoid", deals, snapshots, origin, first, forecasts)[0]
+        model = fit_chosen(usual_protocol(deals, snapshots, first, origin), "cure_table+sigmoid", forecasts)[0]
         assert len(model.maps_) == (0 if origin == stood[0] else 4)
         now = held.bookings[held.bookings["is_open"]]
         days = int((as_days(held.rows["last"].iloc[0]) - as_days(origin)).astype(int))
@@ -206,7 +220,7 @@ def test_the_record_of_the_forecast_is_that_of_the_calibrated_model(falling):
 
 def test_newcomers_are_those_of_the_table_and_forecasts_that_are_missing_are_asked_for(falling):
     deals, snapshots, first, last, forecasts, _, _ = falling
-    outlook = Outlook(deals, snapshots, first, last, {"chosen": "cure_table+sigmoid"}, backtest=forecasts)
+    outlook = usual_outlook(deals, snapshots, first, last, {"chosen": "cure_table+sigmoid"}, backtest=forecasts)
     assert type(fit_forecasters(outlook, last)[1]).__name__ == "PhaseTable"
     for past in (None, forecasts.iloc[:0], forecasts[forecasts["model"] == "phase_table"]):
         with pytest.raises(
@@ -217,7 +231,7 @@ def test_newcomers_are_those_of_the_table_and_forecasts_that_are_missing_are_ask
 # %% ../../../nbs/tests/whole/test_chosen.ipynb #18fed376
 def test_where_most_open_deals_are_won_always_saying_no_is_not_the_likelier_answer(winning):
     judged = winning[5]
-    record = summarise(judged, judge_origins(judged), compare_losses(judged, 50))
+    record = summarise(judged, judge_origins(judged), compare_losses(judged, 50, 0))
     assert max(part["base_rate"] for part in record.values()) > 0.5
     for part in record.values():
         never = part["models"]["always_no"]

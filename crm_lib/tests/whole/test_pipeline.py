@@ -322,13 +322,13 @@ def test_each_word_has_one_count_on_every_page(project):
     )
     scores = pd.read_parquet(project / "artifacts" / "scores.parquet")
     assert (
-        forecast["words"] == publish["words"] == count_words(scores)
+        forecast["words"] == publish["words"] == count_words(scores, 7)
         and explore["stale"] == publish["words"]["stale"]
         and explore["open"] == len(scores)
     )
     assert {
         bar.label.lower(): bar.value
-        for bar in count_changes(tabulate_open(read_scores(project, LOCAL, [30, 60, 90, "quarter_end"])))
+        for bar in count_changes(tabulate_open(read_scores(project, LOCAL, [30, 60, 90, "quarter_end"]), 7), 7)
     } == publish["words"]
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #67969328

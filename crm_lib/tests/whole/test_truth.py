@@ -21,7 +21,7 @@ import yaml
 import crm_lib
 from ...evaluation.backtest import attach_labels, rolling_origins, run_backtest, training_sets
 from ...evaluation.judging import choose_model, compare_losses
-from ...features.features import FeatureSettings, build_features
+from ...features.features import FeatureSettings, build_features, feature_settings
 from ...features.snapshots import month_ends, spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.imports import import_tables
@@ -29,6 +29,7 @@ from ...ingestion.mapping import map_tables
 from ...ingestion.sources import read_raw
 from ...models.close_hazard import BASELINES, make_model
 from ...simulation.simulate import Simulation, simulate_sample, true_probabilities
+from ..support.usual import usual_protocol
 
 PARAMS = Path(crm_lib.__file__).parents[1] / "params.yaml"
 pytestmark = [
@@ -56,8 +57,7 @@ def deals(simulation, params, tmp_path_factory) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def settings(params) -> FeatureSettings:
-    chosen = {name: params["features"][name] for name in ("cohort_by", "cohort_days", "stale_quantile")}
-    return FeatureSettings(params["calendar"]["fiscal_year_start"], **chosen)
+    return feature_settings(params)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,10 @@ def judged(deals, snapshots, params, settings) -> pd.DataFrame:
     how = params["backtest"]
     origins = rolling_origins(first, last, how["horizons"], how["origins"])
     forecasts = run_backtest(
-        deals, snapshots, origins, first, [*BASELINES, *how["models"]], how["horizons"], settings, how["seed"]
+        usual_protocol(deals, snapshots, first, observed_until(deals), grid=settings.grid, seed=how["seed"]),
+        origins,
+        [*BASELINES, *how["models"]],
+        how["horizons"],
     )
     return attach_labels(forecasts, deals, last, settings.grid.calendar)
 
@@ -85,7 +88,7 @@ def judged(deals, snapshots, params, settings) -> pd.DataFrame:
 def chosen(judged, params) -> str:
     how = params["backtest"]
     compared = compare_losses(judged, how["bootstrap"], how["seed"])
-    return choose_model(compared, how["models"], judged, how["bootstrap"], how["seed"])[0]
+    return choose_model(compared, how["models"], judged, draws=how["bootstrap"], seed=how["seed"])[0]
 
 
 def beside_truth(forecasts: pd.DataFrame, simulation: Simulation, horizons: list) -> pd.DataFrame:
@@ -154,7 +157,7 @@ def scored(deals, snapshots, chosen, simulation, params, settings) -> pd.DataFra
     last = observed_until(deals, None)
     horizons = params["backtest"]["horizons"]
     entries, landmarks = training_sets(deals, snapshots, last, first)
-    model = make_model(chosen, settings.grid.calendar, settings.age_edges, params["train"]["seed"])
+    model = make_model(chosen, settings.grid.calendar, settings.age_edges, seed=params["train"]["seed"])
     today = snapshots[snapshots["as_of"] == last]
     won = model.fit(*(entries if chosen in BASELINES else landmarks)).predict_win(today, horizons)
     long = won.assign(as_of=today["as_of"], opportunity_id=today["opportunity_id"]).melt(

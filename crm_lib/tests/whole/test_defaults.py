@@ -123,7 +123,7 @@ def test_no_function_and_no_class_has_a_default_for_a_value_of_params_yaml():
 @pytest.mark.parametrize(
     "source, told",
     [
-        ("def judge(deals, draws=400): ...", ["a.py, judge: draws (leak_story.bootstrap, "]),
+        ("def judge(deals, draws=400): ...", ["a.py, judge: draws ("]),
         ("def judge(deals, *, stale_quantile=0.9): ...", ["a.py, judge: stale_quantile (features.stale_quantile)"]),
         ("class Rules:\n    grades: tuple = (0.5, 0.25, 0.1)", ["a.py, Rules: grades (publish.grades)"]),
         ("class Model(BaseEstimator):\n    def score(self, seed=0): ...", ["a.py, score: seed ("]),

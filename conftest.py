@@ -1,6 +1,7 @@
 """The longest test files start first, so that the workers end together; kernels of notebooks talk over sockets."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,42 +11,47 @@ import nbval.kernel
 import pytest
 from jupyter_client.manager import KernelManager
 
+# Every core has a worker already: threads of a worker would only wait for each other. What shap would compile anew in
+# every process, for longer than it then runs, is run as it is written; test_other_crm has one process that compiles.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
 LONG = (
-    "test_pipeline",
-    "test_chosen",
-    "test_other_crm",
-    "test_malformed",
-    "test_truth",
-    "test_audit",
-    "test_tuning",
-    "test_kaggle",
-    "test_shape",
-    "test_one_truth",
-    "test_forecast",
-    "test_cli",
-    "test_uploads",
-    "test_backtest",
-    "test_tracking",
-    "test_calendar",
-    "test_outlook",
-    "test_win_model",
-    "test_what_if",
-    "test_close_hazard",
-    "test_champion",
-    "test_periods",
-    "test_screening",
-    "test_dag",
-    "test_rewritten",
-    "test_explanation",
-    "test_leak_story",
-    "test_metrics",
-    "test_guides",
-)  # more than eight seconds each, measured: `make test-fast` leaves them out
+    "whole/test_pipeline",
+    "whole/test_other_crm",
+    "leakage/test_audit",
+    "whole/test_truth",
+    "whole/test_chosen",
+    "registry/test_store",
+    "whole/test_malformed",
+    "registry/test_commands",
+    "whole/test_shape",
+    "registry/test_settlement",
+    "ingestion/test_commands",
+    "evaluation/test_tuning",
+    "whole/test_rewritten",
+    "pipeline/test_runs",
+    "pipeline/test_sample",
+    "whole/test_guides",
+    "reporting/test_pages",
+    "evaluation/test_backtest",
+    "leakage/test_leak_story",
+    "reporting/test_freshness",
+    "registry/test_champion",
+    "models/test_close_hazard",
+    "models/test_win_model",
+)  # more than six seconds each, measured with --durations=0: `make test-fast` leaves them out
 SERVED = (
     "test_one_truth",
     "test_server",
     "test_lab",
 )  # the whole product as its users have it: with test_browser_* what `make test-browser` runs
+EXPORT = "#| hide\nimport nbdev\n\nnbdev.nbdev_export()"  # the last cell of a library notebook
+
+
+def _name(item: pytest.Item) -> str:
+    "Name an item's file with its room."
+    return f"{item.path.parent.name}/{item.path.stem}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,10 +59,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem in SERVED or item.path.stem.startswith("test_browser_"):
             item.add_marker("browser")
-        if item.path.stem in LONG:
+        if _name(item) in LONG:
             item.add_marker("long")
+        if getattr(item, "cell", {}).get("source", "").startswith(EXPORT):
+            item.add_marker(pytest.mark.skip(reason="in a test it exports nothing, and importing nbdev takes time"))
     place = {name: number for number, name in enumerate(LONG)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
+    items.sort(key=lambda item: place.get(_name(item), len(LONG)))
 
 
 def _start_on_sockets(**options: Any) -> KernelManager:

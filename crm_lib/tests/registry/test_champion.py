@@ -33,6 +33,7 @@ from ...registry.champion import judge_version, promote, roll_back, tabulate_dec
 from ...registry.tracking import connect, get_tag, list_versions, log_model, set_alias, set_tag
 from ...registry.versions import find_version, load_version
 from ...scoring.scores import score_latest
+from ..support.registries import lay_store
 from ..support.usual import usual_rules
 
 # %% ../../../nbs/tests/registry/test_champion.ipynb #8ad47540
@@ -90,7 +91,7 @@ def store(tmp_path_factory):
     home = tmp_path_factory.mktemp("registry")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", lay_store(home))
         patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
         connect("tests")
         yield home

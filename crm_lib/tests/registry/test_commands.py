@@ -22,6 +22,7 @@ from ...base.settings import read_settings
 from ...registry.bundles import write_bundle
 from ...registry.in_use import InUse, read_in_use
 from ..support.commands import RUNNER, app, project, run_crm
+from ..support.registries import lay_store
 
 # %% ../../../nbs/tests/registry/test_commands.ipynb #757ffc5a
 def _snapshots(n, seed=0):
@@ -49,7 +50,7 @@ def models(project, monkeypatch):
     params["models"] |= {"experiment": "tests", "registered_model": "m"}
     params["backtest"]["horizons"] = [30, "quarter_end"]
     Path("params.yaml").write_text(yaml.safe_dump(params))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", lay_store(project))
     connect("tests")
     for seed in range(2):
         save_model(PhaseTable().fit(*_snapshots(300, seed)), "model", {"horizons": [30, "quarter_end"]})

@@ -87,8 +87,8 @@ def hostile_tables():
     return {name: frame.replace({"account": {account: HOSTILE}}) for name, frame in renamed.items()}
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #893be638
-def call(folder, *command):
-    environment = {**os.environ, **quiet_telemetry(), "PLOOMBER_ENV_FILENAME": "params.yaml"}
+def call(folder, *command, **variables):
+    environment = {**os.environ, **quiet_telemetry(), "PLOOMBER_ENV_FILENAME": "params.yaml", **variables}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #79426e09
@@ -144,7 +144,8 @@ def copy_project(folder, **sections):
     }
     params["tuning"] |= {"trials": 2, "inner_origins": 2}
     params["explain"]["background"] = 4
-    params["leak_story"]["bootstrap"] = params["model_card"]["bootstrap"] = 50
+    params["leak_story"] |= {"bootstrap": 50, "most_days": 60}
+    params["model_card"]["bootstrap"] = 50
     params["forecast"]["draws"] = 200
     for section, values in sections.items():
         params[section] |= values

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+# %% ../../nbs/lib/90_pipeline/70_sample.ipynb #7b69d4e0
 from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..base.files import write_json, write_parquet, write_text

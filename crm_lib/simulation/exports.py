@@ -6,18 +6,19 @@
 __all__ = ['export_stage_history', 'export_field_history', 'export_opportunity_history', 'export_stage_dates',
            'export_weekly_reports', 'export_imports', 'forget_before']
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #21780d58
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #86eaa722
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from ..base.config import CrmError
 from .chronicle import HistoryCompany, known_at, pipeline_on
+from .company import Day
 from .events import TRACKED
 from .journeys import LOST_WORD, WON_WORD
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #f24ac18b
-def _exported(company: HistoryCompany, columns: Sequence[str], since: object) -> pd.DataFrame:
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #687e6d82
+def _exported(company: HistoryCompany, columns: Sequence[str], since: Day | None) -> pd.DataFrame:
     "Changes of the deals in the last export, from a day on."
     unknown = [name for name in columns if name not in TRACKED]
     if unknown:
@@ -31,10 +32,10 @@ def _exported(company: HistoryCompany, columns: Sequence[str], since: object) ->
     changes = changes.assign(old=old.astype(object).where(old.notna(), None))
     return changes if since is None else changes[changes["changed_at"] >= pd.Timestamp(since)]
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #30979a51
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #73ee6cab
 def export_stage_history(
     company: HistoryCompany,  # simulated
-    since: object = None,  # first day of the history; None = whole
+    since: Day | None = None,  # first day of the history; None = whole
     with_recorded: bool = False,  # also tell when the CRM learned of it
 ) -> pd.DataFrame:  # opportunity_id, changed_at, (recorded_at), from_stage, to_stage; in order of deal and time
     "Export the moves between stages, one row each."
@@ -42,11 +43,11 @@ def export_stage_history(
     times = ["changed_at", "recorded_at"] if with_recorded else ["changed_at"]
     return moves[["opportunity_id", *times, "from_stage", "to_stage"]].reset_index(drop=True)
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #7fc4a966
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #6edbe082
 def export_field_history(
     company: HistoryCompany,  # simulated
     fields: Sequence[str] = ("amount", "expected_close_date", "sales_agent"),  # tracked columns; "stage" is one more
-    since: object = None,  # first day of the history; None = whole
+    since: Day | None = None,  # first day of the history; None = whole
     with_creation: bool = False,  # also the values that a deal was created with, from nothing
 ) -> pd.DataFrame:  # opportunity_id, changed_at, field, old_value, new_value; text
     "Export the changes of fields, one row each."
@@ -58,13 +59,13 @@ def export_field_history(
     rows = rows.sort_values(["opportunity_id", "changed_at"], kind="stable", ignore_index=True)
     return rows[["opportunity_id", "changed_at", "field", "old_value", "new_value"]]
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #d4204278
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #cc8b15ff
 _WIDE = ("stage", "amount", "expected_close_date")
 
 
 def export_opportunity_history(
     company: HistoryCompany,  # simulated
-    since: object = None,  # first day of the history; None = whole
+    since: Day | None = None,  # first day of the history; None = whole
 ) -> pd.DataFrame:  # opportunity_id, changed_at, from_stage, stage, amount, expected_close_date, created_at
     "Export one row per change with the whole state after it."
     rows = _exported(company, _WIDE, None).assign(known=lambda table: known_at(table))
@@ -92,8 +93,8 @@ def export_stage_dates(
     table = entered.reindex(columns=[*open_words, WON_WORD, LOST_WORD]).add_prefix("Date entered ")
     return table.reset_index().rename_axis(columns=None)
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #45a5e7b5
-def _days(company: HistoryCompany, days: Iterable[object]) -> list[pd.Timestamp]:
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #537e02b6
+def _days(company: HistoryCompany, days: Iterable[Day]) -> list[pd.Timestamp]:
     asked = sorted(pd.Timestamp(day).normalize() for day in days)
     outside = [day for day in asked if not company.start <= day <= company.export_day]
     if outside or not asked:
@@ -101,10 +102,10 @@ def _days(company: HistoryCompany, days: Iterable[object]) -> list[pd.Timestamp]
         raise CrmError(f"Name days from {company.start.date()} to {company.export_day.date()}; {wrong}.")
     return asked
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #42d94cf4
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #518aff85
 def export_weekly_reports(
     company: HistoryCompany,  # simulated
-    days: Iterable[object],  # of the reports
+    days: Iterable[Day],  # of the reports
     with_closed: bool = False,  # also deals closed since the report before
 ) -> pd.DataFrame:  # reported_date, then the columns of sales_pipeline; a deal stands in many reports
     "Export the reports of several days, one under the other."
@@ -123,15 +124,15 @@ def export_weekly_reports(
 
 def export_imports(
     company: HistoryCompany,  # simulated
-    days: Iterable[object],  # of the imports
+    days: Iterable[Day],  # of the imports
 ) -> dict[pd.Timestamp, dict[str, pd.DataFrame]]:  # day -> the four raw tables as of its end
     "Export the whole tables as they stood at the end of several days."
     return {day: {**company.tables, "sales_pipeline": pipeline_on(company, day)} for day in _days(company, days)}
 
-# %% ../../nbs/lib/15_simulation/50_exports.ipynb #35f6973f
+# %% ../../nbs/lib/15_simulation/50_exports.ipynb #8897f0f7
 def forget_before(
     company: HistoryCompany,  # simulated
-    since: object,  # first day of the history
+    since: Day,  # first day of the history
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # changes and known_since, as a history that begins on that day has them
     "Say what a history that begins on a day can tell."
     day = pd.Timestamp(since).normalize()

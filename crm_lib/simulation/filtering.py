@@ -15,7 +15,7 @@ import numpy as np
 from .journeys import KINDS, Journeys, Law, make_law
 from .lives import AFTER, OPEN, Lives, live
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #da50e4d1
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #c37b2ed8
 LONGEST_LAG = 14
 
 
@@ -24,7 +24,8 @@ def seen_share(
     age: np.ndarray,  # days since they happened
 ) -> np.ndarray:  # share that is recorded by now
     "Give the share of a day's activities that is recorded after so many days."
-    return 1 - late + late * np.minimum(age, LONGEST_LAG) / LONGEST_LAG
+    share: np.ndarray = 1 - late + late * np.minimum(age, LONGEST_LAG) / LONGEST_LAG
+    return share
 
 # %% ../../nbs/lib/15_simulation/38_filtering.ipynb #f5039204
 def step_likelihoods(
@@ -35,7 +36,7 @@ def step_likelihoods(
     pushed = law.push[..., None] * (law.then_ahead @ same)
     return law.first_ahead @ same, np.concatenate([1 - law.push[..., None], pushed], axis=-1)
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #61a5fefd
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #56944ef1
 def day_likelihoods(
     law: Law,  # of the company
     later: np.ndarray,  # second table of `step_likelihoods`
@@ -48,7 +49,8 @@ def day_likelihoods(
     chance = chance * later[kind, seen["overdue"], :, seen["step"] + 1]
     mean = law.active[kind]
     happened = np.prod(mean ** seen["counts"][:, None, :], axis=2)
-    return chance * happened * np.exp(-seen["share"][:, None] * mean.sum(axis=2))
+    likely: np.ndarray = chance * happened * np.exp(-seen["share"][:, None] * mean.sum(axis=2))
+    return likely
 
 # %% ../../nbs/lib/15_simulation/38_filtering.ipynb #fbeaf664
 def _counts(lives: Lives, starts: np.ndarray, lags: np.ndarray, as_of: int) -> np.ndarray:
@@ -62,7 +64,7 @@ def _counts(lives: Lives, starts: np.ndarray, lags: np.ndarray, as_of: int) -> n
     counts = np.bincount(row * kinds + acts["kind"].to_numpy()[is_seen], minlength=len(lives.days) * kinds)
     return counts.reshape(-1, kinds)
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #74f23ddc
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #170649fe
 @dataclass(frozen=True, eq=False)
 class Filter:
     """Exact beliefs about the deals of a company."""
@@ -77,8 +79,9 @@ class Filter:
     def _starts(self) -> np.ndarray:
         "First row of the days of each spell."
         spells = self.lives.spells
-        length = (spells["closed"] - spells["opened"] - 1).to_numpy()
-        return np.cumsum(length) - length
+        length: np.ndarray = (spells["closed"] - spells["opened"] - 1).to_numpy(dtype="int64")
+        starts: np.ndarray = np.cumsum(length) - length
+        return starts
 
     def beliefs(self, as_of: int) -> np.ndarray:
         """Return the chance of each state, (spells, Z), for spells open at the end of a day; NaN for the others."""
@@ -91,10 +94,10 @@ class Filter:
         """Return the chance that the next close of a spell is a win and comes by the end."""
         return _win_chances(self, spell, day, end)
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #660ad954
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #8242b568
 def _observer(filter: Filter, as_of: int) -> Callable[[np.ndarray, int, np.ndarray], np.ndarray]:
     "Prepare what was seen by the end of a day: spells, age and their pipelines -> likelihoods of that age's day."
-    days = {name: column.to_numpy() for name, column in filter.lives.days.items()}
+    days = {str(name): column.to_numpy() for name, column in filter.lives.days.items()}
     counts = _counts(filter.lives, filter._starts, filter.lags, as_of)
     later = step_likelihoods(filter.law)[1]
 
@@ -142,11 +145,11 @@ def win_values(
         value = np.einsum("pzy,pys->pzs", law.hidden, later)
     return value
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #58379a27
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #ff45bdfb
 def _stages(filter: Filter, spell: np.ndarray, as_of: np.ndarray) -> np.ndarray:
     "Stage of open spells at the end of a day each."
     days, spells = filter.lives.days, filter.lives.spells
-    first = spells["stage"].to_numpy()[spell]
+    first: np.ndarray = spells["stage"].to_numpy()[spell]
     if days.empty:
         return first
     age = as_of - spells["opened"].to_numpy()[spell]

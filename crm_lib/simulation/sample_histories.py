@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['OPEN_WORDS', 'simulate_histories', 'simulate_crm_with_histories']
 
-# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #ad3d1b30
+# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #74d7d880
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ _WON, _LOST, _NEVER = range(3)
 _DAY = 1440
 _ENDLESS = 10_000 * _DAY
 
-# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #53af6917
+# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #47b6ab3d
 @dataclass(frozen=True, eq=False)
 class _Lives:
     """Engaged deals: when they begin and end, and how."""
@@ -32,18 +33,18 @@ class _Lives:
     begin: np.ndarray  # (deals,) minute of the engagement
     end: np.ndarray  # (deals,) minute of the close, endless if it never comes
     limit: int  # first minute that the export does not know
-    first_day: np.datetime64
+    first_day: np.ndarray  # datetime64[D]
 
     def times(self, minute: np.ndarray) -> np.ndarray:
         """Turn minutes into times of working days, in the same order."""
         day, within = np.divmod(minute, _DAY)
-        return (self.first_day.astype("datetime64[m]") + day * _DAY + 480 + within * 600 // _DAY).astype(
-            "datetime64[ns]"
-        )
+        times: np.ndarray = self.first_day.astype("datetime64[m]") + day * _DAY + 480 + within * 600 // _DAY
+        return times.astype("datetime64[ns]")
 
     def dates(self, day: np.ndarray) -> np.ndarray:
         """Turn numbers of days into text."""
-        return np.datetime_as_string(self.first_day + np.asarray(day).astype("timedelta64[D]"), unit="D").astype(object)
+        dates: np.ndarray = self.first_day + np.asarray(day).astype("timedelta64[D]")
+        return np.datetime_as_string(dates, unit="D").astype(object)
 
 # %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #6724d763
 def _lives(simulation: Simulation, seed: int) -> _Lives:
@@ -58,20 +59,22 @@ def _lives(simulation: Simulation, seed: int) -> _Lives:
     ids = truth["opportunity_id"].to_numpy(dtype=object)
     return _Lives(ids, fate, begin, end, world.days * _DAY, as_days(world.start))
 
-# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #5752119c
+# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #f5a3b899
 def _moments(lives: _Lives, deal: np.ndarray, fade: float, rng: np.random.Generator) -> np.ndarray:
     "Draw one minute of its life per row of `deal`; `fade` is the mean age in days where there is no end."
     draws = rng.random(len(deal))
     begin, end = lives.begin[deal], lives.end[deal]
     within = np.floor((end - begin - 2) * draws)
     fading = np.floor(-np.log(1 - draws) * fade * _DAY)
-    return begin + 1 + np.where(lives.fate[deal] == _NEVER, fading, within).astype("int64")
+    minute: np.ndarray = begin + 1 + np.where(lives.fate[deal] == _NEVER, fading, within).astype("int64")
+    return minute
 
 
 def _draw(shares: tuple[tuple[float, ...], ...], fate: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     "Draw a place per deal, by the shares of its fate."
     ladder = np.cumsum(np.array(shares), axis=1).round(9)
-    return (rng.random(len(fate))[:, None] >= ladder[fate]).sum(axis=1)
+    place: np.ndarray = (rng.random(len(fate))[:, None] >= ladder[fate]).sum(axis=1)
+    return place
 
 # %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #aa6fb62c
 _REACHED = ((0.04, 0.09, 0.21, 0.66), (0.24, 0.26, 0.27, 0.23), (0.52, 0.31, 0.13, 0.04))  # won, lost, never
@@ -99,8 +102,8 @@ def _moves(lives: _Lives, seed: int) -> pd.DataFrame:
     parts.append((closed, lives.end[closed], len(OPEN_WORDS) + fate[closed]))
     return _joined(parts, lives.limit)
 
-# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #1e5fc4e3
-def _joined(parts: list[tuple[np.ndarray, ...]], limit: int) -> pd.DataFrame:
+# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #3b9807f9
+def _joined(parts: Sequence[tuple[np.ndarray, ...]], limit: int) -> pd.DataFrame:
     "Put events together, in order of deal and minute, and leave out what comes after the export."
     deal, minute, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     rows = pd.DataFrame({"deal": deal, "minute": minute, "value": value})
@@ -168,14 +171,13 @@ def _closing_dates(lives: _Lives, seed: int) -> pd.DataFrame:
         date, last = np.where(cares, later, date), np.where(cares, day, last)
     return _joined(parts, lives.limit)
 
-# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #9839428b
+# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #b9e35fcf
 def _field_history(lives: _Lives, price: np.ndarray, paid: np.ndarray, seed: int) -> pd.DataFrame:
     "Both kinds of changes with the value before; None before the first."
     amounts, dates = _amounts(lives, price, paid, seed), _closing_dates(lives, seed)
-    texts = (amounts["value"].astype("int64").astype(str).astype(object), lives.dates(dates["value"].to_numpy()))
     parts = [
-        rows.assign(text=text, field=name)
-        for rows, text, name in zip((amounts, dates), texts, ("amount", "expected_close_date"), strict=True)
+        amounts.assign(text=amounts["value"].astype("int64").astype(str), field="amount"),
+        dates.assign(text=lives.dates(dates["value"].to_numpy()), field="expected_close_date"),
     ]
     rows = pd.concat(parts, ignore_index=True)
     old = rows.groupby(["deal", "field"])["text"].shift()
@@ -213,7 +215,7 @@ def _activities(lives: _Lives, agents: np.ndarray, seed: int) -> pd.DataFrame:
     }
     return pd.DataFrame(columns)
 
-# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #edea240a
+# %% ../../nbs/lib/15_simulation/70_sample_histories.ipynb #09f2094c
 def simulate_histories(
     simulation: Simulation,  # whose deals stay as they are
     seed: int | None = None,  # whole number of at least 0; None = that of the simulation
@@ -223,7 +225,7 @@ def simulate_histories(
     lives = _lives(simulation, seed)
     rows = simulation.tables["sales_pipeline"].iloc[: len(lives.ids)]
     prices = simulation.tables["products"].set_index("product")["sales_price"]
-    spelt = {name.replace(" ", ""): price for name, price in prices.items()}  # some rows misspell their product
+    spelt = {str(name).replace(" ", ""): price for name, price in prices.items()}  # some rows misspell their product
     price = rows["product"].str.replace(" ", "").map(spelt).to_numpy(dtype=float)
     return {
         "stage_history": _stage_history(lives, seed),

@@ -122,7 +122,7 @@ def test_steps_of_the_same_length_are_told_apart_by_nobody():
     assert law.ahead[0] == law.ahead[1] and np.array_equal(first[:, 0], first[:, 1])
     assert later[0, 0, :, 1] == pytest.approx(law.push[0, 0] * law.then_ahead[:, :2].sum(axis=1))
 
-# %% ../../../nbs/tests/simulation/test_filtering.ipynb #3cff6127
+# %% ../../../nbs/tests/simulation/test_filtering.ipynb #1280d4f7
 @pytest.mark.parametrize("as_of", [100, 200, 329])
 @pytest.mark.parametrize("horizon", [7, 30, 90])
 def test_what_is_believed_is_what_comes(as_of, horizon):
@@ -141,7 +141,7 @@ def test_who_overlooks_that_activities_come_late_believes_too_little():
     assert abs(miscalibration(right, 1)["errors"].iloc[0]) < 3
     assert wrong["probability"].mean() < right["probability"].mean() - 0.003
 
-
+# %% ../../../nbs/tests/simulation/test_filtering.ipynb #cdd66423
 def test_the_history_tells_more_than_the_stage_and_less_without_a_signal():
     gain = {}
     for signal in (0.0, 1.0):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMPANIES', 'make_company']
 
-# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #2590b0cc
+# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #28471662
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from .chronicle import simulate_journeys
 from .closing_laws import ClosingLaw, draw_fates
 from .company import SPELL_COLUMNS, Company
 from .events import deal_keys
-from .exports import export_field_history, export_stage_history
+from .exports import export_activities, export_field_history, export_stage_history
 from .journeys import Journeys
 from .mechanisms import BEYOND, PLANS, START, Plan
 from .stage_chain import CHAIN_WORDS, RATES, ChainLaw, chain_chances, live_in_stages
@@ -157,7 +157,7 @@ def _from_stages(name: str, seed: int, n_deals: int) -> Company:
     stages = dict.fromkeys(CHAIN_WORDS[:3], "engaging") | {"Won": "won", "Lost": "lost"}
     return _company(name, seed, drawn, tables, law, stages)
 
-# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #24cd468b
+# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #6b9a6c4f
 _JOURNEYS = {
     "histories": Journeys(),
     "histories_of_days": Journeys(cycle_days=6.0, days=365),
@@ -171,7 +171,7 @@ def _from_journeys(name: str, seed: int, n_deals: int) -> Company:
     company = simulate_journeys(Journeys(n_deals=n_deals, **values), seed)
     company.tables["stage_history"] = export_stage_history(company)
     company.tables["field_history"] = export_field_history(company, with_creation=True)
-    company.tables["activities"] = company.activities
+    company.tables["activities"] = export_activities(company)
     return company
 
 # %% ../../nbs/lib/15_simulation/68_gallery.ipynb #b33fb594

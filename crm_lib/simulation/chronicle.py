@@ -6,13 +6,13 @@
 __all__ = ['CHANGE_COLUMNS', 'KNOWN_SINCE_COLUMNS', 'ACTIVITY_COLUMNS', 'known_at', 'HistoryCompany', 'last_values',
            'pipeline_on', 'simulate_journeys']
 
-# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #a3983b08
+# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #638d656d
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from .company import Company
+from .company import Company, Day
 from crm_lib.simulation.events import (
     MINUTES,
     TRACKED,
@@ -131,11 +131,11 @@ class HistoryCompany(Company):
     fixed: pd.DataFrame = field(repr=False)  # per deal: opportunity_id, opened_at, product, account, pipeline
     renamed_on: pd.Timestamp  # first day of the new word
 
-# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #67b5efc4
+# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #11bf060e
 def last_values(
     company: HistoryCompany,  # simulated
     column: str,  # one of TRACKED
-    day: object,  # the end of it counts
+    day: Day,  # the end of it counts
 ) -> pd.DataFrame:  # one row of changes per deal, index opportunity_id
     "Look up the last change of a column that was known at the end of a day."
     changes = company.changes[company.changes["column"] == column]
@@ -160,10 +160,10 @@ def _words_on(company: HistoryCompany, words: pd.Series, day: pd.Timestamp) -> p
     before, after = (names.ravel() for names in stage_names(company.journeys))
     return words.map(dict(zip(before, after, strict=True)) | {word: word for word in after})
 
-# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #e59a9c93
+# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #ad38dc74
 def pipeline_on(
     company: HistoryCompany,  # simulated
-    day: object,  # the end of it counts
+    day: Day,  # the end of it counts
 ) -> pd.DataFrame:  # the raw table sales_pipeline: one row per deal opened by then and not deleted by then
     "Show the deals as the CRM shows them at the end of a day."
     day = pd.Timestamp(day).normalize()
@@ -187,11 +187,16 @@ def pipeline_on(
         columns["pipeline"] = fixed["pipeline"]
     return pd.DataFrame(columns)
 
-# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #8e277ca4
+# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #2826c5fd
 def _catalogues(journeys: Journeys, seed: int) -> dict[str, pd.DataFrame]:
-    size = {name: getattr(journeys, name) for name in ("n_agents", "n_products", "n_accounts")}
-    few = {"n_managers": min(4, journeys.n_agents), "n_regions": min(2, journeys.n_agents)}
-    books = make_catalogues(World(**size, **few), seed)
+    world = World(
+        n_agents=journeys.n_agents,
+        n_managers=min(4, journeys.n_agents),
+        n_regions=min(2, journeys.n_agents),
+        n_products=journeys.n_products,
+        n_accounts=journeys.n_accounts,
+    )
+    books = make_catalogues(world, seed)
     return {name: books[name] for name in ("accounts", "products", "sales_teams")}
 
 
@@ -249,7 +254,7 @@ def _story(journeys: Journeys, law: Law, books: dict[str, pd.DataFrame], seed: i
     renamed_on = round(journeys.renamed_at * journeys.days) if journeys.renamed_at < 1 else lives.known_days
     return _Story(journeys, lives, owners, deal_keys(np.arange(journeys.n_deals)), agents, renamed_on)
 
-# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #22ce6f4c
+# %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #c5773d55
 def simulate_journeys(
     journeys: Journeys = Journeys(),  # the company
     seed: int = SEED,  # any whole number of at least 0
@@ -262,19 +267,21 @@ def simulate_journeys(
     spells, row = _spells(story)
     beliefs = Filter(journeys, law, story.lives, lags)
     start = pd.Timestamp(journeys.start)
-    truth = {"changes": changes, "known_since": known_since, "activities": activities}
-    calendar = {"start": start, "days": journeys.days, "fiscal_year_start": journeys.fiscal_year_start}
     company = HistoryCompany(
         name="journeys",
         seed=seed,
-        **calendar,
-        **truth,
+        start=start,
+        days=journeys.days,
+        fiscal_year_start=journeys.fiscal_year_start,
         tables=dict(books),
         stages=stage_map(journeys),
         spells=spells,
         law=lambda spell, day, until: beliefs(row[spell], day, until),
         known_days=story.lives.known_days,
         journeys=journeys,
+        changes=changes,
+        known_since=known_since,
+        activities=activities,
         fixed=_fixed(story, changes, books, seed),
         renamed_on=start + pd.Timedelta(days=story.renamed_on),
     )

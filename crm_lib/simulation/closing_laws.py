@@ -5,8 +5,10 @@
 # %% auto #0
 __all__ = ['decided_by', 'ClosingLaw', 'draw_fates', 'days_to_quarter_end', 'sign_in_last_week', 'clear_out']
 
-# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #081868da
+# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #06614dca
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,17 +16,17 @@ from scipy import stats
 
 from ..base.calendar import FiscalCalendar
 
-# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #678e8d4e
+# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #b7baa078
 def decided_by(
-    distribution: object,  # frozen continuous distribution of scipy.stats, in days
+    distribution: Any,  # frozen continuous distribution of scipy.stats, in days
     ages: int,  # number of ages, from 0 on
 ) -> np.ndarray:  # (ages,) chance that the decision has come by the end of that age
     "Tabulate by which age a decision has come."
-    by = distribution.cdf(np.arange(ages))
+    by: np.ndarray = distribution.cdf(np.arange(ages))
     by[0] = 0.0
     return by
 
-# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #9df2ff41
+# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #558e7ee7
 @dataclass(frozen=True, eq=False)
 class ClosingLaw:
     """By which age deals are won and lost; R is the number of opening days, or 1 if they are alike."""
@@ -44,7 +46,8 @@ class ClosingLaw:
         oldest = self.won.shape[2] - 1
         now, then = (np.minimum(when - self.opened[deal], oldest) for when in (day, end))
         still = 1 - self.won[*row, now] - self.lost[*row, now]
-        return (self.won[*row, then] - self.won[*row, now]) / np.maximum(still, 1e-12)
+        chance: np.ndarray = (self.won[*row, then] - self.won[*row, now]) / np.maximum(still, 1e-12)
+        return chance
 
 # %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #2666f8a0
 _PORTION = 4000
@@ -72,15 +75,16 @@ def draw_fates(
         is_won[deal[is_closed]] = luck[deal[is_closed]] < share
     return age, is_won
 
-# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #c708b277
+# %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #9bd18a62
 def days_to_quarter_end(
-    start: object,  # first day of the company
+    start: str | date,  # first day of the company
     n_days: int,  # days from then on
     fiscal_year_start: int = 1,  # month
 ) -> np.ndarray:  # (n_days,) days that are left until the quarter's last day
     "Count the days until the quarter ends."
     days = pd.date_range(start, periods=n_days).to_numpy().astype("datetime64[D]")
-    return (FiscalCalendar(fiscal_year_start).quarter_end(days) - days).astype("int64")
+    found: np.ndarray = (FiscalCalendar(fiscal_year_start).quarter_end(days) - days).astype("int64")
+    return found
 
 # %% ../../nbs/lib/15_simulation/60_closing_laws.ipynb #7fef369b
 def sign_in_last_week(

@@ -19,7 +19,7 @@ from .lives import Lives
 TRACKED = ("stage", "amount", "expected_close_date", "sales_agent")
 MINUTES = (480, 1080)  # the working day
 
-# %% ../../nbs/lib/15_simulation/40_events.ipynb #c0409be0
+# %% ../../nbs/lib/15_simulation/40_events.ipynb #e56c2e0f
 @dataclass(frozen=True)
 class Owners:
     """Number of each deal's first owner, of the next one, and the day of the change (negative: none)."""
@@ -30,7 +30,8 @@ class Owners:
 
     def on(self, deal: np.ndarray, day: np.ndarray) -> np.ndarray:
         changed = (self.day[deal] >= 0) & (day >= self.day[deal])
-        return np.where(changed, self.second[deal], self.first[deal])
+        owner: np.ndarray = np.where(changed, self.second[deal], self.first[deal])
+        return owner
 
 # %% ../../nbs/lib/15_simulation/40_events.ipynb #aba16fb6
 def draw_owners(
@@ -87,15 +88,16 @@ def draw_minutes(
     first = pd.Series(minute).groupby(deal).transform("first").to_numpy()
     return np.where(is_opening, first, minute)
 
-# %% ../../nbs/lib/15_simulation/40_events.ipynb #535586a0
+# %% ../../nbs/lib/15_simulation/40_events.ipynb #3db6e00e
 def moments(
     journeys: Journeys,  # the company
-    day: np.ndarray,  # numbers of days since its first
-    minute: np.ndarray,  # of the day
+    day: np.ndarray | pd.Series,  # numbers of days since its first
+    minute: np.ndarray | int,  # of the day
 ) -> np.ndarray:  # datetime64[ns]
     "Turn days and minutes into times."
     start = as_days(journeys.start).astype("datetime64[m]")
-    return (start + np.asarray(day).astype("int64") * 1440 + np.asarray(minute)).astype("datetime64[ns]")
+    times: np.ndarray = start + np.asarray(day).astype("int64") * 1440 + np.asarray(minute)
+    return times.astype("datetime64[ns]")
 
 
 def deal_keys(

@@ -15,7 +15,7 @@ import numpy as np
 from .journeys import KINDS, Journeys, Law, make_law
 from .lives import AFTER, OPEN, Lives, live
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #da50e4d1
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #c37b2ed8
 LONGEST_LAG = 14
 
 
@@ -24,7 +24,8 @@ def seen_share(
     age: np.ndarray,  # days since they happened
 ) -> np.ndarray:  # share that is recorded by now
     "Give the share of a day's activities that is recorded after so many days."
-    return 1 - late + late * np.minimum(age, LONGEST_LAG) / LONGEST_LAG
+    share: np.ndarray = 1 - late + late * np.minimum(age, LONGEST_LAG) / LONGEST_LAG
+    return share
 
 # %% ../../nbs/lib/15_simulation/38_filtering.ipynb #f5039204
 def step_likelihoods(
@@ -35,7 +36,7 @@ def step_likelihoods(
     pushed = law.push[..., None] * (law.then_ahead @ same)
     return law.first_ahead @ same, np.concatenate([1 - law.push[..., None], pushed], axis=-1)
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #61a5fefd
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #56944ef1
 def day_likelihoods(
     law: Law,  # of the company
     later: np.ndarray,  # second table of `step_likelihoods`
@@ -48,7 +49,8 @@ def day_likelihoods(
     chance = chance * later[kind, seen["overdue"], :, seen["step"] + 1]
     mean = law.active[kind]
     happened = np.prod(mean ** seen["counts"][:, None, :], axis=2)
-    return chance * happened * np.exp(-seen["share"][:, None] * mean.sum(axis=2))
+    likely: np.ndarray = chance * happened * np.exp(-seen["share"][:, None] * mean.sum(axis=2))
+    return likely
 
 # %% ../../nbs/lib/15_simulation/38_filtering.ipynb #fbeaf664
 def _counts(lives: Lives, starts: np.ndarray, lags: np.ndarray, as_of: int) -> np.ndarray:
@@ -62,7 +64,7 @@ def _counts(lives: Lives, starts: np.ndarray, lags: np.ndarray, as_of: int) -> n
     counts = np.bincount(row * kinds + acts["kind"].to_numpy()[is_seen], minlength=len(lives.days) * kinds)
     return counts.reshape(-1, kinds)
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #74f23ddc
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #170649fe
 @dataclass(frozen=True, eq=False)
 class Filter:
     """Exact beliefs about the deals of a company."""
@@ -77,8 +79,9 @@ class Filter:
     def _starts(self) -> np.ndarray:
         "First row of the days of each spell."
         spells = self.lives.spells
-        length = (spells["closed"] - spells["opened"] - 1).to_numpy()
-        return np.cumsum(length) - length
+        length: np.ndarray = (spells["closed"] - spells["opened"] - 1).to_numpy(dtype="int64")
+        starts: np.ndarray = np.cumsum(length) - length
+        return starts
 
     def beliefs(self, as_of: int) -> np.ndarray:
         """Return the chance of each state, (spells, Z), for spells open at the end of a day; NaN for the others."""
@@ -91,33 +94,33 @@ class Filter:
         """Return the chance that the next close of a spell is a win and comes by the end."""
         return _win_chances(self, spell, day, end)
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #660ad954
-def _observer(filter: Filter, as_of: int) -> Callable[[np.ndarray, int, np.ndarray], np.ndarray]:
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #aa4abc99
+def _observer(known: Filter, as_of: int) -> Callable[[np.ndarray, int, np.ndarray], np.ndarray]:
     "Prepare what was seen by the end of a day: spells, age and their pipelines -> likelihoods of that age's day."
-    days = {name: column.to_numpy() for name, column in filter.lives.days.items()}
-    counts = _counts(filter.lives, filter._starts, filter.lags, as_of)
-    later = step_likelihoods(filter.law)[1]
+    days = {str(name): column.to_numpy() for name, column in known.lives.days.items()}
+    counts = _counts(known.lives, known._starts, known.lags, as_of)
+    later = step_likelihoods(known.law)[1]
 
     def observe(spell: np.ndarray, age: int, pipeline: np.ndarray) -> np.ndarray:
-        row = filter._starts[spell] + age - 1
+        row = known._starts[spell] + age - 1
         seen = {name: column[row] for name, column in days.items()} | {"counts": counts[row]}
-        seen["share"] = seen_share(filter.journeys.late_activities, as_of - seen["day"])
-        return day_likelihoods(filter.law, later, pipeline, seen)
+        seen["share"] = seen_share(known.journeys.late_activities, as_of - seen["day"])
+        return day_likelihoods(known.law, later, pipeline, seen)
 
     return observe
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #ac74dcc6
-def _forward(filter: Filter, as_of: int) -> np.ndarray:
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #ea7636d4
+def _forward(known: Filter, as_of: int) -> np.ndarray:
     "Walk all spells that are open at the end of a day from their opening to that day."
-    law, spells = filter.law, filter.lives.spells
+    law, spells = known.law, known.lives.spells
     opened, closed, again, step, deal = (
         spells[name].to_numpy() for name in ("opened", "closed", "again", "step", "deal")
     )
     asked = np.flatnonzero((opened <= as_of) & (closed > as_of))
     asked = asked[np.argsort(opened[asked], kind="stable")]
-    pipeline = filter.lives.pipeline[deal[asked]]
+    pipeline = known.lives.pipeline[deal[asked]]
     belief = law.first[again[asked]] * step_likelihoods(law)[0][:, step[asked]].T
-    observe = _observer(filter, as_of)
+    observe = _observer(known, as_of)
     for age in range(1, as_of - opened[asked].min(initial=as_of) + 1):
         n = np.searchsorted(opened[asked], as_of - age, side="right")
         before = np.einsum("nz,nzy->ny", belief[:n], law.hidden[pipeline[:n]])
@@ -142,24 +145,24 @@ def win_values(
         value = np.einsum("pzy,pys->pzs", law.hidden, later)
     return value
 
-# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #58379a27
-def _stages(filter: Filter, spell: np.ndarray, as_of: np.ndarray) -> np.ndarray:
+# %% ../../nbs/lib/15_simulation/38_filtering.ipynb #2b83c441
+def _stages(known: Filter, spell: np.ndarray, as_of: np.ndarray) -> np.ndarray:
     "Stage of open spells at the end of a day each."
-    days, spells = filter.lives.days, filter.lives.spells
-    first = spells["stage"].to_numpy()[spell]
+    days, spells = known.lives.days, known.lives.spells
+    first: np.ndarray = spells["stage"].to_numpy()[spell]
     if days.empty:
         return first
     age = as_of - spells["opened"].to_numpy()[spell]
-    row = np.where(age > 0, filter._starts[spell] + age - 1, 0)
+    row = np.where(age > 0, known._starts[spell] + age - 1, 0)
     return np.where(age > 0, days["stage"].to_numpy()[row], first)
 
 
-def _win_chances(filter: Filter, spell: np.ndarray, day: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _win_chances(known: Filter, spell: np.ndarray, day: np.ndarray, end: np.ndarray) -> np.ndarray:
     chance = np.zeros(len(spell))
-    stage = _stages(filter, spell, day)
-    pipeline = filter.lives.pipeline[filter.lives.spells["deal"].to_numpy()[spell]]
+    stage = _stages(known, spell, day)
+    pipeline = known.lives.pipeline[known.lives.spells["deal"].to_numpy()[spell]]
     for as_of, until in np.unique(np.stack([day, end], axis=1), axis=0):
         asked = (day == as_of) & (end == until)
-        value = win_values(filter.law, int(as_of), int(until))[pipeline[asked], :, stage[asked]]
-        chance[asked] = (filter.beliefs(int(as_of))[spell[asked]] * value).sum(axis=1)
+        value = win_values(known.law, int(as_of), int(until))[pipeline[asked], :, stage[asked]]
+        chance[asked] = (known.beliefs(int(as_of))[spell[asked]] * value).sum(axis=1)
     return chance

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMPANIES', 'make_company']
 
-# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #2590b0cc
+# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #28471662
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from .chronicle import simulate_journeys
 from .closing_laws import ClosingLaw, draw_fates
 from .company import SPELL_COLUMNS, Company
 from .events import deal_keys
-from .exports import export_field_history, export_stage_history
+from .exports import export_activities, export_field_history, export_stage_history
 from .journeys import Journeys
 from .mechanisms import BEYOND, PLANS, START, Plan
 from .stage_chain import CHAIN_WORDS, RATES, ChainLaw, chain_chances, live_in_stages
@@ -121,7 +121,7 @@ def _from_plan(name: str, plan: Plan, seed: int, n_deals: int) -> Company:
         pipeline = _enlarge_one(pipeline, plan.giant)
     return _company(name, seed, drawn, {**tables, "sales_pipeline": pipeline}, law, _STAGES)
 
-# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #4217d33f
+# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #d9639461
 _CHAIN_DAYS = 730
 
 
@@ -129,22 +129,22 @@ def _stage_history(moves: pd.DataFrame, keys: np.ndarray) -> pd.DataFrame:
     "The moves until the export: opportunity_id, changed_at, from_stage, to_stage."
     words = np.array(CHAIN_WORDS, dtype=object)
     deal, stage = moves["deal"].to_numpy(), moves["stage"].to_numpy()
-    before = np.where(np.r_[True, deal[1:] != deal[:-1]], None, words[np.r_[0, stage[:-1]]])
+    before = words[np.r_[0, stage[:-1]]]
+    before[np.r_[True, deal[1:] != deal[:-1]]] = None
     minutes = np.floor(moves["time"].to_numpy() * 1440).astype("timedelta64[m]")
     changed_at = (np.datetime64(START, "m") + minutes).astype("datetime64[ns]")
     columns = {"opportunity_id": keys[deal], "changed_at": changed_at, "from_stage": before, "to_stage": words[stage]}
     return pd.DataFrame(columns)[moves["time"].to_numpy() < _CHAIN_DAYS].reset_index(drop=True)
 
-# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #e2e77cdf
+# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #b1230e92
 def _from_stages(name: str, seed: int, n_deals: int) -> Company:
     "Draw deals that move between stages in continuous time."
     rng = random_stream(seed, f"company {name}: deals")
     known_days = _CHAIN_DAYS + BEYOND
     time = np.sort(rng.integers(0, _CHAIN_DAYS, n_deals)) + 0.375  # nine in the morning
     moves = live_in_stages(time, known_days, RATES, random_stream(seed, f"company {name}: fates"))
-    law = ChainLaw(
-        *(moves[part].to_numpy() for part in ("deal", "time", "stage")), chain_chances(RATES, known_days + 1)
-    )
+    lived = {part: moves[part].to_numpy() for part in ("deal", "time", "stage")}
+    law = ChainLaw(**lived, chances=chain_chances(RATES, known_days + 1))
     deal = np.arange(n_deals)
     final = moves.drop_duplicates("deal", keep="last")
     is_closed = final["stage"].to_numpy() >= len(RATES)
@@ -157,7 +157,7 @@ def _from_stages(name: str, seed: int, n_deals: int) -> Company:
     stages = dict.fromkeys(CHAIN_WORDS[:3], "engaging") | {"Won": "won", "Lost": "lost"}
     return _company(name, seed, drawn, tables, law, stages)
 
-# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #24cd468b
+# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #6b9a6c4f
 _JOURNEYS = {
     "histories": Journeys(),
     "histories_of_days": Journeys(cycle_days=6.0, days=365),
@@ -171,12 +171,12 @@ def _from_journeys(name: str, seed: int, n_deals: int) -> Company:
     company = simulate_journeys(Journeys(n_deals=n_deals, **values), seed)
     company.tables["stage_history"] = export_stage_history(company)
     company.tables["field_history"] = export_field_history(company, with_creation=True)
-    company.tables["activities"] = company.activities
+    company.tables["activities"] = export_activities(company)
     return company
 
-# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #c358a431
+# %% ../../nbs/lib/15_simulation/68_gallery.ipynb #b33fb594
 COMPANIES: dict[str, str] = {  # name -> what kind of a company it is
-    **{name: make.__doc__ for name, make in PLANS.items()},
+    **{name: str(make.__doc__) for name, make in PLANS.items()},
     "stages": "Stages as a chain in continuous time, with the stage seen; the truth is a matrix exponential.",
     "histories": "A hidden state behind stage moves, amounts, pushed dates and activities; cycles of two months.",
     "histories_of_days": "The same with cycles of six days.",

@@ -6,9 +6,10 @@
 __all__ = ['STATES', 'KINDS', 'WON_WORD', 'LOST_WORD', 'PIPELINES', 'Journeys', 'stage_names', 'stage_map', 'Law', 'day_types',
            'make_law']
 
-# %% ../../nbs/lib/15_simulation/30_journeys.ipynb #f02b277a
+# %% ../../nbs/lib/15_simulation/30_journeys.ipynb #e18781f2
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,8 +86,8 @@ _REAL = {
     "late_changes": (0, 1),
 }
 
-# %% ../../nbs/lib/15_simulation/30_journeys.ipynb #0d7df30c
-def _find_faults(values: dict[str, object]) -> dict[str, str]:
+# %% ../../nbs/lib/15_simulation/30_journeys.ipynb #7f8e893c
+def _find_faults(values: dict[str, Any]) -> dict[str, str]:
     "Name each number that cannot be, with what to give instead."
     found = {}
     for name, (low, high) in _WHOLE.items():

@@ -24,7 +24,7 @@ _DATES = ("deal", "day", "value")
 _ACTS = ("deal", "spell", "day", "kind")
 OPEN, WON, LOST, GONE = range(4)  # outcome of a spell
 
-# %% ../../nbs/lib/15_simulation/34_lives.ipynb #abc7b47b
+# %% ../../nbs/lib/15_simulation/34_lives.ipynb #204bed1d
 @dataclass(eq=False)
 class _Log:
     """Columns of whole numbers that are appended to."""
@@ -32,7 +32,7 @@ class _Log:
     names: tuple[str, ...]
     parts: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
-    def add(self, *columns: object) -> None:
+    def add(self, *columns: np.ndarray | int) -> None:
         if np.size(columns[0]):
             self.parts.append(tuple(np.broadcast_to(column, np.shape(columns[0])) for column in columns))
 
@@ -55,14 +55,16 @@ class Lives:
     activities: pd.DataFrame  # deal, spell, day, kind
     known_days: int
 
-# %% ../../nbs/lib/15_simulation/34_lives.ipynb #ce7d456a
+# %% ../../nbs/lib/15_simulation/34_lives.ipynb #d5e1664c
 _PURPOSES = ("states", "fates", "activities", "amounts", "dates", "habits")
 
 
 def _choose(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     "Draw one place per row of chances."
     ladder = np.cumsum(chances, axis=1)
-    return np.minimum((rng.random(len(chances))[:, None] * ladder[:, -1:] >= ladder).sum(axis=1), chances.shape[1] - 1)
+    passed = (rng.random(len(chances))[:, None] * ladder[:, -1:] >= ladder).sum(axis=1)
+    place: np.ndarray = np.minimum(passed, chances.shape[1] - 1)
+    return place
 
 # %% ../../nbs/lib/15_simulation/34_lives.ipynb #63b23c1b
 def _arrivals(journeys: Journeys, law: Law, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

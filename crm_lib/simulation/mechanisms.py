@@ -32,11 +32,11 @@ class Plan:
     column: tuple[str, np.ndarray] | None = None  # name of a raw column and its value per kind
     giant: float = 1.0  # factor on the value of one deal
 
-# %% ../../nbs/lib/15_simulation/64_mechanisms.ipynb #2458796e
-def _one_kind(days: int, distribution: object, win: float, never: float = 0.0, **more: object) -> Plan:
+# %% ../../nbs/lib/15_simulation/64_mechanisms.ipynb #5c5d5d88
+def _one_kind(days: int, distribution: object, win: float, never: float = 0.0, giant: float = 1.0) -> Plan:
     "Deals that are all alike: one distribution of the time, one chance of a win."
     by = decided_by(distribution, days + BEYOND)[None, None]
-    return Plan(days, (1 - never) * win * by, (1 - never) * (1 - win) * by, **more)
+    return Plan(days, (1 - never) * win * by, (1 - never) * (1 - win) * by, giant=giant)
 
 # %% ../../nbs/lib/15_simulation/64_mechanisms.ipynb #0e5c62ce
 def plan_log_normal() -> Plan:
@@ -83,7 +83,7 @@ def plan_last_week() -> Plan:
     lost = 0.55 * decided_by(stats.lognorm(0.7, scale=55), days + BEYOND)
     return Plan(days, won[None], np.broadcast_to(lost, (1, *won.shape)))
 
-# %% ../../nbs/lib/15_simulation/64_mechanisms.ipynb #384a5ac2
+# %% ../../nbs/lib/15_simulation/64_mechanisms.ipynb #3535ba09
 def plan_falling() -> Plan:
     "The win rate falls from 50 to 20 % while four times as many deals come."
     days = 900
@@ -96,8 +96,8 @@ def plan_lead_score() -> Plan:
     "A score that is known at open moves both speed and odds."
     days, scores = 730, np.array([10, 30, 50, 70, 90])
     above = (scores - 50) / 40
-    by = [decided_by(stats.lognorm(0.6, scale=80 * np.exp(-0.7 * x)), days + BEYOND) for x in above]
-    by = np.array(by)[:, None]
+    times = [stats.lognorm(0.6, scale=80 * np.exp(-0.7 * x)) for x in above]
+    by = np.array([decided_by(time, days + BEYOND) for time in times])[:, None]
     win = (1 / (1 + np.exp(0.6 - 1.6 * above)))[:, None, None]
     return Plan(days, win * by, (1 - win) * by, kinds=np.full(5, 0.2), column=("lead_score", scores))
 

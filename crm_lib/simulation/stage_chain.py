@@ -63,7 +63,7 @@ def live_in_stages(
     moves = pd.DataFrame(dict(zip(("deal", "time", "stage"), map(np.concatenate, zip(*parts)), strict=True)))
     return moves.sort_values(["deal", "time"], kind="stable", ignore_index=True)
 
-# %% ../../nbs/lib/15_simulation/66_stage_chain.ipynb #c7b8f240
+# %% ../../nbs/lib/15_simulation/66_stage_chain.ipynb #80b3921e
 @dataclass(frozen=True, eq=False)
 class ChainLaw:
     """The chance of a win, given the stage at the end of a day."""
@@ -77,8 +77,10 @@ class ChainLaw:
         """Return the stage at the end of a day."""
         far = self.time.max() + 2
         row = np.searchsorted(self.deal * far + self.time, deal * far + day + 1, side="left") - 1
-        return self.stage[row]
+        found: np.ndarray = self.stage[row]
+        return found
 
     def __call__(self, deal: np.ndarray, day: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Return P(won after the day, by the end | stage at the end of the day)."""
-        return self.chances[end - day, self.stage_on(deal, day)]
+        found: np.ndarray = self.chances[end - day, self.stage_on(deal, day)]
+        return found

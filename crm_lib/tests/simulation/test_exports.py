@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['company', 'shown', 'test_a_stage_history_is_a_chain_that_ends_where_the_deal_stands',
            'test_a_field_history_leads_from_old_to_new_and_leaves_out_creations',
+           'test_activities_are_those_of_the_exported_deals',
            'test_a_wide_history_shows_the_whole_state_after_each_change', 'test_days_of_stages_keep_the_last_time_only',
            'test_reports_list_the_open_deals_of_their_days', 'test_an_import_is_the_export_of_its_day',
            'test_days_outside_the_history_are_refused',
            'test_a_history_that_begins_later_knows_values_but_not_since_when']
 
-# %% ../../../nbs/tests/simulation/test_exports.ipynb #d53e60d2
+# %% ../../../nbs/tests/simulation/test_exports.ipynb #8f1b1c4e
 from functools import cache
 
 import pandas as pd
@@ -19,6 +20,7 @@ import pytest
 from ...base.config import CrmError
 from ...simulation.chronicle import HistoryCompany, last_values, pipeline_on, simulate_journeys
 from crm_lib.simulation.exports import (
+    export_activities,
     export_field_history,
     export_imports,
     export_opportunity_history,
@@ -38,7 +40,7 @@ def company() -> HistoryCompany:
 def shown() -> pd.Series:
     return company().tables["sales_pipeline"].set_index("opportunity_id")["deal_stage"]
 
-# %% ../../../nbs/tests/simulation/test_exports.ipynb #97cb8965
+# %% ../../../nbs/tests/simulation/test_exports.ipynb #506df435
 def test_a_stage_history_is_a_chain_that_ends_where_the_deal_stands():
     moves = export_stage_history(company())
     assert moves.groupby("opportunity_id")["to_stage"].shift().dropna().equals(moves["from_stage"].dropna())
@@ -57,6 +59,12 @@ def test_a_field_history_leads_from_old_to_new_and_leaves_out_creations():
     assert fields.groupby("opportunity_id")["changed_at"].is_monotonic_increasing.all()
     with pytest.raises(CrmError, match="'colour' has no history here; choose from stage, amount"):
         export_field_history(company(), ["colour"])
+
+
+def test_activities_are_those_of_the_exported_deals():
+    acts, whole = export_activities(company()), company().activities
+    kept = whole["opportunity_id"].isin(shown().index)
+    assert acts.equals(whole[kept].reset_index(drop=True)) and not kept.all()
 
 
 def test_a_wide_history_shows_the_whole_state_after_each_change():

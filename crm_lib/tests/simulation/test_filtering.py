@@ -48,7 +48,7 @@ def asked(known: Filter, as_of: int, horizon: int) -> pd.DataFrame:
     won = (spells["outcome"] == WON) & (spells["closed"] <= as_of + horizon)
     return pd.DataFrame({"spell": row, "probability": chance, "is_won": won.to_numpy()[row]})
 
-# %% ../../../nbs/tests/simulation/test_filtering.ipynb #96e85f32
+# %% ../../../nbs/tests/simulation/test_filtering.ipynb #b46d30ec
 def seen_on_a_day(known: Filter, pipeline: int, day: object, counts: np.ndarray, share: float) -> np.ndarray:
     "Chance in each state of what was seen of a deal on a day."
     law = known.law
@@ -79,7 +79,7 @@ def sum_over_paths(known: Filter, spell: int, as_of: int) -> np.ndarray:
         weight[path[-1]] += chance
     return weight / weight.sum()
 
-
+# %% ../../../nbs/tests/simulation/test_filtering.ipynb #b1f23446
 @pytest.mark.parametrize("n_pipelines", [1, 3])
 def test_the_belief_is_the_sum_over_all_paths(n_pipelines):
     busy = Journeys(n_deals=60, days=40, cycle_days=12, n_pipelines=n_pipelines, late_activities=0.6, weekend=0.9)
@@ -94,7 +94,7 @@ def test_the_belief_is_the_sum_over_all_paths(n_pipelines):
             checked += 1
     assert checked >= 8 and (spells["again"] == 1).any()
 
-# %% ../../../nbs/tests/simulation/test_filtering.ipynb #ae12895d
+# %% ../../../nbs/tests/simulation/test_filtering.ipynb #60a94ebf
 def won_by_hand(law, pipeline: int, state: int, stage: int, day: int, end: int) -> float:
     "Follow every branch until the end."
     if day == end:
@@ -122,7 +122,7 @@ def test_steps_of_the_same_length_are_told_apart_by_nobody():
     assert law.ahead[0] == law.ahead[1] and np.array_equal(first[:, 0], first[:, 1])
     assert later[0, 0, :, 1] == pytest.approx(law.push[0, 0] * law.then_ahead[:, :2].sum(axis=1))
 
-# %% ../../../nbs/tests/simulation/test_filtering.ipynb #7c4bd82d
+# %% ../../../nbs/tests/simulation/test_filtering.ipynb #1280d4f7
 @pytest.mark.parametrize("as_of", [100, 200, 329])
 @pytest.mark.parametrize("horizon", [7, 30, 90])
 def test_what_is_believed_is_what_comes(as_of, horizon):
@@ -141,7 +141,7 @@ def test_who_overlooks_that_activities_come_late_believes_too_little():
     assert abs(miscalibration(right, 1)["errors"].iloc[0]) < 3
     assert wrong["probability"].mean() < right["probability"].mean() - 0.003
 
-
+# %% ../../../nbs/tests/simulation/test_filtering.ipynb #cdd66423
 def test_the_history_tells_more_than_the_stage_and_less_without_a_signal():
     gain = {}
     for signal in (0.0, 1.0):

@@ -15,7 +15,7 @@ __all__ = ['COLUMNS', 'sample', 'histories', 'deals', 'by_deal', 'test_the_deals
            'test_the_same_seed_gives_the_same_histories_and_another_gives_others',
            'test_extreme_worlds_still_have_histories', 'test_another_machines_last_digits_do_not_reach_the_histories']
 
-# %% ../../../nbs/tests/simulation/test_sample_histories.ipynb #5ff136e4
+# %% ../../../nbs/tests/simulation/test_sample_histories.ipynb #c9008ce8
 from functools import cache
 
 import numpy as np
@@ -23,7 +23,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ...simulation.sample_histories import OPEN_WORDS, simulate_crm_with_histories, simulate_histories
+from crm_lib.simulation.sample_histories import (
+    HISTORY_STAGES,
+    OPEN_WORDS,
+    simulate_crm_with_histories,
+    simulate_histories,
+)
 from ...simulation.simulate import Simulation, simulate, simulate_crm
 from ...simulation.world import World
 from .test_simulate import shaker, written
@@ -80,7 +85,7 @@ def test_the_tables_have_their_columns_and_kinds():
         order = table["opportunity_id"].map({key: place for place, key in enumerate(deals().index)})
         assert table.assign(order=order).sort_values(["order", time], kind="stable").index.equals(table.index)
 
-# %% ../../../nbs/tests/simulation/test_sample_histories.ipynb #f1d7e4bf
+# %% ../../../nbs/tests/simulation/test_sample_histories.ipynb #2df4e64f
 def test_every_engaged_deal_begins_in_discovery_on_its_day_and_no_other_deal_does():
     first = by_deal("stage_history").drop_duplicates("opportunity_id")
     assert set(first["opportunity_id"]) == set(deals().index) and len(deals()) < 6000
@@ -95,6 +100,7 @@ def test_a_closed_deal_ends_with_its_word_on_its_day_and_an_open_one_in_an_open_
     assert (closed["changed_at"].dt.normalize() == closed["close_date"]).all()
     assert set(last.loc[~is_closed, "stage"]) == set(OPEN_WORDS)
     moves = histories()["stage_history"]
+    assert set(moves["stage"]) == set(HISTORY_STAGES) and set(HISTORY_STAGES.values()) == {"engaging", "won", "lost"}
     before = moves.groupby("opportunity_id")["stage"].shift()
     assert (moves["stage"] != before).all() and not before.isin(["Won", "Lost"]).any()
 

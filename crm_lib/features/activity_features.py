@@ -6,18 +6,25 @@
 __all__ = ['ACTIVITY_COLUMNS', 'ACTIVITY_WINDOWS', 'ACTIVITY_FEATURES', 'Activities', 'index_activities', 'learn_gap',
            'find_activity_features']
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #2865a04d
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #efbf0d14
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from ..base.schema import require_columns
-from .histories import day_numbers
+from crm_lib.features.running import (
+    day_numbers,
+    group_of_rows,
+    is_first_of_kind,
+    row_keys,
+    rows_until,
+    running_sum,
+    take_groups,
+)
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #fc80e6dd
-_SPAN = 1 << 21
-_MIDDLE = 1 << 20
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #1d81935a
+_FAR = 1 << 20  # later than any day
 ACTIVITY_COLUMNS = ("opportunity_id", "at", "recorded_at", "by")
 
 
@@ -25,7 +32,7 @@ ACTIVITY_COLUMNS = ("opportunity_id", "at", "recorded_at", "by")
 class Activities:
     """Activities sorted by deal and day known; deal d has the rows `start[d]` to `start[d + 1]`."""
 
-    ids: pd.Index  # opportunity_id of each deal that has any
+    ids: pd.Index  # opportunity_id of each deal of the whole table
     start: np.ndarray  # (deals + 1,), int64
     known: np.ndarray  # day on which each was known, days since 1970
     latest: np.ndarray  # day of the latest activity of the deal up to each row, days since 1970
@@ -34,29 +41,23 @@ class Activities:
 
     def take(self, deals: np.ndarray) -> "Activities":
         """Return the activities of some deals, in their order; -1 is a deal without any."""
-        there = deals >= 0
-        begin = np.where(there, self.start[deals], 0)
-        length = np.where(there, self.start[deals + 1] - begin, 0)
-        start = np.concatenate([[0], np.cumsum(length)])
-        rows = np.repeat(begin - start[:-1], length) + np.arange(start[-1])
+        start, rows = take_groups(self.start, deals)
         parts = {name: getattr(self, name)[rows] for name in ("known", "latest", "people")}
-        return replace(self, ids=self.ids[deals] if there.all() else self.ids[:0], start=start, **parts)
+        return replace(self, start=start, **parts)
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #eccf16e7
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #89ad111c
 def _running_latest(deal: np.ndarray, day: np.ndarray) -> np.ndarray:
     "Give the latest day of the deal up to each row."
-    return np.maximum.accumulate(deal * _SPAN + day + _MIDDLE) - deal * _SPAN - _MIDDLE
+    base = deal * (2 * _FAR) + _FAR
+    return np.maximum.accumulate(base + day) - base
 
 
-def _running_people(deal: np.ndarray, person: np.ndarray, start: np.ndarray) -> np.ndarray:
-    "Count the different people of the deal up to each row; -1 is nobody."
-    key = deal * (int(person.max(initial=0)) + 2) + person + 1
-    first = np.zeros(len(deal), bool)
-    first[np.unique(key, return_index=True)[1]] = True
-    running = np.concatenate([[0], np.cumsum(first & (person >= 0))])
-    return running[1:] - running[start[deal]]
+def _sort(deal: np.ndarray, at: np.ndarray, known: np.ndarray) -> np.ndarray:
+    "Order the activities by deal, day known and moment; those without a moment are left out."
+    kept = np.flatnonzero(~np.isnat(at))
+    return kept[np.lexsort((at[kept], known[kept], deal[kept]))]
 
-
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #d530512d
 def index_activities(
     activities: pd.DataFrame,  # opportunity_id, at, recorded_at, by: one row per activity
 ) -> Activities:  # for find_activity_features
@@ -66,8 +67,7 @@ def index_activities(
     person = pd.factorize(activities["by"].to_numpy(object))[0]
     at, recorded = (activities[name].to_numpy("datetime64[ns]") for name in ("at", "recorded_at"))
     known = np.fmax(at, recorded)
-    kept = np.flatnonzero(~np.isnat(at))
-    order = kept[np.lexsort((at[kept], known[kept], deal[kept]))]
+    order = _sort(deal, at, known)
     deal, person = deal[order], person[order]
     start = np.searchsorted(deal, np.arange(len(ids) + 1))
     days = day_numbers(known[order])
@@ -76,24 +76,24 @@ def index_activities(
         start,
         days,
         _running_latest(deal, day_numbers(at[order])),
-        _running_people(deal, person, start),
-        int(days.min(initial=_MIDDLE)),
+        running_sum(is_first_of_kind(deal, person) & (person >= 0), start),
+        int(days.min(initial=_FAR)),
     )
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #5ffbfd35
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #23b553bb
 def learn_gap(
     activities: Activities,  # from index_activities
     as_of: object,  # the origin: what is known later is not looked at
 ) -> float:  # days, at least 1; NaN where no deal has two such days
     "Learn how many days usually lie between two activities of a deal."
     last = int(day_numbers(pd.Timestamp(as_of).to_datetime64()))
-    deal = np.repeat(np.arange(len(activities.start) - 1), np.diff(activities.start))
+    deal = group_of_rows(activities.start)
     is_pair = (deal[1:] == deal[:-1]) & (activities.known[1:] <= last)
     gap = np.diff(activities.known)[is_pair]
     gap = gap[gap > 0]
     return float(np.median(gap)) if len(gap) else np.nan
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #65537291
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #10fdc292
 ACTIVITY_WINDOWS = (7, 30, 90)
 ACTIVITY_FEATURES = (
     *(f"activities_{days}" for days in ACTIVITY_WINDOWS),
@@ -102,14 +102,7 @@ ACTIVITY_FEATURES = (
     "activity_silence",
 )
 
-
-def _rows_until(activities: Activities, deal: np.ndarray, day: np.ndarray) -> np.ndarray:
-    "Count the rows up to the last one of each deal that was known on a day."
-    own = np.repeat(np.arange(len(activities.start) - 1), np.diff(activities.start))
-    keys = own * _SPAN + activities.known + _MIDDLE
-    return np.searchsorted(keys, deal * _SPAN + day + _MIDDLE, side="right")
-
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #bdf7cba5
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #979edaf5
 def find_activity_features(
     activities: Activities,  # of the deals asked
     gap: float,  # from learn_gap, days
@@ -118,12 +111,13 @@ def find_activity_features(
     opened: np.ndarray,  # day on which the deal of each question began, days since 1970
 ) -> dict[str, np.ndarray]:  # ACTIVITY_FEATURES -> float64, NaN = unknown
     "Compute the features of the activities for each deal and day."
-    until = _rows_until(activities, deal, day)
+    keys = row_keys(activities.start, activities.known)
+    until = rows_until(keys, deal, day)
     first = activities.start[deal]
     whole = opened >= activities.since
     found = {}
     for days in ACTIVITY_WINDOWS:
-        count = (until - np.maximum(_rows_until(activities, deal, day - days), first)).astype(float)
+        count = (until - rows_until(keys, deal, day - days)).astype(float)
         found[f"activities_{days}"] = np.where(whole | (day - days + 1 >= activities.since), count, np.nan)
     has_any = until > first
     latest = np.where(whole, opened, np.nan)

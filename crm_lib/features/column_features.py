@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['find_amount_features', 'find_close_features', 'find_owner_features', 'find_forecast_features']
 
-# %% ../../nbs/lib/25_features/57_column_features.ipynb #f87b269e
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #28376546
 import numpy as np
 import pandas as pd
 
-from .histories import Held, Histories, History, day_numbers, find_held, index_histories
-from .stage_features import count_until, last_row, row_before
+from .histories import Held, Histories, History, find_held, index_histories
+from .running import count_until, day_numbers, last_row, row_before
 from .stage_order import StageOrder
 from .states import entered_at, is_lower_bound, is_whole
 
@@ -33,7 +33,7 @@ def _is_change(history: History) -> np.ndarray:
     "Tell which rows are changes: all but the first of each deal."
     return np.arange(len(history.known)) > history.start[:-1][history.deal]
 
-# %% ../../nbs/lib/25_features/57_column_features.ipynb #62f203f4
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #d2385393
 def find_amount_features(
     histories: Histories,  # of the deals asked
     deal: np.ndarray,  # deal of each question
@@ -56,7 +56,7 @@ def find_amount_features(
         "amount_days": _days_unchanged(histories, history, held, deal, day),
     }
 
-
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #b4adb822
 def _first_filled(history: History) -> np.ndarray:
     "Give the first number of the deal that was filled in, as known by each row."
     filled = ~np.isnan(history.values)
@@ -65,7 +65,7 @@ def _first_filled(history: History) -> np.ndarray:
     row = last_row(is_first, own)
     return np.where(row >= 0, history.values[row], np.nan) if len(own) else history.values
 
-# %% ../../nbs/lib/25_features/57_column_features.ipynb #cf6ee316
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #e3574bf5
 def _shifts(history: History) -> np.ndarray:
     "Give the days by which each change moved the date filled in before: above 0 later, below 0 earlier."
     filled = ~np.isnat(history.values)
@@ -75,7 +75,7 @@ def _shifts(history: History) -> np.ndarray:
     dates = day_numbers(history.values)
     return np.where(is_shift, dates - dates[before], 0)
 
-
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #ae68d207
 def find_close_features(
     histories: Histories,  # of the deals asked
     deal: np.ndarray,  # deal of each question
@@ -101,7 +101,7 @@ def find_close_features(
         "close_days": _days_unchanged(histories, history, held, deal, day),
     }
 
-# %% ../../nbs/lib/25_features/57_column_features.ipynb #45342784
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #ef0738f5
 def find_owner_features(
     histories: Histories,  # of the deals asked
     deal: np.ndarray,  # deal of each question
@@ -115,7 +115,7 @@ def find_owner_features(
         "owner_days": _days_unchanged(histories, history, held, deal, day),
     }
 
-
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #16cad56a
 def find_forecast_features(
     histories: Histories,  # of the deals asked
     order: StageOrder,  # with the forecast categories from the least to the most certain

@@ -6,7 +6,7 @@
 __all__ = ['OUTCOMES', 'AT_RISK', 'CENSORED', 'WON', 'LOST', 'GONE', 'find_spells', 'spells_of_dates', 'spells', 'list_open',
            'follow_spells', 'label_spells']
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #c106ae83
+# %% ../../nbs/lib/25_features/55_spells.ipynb #e25080d2
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,10 +14,11 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
-from .histories import Histories, day_numbers, index_histories
+from .histories import Histories, index_histories
+from .running import day_numbers, last_row
 from .stage_order import require_words
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #ff7bd30c
+# %% ../../nbs/lib/25_features/55_spells.ipynb #f85939eb
 OUTCOMES = ("open", "won", "lost", "gone")
 AT_RISK = ("engaging",)
 _NOT_YET = -1
@@ -32,8 +33,8 @@ def _fates(words: Sequence[object], stages: Mapping[str, str], open_stages: Sequ
 
 def _stay_engaged(deal: np.ndarray, fate: np.ndarray) -> np.ndarray:
     "Keep an engaged deal open when it goes back to a stage that is not yet open."
-    decided = np.maximum.accumulate(np.where(fate == _NOT_YET, -1, np.arange(len(deal))))
-    was_open = (decided >= 0) & (deal[decided] == deal) & (fate[decided] == 0)
+    decided = last_row(fate != _NOT_YET, deal)
+    was_open = (decided >= 0) & (fate[decided] == 0)
     return np.where(was_open, 0, fate)
 
 
@@ -105,13 +106,13 @@ def spells_of_dates(
         }
     )
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #0f72071a
+# %% ../../nbs/lib/25_features/55_spells.ipynb #22e1b69e
 def _days_stood(spells: pd.DataFrame) -> np.ndarray:
     "Count the days that each closing stood before it was taken back; very many where it never was."
     stood = (as_days(spells["undone_at"]) - as_days(spells["closed_at"])).astype(float)
     return np.where(spells["undone_at"].isna(), np.inf, stood)
 
-
+# %% ../../nbs/lib/25_features/55_spells.ipynb #31465e20
 def spells(
     changes: pd.DataFrame,  # opportunity_id, changed_at, recorded_at, column, value, number, date: a row per change
     known_since: pd.DataFrame,  # opportunity_id, column, since
@@ -129,7 +130,7 @@ def spells(
     stands = (found["outcome"] != "open") & (_days_stood(found) >= max(undo_days, 1))
     return found.assign(stands=stands)
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #09d9f120
+# %% ../../nbs/lib/25_features/55_spells.ipynb #8d57f9bf
 def list_open(
     spells: pd.DataFrame,  # opportunity_id, opened_at, closed_at
     as_of: Sequence[object],  # as-of dates; the end of each day is meant
@@ -145,7 +146,7 @@ def list_open(
     as_of = np.repeat(days.astype("datetime64[ns]"), [len(part) for part in parts])
     return pd.DataFrame({"opportunity_id": np.concatenate(parts), "as_of": as_of})
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #ded53952
+# %% ../../nbs/lib/25_features/55_spells.ipynb #996673c7
 CENSORED, WON, LOST, GONE = range(4)
 
 
@@ -174,7 +175,7 @@ def _next_closing(rows: pd.DataFrame, spells: pd.DataFrame, undo_days: int, last
     )
     return found.set_axis(order).sort_index()
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #3ea77896
+# %% ../../nbs/lib/25_features/55_spells.ipynb #8018f3bc
 def follow_spells(
     rows: pd.DataFrame,  # opportunity_id, as_of: deals open at as-of dates
     spells: pd.DataFrame,  # opportunity_id, closed_at, outcome, undone_at
@@ -195,7 +196,7 @@ def follow_spells(
         index=rows.index,
     )
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #1e709eb0
+# %% ../../nbs/lib/25_features/55_spells.ipynb #23e03147
 def label_spells(
     rows: pd.DataFrame,  # opportunity_id, as_of: deals open at as-of dates
     spells: pd.DataFrame,  # opportunity_id, closed_at, outcome, undone_at

@@ -20,10 +20,10 @@ from ..base.schema import CLOSED_STAGES, require_columns
 from .histories import Histories, History, index_histories
 from .states import is_whole
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #b62ab305
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #487cfcb2
 @dataclass(frozen=True)
 class StageOrder:
-    """Open stages from first to last, the usual stay in each, and the words that count as one of them."""
+    """Open stages from first to last, the usual stay in each, and the words that count as one."""
 
     stages: tuple[str, ...]  # from the first to the last
     usual_days: tuple[float, ...] = ()  # median stay in each, days; NaN where nobody has left it
@@ -32,20 +32,20 @@ class StageOrder:
     closed: tuple[str, ...] = ()  # words of a deal that is over
 
     def rank(self, words: Iterable[object]) -> np.ndarray:
-        """Return the place of each word among the stages, from 0; -1 for a closed or unknown one."""
+        """Return the place of each word, from 0; -1 for a closed or unknown one."""
         places = {stage: place for place, stage in enumerate(self.stages)}
         places |= {word: places[stage] for word, stage in self.merged}
         return np.array([places.get(word, -1) for word in words], "int64")
 
     def usual(self) -> np.ndarray:
-        """Return the usual stay by place, and NaN for a place of -1."""
+        """Return the usual stay by place; NaN for -1."""
         known = self.usual_days or (np.nan,) * len(self.stages)
         return np.array([*known, np.nan], float)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, as JSON holds them; a missing number is None."""
-        plain = asdict(self)
-        return {**plain, "usual_days": [None if np.isnan(days) else days for days in self.usual_days]}
+        usual = [None if np.isnan(days) else days for days in self.usual_days]
+        return asdict(self) | {"usual_days": usual}
 
 # %% ../../nbs/lib/25_features/54_stage_order.ipynb #79bb73be
 def read_stage_order(
@@ -82,7 +82,7 @@ def count_precedence(
             found[earlier, later] = ((entered[earlier] < entered[later]) & (entered[later] < never)).sum()
     return found
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #6e1ff9ef
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #d9399bdf
 def _best_place(stage: int, others: list[int], precedence: np.ndarray) -> int:
     "Find the place among the others at which a stage agrees with most deals."
     gain = precedence[others, stage] - precedence[stage, others]
@@ -108,11 +108,11 @@ def order_by_precedence(
             break
     return order
 
-
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #f5053f24
 def _agreement(others: list[int], stage: int, place: int, precedence: np.ndarray) -> int:
     return int(precedence[others[:place], stage].sum() + precedence[stage, others[place:]].sum())
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #88c3edf1
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #9bad0f4b
 def median_stay(
     days: np.ndarray,  # length of each stay as far as it was seen, days
     has_ended: np.ndarray,  # bool: the stay is over
@@ -126,7 +126,7 @@ def median_stay(
     below = np.flatnonzero(surviving <= 0.5)
     return float(days[order][below[0]] if len(below) else days[has_ended].max())
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #b182b103
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #b235c57e
 def closed_words(
     words: Mapping[str, str] | None,  # ingest.stages: the CRM's word -> prospecting, engaging, won or lost
     deals: pd.DataFrame | None,  # with crm_stage and stage, asked where no words are given
@@ -148,7 +148,7 @@ def require_words(
     if strange:
         raise CrmError(f"The history of stages holds {', '.join(strange)}: say in ingest.stages what each stands for.")
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #c4ac616a
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #bddeae14
 RARE = 0.01  # a stage that fewer deals enter than this share of the deals of the commonest one is merged
 
 
@@ -168,7 +168,7 @@ def _merge_rare(
     near = {stage: min(kept, key=lambda other: abs(places[other] - places[stage])) for stage in rare}
     return kept, tuple((words[stage], words[near[stage]]) for stage in rare)
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #b99fb35b
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #f11b8591
 def _order_words(
     history: History, last: int, closed: set[str], given: Sequence[str] | None
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
@@ -189,7 +189,7 @@ def _order_words(
     kept, merged = _merge_rare(order, entered, words)
     return tuple(words[stage] for stage in kept), merged
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #9d32af0e
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #c04241ef
 def _usual_stays(history: History, created: np.ndarray, last: int, order: StageOrder) -> tuple[float, ...]:
     "Estimate the usual stay in each stage from what was known by a day; a stay whose beginning is unknown is left out."
     is_known = history.known <= last
@@ -207,7 +207,7 @@ def _usual_stays(history: History, created: np.ndarray, last: int, order: StageO
         for chosen in (is_entry & (rank == place) for place in range(len(order.stages)))
     )
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #b2579202
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #36abcb44
 def learn_order(
     histories: Histories,  # from index_histories
     as_of: object,  # the origin: what is known later is not looked at
@@ -224,7 +224,7 @@ def learn_order(
         categories, _ = _order_words(history, last, set(), None)
     return StageOrder(stages, usual, merged, categories, tuple(sorted(closed)))
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #6c7edfe2
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #5ac44f19
 def _before_closing(histories: Histories, closed: set[str]) -> History:
     "Keep of the forecast categories what was known before the deal was closed for the first time."
     stage = histories.columns["stage"]
@@ -238,7 +238,7 @@ def _before_closing(histories: Histories, closed: set[str]) -> History:
         start, history.known[kept], history.changed[kept], history.values[kept], history.since, history.words
     )
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #344df074
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #63fa3411
 def learn_stages(
     changes: pd.DataFrame,  # opportunity_id, changed_at, recorded_at, column, value, number, date: a row per change
     deals: pd.DataFrame | None,  # with crm_stage and stage; asked for the closed words where no words are given

@@ -6,7 +6,7 @@
 __all__ = ['STATE_FEATURES', 'Records', 'index_records', 'Learned', 'read_learned', 'learn_states', 'compute_features',
            'state_features']
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #d1a2f177
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #2bccbe4c
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,8 @@ from crm_lib.features.column_features import (
     find_forecast_features,
     find_owner_features,
 )
-from .histories import Histories, day_numbers, index_histories
+from .histories import Histories, index_histories
+from .running import day_numbers
 from .spells import find_spells, spells_of_dates
 from .stage_features import find_stage_features
 from .stage_order import StageOrder, closed_words, learn_order, read_stage_order
@@ -82,7 +83,7 @@ def index_records(
         sum_record(account, closings) if "account" in deals else None,
     )
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #9e7a2eed
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #399cc1a7
 @dataclass(frozen=True)
 class Learned:
     """What was learned at an origin: the order of stages with their usual times, and the usual silence."""
@@ -104,7 +105,7 @@ def read_learned(
     gap = kept["gap_days"]
     return Learned(read_stage_order(kept["order"]), np.nan if gap is None else float(gap))
 
-
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #78242abf
 def learn_states(
     records: Records,  # from index_records
     as_of: object,  # the origin: what is known later is not looked at
@@ -115,7 +116,7 @@ def learn_states(
     order = learn_order(records.histories, as_of, closed_words(stages, None), given)
     return Learned(order, np.nan if records.activities is None else learn_gap(records.activities, as_of))
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #c86b9395
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #8e5b7819
 STATE_FEATURES = (
     *("stage_place", "stage_days", "stage_pace", "stage_progress_days", "stage_forward", "stage_back"),
     *("stage_count", "stage_skipped", "stage_reopened"),
@@ -143,7 +144,14 @@ def _activity_features(
     taken = records.activities.take(records.activities.ids.get_indexer(ids))
     return find_activity_features(taken, learned.gap_days, deal, day, opened)
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #49a01be5
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #59db77fe
+def _opened(created: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    "Give the day on which the deal of each row began."
+    if "engage_date" not in rows:
+        return day_numbers(created)
+    return np.where(np.isnat(created), day_numbers(rows["engage_date"]), day_numbers(created))
+
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #4eafe20c
 def compute_features(
     records: Records,  # from index_records
     learned: Learned,  # from learn_states, at the origin
@@ -153,11 +161,8 @@ def compute_features(
     require_columns(rows, ("opportunity_id", "as_of"), "The table of rows")
     few, deal = records.histories.select(rows["opportunity_id"])
     day = day_numbers(rows["as_of"] if rows["as_of"].dtype.kind == "M" else as_days(rows["as_of"]))
-    opened = day_numbers(few.created[deal])
-    if "engage_date" in rows:
-        opened = np.where(np.isnat(few.created[deal]), day_numbers(rows["engage_date"]), opened)
-    tracked = np.where(few.ids[deal].isin(records.histories.ids), deal, -1)
-    owner = name_owners(few, tracked, day, _names(rows, "sales_agent"))
+    opened = _opened(few.created[deal], rows)
+    owner = name_owners(few, deal, day, _names(rows, "sales_agent"))
     return {
         **find_stage_features(few, learned.order, deal, day),
         **find_amount_features(few, deal, day),
@@ -168,7 +173,7 @@ def compute_features(
         **find_record_features(records.owners, records.accounts, owner, _names(rows, "account"), day),
     }
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #7634351f
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #1212720a
 def state_features(
     records: Records,  # from index_records
     learned: Learned,  # from learn_states, at the origin

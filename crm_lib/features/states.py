@@ -6,14 +6,15 @@
 __all__ = ['STATE_PARTS', 'entered_at', 'is_whole', 'is_lower_bound', 'describe_column', 'look_up_states', 'created_days',
            'states']
 
-# %% ../../nbs/lib/25_features/53_states.ipynb #7b15d66a
+# %% ../../nbs/lib/25_features/53_states.ipynb #a3b55989
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from ..base.schema import require_columns
-from .histories import KINDS, Held, Histories, History, day_numbers, find_held, index_histories
+from .histories import KINDS, Held, Histories, History, find_held, index_histories
+from .running import day_numbers
 
 # %% ../../nbs/lib/25_features/53_states.ipynb #c1f636f8
 STATE_PARTS = ("", "_since", "_changes", "_before", "_is_known", "_is_lower_bound")

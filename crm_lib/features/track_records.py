@@ -5,17 +5,16 @@
 # %% auto #0
 __all__ = ['PRIOR', 'Record', 'sum_record', 'find_record', 'find_record_features', 'name_owners']
 
-# %% ../../nbs/lib/25_features/64_track_records.ipynb #8816f039
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #8705cd4a
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .histories import Histories, day_numbers, find_held
+from .histories import Histories, find_held
+from .running import day_numbers, row_keys, rows_until, running_sum
 
-# %% ../../nbs/lib/25_features/64_track_records.ipynb #0a63035a
-_SPAN = 1 << 21
-_MIDDLE = 1 << 20
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #5d8c39a8
 PRIOR = 5.0  # closings' worth of shrinkage towards everybody's win rate
 
 
@@ -25,31 +24,31 @@ class Record:
 
     names: pd.Index
     start: np.ndarray  # (names + 1,), int64
-    day: np.ndarray  # days since 1970
+    keys: np.ndarray  # name and day of each row in one number
     closed: np.ndarray  # running sum over the rows of the name
     won: np.ndarray  # the same of wins
     all_days: np.ndarray  # days on which anybody closed anything, ascending
     all_closed: np.ndarray  # running sum over them
     all_won: np.ndarray
 
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #54a4ccbc
+def _closing_steps(spells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "List the closings (+1) and their undoings (-1): number of the spell, step, day."
+    is_closed = spells["outcome"].isin(["won", "lost"]).to_numpy()
+    is_undone = is_closed & spells["undone_at"].notna().to_numpy()
+    chosen = np.concatenate([np.flatnonzero(is_closed), np.flatnonzero(is_undone)])
+    step = np.repeat([1, -1], [is_closed.sum(), is_undone.sum()])
+    moments = [spells["closed_at"].to_numpy()[is_closed], spells["undone_at"].to_numpy()[is_undone]]
+    return chosen, step, day_numbers(np.concatenate(moments).astype("datetime64[ns]"))
 
-def _running(steps: np.ndarray, start: np.ndarray, name: np.ndarray) -> np.ndarray:
-    total = np.concatenate([[0], np.cumsum(steps)])
-    return total[1:] - total[start[name]]
-
-# %% ../../nbs/lib/25_features/64_track_records.ipynb #54126089
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #b9d36e5d
 def sum_record(
     name: np.ndarray,  # who or what each closing belongs to; None = unknown, counted for everybody alone
     spells: pd.DataFrame,  # closed_at, outcome, undone_at: one row per spell, aligned with the names
 ) -> Record:  # for find_record
     "Add up closings and wins by name and day; one that is taken back is subtracted again."
-    is_closed = spells["outcome"].isin(["won", "lost"]).to_numpy()
-    is_undone = is_closed & spells["undone_at"].notna().to_numpy()
-    chosen = np.concatenate([np.flatnonzero(is_closed), np.flatnonzero(is_undone)])
-    step = np.repeat([1, -1], [is_closed.sum(), is_undone.sum()])
+    chosen, step, day = _closing_steps(spells)
     won = step * (spells["outcome"] == "won").to_numpy()[chosen]
-    moments = [spells["closed_at"].to_numpy()[is_closed], spells["undone_at"].to_numpy()[is_undone]]
-    day = day_numbers(np.concatenate(moments).astype("datetime64[ns]"))
     code, names = pd.factorize(np.asarray(name, object)[chosen])
     order = np.lexsort((day, code))
     order = order[code[order] >= 0]
@@ -58,15 +57,15 @@ def sum_record(
     return Record(
         pd.Index(names, dtype=object),
         start,
-        day[order],
-        _running(step[order], start, code[order]),
-        _running(won[order], start, code[order]),
+        row_keys(start, day[order]),
+        running_sum(step[order], start),
+        running_sum(won[order], start),
         day[everyone],
         np.cumsum(step[everyone]),
         np.cumsum(won[everyone]),
     )
 
-# %% ../../nbs/lib/25_features/64_track_records.ipynb #f5c94f53
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #9d74e6d3
 def _at(rows: np.ndarray, running: np.ndarray, there: np.ndarray) -> np.ndarray:
     found = np.zeros(len(rows))
     found[there] = running[rows[there]]
@@ -80,8 +79,7 @@ def find_record(
 ) -> dict[str, np.ndarray]:  # closed, won: NaN where the name is unknown; overall: everybody's win rate, shrunk to 1/2
     "Look up the closings and wins of each name by the end of a day."
     code = record.names.get_indexer(np.asarray(name, object))
-    keys = np.repeat(np.arange(len(record.names)), np.diff(record.start)) * _SPAN + record.day + _MIDDLE
-    row = np.searchsorted(keys, code * _SPAN + day + _MIDDLE, side="right") - 1
+    row = rows_until(record.keys, code, day) - 1
     there = (code >= 0) & (row >= record.start[code])
     unknown = pd.isna(np.asarray(name, object))
     everyone = np.searchsorted(record.all_days, day, side="right") - 1
@@ -90,7 +88,7 @@ def find_record(
     closed, won = (_at(row, running, there) for running in (record.closed, record.won))
     return {"closed": np.where(unknown, np.nan, closed), "won": np.where(unknown, np.nan, won), "overall": overall}
 
-# %% ../../nbs/lib/25_features/64_track_records.ipynb #6a483421
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #a094f893
 def find_record_features(
     owners: Record,  # closings by owner
     accounts: Record | None,  # closings by account, where accounts are known while a deal is open
@@ -110,7 +108,7 @@ def find_record_features(
     theirs = find_record(accounts, account, day)
     return found | {"account_closed": theirs["closed"], "account_wins": theirs["won"]}
 
-# %% ../../nbs/lib/25_features/64_track_records.ipynb #c8d4c719
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #bf55d176
 def name_owners(
     histories: Histories,  # from index_histories
     deal: np.ndarray,  # deal of each question; -1 = without a history

@@ -177,10 +177,10 @@ def _created(known_since: pd.DataFrame, deal: np.ndarray, ids: pd.Index, told: p
     given = told.reindex(ids).to_numpy("datetime64[ns]")
     return np.where(np.isnat(given), found, np.fmin(given, found))
 
-# %% ../../nbs/lib/25_features/52_histories.ipynb #95f10fc8
+# %% ../../nbs/lib/25_features/52_histories.ipynb #aeb16815
 def index_histories(
     changes: pd.DataFrame,  # a row per change: CHANGE_COLUMNS
-    known_since: pd.DataFrame,  # opportunity_id, column, since: from when on the value of a column is known
+    known_since: pd.DataFrame,  # opportunity_id, column, since: since when a column is known
     created: pd.Series | None = None,  # id (index) -> day of creation; none = the first moment known
     columns: Sequence[str] | None = None,  # columns to index; none = ours, and the x_... of known_since
     kinds: Mapping[str, str] = KINDS,  # column -> text, number or date; text where it is not named

@@ -6,12 +6,13 @@
 __all__ = ['ACTIVITY_COLUMNS', 'ACTIVITY_WINDOWS', 'ACTIVITY_FEATURES', 'Activities', 'index_activities', 'learn_gap',
            'find_activity_features']
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #efbf0d14
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #d28f9ae7
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from ..base.calendar import as_days
 from ..base.schema import require_columns
 from crm_lib.features.running import (
     day_numbers,
@@ -45,17 +46,19 @@ class Activities:
         parts = {name: getattr(self, name)[rows] for name in ("known", "latest", "people")}
         return replace(self, start=start, **parts)
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #89ad111c
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #621a6fe3
 def _running_latest(deal: np.ndarray, day: np.ndarray) -> np.ndarray:
     "Give the latest day of the deal up to each row."
     base = deal * (2 * _FAR) + _FAR
-    return np.maximum.accumulate(base + day) - base
+    latest: np.ndarray = np.maximum.accumulate(base + day) - base
+    return latest
 
 
 def _sort(deal: np.ndarray, at: np.ndarray, known: np.ndarray) -> np.ndarray:
     "Order the activities by deal, day known and moment; those without a moment are left out."
     kept = np.flatnonzero(~np.isnat(at))
-    return kept[np.lexsort((at[kept], known[kept], deal[kept]))]
+    order: np.ndarray = kept[np.lexsort((at[kept], known[kept], deal[kept]))]
+    return order
 
 # %% ../../nbs/lib/25_features/62_activity_features.ipynb #d530512d
 def index_activities(
@@ -80,13 +83,13 @@ def index_activities(
         int(days.min(initial=_FAR)),
     )
 
-# %% ../../nbs/lib/25_features/62_activity_features.ipynb #23b553bb
+# %% ../../nbs/lib/25_features/62_activity_features.ipynb #7f570be4
 def learn_gap(
     activities: Activities,  # from index_activities
     as_of: object,  # the origin: what is known later is not looked at
 ) -> float:  # days, at least 1; NaN where no deal has two such days
     "Learn how many days usually lie between two activities of a deal."
-    last = int(day_numbers(pd.Timestamp(as_of).to_datetime64()))
+    last = int(as_days(as_of).astype("int64"))
     deal = group_of_rows(activities.start)
     is_pair = (deal[1:] == deal[:-1]) & (activities.known[1:] <= last)
     gap = np.diff(activities.known)[is_pair]

@@ -14,7 +14,7 @@ from .running import count_until, day_numbers, last_row, row_before
 from .stage_order import StageOrder
 from .states import entered_at, is_lower_bound, is_whole
 
-# %% ../../nbs/lib/25_features/57_column_features.ipynb #9b890ac3
+# %% ../../nbs/lib/25_features/57_column_features.ipynb #5942ad8e
 def _days_unchanged(
     histories: Histories, history: History, held: Held, deal: np.ndarray, day: np.ndarray
 ) -> np.ndarray:
@@ -31,7 +31,8 @@ def _counted(histories: Histories, history: History, held: Held, deal: np.ndarra
 
 def _is_change(history: History) -> np.ndarray:
     "Tell which rows are changes: all but the first of each deal."
-    return np.arange(len(history.known)) > history.start[:-1][history.deal]
+    change: np.ndarray = np.arange(len(history.known)) > history.start[:-1][history.deal]
+    return change
 
 # %% ../../nbs/lib/25_features/57_column_features.ipynb #d2385393
 def find_amount_features(

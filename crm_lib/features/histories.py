@@ -123,7 +123,7 @@ def _index_column(
     start = np.searchsorted(deal[kept], np.arange(len(since) + 1))
     return History(start, day_numbers(known[kept]), changed[kept], values[kept], since, words)
 
-# %% ../../nbs/lib/25_features/52_histories.ipynb #ea20ce2e
+# %% ../../nbs/lib/25_features/52_histories.ipynb #7913288a
 @dataclass(frozen=True)
 class Histories:
     """The histories of all tracked columns; every one of them counts the deals in the same order."""
@@ -135,10 +135,11 @@ class Histories:
     def select(self, ids: object) -> tuple["Histories", np.ndarray]:
         """Return the histories of the deals named, and the number of the deal of each name."""
         deal, unique = pd.factorize(np.asarray(ids, object))
-        found = self.ids.get_indexer(unique)
+        names = pd.Index(unique, dtype=object)
+        found = self.ids.get_indexer(names)
         created = np.where(found >= 0, self.created[found], _NEVER) if len(self.ids) else np.full(len(found), _NEVER)
         taken = {name: history.take(found) for name, history in self.columns.items()}
-        return Histories(pd.Index(unique, dtype=object), created, taken), deal
+        return Histories(names, created, taken), deal
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #25b0ed3e
 def _list_columns(names: pd.Series, columns: Sequence[str] | None) -> list[str]:

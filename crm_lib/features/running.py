@@ -20,7 +20,7 @@ def day_numbers(
     "Number the days on which moments fall."
     return np.asarray(moments).astype("datetime64[D]").astype("int64")
 
-# %% ../../nbs/lib/25_features/51_running.ipynb #42bdef19
+# %% ../../nbs/lib/25_features/51_running.ipynb #8b91fbf8
 def group_of_rows(
     start: np.ndarray,  # first row of each group, then the number of rows; (groups + 1,), int64
 ) -> np.ndarray:  # group of each row
@@ -33,7 +33,8 @@ def row_keys(
     row_day: np.ndarray,  # day of each row, days since 1970, ascending within a group
 ) -> np.ndarray:  # int64, ascending
     "Make one whole number of group and day for each row."
-    return group_of_rows(start) * _SPAN + (row_day + _MIDDLE)
+    keys: np.ndarray = group_of_rows(start) * _SPAN + (row_day + _MIDDLE)
+    return keys
 
 
 def rows_until(
@@ -44,7 +45,8 @@ def rows_until(
     np.ndarray
 ):  # the row after the last one of the group by the end of that day; the group's first where there is none
     "Find for each question how far the rows of its group go up to the end of a day."
-    return np.searchsorted(keys, group * _SPAN + (day + _MIDDLE), side="right")
+    until: np.ndarray = np.searchsorted(keys, group * _SPAN + (day + _MIDDLE), side="right")
+    return until
 
 # %% ../../nbs/lib/25_features/51_running.ipynb #d137b768
 def take_groups(
@@ -58,7 +60,7 @@ def take_groups(
     chosen = np.concatenate([[0], np.cumsum(length)])
     return chosen, np.repeat(begin - chosen[:-1], length) + np.arange(chosen[-1])
 
-# %% ../../nbs/lib/25_features/51_running.ipynb #497af620
+# %% ../../nbs/lib/25_features/51_running.ipynb #c3078b31
 def count_until(
     steps: np.ndarray,  # what each row adds; whole numbers
     first: np.ndarray,  # first row of the group, per question
@@ -66,7 +68,8 @@ def count_until(
 ) -> np.ndarray:  # float64, per question
     "Sum what the rows of a group have added up to the one that holds."
     running = np.concatenate([[0], np.cumsum(steps, dtype="int64")])
-    return (running[np.maximum(row + 1, first)] - running[first]).astype(float)
+    counted: np.ndarray = (running[np.maximum(row + 1, first)] - running[first]).astype(float)
+    return counted
 
 
 def running_sum(
@@ -75,7 +78,8 @@ def running_sum(
 ) -> np.ndarray:  # sum within the group up to and with each row
     "Sum along the rows of each group."
     total = np.concatenate([[0], np.cumsum(steps, dtype="int64")])
-    return total[1:] - total[start[group_of_rows(start)]]
+    within: np.ndarray = total[1:] - total[start[group_of_rows(start)]]
+    return within
 
 # %% ../../nbs/lib/25_features/51_running.ipynb #b2dc6dff
 def last_row(

@@ -6,8 +6,8 @@
 __all__ = ['OUTCOMES', 'AT_RISK', 'CENSORED', 'WON', 'LOST', 'GONE', 'find_spells', 'spells_of_dates', 'spells', 'list_open',
            'follow_spells', 'label_spells']
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #e25080d2
-from collections.abc import Mapping, Sequence
+# %% ../../nbs/lib/25_features/55_spells.ipynb #54788e33
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,15 +18,15 @@ from .histories import Histories, index_histories
 from .running import day_numbers, last_row
 from .stage_order import require_words
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #f85939eb
+# %% ../../nbs/lib/25_features/55_spells.ipynb #fc166f9c
 OUTCOMES = ("open", "won", "lost", "gone")
 AT_RISK = ("engaging",)
 _NOT_YET = -1
 
 
-def _fates(words: Sequence[object], stages: Mapping[str, str], open_stages: Sequence[str]) -> np.ndarray:
+def _fates(words: Iterable[object], stages: Mapping[str, str], open_stages: Sequence[str]) -> np.ndarray:
     "Translate the CRM's words into numbers of OUTCOMES, and not yet open."
-    fates = {word: OUTCOMES.index(stage) for word, stage in stages.items() if stage in OUTCOMES[1:]}
+    fates: dict[object, int] = {word: OUTCOMES.index(stage) for word, stage in stages.items() if stage in OUTCOMES[1:]}
     fates |= {word: 0 if stage in open_stages else _NOT_YET for word, stage in stages.items() if word not in fates}
     return np.array([OUTCOMES.index("gone") if word is None else fates[word] for word in words], "int64")
 
@@ -130,7 +130,7 @@ def spells(
     stands = (found["outcome"] != "open") & (_days_stood(found) >= max(undo_days, 1))
     return found.assign(stands=stands)
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #8d57f9bf
+# %% ../../nbs/lib/25_features/55_spells.ipynb #a28c8f65
 def list_open(
     spells: pd.DataFrame,  # opportunity_id, opened_at, closed_at
     as_of: Sequence[object],  # as-of dates; the end of each day is meant
@@ -143,8 +143,8 @@ def list_open(
     ids = spells["opportunity_id"].to_numpy(object)
     days = np.unique(as_days(list(as_of)))
     parts = [ids[(opened <= day) & (closed > day)] for day in days.astype("int64")]
-    as_of = np.repeat(days.astype("datetime64[ns]"), [len(part) for part in parts])
-    return pd.DataFrame({"opportunity_id": np.concatenate(parts), "as_of": as_of})
+    when = np.repeat(days.astype("datetime64[ns]"), [len(part) for part in parts])
+    return pd.DataFrame({"opportunity_id": np.concatenate(parts), "as_of": when})
 
 # %% ../../nbs/lib/25_features/55_spells.ipynb #996673c7
 CENSORED, WON, LOST, GONE = range(4)
@@ -196,7 +196,7 @@ def follow_spells(
         index=rows.index,
     )
 
-# %% ../../nbs/lib/25_features/55_spells.ipynb #23e03147
+# %% ../../nbs/lib/25_features/55_spells.ipynb #fac6367b
 def label_spells(
     rows: pd.DataFrame,  # opportunity_id, as_of: deals open at as-of dates
     spells: pd.DataFrame,  # opportunity_id, closed_at, outcome, undone_at
@@ -209,7 +209,7 @@ def label_spells(
     ends = horizon_end(rows["as_of"], horizon, calendar)
     seen = follow_spells(rows, spells, undo_days, known_until)
     is_within = day_numbers(rows["as_of"]) + seen["duration"].to_numpy() <= ends.astype("int64")
-    is_won = is_within & (seen["event"] == WON)
+    is_won: pd.Series = is_within & (seen["event"] == WON)
     is_open_question = (is_won & ~seen["stands"]) | (is_within & (seen["event"] == GONE))
     unknown = is_open_question | (ends > as_days(known_until))
     return is_won.astype(float).mask(unknown).rename("is_won")

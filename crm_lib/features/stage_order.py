@@ -20,7 +20,7 @@ from ..base.schema import CLOSED_STAGES, require_columns
 from .histories import Histories, History, index_histories
 from .states import is_whole
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #487cfcb2
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #8189d5d6
 @dataclass(frozen=True)
 class StageOrder:
     """Open stages from first to last, the usual stay in each, and the words that count as one."""
@@ -28,12 +28,12 @@ class StageOrder:
     stages: tuple[str, ...]  # from the first to the last
     usual_days: tuple[float, ...] = ()  # median stay in each, days; NaN where nobody has left it
     merged: tuple[tuple[str, str], ...] = ()  # rare word, and the stage as which it counts
-    categories: tuple[str, ...] = ()  # forecast categories from the least to the most certain
+    categories: tuple[str, ...] = ()  # forecast categories, the least certain first
     closed: tuple[str, ...] = ()  # words of a deal that is over
 
     def rank(self, words: Iterable[object]) -> np.ndarray:
         """Return the place of each word, from 0; -1 for a closed or unknown one."""
-        places = {stage: place for place, stage in enumerate(self.stages)}
+        places: dict[object, int] = {stage: at for at, stage in enumerate(self.stages)}
         places |= {word: places[stage] for word, stage in self.merged}
         return np.array([places.get(word, -1) for word in words], "int64")
 
@@ -82,7 +82,7 @@ def count_precedence(
             found[earlier, later] = ((entered[earlier] < entered[later]) & (entered[later] < never)).sum()
     return found
 
-# %% ../../nbs/lib/25_features/54_stage_order.ipynb #d9399bdf
+# %% ../../nbs/lib/25_features/54_stage_order.ipynb #29a1ed35
 def _best_place(stage: int, others: list[int], precedence: np.ndarray) -> int:
     "Find the place among the others at which a stage agrees with most deals."
     gain = precedence[others, stage] - precedence[stage, others]
@@ -95,7 +95,7 @@ def order_by_precedence(
     "Put stages into the order that most deals agree with."
     both = precedence + precedence.T
     margin = np.divide(precedence - precedence.T, both, out=np.zeros(both.shape), where=both > 0)
-    order = np.argsort(-(margin.sum(axis=1) / np.maximum((both > 0).sum(axis=1), 1)), kind="stable").tolist()
+    order: list[int] = np.argsort(-(margin.sum(axis=1) / np.maximum((both > 0).sum(axis=1), 1)), kind="stable").tolist()
     for _ in range(len(order)):
         before = list(order)
         for stage in before:

@@ -32,7 +32,7 @@ from .stage_order import StageOrder, closed_words, learn_order, read_stage_order
 from .states import created_days
 from .track_records import Record, find_record_features, name_owners, sum_record
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #56f9e455
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #91ec809d
 @dataclass(frozen=True)
 class Records:
     """Everything that features are looked up in, indexed once for all as-of dates."""
@@ -51,16 +51,22 @@ def _closings(histories: Histories, deals: pd.DataFrame, stages: Mapping[str, st
         found = pd.concat([found, spells_of_dates(others)], ignore_index=True)
     return found.loc[found["outcome"].isin(["won", "lost"])].reset_index(drop=True)
 
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #bab72b7c
+def _none_where_missing(values: np.ndarray) -> np.ndarray:
+    "Write None for every missing text."
+    found = values.copy()
+    found[pd.isna(values)] = None
+    return found
+
 
 def _of_deals(deals: pd.DataFrame, column: str, ids: pd.Series) -> np.ndarray:
     "Give a column of the deals for each id; None where it is missing."
     if column not in deals:
         return np.full(len(ids), None, object)
-    place = pd.Index(deals["opportunity_id"]).get_indexer(ids)
-    values = np.append(deals[column].to_numpy(object), [None])[place]
-    return np.where(pd.isna(values), None, values)
+    place = pd.Index(deals["opportunity_id"]).get_indexer(pd.Index(ids))
+    return _none_where_missing(np.append(deals[column].to_numpy(object), [None])[place])
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #db312c84
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #61224575
 def index_records(
     changes: pd.DataFrame,  # opportunity_id, changed_at, recorded_at, column, value, number, date: a row per change
     known_since: pd.DataFrame,  # opportunity_id, column, since
@@ -72,7 +78,7 @@ def index_records(
     require_columns(deals, ("opportunity_id", "engage_date"), "The table of deals")
     histories = index_histories(changes, known_since, created_days(deals))
     closings = _closings(histories, deals, stages)
-    place = histories.ids.get_indexer(closings["opportunity_id"])
+    place = histories.ids.get_indexer(pd.Index(closings["opportunity_id"]))
     fixed = _of_deals(deals, "sales_agent", closings["opportunity_id"])
     owner = name_owners(histories, place, day_numbers(closings["closed_at"]), fixed)
     account = _of_deals(deals, "account", closings["opportunity_id"])
@@ -83,7 +89,7 @@ def index_records(
         sum_record(account, closings) if "account" in deals else None,
     )
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #399cc1a7
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #6f25939b
 @dataclass(frozen=True)
 class Learned:
     """What was learned at an origin: the order of stages with their usual times, and the usual silence."""
@@ -105,7 +111,7 @@ def read_learned(
     gap = kept["gap_days"]
     return Learned(read_stage_order(kept["order"]), np.nan if gap is None else float(gap))
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #78242abf
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #890cdcf9
 def learn_states(
     records: Records,  # from index_records
     as_of: object,  # the origin: what is known later is not looked at
@@ -116,7 +122,7 @@ def learn_states(
     order = learn_order(records.histories, as_of, closed_words(stages, None), given)
     return Learned(order, np.nan if records.activities is None else learn_gap(records.activities, as_of))
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #8e5b7819
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #3c724f99
 STATE_FEATURES = (
     *("stage_place", "stage_days", "stage_pace", "stage_progress_days", "stage_forward", "stage_back"),
     *("stage_count", "stage_skipped", "stage_reopened"),
@@ -131,8 +137,7 @@ STATE_FEATURES = (
 def _names(rows: pd.DataFrame, column: str) -> np.ndarray:
     if column not in rows:
         return np.full(len(rows), None, object)
-    values = rows[column].to_numpy(object)
-    return np.where(pd.isna(values), None, values)
+    return _none_where_missing(rows[column].to_numpy(object))
 
 
 def _activity_features(
@@ -144,14 +149,14 @@ def _activity_features(
     taken = records.activities.take(records.activities.ids.get_indexer(ids))
     return find_activity_features(taken, learned.gap_days, deal, day, opened)
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #59db77fe
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #5b560e37
 def _opened(created: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     "Give the day on which the deal of each row began."
     if "engage_date" not in rows:
         return day_numbers(created)
     return np.where(np.isnat(created), day_numbers(rows["engage_date"]), day_numbers(created))
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #4eafe20c
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #a8b63e7b
 def compute_features(
     records: Records,  # from index_records
     learned: Learned,  # from learn_states, at the origin
@@ -173,7 +178,7 @@ def compute_features(
         **find_record_features(records.owners, records.accounts, owner, _names(rows, "account"), day),
     }
 
-# %% ../../nbs/lib/25_features/66_state_features.ipynb #1212720a
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #16d4125e
 def state_features(
     records: Records,  # from index_records
     learned: Learned,  # from learn_states, at the origin

@@ -16,7 +16,7 @@ from ..base.schema import require_columns
 from .histories import KINDS, Held, Histories, History, find_held, index_histories
 from .running import day_numbers
 
-# %% ../../nbs/lib/25_features/53_states.ipynb #c1f636f8
+# %% ../../nbs/lib/25_features/53_states.ipynb #cce58a9f
 STATE_PARTS = ("", "_since", "_changes", "_before", "_is_known", "_is_lower_bound")
 
 
@@ -25,7 +25,8 @@ def _value_at(history: History, row: np.ndarray, there: np.ndarray) -> np.ndarra
     if history.values.dtype.kind in "iu":
         codes = np.full(len(row), -1)
         codes[there] = history.values[row[there]]
-        return history.words[codes]
+        words: np.ndarray = history.words[codes]
+        return words
     empty = np.nan if history.values.dtype.kind == "f" else np.datetime64("NaT", "ns")
     found = np.full(len(row), empty, history.values.dtype)
     found[there] = history.values[row[there]]
@@ -42,13 +43,14 @@ def entered_at(
     entered[held.has_row] = history.changed[held.row[held.has_row]]
     return entered
 
-# %% ../../nbs/lib/25_features/53_states.ipynb #bb3cdc9c
+# %% ../../nbs/lib/25_features/53_states.ipynb #90543d9d
 def is_whole(
     history: History,  # of one column
     created: np.ndarray,  # moment of each deal's creation, datetime64[ns]
 ) -> np.ndarray:  # bool, one per deal
     "Tell of which deals a column is known from their first day on."
-    return ~np.isnat(history.since) & ~(day_numbers(history.since) > day_numbers(created))
+    whole: np.ndarray = ~np.isnat(history.since) & ~(day_numbers(history.since) > day_numbers(created))
+    return whole
 
 
 def is_lower_bound(
@@ -60,7 +62,8 @@ def is_lower_bound(
     "Tell where a value is older than its entry says, since the history begins with it."
     is_first = held.is_known & (held.row <= held.first)
     begins = entered_at(history, held, deal) == history.since[deal]
-    return is_first & begins & ~is_whole(history, created)[deal]
+    bound: np.ndarray = is_first & begins & ~is_whole(history, created)[deal]
+    return bound
 
 # %% ../../nbs/lib/25_features/53_states.ipynb #988e3e1d
 def describe_column(

@@ -65,7 +65,7 @@ def sum_record(
         np.cumsum(won[everyone]),
     )
 
-# %% ../../nbs/lib/25_features/64_track_records.ipynb #9d74e6d3
+# %% ../../nbs/lib/25_features/64_track_records.ipynb #a1feb2af
 def _at(rows: np.ndarray, running: np.ndarray, there: np.ndarray) -> np.ndarray:
     found = np.zeros(len(rows))
     found[there] = running[rows[there]]
@@ -78,10 +78,11 @@ def find_record(
     day: np.ndarray,  # as-of day of each question, days since 1970
 ) -> dict[str, np.ndarray]:  # closed, won: NaN where the name is unknown; overall: everybody's win rate, shrunk to 1/2
     "Look up the closings and wins of each name by the end of a day."
-    code = record.names.get_indexer(np.asarray(name, object))
+    asked = pd.Index(name, dtype=object)
+    code = record.names.get_indexer(asked)
     row = rows_until(record.keys, code, day) - 1
     there = (code >= 0) & (row >= record.start[code])
-    unknown = pd.isna(np.asarray(name, object))
+    unknown = asked.isna()
     everyone = np.searchsorted(record.all_days, day, side="right") - 1
     seen = everyone >= 0
     overall = (_at(everyone, record.all_won, seen) + 1) / (_at(everyone, record.all_closed, seen) + 2)

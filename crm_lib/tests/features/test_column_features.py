@@ -81,7 +81,7 @@ def test_changes_of_the_owner_are_counted_and_the_days_since():
     found = ask(find_owner_features, "sales_agent", [3, 6], (0, "Ada"), (4, "Bo"))
     assert found == {"owner_changes": [0, 1], "owner_days": [3, 2]}
 
-
+# %% ../../../nbs/tests/features/test_column_features.ipynb #500764b5
 def test_the_forecast_category_has_a_place_where_its_word_was_learned():
     order = StageOrder((), categories=("Pipeline", "Best case", "Commit"))
     told = ((0, "Pipeline"), (2, "Commit"), (4, "Closed"))

@@ -113,7 +113,7 @@ def test_of_what_happened_before_the_column_is_known_only_the_last_value_counts(
     assert history.known.tolist() == day_numbers(DAY + pd.to_timedelta([5, 9], "D")).tolist()
     assert held(changes, since(("a", 5)), [4, 5, 9]) == ["?", "Demo", "Proposal"]
 
-
+# %% ../../../nbs/tests/features/test_histories.ipynb #a5e3f5e3
 def test_a_deal_that_was_never_tracked_is_unknown_even_with_changes():
     changes = log(("a", 0, 0, "Open"), ("z", 0, 0, "Open"))
     histories = index_histories(changes, since(("a", 0)))

@@ -67,7 +67,7 @@ def test_the_last_chosen_row_is_that_of_a_walk(seed):
         max([row for row in rows if row < here], default=-1) for here, rows in enumerate(there)
     ]
 
-
+# %% ../../../nbs/tests/features/test_running.ipynb #124c821e
 @SEEDS
 def test_the_first_of_a_kind_is_that_of_a_walk(seed):
     rng, _, group, _ = rows_of(seed)

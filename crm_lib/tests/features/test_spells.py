@@ -173,7 +173,7 @@ def test_deals_without_a_history_stand_beside_those_with_one():
     found = spells(changes, known_from(changes), WORDS, 14, deals=others)
     assert found["opportunity_id"].tolist() == ["a", "d01", "d02"] and days(found["closed_at"])[0] == 30
 
-
+# %% ../../../nbs/tests/features/test_spells.ipynb #2c262273
 @pytest.mark.parametrize("seed", range(3))
 def test_who_is_open_and_the_labels_known_by_a_day_do_not_see_later_changes(seed):
     changes, known, _, _ = tell_company(seed)

@@ -100,7 +100,7 @@ def test_two_processes_that_never_meet_are_laid_side_by_side():
     assert [word for word in order if word in CHAIN] == CHAIN and [word for word in order if word in other] == other
     assert set(order[:4]) == {"Mail", "Call", "New Mail", "New Call"}
 
-
+# %% ../../../nbs/tests/features/test_stage_order.ipynb #78959453
 def test_the_order_of_forecast_categories_is_learned_until_the_closing():
     told = [("a", 0, "stage", "Open"), ("a", 9, "stage", "Won"), ("b", 0, "stage", "Open"), ("b", 9, "stage", "Lost")]
     told += [("a", 0, "forecast_category", "Pipeline"), ("a", 2, "forecast_category", "Best case")]

@@ -166,7 +166,7 @@ def test_deals_without_any_history_have_the_record_of_the_owner_that_the_table_n
     assert found["owner_closed"].item() > 0 and found["stage_days"].isna().all()
     assert build(changes, known, None, table, rows.drop(columns="sales_agent"))[2]["owner_closed"].isna().all()
 
-
+# %% ../../../nbs/tests/features/test_state_features.ipynb #5e2be65d
 def test_closings_of_deals_without_a_history_count_for_their_owner():
     changes = tell(("a", 0, "stage", "Open"))
     deals = pd.DataFrame(

@@ -77,7 +77,7 @@ def test_a_first_value_that_comes_after_the_history_begins_is_exact():
     known = known_from(changes).assign(since=DAY + pd.Timedelta(days=20))
     assert seen(changes, known, [22, 26], engage_date=DAY)["stage_is_lower_bound"].tolist() == [True, False]
 
-
+# %% ../../../nbs/tests/features/test_states.ipynb #04e8691e
 def test_columns_of_the_crm_are_described_like_ours():
     changes = tell(("a", 0, "x_source", "web"), ("a", 2, "x_source", "fair"))
     found = seen(changes, known_from(changes), [1, 3])
@@ -129,7 +129,7 @@ def test_states_do_not_see_changes_rewritten_after_their_day(seed):
     assert not again.equals(changes)
     pd.testing.assert_frame_equal(states(again, known, rows), states(changes, known, rows))
 
-
+# %% ../../../nbs/tests/features/test_states.ipynb #e397f807
 def test_a_purge_leaves_young_deals_alone_and_makes_old_days_unknown():
     changes, known, rows, deals = tell_company(5)
     purge = DAY + pd.Timedelta(days=90)

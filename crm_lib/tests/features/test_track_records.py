@@ -57,7 +57,7 @@ def test_few_closings_are_pulled_towards_everybody():
     assert found["owner_win_rate"][0] == pytest.approx((2 + PRIOR * overall) / (2 + PRIOR))
     assert np.isnan(found["account_wins"][0])
 
-
+# %% ../../../nbs/tests/features/test_track_records.ipynb #0d7160e8
 def test_an_unknown_name_has_no_record_and_a_new_one_an_empty_one():
     told = closings(0)
     record = sum_record(told["owner"].to_numpy(), told)

@@ -57,7 +57,7 @@ def test_an_unknown_value_is_not_said():
 def test_a_manager_would_say_it_so(name, value, said):
     assert say_feature(name, value, "Proposal", 12.0) == said
 
-
+# %% ../../../nbs/tests/features/test_wording.ipynb #3694cd3e
 def test_without_a_stage_or_a_usual_time_the_sentence_still_stands():
     assert say_feature("stage_days", 45) == "in its stage for 45 days"
     assert say_feature("stage_days", 45, "Demo", np.nan) == "in Demo for 45 days"

@@ -50,6 +50,7 @@ def deals():
             "employees": 20.0,
             "office_location": "Kenya",
             "stage": ["won", "lost", "engaging", "prospecting"],
+            "crm_stage": ["Won", "Lost", "Engaging", "Prospecting"],
             "engage_date": dates,
             "close_date": pd.to_datetime(["2024-02-28", "2024-03-20", None, None]),
             "close_value": [480.0, 0, np.nan, np.nan],

@@ -206,7 +206,7 @@ def test_quality_is_followed_by_month_of_engagement(deals):
         1,
         0,
     ]
-    assert monthly["score"].tolist() == pytest.approx([100 * (1 - 1 / 32), 100])
+    assert monthly["score"].tolist() == pytest.approx([100 * (1 - 1 / (2 * deals.shape[1])), 100])
 
 # %% ../../../nbs/tests/ingestion/test_quality.ipynb #4f7f5fa3
 def test_a_mended_name_costs_the_month_of_its_deal(deals):

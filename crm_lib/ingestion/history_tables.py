@@ -14,10 +14,11 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.schema import PIPELINE_KINDS
+from ..base.sections import check_timezone
 from .changes import source_order
 from .deals import Built, build_deals
 from .history_readers import Clock, resolve_spec, strip_cells
-from .history_times import check_timezone, localise_dates, read_times
+from .history_times import localise_dates, read_times
 from .mapping import assign_tables, map_tables
 from .spelling import plain_name
 from .tables import RawTable
@@ -31,7 +32,7 @@ def table_names(
 ) -> list[str]:  # names of files or sheets
     "List the tables that params.yaml names."
     named = [name for name in (ingest.get("tables") or {}).values() if name]
-    return [*named, *(name for name in ingest.get("histories") or {} if name != PIPELINE)] if named else named
+    return [*named, *(name for name in ingest.get("histories") or {} if name != PIPELINE)]
 
 
 class Received(NamedTuple):

@@ -86,9 +86,11 @@ def _is_key(values: pd.Series, reported: pd.Series | None) -> bool:
     return bool(values.notna().all() and not pairs.duplicated().any())
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #d1d269af
-def _propose_columns(frame: pd.DataFrame, preset: str | None) -> dict[str, tuple[str | None, str]]:
-    found: dict[str, tuple[str | None, str]] = {}
-    for key in dict.fromkeys(_ORDER):
+def _propose_columns(
+    frame: pd.DataFrame, preset: str | None, told: Mapping[str, str]
+) -> dict[str, tuple[str | None, str]]:
+    found: dict[str, tuple[str | None, str]] = {key: (header, "its history says so") for key, header in told.items()}
+    for key in [key for key in dict.fromkeys(_ORDER) if key not in told]:
         used = [header for other, (header, _) in found.items() if {key, other} != {"close_date", "expected_close_date"}]
         hit = _pick(frame, key, preset, used)
         if hit:
@@ -135,15 +137,31 @@ def _says(value: str, words: Iterable[str]) -> bool:
     return any(f" {word} " in plain for word in words) and " not " not in plain
 
 
-def _propose_stages(values: pd.Series, engaged: pd.Series | None) -> dict[str, str]:
+def _propose_stages(values: pd.Series, engaged: pd.Series | None, past: Iterable[str] = ()) -> dict[str, str]:
     words = _words()["stages"]
     stages = {}
-    for word in values.dropna().value_counts(sort=False).index:
-        has_day = engaged is not None and engaged[values == word].notna().mean() > 0.1
+    shown = list(values.dropna().value_counts(sort=False).index)
+    for word in dict.fromkeys([*shown, *past]):
+        has_day = engaged is not None and (word not in shown or engaged[values == word].notna().mean() > 0.1)
         said = [stage for stage in ("lost", "won", "prospecting") if _says(word, words[stage])]
         stage = said[0] if said else "engaging"
         stages[word] = "engaging" if stage == "prospecting" and has_day else stage
     return stages
+
+# %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #01483456
+def _settle_closed(
+    frame: pd.DataFrame, found: dict[str, tuple[str | None, str]], stages: dict[str, str]
+) -> tuple[dict[str, tuple[str | None, str]], dict[str, str]]:
+    missing = [outcome for outcome in ("won", "lost") if outcome not in stages.values()]
+    if len(missing) != 1 or not {"close_date", "stage"} <= set(found):
+        return found, stages
+    header, why = found["stage"]
+    share = frame[found["close_date"][0]].notna().groupby(frame[header]).mean()
+    left = [word for word in share.index[share == 1] if stages[word] == "engaging"]
+    if len(left) != 1 or not share.isin([0, 1]).all():
+        return found, stages
+    reason = f"{why}; {left[0]!r} is taken for {missing[0]}, as all its deals have a day of closing"
+    return {**found, "stage": (header, reason)}, {**stages, left[0]: missing[0]}
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #f806f3cb
 @dataclass(frozen=True)
@@ -218,15 +236,18 @@ def _require_complete(columns: Mapping[str, Any], stages: Mapping[str, str], tab
 def propose_mapping(
     table: RawTable,  # table of deals as received
     preset: str | None = None,  # one of `presets()`; None recognises it
+    told: Mapping[str, str] | None = None,  # our column -> theirs, where a history has told it
+    past: Iterable[str] = (),  # words for stages that only a history holds
 ) -> Proposal:  # lines for params.yaml and why
     "Propose how an unknown export is to be understood."
     frame = table.frame
     if preset is not None and preset not in presets():
         raise CrmError(f"There is no preset {preset!r}: the presets are {', '.join(presets())}.")
     preset = preset or find_preset(map(str, frame.columns))
-    found = _settle_dates(frame, _propose_columns(frame, preset))
+    found = _settle_dates(frame, _propose_columns(frame, preset, told or {}))
     engaged = frame[found["engage_date"][0]] if "engage_date" in found else None
-    stages = _propose_stages(frame[found["stage"][0]], engaged) if "stage" in found else {}
+    stages = _propose_stages(frame[found["stage"][0]], engaged, past) if "stage" in found else {}
+    found, stages = _settle_closed(frame, found, stages)
     found = _settle_expected_close(frame, found, stages)
     _require_complete({key: header for key, (header, _) in found.items()}, stages, table)
     late = _late_columns([name for name in frame.columns if name not in {header for header, _ in found.values()}])
@@ -252,6 +273,13 @@ def _flow(values: Mapping[str, Any]) -> CommentedMap:
     line = CommentedMap(values)
     line.fa.set_flow_style()
     return line
+
+
+def _flow_all(value: Any) -> Any:
+    "Write mappings, and what is inside them, in one line."
+    if isinstance(value, Mapping):
+        return _flow({key: _flow_all(inner) for key, inner in value.items()})
+    return value
 
 
 def _lines(proposal: Proposal, kind: str, path: str) -> list[tuple[str, str, Any]]:
@@ -293,9 +321,11 @@ def write_mapping(
     proposal: Proposal,  # from `propose_mapping`
     source: str | Path,  # the file or folder that it is about
     params: str | Path = "params.yaml",  # file of parameters
+    more: Iterable[tuple[str, str, Any]] = (),  # further lines: section, key, value
 ) -> list[str]:  # keys written
-    "Write a proposal into params.yaml, five lines of it."
+    "Write a proposal into params.yaml, five lines of it and whatever else the files need."
     kind = "excel" if Path(source).suffix.casefold() in (".xlsx", ".xlsm") else "csv"
-    lines = _lines(proposal, kind, str(source))
+    further = [(section, key, _flow_all(value)) for section, key, value in more]
+    lines = [*_lines(proposal, kind, str(source)), *further]
     write_keys(lines, params)
     return [f"{section}.{key}" for section, key, _ in lines]

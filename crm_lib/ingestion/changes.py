@@ -89,7 +89,7 @@ def _read_kind(
             return name, reading.values, reading.is_bad, reading.problem
     return "text", None, None, None
 
-
+# %% ../../nbs/lib/20_ingestion/59_changes.ipynb #f010d403
 def read_values(
     events: pd.DataFrame,  # EVENT_COLUMNS
     notation: Mapping[str, str],  # params.yaml, key ingest.notation

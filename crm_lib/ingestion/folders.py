@@ -66,17 +66,15 @@ def _entries(
         taken.append((table.source, what, "no history was recognised in it" if kind is None else kind.why))
     return entries, taken
 
-
-def _past_words(tables: Iterable[RawTable], entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #feb21fbd
+def _past_words(tables: Iterable[RawTable], chosen: RawTable, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     "List the words for stages that histories hold."
-    by_name = {table.name: table for table in tables}
+    by_name = {**{table.name: table for table in tables}, PIPELINE: chosen}
     words: list[str] = []
     for name, spec in entries.items():
-        frame = by_name[name].frame if name in by_name else None
+        frame = by_name[name].frame
         columns = spec.get("columns") or {}
         words += spec.get("entered", {}).values()
-        if frame is None or "opportunity_id" not in columns:
-            continue
         cells = [strip_cells(frame[columns[key]]) for key in ("stage", "from_stage") if key in columns]
         if spec["kind"] == "fields":
             is_stage = strip_cells(frame[columns["field"]]).isin(
@@ -95,7 +93,20 @@ class Folder(NamedTuple):
     files: pd.DataFrame  # file, taken_for, why
     said: list[str]  # sentences for the person who asked
 
+# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #85e769e5
+#| export
 
+# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #b1a2c4e4
+def _free_deals(
+    tables: list[RawTable], chosen: RawTable, named: dict[str, str], entries: dict[str, dict[str, Any]]
+) -> tuple[RawTable, dict[str, str]]:
+    "Give the table of deals without what tells their past, and the columns that its history has told."
+    own = entries.get(PIPELINE, {})
+    told = {key: own["columns"][key] for key in ("opportunity_id", "stage") if own.get("kind") == "wide"}
+    history = {"tables": named, "histories": entries, "columns": told}
+    return next(table for table in sort_tables(tables, history, None).tables if table.source == chosen.source), told
+
+# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #d452d9fd
 def propose_folder(
     tables: list[RawTable],  # tables as received
     name: str | None = None,  # file or sheet that holds the deals; None finds it
@@ -108,14 +119,10 @@ def propose_folder(
     entries, taken = _entries(tables, chosen, kinds)
     is_named = len(tables) > 1 and plain_name(chosen.name) != plain_name(PIPELINE)
     named = {PIPELINE: chosen.name} if is_named else {}
-    own = entries.get(PIPELINE, {})
-    told = {key: own["columns"][key] for key in ("opportunity_id", "stage") if own.get("kind") == "wide"}
-    history = {"tables": named, "histories": entries, "columns": told}
-    freed = next(table for table in sort_tables(tables, history, None).tables if table.source == chosen.source)
-    pipeline = {**entries, **({chosen.name: own} if own.get("columns") else {})}
-    proposal = propose_mapping(freed, preset, told, _past_words(tables, pipeline))
+    freed, told = _free_deals(tables, chosen, named, entries)
+    proposal = propose_mapping(freed, preset, told, _past_words(tables, chosen, entries))
     lines = [("ingest", "histories", entries), *([("ingest", "tables", named)] if named else [])]
-    ingest = {**history, "columns": proposal.columns, "stages": proposal.stages}
+    ingest = {"tables": named, "histories": entries, "columns": proposal.columns, "stages": proposal.stages}
     tried, said = _try(tables, ingest, least_days)
     return Folder(proposal, [*lines, *tried], pd.DataFrame(taken, columns=["file", "taken_for", "why"]), said)
 
@@ -149,7 +156,7 @@ def _try(
         )
     return lines, said
 
-
+# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #98ad4720
 def _say_past(past: Histories, deals: pd.DataFrame) -> list[str]:
     said = []
     is_known = deals["opportunity_id"].isin(past.known_since["opportunity_id"])

@@ -34,9 +34,7 @@ def use_words(
     used = {word: now if now in stages else present.get(plain_name(now)) for word, now in words.items()}
     written = events.assign(value=events["value"].where(~is_stage, events["value"].map(used)))
     is_strange = is_stage & events["value"].map(used).isna()
-    advice = (
-        f"add the word to ingest.stages, which maps {', '.join(stages)}, or to ingest.renamed with the word of today"
-    )
+    advice = "add the word to ingest.stages, or to ingest.renamed with the word of today"
     says = ("the stage is one that params.yaml, key ingest.stages, maps", "stops", advice)
     findings = [
         find_rows(part, is_strange[part.index], (file, "stage"), says)
@@ -54,7 +52,7 @@ def _match_keys(ids: pd.Series, deals: pd.Series) -> pd.Series:
 
 
 def _values_now(named: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
-    "Give what the deals' own table says, in the words of the CRM, one row per deal and column; no stage of a closed deal."
+    "Give what the deals' own table says, in the CRM's words; no stage of a closed deal."
     headers = {
         "stage": "deal_stage",
         "amount": "amount",
@@ -107,7 +105,7 @@ class Histories(NamedTuple):
     told: pd.DataFrame  # the changes as their files told them, with known_at, row and file
     done: pd.DataFrame  # the activities likewise
 
-
+# %% ../../nbs/lib/20_ingestion/69_histories.ipynb #004480fd
 def _read_changes(
     received: Received, named: pd.DataFrame, deals: pd.DataFrame, ingest: Mapping[str, Any], clock: Clock
 ) -> Read:
@@ -123,7 +121,7 @@ def _read_changes(
     typed, unread = read_values(written, clock.notation)
     return Read(settle_changes(typed), [*(part for read in reads for part in read.findings), *strange, *unread])
 
-
+# %% ../../nbs/lib/20_ingestion/69_histories.ipynb #4dc06297
 def _read_deeds(received: Received, deals: pd.DataFrame, clock: Clock) -> Read:
     reads = [read_activities(table, spec, clock) for table, spec in received.histories if spec["kind"] == "activities"]
     empty = empty_table(ACTIVITIES).assign(row=pd.Series(dtype="int64"), file=pd.Series(dtype=object))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .changes import make_events
-from .history_readers import Clock, Read, read_stamps, strip_cells
+from .history_readers import Clock, Read, read_stamps, stamp_rows, strip_cells
 from .tables import RawTable
 
 # %% ../../nbs/lib/20_ingestion/67_history_columns.ipynb #3dd94d7b
@@ -48,6 +48,15 @@ def _find_gone(rows: pd.DataFrame, stage: pd.Series, closed: set[str]) -> pd.Dat
     return gone.assign(changed_at=after, recorded_at=known.reindex(after).to_numpy(), value=None, row=gone["row"])
 
 # %% ../../nbs/lib/20_ingestion/67_history_columns.ipynb #ae6861dd
+def _stamp_reports(table: RawTable, columns: Mapping[str, str], clock: Clock) -> Read:
+    "Give one row per row of the reports with its key and day."
+    ids = strip_cells(table.frame[columns["opportunity_id"]]).reset_index(drop=True)
+    rows = pd.DataFrame({"opportunity_id": ids, "row": np.arange(len(ids)), "source": "report"})
+    stamped, findings = stamp_rows(rows, table, columns, "reported_at", clock)
+    stamped = stamped.rename(columns={"reported_at": "changed_at"}).assign(order=stamped["row"])
+    return Read(stamped[stamped["opportunity_id"].notna()], findings)
+
+# %% ../../nbs/lib/20_ingestion/67_history_columns.ipynb #562ab6af
 def read_reports(
     table: RawTable,  # a row per deal and report
     spec: Mapping[str, Any],  # from `resolve_spec`
@@ -56,13 +65,7 @@ def read_reports(
 ) -> Read:  # events and findings
     "Read the pipeline as it was reported day by day or week by week."
     frame, columns = table.frame.reset_index(drop=True), spec["columns"]
-    ids = strip_cells(frame[columns["opportunity_id"]])
-    rows = pd.DataFrame({"opportunity_id": ids, "row": np.arange(len(frame)), "file": table.source, "source": "report"})
-    times, findings = read_stamps(
-        rows, strip_cells(frame[columns["reported_at"]]), (table.source, columns["reported_at"]), clock
-    )
-    rows = rows.assign(changed_at=times.values, recorded_at=times.known, order=rows["row"])
-    rows = rows[rows["opportunity_id"].notna() & rows["changed_at"].notna()]
+    rows, findings = _stamp_reports(table, columns, clock)
     if rows.empty:
         return Read(make_events([]), findings)
     values = {ours: theirs for ours, theirs in columns.items() if ours not in ("opportunity_id", "reported_at")}
@@ -85,13 +88,6 @@ def read_activities(
         name: strip_cells(frame[columns[name]]) if name in columns else empty
         for name in ("opportunity_id", "kind", "by")
     }
-    rows = pd.DataFrame({**text, "row": np.arange(len(frame)), "file": table.source})
-    times, findings = read_stamps(rows, strip_cells(frame[columns["at"]]), (table.source, columns["at"]), clock)
-    rows = rows.assign(at=times.values, recorded_at=times.known)
-    if "recorded_at" in columns:
-        told, more = read_stamps(
-            rows, strip_cells(frame[columns["recorded_at"]]), (table.source, columns["recorded_at"]), clock
-        )
-        rows["recorded_at"] = pd.concat([rows["recorded_at"], told.known], axis=1).max(axis=1)
-        findings += [part[part["severity"] == "stops"] for part in more]
-    return Read(rows[rows["opportunity_id"].notna() & rows["at"].notna()], findings)
+    rows = pd.DataFrame({**text, "row": np.arange(len(frame))})
+    done, findings = stamp_rows(rows, table, columns, "at", clock)
+    return Read(done[done["opportunity_id"].notna()], findings)

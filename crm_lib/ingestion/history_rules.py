@@ -22,7 +22,10 @@ _UNKNOWN = (
     "noted",
     "nothing to do if it was left out of the export on purpose; these rows are not used",
 )
-_LATER = "nothing to do if the deals are of an earlier day; otherwise write the day of the export into ingest.observed_until: {}"
+_LATER = (
+    "nothing to do if the deals are of an earlier day; "
+    "otherwise write the day of the export into ingest.observed_until: {}"
+)
 
 
 def _beside(rows: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +33,7 @@ def _beside(rows: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     known = deals.set_index("opportunity_id")[["engage_date", "close_date"]]
     return rows.join(known.reindex(rows["opportunity_id"]).reset_index(drop=True).set_axis(rows.index))
 
-
+# %% ../../nbs/lib/20_ingestion/73_history_rules.ipynb #1fa8d7e1
 def _compare(
     rows: pd.DataFrame, when: str, last_day: pd.Timestamp, what: str
 ) -> list[tuple[np.ndarray, tuple[str, str, str]]]:
@@ -77,34 +80,37 @@ def check_rows(
     return join_findings(findings) if findings else no_findings()
 
 # %% ../../nbs/lib/20_ingestion/73_history_rules.ipynb #d9209277
+_ENDS = {
+    False: (
+        "a history ends with the stage of its deal",
+        "noted",
+        "nothing to do; the last stage of the history counts until the export",
+    ),
+    True: (
+        "a closed deal's history shows its close",
+        "noted",
+        "export the histories on the day of the deals; the deal's own day of closing counts",
+    ),
+}
+_LEFT = ("an owner of the past still owns deals", "noted", "nothing to do; whoever left keeps what he did")
+
+# %% ../../nbs/lib/20_ingestion/73_history_rules.ipynb #6cd54c2b
 def check_ends(
     changes: pd.DataFrame,  # settled changes, with file and row
     deals: pd.DataFrame,  # canonical deals
 ) -> pd.DataFrame:  # FINDING_COLUMNS
     "Compare how histories end with what the deals show, and count owners who left."
-    last = changes.drop_duplicates(["opportunity_id", "column"], keep="last").set_index("opportunity_id", drop=False)
     shown = deals.set_index("opportunity_id")
-    findings = []
-    stage = last[(last["column"] == "stage") & last["opportunity_id"].isin(shown.index)]
-    differs = stage["value"].ne(shown["crm_stage"].reindex(stage.index))
-    is_closed = shown["stage"].reindex(stage.index).isin(CLOSED_STAGES)
-    says = (
-        "a history ends with the stage of its deal",
-        "noted",
-        "nothing to do; the last stage of the history counts until the export",
-    )
-    findings.append(find_rows(stage, differs & ~is_closed, ("changes", "stage"), says))
-    says = (
-        "a closed deal's history shows its close",
-        "noted",
-        "export the histories on the day of the deals; the deal's own day of closing counts",
-    )
-    findings.append(find_rows(stage, differs & is_closed, ("changes", "stage"), says))
+    stages = changes[(changes["column"] == "stage") & changes["opportunity_id"].isin(shown.index)]
+    last = stages.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id", drop=False)
+    differs = last["value"].ne(shown["crm_stage"].reindex(last.index))
+    is_closed = shown["stage"].reindex(last.index).isin(CLOSED_STAGES)
+    findings = [
+        find_rows(last, differs & (is_closed == way), ("changes", "stage"), says) for way, says in _ENDS.items()
+    ]
     agents = changes[(changes["column"] == "sales_agent") & changes["value"].notna()]
     left = ~agents["value"].isin(deals["sales_agent"].dropna().unique())
-    says = ("an owner of the past still owns deals", "noted", "nothing to do; whoever left keeps what he did")
-    findings.append(find_rows(agents, left, ("changes", "sales_agent"), says))
-    return join_findings(findings)
+    return join_findings([*findings, find_rows(agents, left, ("changes", "sales_agent"), _LEFT)])
 
 # %% ../../nbs/lib/20_ingestion/73_history_rules.ipynb #b0f9f470
 def check_histories(

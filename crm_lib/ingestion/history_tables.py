@@ -48,9 +48,8 @@ def _find_table(raw: list[RawTable], name: str, tables: Mapping[str, str | None]
     found = [table for table in raw if plain_name(name) in (plain_name(table.name), plain_name(table.source))]
     if len(found) != 1:
         there = ", ".join(f"{table.name} ({table.source})" for table in raw)
-        raise CrmError(
-            f"params.yaml, key ingest.histories: there is {'no' if not found else 'more than one'} table {name!r}; there is {there}."
-        )
+        count = "no" if not found else "more than one"
+        raise CrmError(f"params.yaml, key ingest.histories: there is {count} table {name!r}; there is {there}.")
     return found[0]
 
 # %% ../../nbs/lib/20_ingestion/68_history_tables.ipynb #5df7ffde
@@ -65,8 +64,8 @@ def sort_tables(
     rest = [table for table in raw if not any(table is other for other in others.values())]
     if not rest:
         raise CrmError(
-            "params.yaml, key ingest.histories: every table is a history, so none holds the deals: name the one from which "
-            f"they are to be made {PIPELINE}."
+            "params.yaml, key ingest.histories: every table is a history, so none holds the deals: "
+            f"name the one from which they are to be made {PIPELINE}."
         )
     found = {
         **others,

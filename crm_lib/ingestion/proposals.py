@@ -27,6 +27,7 @@ from .formats import RawTable
 from .joins import name_extra
 from .mapping import COLUMN_KEYS
 from .notation import read_amounts, read_dates
+from .outcomes import settle_closed
 from .spelling import plain_name
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #8da701e4
@@ -48,6 +49,12 @@ def find_preset(
     hits = {name: len(plain & set(preset["marks"])) for name, preset in _words()["presets"].items()}
     best = max(hits, key=hits.get)
     return best if hits[best] >= 3 else None
+
+
+def _check_preset(preset: str | None) -> str | None:
+    if preset is not None and preset not in presets():
+        raise CrmError(f"There is no preset {preset!r}: the presets are {', '.join(presets())}.")
+    return preset
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #e8c23c76
 _KINDS = {column.name: column.kind for column in (*DEALS, *FURTHER)}
@@ -148,21 +155,6 @@ def _propose_stages(values: pd.Series, engaged: pd.Series | None, past: Iterable
         stages[word] = "engaging" if stage == "prospecting" and has_day else stage
     return stages
 
-# %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #01483456
-def _settle_closed(
-    frame: pd.DataFrame, found: dict[str, tuple[str | None, str]], stages: dict[str, str]
-) -> tuple[dict[str, tuple[str | None, str]], dict[str, str]]:
-    missing = [outcome for outcome in ("won", "lost") if outcome not in stages.values()]
-    if len(missing) != 1 or not {"close_date", "stage"} <= set(found):
-        return found, stages
-    header, why = found["stage"]
-    share = frame[found["close_date"][0]].notna().groupby(frame[header]).mean()
-    left = [word for word in share.index[share == 1] if stages[word] == "engaging"]
-    if len(left) != 1 or not share.isin([0, 1]).all():
-        return found, stages
-    reason = f"{why}; {left[0]!r} is taken for {missing[0]}, as all its deals have a day of closing"
-    return {**found, "stage": (header, reason)}, {**stages, left[0]: missing[0]}
-
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #f806f3cb
 @dataclass(frozen=True)
 class Proposal:
@@ -241,19 +233,18 @@ def propose_mapping(
 ) -> Proposal:  # lines for params.yaml and why
     "Propose how an unknown export is to be understood."
     frame = table.frame
-    if preset is not None and preset not in presets():
-        raise CrmError(f"There is no preset {preset!r}: the presets are {', '.join(presets())}.")
-    preset = preset or find_preset(map(str, frame.columns))
+    preset = _check_preset(preset) or find_preset(map(str, frame.columns))
     found = _settle_dates(frame, _propose_columns(frame, preset, told or {}))
     engaged = frame[found["engage_date"][0]] if "engage_date" in found else None
     stages = _propose_stages(frame[found["stage"][0]], engaged, past) if "stage" in found else {}
-    found, stages = _settle_closed(frame, found, stages)
+    found, stages = settle_closed(frame, found, stages)
     found = _settle_expected_close(frame, found, stages)
-    _require_complete({key: header for key, (header, _) in found.items()}, stages, table)
-    late = _late_columns([name for name in frame.columns if name not in {header for header, _ in found.values()}])
+    columns = {key: header for key, (header, _) in found.items()}
+    _require_complete(columns, stages, table)
+    late = _late_columns([name for name in frame.columns if name not in columns.values()])
     return Proposal(
         preset,
-        {key: header for key, (header, _) in found.items()},
+        columns,
         stages,
         {name_extra(str(header)): reason for header, reason in late.items()},
         _explain(frame, found, late),
@@ -283,13 +274,13 @@ def _flow_all(value: Any) -> Any:
 
 
 def _lines(proposal: Proposal, kind: str, path: str) -> list[tuple[str, str, Any]]:
-    lines = [
+    return [
         ("source", "kind", kind),
         ("source", "path", path),
         ("ingest", "columns", _flow(proposal.columns)),
         ("ingest", "stages", _flow(proposal.stages)),
+        ("features", "leave_out", _flow(proposal.leave_out)),
     ]
-    return lines + [("features", "leave_out", _flow(proposal.leave_out))]
 
 # %% ../../nbs/lib/20_ingestion/90_proposals.ipynb #6ac8df09
 def write_keys(

@@ -168,7 +168,7 @@ def _as_activities(frame: pd.DataFrame, key: str, name: str) -> Kind | None:
         f"what was done about a deal, each with {moment!r}",
     )
 
-
+# %% ../../nbs/lib/20_ingestion/86_table_kinds.ipynb #b8a2b530
 def recognise(
     table: RawTable,  # a table as received
 ) -> Kind | None:  # its entry of ingest.histories and why; None where it is no history

@@ -143,9 +143,9 @@ def _try(
         return [], [f"These lines alone make no deals yet: {error}"]
     said = _say_past(past, deals)
     lines: list[tuple[str, str, Any]] = []
-    latest = past.told["changed_at"].max().normalize()
-    if last < latest <= last + _SOON:
-        last = latest
+    latest = past.told["changed_at"].max()
+    if pd.notna(latest) and last < latest.normalize() <= last + _SOON:
+        last = latest.normalize()
         lines.append(("ingest", "observed_until", f"{last:%Y-%m-%d}"))
         said.append(f"The histories end on {last:%Y-%m-%d}, so that is the last day known.")
     days = (last - first).days

@@ -129,7 +129,7 @@ def propose_folder(
 # %% ../../nbs/lib/20_ingestion/92_folders.ipynb #661cb87f
 _SOON = pd.Timedelta(days=31)  # a history that ends later than that after the deals is no sign of the day of the export
 
-
+# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #cc37c48d
 def _try(
     tables: list[RawTable], ingest: Mapping[str, Any], least_days: int | None
 ) -> tuple[list[tuple[str, str, Any]], list[str]]:

@@ -93,7 +93,7 @@ def _bring(path):
 def _last_words(past):
     return past.changes[past.changes["column"] == "stage"].drop_duplicates("opportunity_id", keep="last")
 
-
+# %% ../../../nbs/tests/ingestion/test_folders.ipynb #57ab6616
 def test_columns_that_tell_when_a_stage_was_entered_become_its_history():
     deals, past, written, _ = _bring(shared_data("field_cases") / "hubspot_date_entered_columns")
     assert deals["stage"].value_counts().to_dict() == {"lost": 522, "won": 445, "engaging": 233}
@@ -128,7 +128,7 @@ def test_weekly_reports_keep_what_each_week_said_and_deals_that_vanish_are_gone(
     assert past.changes.groupby("column")["opportunity_id"].nunique().eq(297).all()
     assert set(past.changes["source"]) == {"report"}
 
-
+# %% ../../../nbs/tests/ingestion/test_folders.ipynb #5a113627
 @pytest.mark.slow
 def test_a_real_log_comes_in_with_its_activities():
     deals, past, written, folder = _bring(shared_data("loan_applications_2012"))

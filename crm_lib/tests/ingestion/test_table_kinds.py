@@ -20,6 +20,8 @@ from ..support.histories import DEALS, LOG, raw_table
 
 # %% ../../../nbs/tests/ingestion/test_table_kinds.ipynb #886d8294
 T1, T2 = "2024-01-02 09:00", "2024-01-09 10:00"
+
+# %% ../../../nbs/tests/ingestion/test_table_kinds.ipynb #d8a82cd5
 KINDS = {
     "Salesforce, report of the history": (
         "wide",
@@ -110,7 +112,7 @@ KINDS = {
     ),
 }
 
-
+# %% ../../../nbs/tests/ingestion/test_table_kinds.ipynb #cd3aa66f
 @pytest.mark.parametrize("name", KINDS)
 def test_the_exports_of_the_usual_crms_are_recognised(name):
     kind, cells, columns = KINDS[name]

@@ -195,7 +195,8 @@ def conform(
     specs: Iterable[ColumnSpec],  # such as CHANGES
 ) -> pd.DataFrame:  # the columns and dtypes of the specs; missing text is None
     "Give a table the columns and dtypes of a contract."
-    table = pd.DataFrame({column.name: frame[column.name].astype(DTYPES[column.kind]) for column in specs})
+    dtypes = {column.name: DTYPES[column.kind] for column in specs}
+    table = frame[list(dtypes)].astype(dtypes)
     text = [column.name for column in specs if column.kind == "text"]
     table[text] = table[text].astype(object).where(table[text].notna(), None)
     return table.reset_index(drop=True)

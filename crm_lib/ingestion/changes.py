@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..base.schema import CHANGES, DTYPES, conform, empty_table
 from .findings import FINDING_COLUMNS, show_rows
-from .notation import read_amounts, read_dates
+from .notation import Reading, read_amounts, read_dates
 
 # %% ../../nbs/lib/20_ingestion/59_changes.ipynb #f958adcd
 EVENT_COLUMNS = ["opportunity_id", "changed_at", "recorded_at", "column", "value", "source", "row", "file"]
@@ -75,19 +75,17 @@ def find_rows(
     return pd.DataFrame(rows, columns=FINDING_COLUMNS).astype({"rows": "int64"})
 
 # %% ../../nbs/lib/20_ingestion/59_changes.ipynb #1d45dc66
-def _read_kind(
-    values: pd.Series, column: str, notation: Mapping[str, str]
-) -> tuple[str, pd.Series | None, pd.Series | None, str | None]:
-    "Give the kind of a column, its values, the cells that are none, and what keeps it from being decided."
+def _read_kind(values: pd.Series, column: str, notation: Mapping[str, str]) -> tuple[str, Reading | None]:
+    "Give the kind of a column, and how its cells were read where they are no text."
     kind = KINDS.get(column)
     if kind == "text" or values.isna().all():
-        return "text", None, None, None
+        return "text", None
     readers = {"number": read_amounts, "date": read_dates}
     for name in [kind] if kind else readers:
         reading = readers[name](values, notation.get(column))
         if kind or (reading.problem is None and not reading.is_bad.any()):
-            return name, reading.values, reading.is_bad, reading.problem
-    return "text", None, None, None
+            return name, reading
+    return "text", None
 
 # %% ../../nbs/lib/20_ingestion/59_changes.ipynb #f010d403
 def read_values(
@@ -98,20 +96,16 @@ def read_values(
     typed = events.assign(number=np.nan, date=pd.Series(pd.NaT, events.index, dtype="datetime64[ns]"))
     findings = []
     for (file, column), part in events.groupby(["file", "column"], sort=False):
-        kind, values, is_bad, problem = _read_kind(part["value"], column, notation)
-        if kind == "text":
+        kind, reading = _read_kind(part["value"], str(column), notation)
+        if reading is None:
             continue
-        typed.loc[part.index, kind] = values
+        typed.loc[part.index, kind] = reading.values
         rule, advice = _ADVICE[kind]
-        findings.append(find_rows(part, is_bad, (file, column), (rule, "stops", advice)))
-        if problem:
-            says = (
-                "can be read in one way only",
-                len(part),
-                "stops",
-                f"say it in params.yaml, key ingest.notation.{column}",
-            )
-            findings.append(pd.DataFrame([(file, column, *says, problem)], columns=FINDING_COLUMNS))
+        findings.append(find_rows(part, reading.is_bad, (str(file), str(column)), (rule, "stops", advice)))
+        if reading.problem:
+            advice = f"say it in params.yaml, key ingest.notation.{column}"
+            row = (file, column, "can be read in one way only", len(part), "stops", advice, reading.problem)
+            findings.append(pd.DataFrame([row], columns=FINDING_COLUMNS))
     return typed, findings
 
 # %% ../../nbs/lib/20_ingestion/59_changes.ipynb #cd2acf3b

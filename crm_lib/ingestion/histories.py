@@ -37,7 +37,7 @@ def use_words(
     advice = "add the word to ingest.stages, or to ingest.renamed with the word of today"
     says = ("the stage is one that params.yaml, key ingest.stages, maps", "stops", advice)
     findings = [
-        find_rows(part, is_strange[part.index], (file, "stage"), says)
+        find_rows(part, is_strange[part.index], (str(file), "stage"), says)
         for file, part in events[is_stage].groupby("file", sort=False)
     ]
     return written.where(~is_strange, events), findings
@@ -143,9 +143,9 @@ def build_histories(
 ) -> Histories:  # changes, known_since, activities, gone, findings
     "Build the tables of what happened to the deals, and when it was known."
     clock = Clock(ingest.get("notation") or {}, timezone)
-    told, findings = _read_changes(received, named["sales_pipeline"], deals, ingest, clock)
+    told, unread = _read_changes(received, named["sales_pipeline"], deals, ingest, clock)
     done, more = _read_deeds(received, deals, clock)
-    findings = join_findings([*findings, *more])
+    findings = join_findings([*unread, *more])
     require_no_stop(findings, _THEN)
     stages = told[told["column"] == "stage"].drop_duplicates("opportunity_id", keep="last")
     gone = stages.loc[(stages["source"] == "report") & stages["value"].isna(), "opportunity_id"].tolist()

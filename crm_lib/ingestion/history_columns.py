@@ -45,7 +45,10 @@ def _find_gone(rows: pd.DataFrame, stage: pd.Series, closed: set[str]) -> pd.Dat
     gone = last[(last["changed_at"] < days[-1]) & ~last["value"].isin(closed)]
     after = days[np.searchsorted(days, gone["changed_at"].to_numpy(), side="right")]
     known = rows.drop_duplicates("changed_at").set_index("changed_at")["recorded_at"]
-    return gone.assign(changed_at=after, recorded_at=known.reindex(after).to_numpy(), value=None, row=gone["row"])
+    found: pd.DataFrame = gone.assign(
+        changed_at=after, recorded_at=known.reindex(after).to_numpy(), value=None, row=gone["row"]
+    )
+    return found
 
 # %% ../../nbs/lib/20_ingestion/67_history_columns.ipynb #ae6861dd
 def _stamp_reports(table: RawTable, columns: Mapping[str, str], clock: Clock) -> Read:

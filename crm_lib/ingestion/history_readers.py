@@ -127,8 +127,9 @@ def strip_cells(
     values: pd.Series,  # text
 ) -> pd.Series:  # without blanks at the ends, None where nothing is left
     "Take the blanks at the ends of cells away."
-    text = values.astype("string").str.strip().replace("", pd.NA).astype(object)
-    return text.where(text.notna(), None)
+    text = values.astype("string").str.strip()
+    kept: pd.Series = text.astype(object).where(text.fillna("") != "", None)
+    return kept
 
 
 def read_stamps(
@@ -163,7 +164,8 @@ def stamp_rows(
     "Read both clocks of a history: when it happened, and when it was recorded where a column tells it."
     frame = table.frame.reset_index(drop=True)
     times, findings = read_stamps(rows, strip_cells(frame[columns[when]]), (table.source, columns[when]), clock)
-    stamped = rows.assign(**{when: times.values, "recorded_at": times.known, "file": table.source})
+    stamped = rows.assign(recorded_at=times.known, file=table.source)
+    stamped[when] = times.values
     if "recorded_at" in columns:
         where = (table.source, columns["recorded_at"])
         told, more = read_stamps(rows, strip_cells(frame[columns["recorded_at"]]), where, clock)
@@ -243,7 +245,7 @@ def _first_values(moves: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     tracked = now[now["column"].isin(moves["column"].unique())]
     pairs = pd.MultiIndex.from_frame(first[["opportunity_id", "column"]])
     rest = tracked[~pd.MultiIndex.from_frame(tracked[["opportunity_id", "column"]]).isin(pairs)]
-    still = rest.assign(until=pd.NaT, file=moves["file"].iloc[0], order=-1)
+    still = rest.assign(until=pd.Series(pd.NaT, index=rest.index), file=moves["file"].iloc[0], order=-1)
     names = ["opportunity_id", "column", "value", "until", "file"]
     return pd.concat([first[names], still[names].astype({"until": "datetime64[ns]"})], ignore_index=True)
 

@@ -26,7 +26,9 @@ _LOOKED_AT = 5000
 
 @cache
 def _words() -> dict[str, Any]:
-    return yaml.safe_load((files("crm_lib") / "assets" / "history_words.yaml").read_text(encoding="utf-8"))
+    path = files("crm_lib") / "assets" / "history_words.yaml"
+    words: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return words
 
 
 def _headers(frame: pd.DataFrame, key: str, used: Iterable[str | None] = ()) -> list[str]:
@@ -91,7 +93,7 @@ _VALUES = {"amount": "number", "expected_close_date": "date", "forecast_category
 
 # %% ../../nbs/lib/20_ingestion/86_table_kinds.ipynb #627a65b1
 def _as_fields(frame: pd.DataFrame, key: str) -> Kind | None:
-    columns = {"opportunity_id": key}
+    columns: dict[str, str | None] = {"opportunity_id": key}
     for name in ("field", "old_value", "new_value"):
         columns[name] = _first(frame, name, columns.values())
     columns["changed_at"] = _find_moment(frame, key, "changed_at", columns.values())

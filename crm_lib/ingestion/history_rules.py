@@ -40,6 +40,7 @@ def _compare(
     "Ask the rules on times: which rows break each, and what is said of them."
     day, known = rows[when].dt.normalize(), rows["recorded_at"].dt.normalize()
     latest = day.max()
+    is_told = rows["source"] != "report" if "source" in rows else pd.Series(True, index=rows.index)
     return [
         (
             day > last_day,
@@ -49,9 +50,12 @@ def _compare(
             day < rows["engage_date"],
             (f"{what} is not before the deal was opened", "noted", "nothing to do; it is kept"),
         ),
-        (day > rows["close_date"], (f"{what} is not after the deal was closed", "noted", "nothing to do; it is kept")),
         (
-            (day <= rows["close_date"]) & (known > rows["close_date"]),
+            is_told & (day > rows["close_date"]),
+            (f"{what} is not after the deal was closed", "noted", "nothing to do; it is kept"),
+        ),
+        (
+            is_told & (day <= rows["close_date"]) & (known > rows["close_date"]),
             (
                 f"{what} before the close was entered before it",
                 "noted",
@@ -71,7 +75,9 @@ def check_rows(
     "Ask the rules that hold between what happened and the deals that it happened to."
     what = "a change" if when == "changed_at" else "an activity"
     findings = []
-    for file, part in _beside(rows[rows["row"] >= 0], deals).groupby("file", sort=False):
+    once = rows[rows["row"] >= 0].drop_duplicates(["file", "row", "opportunity_id", when])
+    for name, part in _beside(once, deals).groupby("file", sort=False):
+        file = str(name)
         is_unknown = ~part["opportunity_id"].isin(deals["opportunity_id"]) & ~part["opportunity_id"].isin(list(gone))
         findings.append(find_rows(part, is_unknown, (file, "opportunity_id"), _UNKNOWN))
         findings += [

@@ -8,7 +8,8 @@ __all__ = ['WITH_CALLS', 'test_a_history_that_fits_its_deals_gives_no_finding',
            'test_changes_before_the_deal_after_its_close_and_after_the_last_day_are_said',
            'test_how_a_history_ends_is_compared_with_the_deal',
            'test_an_activity_before_the_close_that_was_entered_after_it_keeps_the_later_clock_and_is_said',
-           'test_activities_are_asked_the_same', 'test_an_owner_of_the_past_who_owns_no_deal_any_more_is_said']
+           'test_activities_are_asked_the_same', 'test_an_owner_of_the_past_who_owns_no_deal_any_more_is_said',
+           'test_a_row_of_a_wide_history_counts_once_and_a_report_after_the_close_is_no_finding']
 
 # %% ../../../nbs/tests/ingestion/test_history_rules.ipynb #b37b403f
 import pandas as pd
@@ -102,3 +103,14 @@ def test_an_owner_of_the_past_who_owns_no_deal_any_more_is_said():
     assert past.changes["value"].tolist() == ["Cy", "Ann", "Bo"]
     found = check_histories(past, built.deals, pd.Timestamp("2024-02-01"))
     assert found["rule"].tolist() == ["an owner of the past still owns deals"] and "A (Cy)" in found.loc[0, "examples"]
+
+
+def test_a_row_of_a_wide_history_counts_once_and_a_report_after_the_close_is_no_finding():
+    rows = [["Z", "2024-01-05", "Demo", "9"], ["A", "2024-02-09", "Won", "9"]]
+    weeks = pd.DataFrame(rows, columns=["Deal", "Week", "Stage", "Amount"], dtype=object)
+    columns = {"opportunity_id": "Deal", "reported_at": "Week", "stage": "Stage", "amount": "Amount"}
+    ingest = {**INGEST, "histories": {"weeks": {"kind": "reports", "columns": columns}}}
+    received, named, built = make_deals([raw_table("deals", DEALS), raw_table("weeks", weeks)], ingest)
+    past = build_histories(received, named, built.deals, ingest, None)
+    found = check_histories(past, built.deals, pd.Timestamp("2024-02-09"))
+    assert found[["rule", "rows"]].values.tolist() == [["the deal is in the table of deals", 1]]

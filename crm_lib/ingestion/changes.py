@@ -58,7 +58,8 @@ def name_place(
     events: pd.DataFrame,  # row and opportunity_id
 ) -> pd.Series:  # such as "row 12, A1"
     "Name each row by its number in the file and its deal."
-    return "row " + (events["row"] + 2).astype(str) + ", " + events["opportunity_id"].fillna("no deal").astype(str)
+    row = ("row " + (events["row"] + 2).astype(str)).where(events["row"] >= 0, "before its first row")
+    return row + ", " + events["opportunity_id"].fillna("no deal").astype(str)
 
 
 def find_rows(

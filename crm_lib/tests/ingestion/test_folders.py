@@ -9,6 +9,7 @@ __all__ = ['LOST', 'ALL', 'test_each_file_of_a_folder_is_named_with_what_it_is_t
            'test_a_table_called_like_ours_needs_no_line',
            'test_a_short_record_lowers_what_is_asked_for_and_what_makes_no_deals_is_said',
            'test_where_the_histories_end_later_than_the_deals_that_is_the_last_day_known',
+           'test_salesforces_deals_field_history_and_tasks_come_in_together_in_local_time',
            'test_columns_that_tell_when_a_stage_was_entered_become_its_history',
            'test_deals_are_made_from_a_salesforce_report_of_the_history_alone',
            'test_weekly_reports_keep_what_each_week_said_and_deals_that_vanish_are_gone',
@@ -78,13 +79,62 @@ def test_where_the_histories_end_later_than_the_deals_that_is_the_last_day_known
     far = later.assign(**{"Changed At": later["Changed At"].str.replace("2024-02-25", "2034-02-25")})
     assert "ingest.observed_until" not in _lines(propose_folder([tables[0], raw_table("log", far)]))
 
+# %% ../../../nbs/tests/ingestion/test_folders.ipynb #bd00b798
+def _salesforce():
+    "Deals, field history and tasks, as the Data Loader writes them."
+    stamp = "2024-0{}-{}T23:30:00.000Z".format
+    deals = [
+        ["006A", "Ann", "Closed Won", stamp(1, "02"), "2024-02-01", "950"],
+        ["006B", "Bo", "Proposal", stamp(1, 20), "2024-05-01", "70"],
+        ["006C", "Bo", "Closed Lost", stamp(1, 20), "2024-03-01", "60"],
+    ]
+    log = [
+        ["h0", "006A", stamp(1, "02"), "created", None, None],
+        ["h1", "006A", stamp(1, 10), "StageName", "Demo", "Proposal"],
+        ["h2", "006A", stamp(1, 31), "StageName", "Proposal", "Closed Won"],
+        ["h3", "006A", stamp(1, 10), "Owner", "Cy", "Ann"],
+    ]
+    tasks = [["t1", "006A", "Call", "2024-01-05", "Call", stamp(1, "08")]]
+    return [
+        raw_table(
+            "Opportunity",
+            pd.DataFrame(deals, columns=["Id", "Owner Name", "StageName", "CreatedDate", "CloseDate", "Amount"]),
+        ),
+        raw_table(
+            "OpportunityFieldHistory",
+            pd.DataFrame(log, columns=["Id", "OpportunityId", "CreatedDate", "Field", "OldValue", "NewValue"]),
+        ),
+        raw_table(
+            "Task", pd.DataFrame(tasks, columns=["Id", "WhatId", "Subject", "ActivityDate", "Type", "CreatedDate"])
+        ),
+    ]
+
+# %% ../../../nbs/tests/ingestion/test_folders.ipynb #7100e026
+def test_salesforces_deals_field_history_and_tasks_come_in_together_in_local_time():
+    tables = _salesforce()
+    folder = propose_folder(tables)
+    assert folder.files["taken_for"].tolist() == ["deals", "history (fields)", "activities"]
+    ingest = {"columns": folder.proposal.columns, "stages": folder.proposal.stages, **_by_key(folder)}
+    received, named, built = make_deals(tables, ingest, "Europe/Berlin")
+    past = build_histories(received, named, built.deals, ingest, "Europe/Berlin")
+    of_a = past.changes[past.changes["opportunity_id"] == "006A"]
+    assert of_a["value"].tolist() == ["Cy", "Ann", "Demo", "Proposal", "Closed Won"]
+    assert of_a["changed_at"].iloc[-1] == pd.Timestamp("2024-02-01 00:30")
+    assert past.known_since.set_index(["opportunity_id", "column"])["since"]["006A", "stage"] == pd.Timestamp(
+        "2024-01-03"
+    )
+    assert past.activities["recorded_at"].tolist() == [pd.Timestamp("2024-01-09 00:30")]
+
+
+def _by_key(folder):
+    return {key: value for section, key, value in folder.more if section == "ingest"}
+
 # %% ../../../nbs/tests/ingestion/test_folders.ipynb #d82cecc3
 def _bring(path):
     "Understand a folder as `crm map` does, and make its deals and histories."
     folder = propose_folder(read_raw(path), least_days=180)
     written = _lines(folder)
-    ingest = {"columns": folder.proposal.columns, "stages": folder.proposal.stages, "renamed": {}, "notation": {}}
-    ingest |= {key.split(".")[1]: value for key, value in written.items() if key.startswith("ingest.")}
+    ingest = {"columns": folder.proposal.columns, "stages": folder.proposal.stages, **_by_key(folder)}
     received, named, built = make_deals(read_raw(path, table_names(ingest)), ingest)
     past = build_histories(received, named, built.deals, ingest, None)
     return leave_out_gone(built.deals, past.gone), past, written, folder

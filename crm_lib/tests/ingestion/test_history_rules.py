@@ -102,7 +102,10 @@ def test_an_owner_of_the_past_who_owns_no_deal_any_more_is_said():
     past = build_histories(received, named, built.deals, ingest, None)
     assert past.changes["value"].tolist() == ["Cy", "Ann", "Bo"]
     found = check_histories(past, built.deals, pd.Timestamp("2024-02-01"))
-    assert found["rule"].tolist() == ["an owner of the past still owns deals"] and "A (Cy)" in found.loc[0, "examples"]
+    assert (
+        found["rule"].tolist() == ["an owner of the past still owns deals"]
+        and found.loc[0, "examples"] == "before its first row, A (Cy)"
+    )
 
 
 def test_a_row_of_a_wide_history_counts_once_and_a_report_after_the_close_is_no_finding():

@@ -42,7 +42,7 @@ def _bring(what: str, name: str, *args: Any, new: str | None = None, **options: 
     given = {} if asked is None else {"source": asked}
     getattr(imports, name)(*args, data=DATA, ingest=settings.ingest.model_dump(), **given, **options)
     if new is not None:
-        from crm_lib.ingestion.proposals import write_keys
+        from crm_lib.ingestion.lines import write_keys
 
         write_keys([("source", "name", new)])
     imports.version_data(DATA)

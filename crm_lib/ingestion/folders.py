@@ -30,11 +30,7 @@ def _choose(tables: list[RawTable], kinds: Mapping[int, Kind | None], name: str 
         raise CrmError(f"The export has no table {name!r}; there is {', '.join(table.name for table in tables)}.")
     plain = [table for table in tables if kinds[id(table)] is None]
     staged = [table for table in plain if has_stage(table)]
-    whole = [
-        table
-        for table in tables
-        if kinds[id(table)] is not None and kinds[id(table)].spec["kind"] in ("wide", "reports")
-    ]
+    whole = [table for table in tables if (kind := kinds[id(table)]) and kind.spec["kind"] in ("wide", "reports")]
     return max(named or staged or whole or plain or tables, key=lambda table: len(table.frame))
 
 # %% ../../nbs/lib/20_ingestion/92_folders.ipynb #fd0d1906

@@ -56,7 +56,7 @@ def _find_key(frame: pd.DataFrame) -> str | None:
     return next(iter([*repeats, *headers]), None)
 
 
-def _find_moment(frame: pd.DataFrame, key: str, words: str, used: Iterable[str]) -> str | None:
+def _find_moment(frame: pd.DataFrame, key: str, words: str, used: Iterable[str | None]) -> str | None:
     "Find the column of moments that differ within a deal; the day on which a deal was created does not."
     for header in _headers(frame, words, used):
         varies = frame.groupby(key, sort=False)[header].nunique().gt(1).any()
@@ -139,18 +139,14 @@ def _as_stages(frame: pd.DataFrame, key: str) -> Kind | None:
     stage = _first(frame, "stage", [key])
     if stage is None or not frame[key].duplicated().any():
         return None
-    columns = {
-        "opportunity_id": key,
-        "stage": stage,
-        "changed_at": _find_moment(frame, key, "changed_at", [key, stage]),
-    }
-    if columns["changed_at"] is None:
+    moment = _find_moment(frame, key, "changed_at", [key, stage])
+    if moment is None:
         return None
-    columns = _take(frame, columns, {**_VALUES, "recorded_at": "date"})
-    kind = "wide" if set(columns) & set(_VALUES) else "stages"
-    return Kind(
-        {"kind": kind, "columns": columns}, f"several rows per deal, each with its stage and {columns['changed_at']!r}"
+    columns = _take(
+        frame, {"opportunity_id": key, "stage": stage, "changed_at": moment}, {**_VALUES, "recorded_at": "date"}
     )
+    kind = "wide" if set(columns) & set(_VALUES) else "stages"
+    return Kind({"kind": kind, "columns": columns}, f"several rows per deal, each with its stage and {moment!r}")
 
 # %% ../../nbs/lib/20_ingestion/86_table_kinds.ipynb #4af6ca70
 def _as_activities(frame: pd.DataFrame, key: str, name: str) -> Kind | None:

@@ -53,7 +53,7 @@ _ADVICE = {
     "date": ("is a day from 1970 to 2100", "write it as year-month-day"),
 }
 
-
+# %% ../../nbs/lib/20_ingestion/59_changes.ipynb #7696f9ce
 def name_place(
     events: pd.DataFrame,  # row and opportunity_id
 ) -> pd.Series:  # such as "row 12, A1"

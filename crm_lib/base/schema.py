@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['AT_OPEN', 'AT_CLOSE', 'BACK_FILLED', 'TABLES', 'TABLE_KEYS', 'DEALS', 'DEAL_COLUMNS', 'DTYPES', 'EXTRA_PREFIX',
-           'FURTHER', 'DEAL_LEVEL', 'PIPELINE_KINDS', 'REWRITTEN', 'OPEN_STAGES', 'CLOSED_STAGES', 'STAGES',
-           'COMMON_SECTORS', 'ColumnSpec', 'outcome_columns', 'late_columns', 'fixed_columns', 'data_dictionary',
+           'FURTHER', 'DEAL_LEVEL', 'PIPELINE_KINDS', 'REWRITTEN', 'OPEN_STAGES', 'CLOSED_STAGES', 'STAGES', 'CHANGES',
+           'CHANGE_SOURCES', 'KNOWN_SINCE', 'ACTIVITIES', 'HISTORIES', 'COMMON_SECTORS', 'ColumnSpec',
+           'outcome_columns', 'late_columns', 'fixed_columns', 'empty_table', 'conform', 'data_dictionary',
            'require_columns']
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #2e77ac38
@@ -98,6 +99,9 @@ DEALS = (
     ColumnSpec("list_price", "money", AT_OPEN, "suggested retail price of the product"),
     *_CUSTOMER,
     ColumnSpec("stage", "text", AT_CLOSE, "prospecting, engaging, won or lost, as of the day of the export"),
+    ColumnSpec(
+        "crm_stage", "text", AT_CLOSE, "where the deal stands, in the CRM's own word, as of the day of the export"
+    ),
     ColumnSpec("engage_date", "date", AT_OPEN, "day on which the conversation began; missing while prospecting"),
     ColumnSpec("close_date", "date", AT_CLOSE, "day on which the deal was won or lost; missing while open"),
     ColumnSpec("close_value", "money", AT_CLOSE, "revenue of the closed deal, 0 when lost; missing while open"),
@@ -121,7 +125,8 @@ FURTHER = (
         "reported_date", "date", AT_OPEN, "day of the report that the row was written for; a deal may have several"
     ),
 )
-DEAL_LEVEL = tuple(column for column in DEALS if column.name not in {own.name for own in _PIPELINE} | {"stage"})
+_MADE_HERE = {"stage", "crm_stage"}  # both come from the CRM's one column of stages
+DEAL_LEVEL = tuple(column for column in DEALS if column.name not in {own.name for own in _PIPELINE} | _MADE_HERE)
 PIPELINE_KINDS = {column.name: column.kind for column in (*_PIPELINE, *DEAL_LEVEL, *FURTHER)}
 REWRITTEN = tuple(EXTRA_PREFIX + column.name for column in FURTHER if column.known == AT_CLOSE)
 
@@ -148,6 +153,53 @@ def fixed_columns() -> tuple[str, ...]:  # columns of deals
 OPEN_STAGES = ("prospecting", "engaging")
 CLOSED_STAGES = ("won", "lost")
 STAGES = OPEN_STAGES + CLOSED_STAGES
+
+# %% ../../nbs/lib/10_base/30_schema.ipynb #3badfc01
+CHANGES = (
+    ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity"),
+    ColumnSpec("changed_at", "date", AT_OPEN, "when it happened, in local time"),
+    ColumnSpec("recorded_at", "date", AT_OPEN, "when the CRM learned of it; never before it happened"),
+    ColumnSpec("column", "text", AT_OPEN, "which column of the deal: stage, amount, expected_close_date, x_..."),
+    ColumnSpec("value", "text", AT_OPEN, "the new value as the CRM shows it; missing when it was emptied"),
+    ColumnSpec("number", "number", AT_OPEN, "the value as a number, for amounts and other numbers"),
+    ColumnSpec("date", "date", AT_OPEN, "the value as a day, for expected_close_date and other dates"),
+    ColumnSpec("source", "text", AT_OPEN, "history, stage_dates, report or import"),
+)
+CHANGE_SOURCES = ("history", "stage_dates", "report", "import")
+
+# %% ../../nbs/lib/10_base/30_schema.ipynb #f59f51fe
+KNOWN_SINCE = (
+    ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity"),
+    ColumnSpec("column", "text", AT_OPEN, "a column whose changes were tracked"),
+    ColumnSpec("since", "date", AT_OPEN, "from when on its value is known; the deal's first day where all of it is"),
+)
+ACTIVITIES = (
+    ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity"),
+    ColumnSpec("at", "date", AT_OPEN, "when it took place, in local time"),
+    ColumnSpec("recorded_at", "date", AT_OPEN, "when the CRM learned of it; never before it took place"),
+    ColumnSpec("kind", "text", AT_OPEN, "what was done, such as Call"),
+    ColumnSpec("by", "text", AT_OPEN, "who did it"),
+)
+HISTORIES = {"changes": CHANGES, "known_since": KNOWN_SINCE, "activities": ACTIVITIES}
+
+# %% ../../nbs/lib/10_base/30_schema.ipynb #34b38b74
+def empty_table(
+    specs: Iterable[ColumnSpec],  # such as CHANGES, KNOWN_SINCE, ACTIVITIES
+) -> pd.DataFrame:  # no row; the columns and dtypes of the specs
+    "Make a table without rows."
+    return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.kind]) for column in specs})
+
+
+def conform(
+    frame: pd.DataFrame,  # a table with at least the columns of the specs
+    specs: Iterable[ColumnSpec],  # such as CHANGES
+) -> pd.DataFrame:  # the columns and dtypes of the specs; missing text is None
+    "Give a table the columns and dtypes of a contract."
+    dtypes = {column.name: DTYPES[column.kind] for column in specs}
+    table = frame[list(dtypes)].astype(dtypes)
+    text = [column.name for column in specs if column.kind == "text"]
+    table[text] = table[text].astype(object).where(table[text].notna(), None)
+    return table.reset_index(drop=True)
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #5f84fb49
 COMMON_SECTORS = (
@@ -185,7 +237,7 @@ def data_dictionary() -> pd.DataFrame:  # table, column, kind, known, meaning: o
     "Describe every column of the raw tables and of deals."
     rows = [
         (table, column.name, column.kind, column.known, column.meaning)
-        for table, columns in {**TABLES, "further": FURTHER, "deals": DEALS}.items()
+        for table, columns in {**TABLES, "further": FURTHER, "deals": DEALS, **HISTORIES}.items()
         for column in columns
     ]
     return pd.DataFrame(rows, columns=["table", "column", "kind", "known", "meaning"])

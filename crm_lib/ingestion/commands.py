@@ -42,7 +42,7 @@ def _bring(what: str, name: str, *args: Any, new: str | None = None, **options: 
     given = {} if asked is None else {"source": asked}
     getattr(imports, name)(*args, data=DATA, ingest=settings.ingest.model_dump(), **given, **options)
     if new is not None:
-        from crm_lib.ingestion.proposals import write_keys
+        from crm_lib.ingestion.lines import write_keys
 
         write_keys([("source", "name", new)])
     imports.version_data(DATA)
@@ -133,15 +133,23 @@ def restore_data() -> None:
         _bring(f"The tables of the source `{source.kind}` are", "import_source", source.model_dump())
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #90a71d73
-def _main_table(path: Path, name: str | None) -> Any:
-    from crm_lib.ingestion.sources import read_raw
-    from crm_lib.ingestion.spelling import plain_name
+def _all_tables(path: Path, name: str | None) -> tuple[list[Any], dict[str, str]]:
+    "Read every table of a folder, or one file; and say which files cannot be read, and why."
+    from crm_lib.ingestion.sources import find_files, list_files, read_raw
 
-    tables = read_raw(path, [name] if name else [])
-    chosen = [table for table in tables if plain_name(table.name) == plain_name(name or "sales_pipeline")]
-    if name and not chosen:
-        raise CrmError(f"{path} has no table {name!r}; there is {', '.join(table.name for table in tables)}.")
-    return chosen[0] if chosen else max(tables, key=lambda table: len(table.frame))
+    if path.is_file():
+        return read_raw(path, [name] if name else []), {}
+    find_files(path)  # refuses what is no folder of tables
+    tables = []
+    unread = {}
+    for file in list_files(path):
+        try:
+            tables += read_raw(file)
+        except CrmError as error:
+            unread[file.name] = str(error)
+    if not tables:
+        raise CrmError("\n".join(unread.values()))
+    return tables, unread
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #b9765adb
 def _show_proposal(proposal: Any) -> None:
@@ -161,6 +169,17 @@ def _show_proposal(proposal: Any) -> None:
         highlight=False,
     )
 
+
+def _show_files(files: Any, unread: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "taken for", "why")
+    rows = [*files.itertuples(index=False), *((file, "set aside", why) for file, why in unread.items())]
+    for row in rows:
+        table.add_row(*[str(cell).replace("[", "\\[") for cell in row])
+    Console().print(table)
+
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #77441d87
 def map_export(
     path: Annotated[Path, typer.Argument(help="The file or folder that your CRM exported.")],
@@ -172,13 +191,18 @@ def map_export(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the proposal and write nothing.")] = False,
 ) -> None:
     """Propose how an unknown export is to be understood, and write it into params.yaml."""
-    from crm_lib.ingestion.proposals import propose_mapping, write_mapping
+    from crm_lib.ingestion.folders import propose_folder
+    from crm_lib.ingestion.proposals import write_mapping
 
-    proposal = propose_mapping(_main_table(path, table), preset)
-    _show_proposal(proposal)
+    tables, unread = _all_tables(path, table)
+    least = None if dry_run else read_settings().validate_.min_history_days
+    folder = propose_folder(tables, table, preset, least)
+    _show_files(folder.files, unread)
+    _show_proposal(folder.proposal)
+    for sentence in folder.said:
+        typer.echo(sentence)
     if not dry_run:
-        read_settings()
-        written = write_mapping(proposal, path)
+        written = write_mapping(folder.proposal, path, more=folder.more)
         typer.echo(
             f"Written to params.yaml: {', '.join(written)}. Look at them, "
             f"then run `crm data csv {path} --new-source NAME` "

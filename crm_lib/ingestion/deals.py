@@ -50,7 +50,7 @@ def _map_stages(pipeline: pd.DataFrame, stages: Mapping[str, str]) -> tuple[pd.D
         f"add the word there; it maps {', '.join(stages)}",
         ("stage",),
     )
-    mapped = pipeline.assign(stage=pipeline["deal_stage"].map(stages))
+    mapped = pipeline.assign(stage=pipeline["deal_stage"].map(stages), crm_stage=pipeline["deal_stage"])
     return mapped, apply_rules(mapped, [rule], "sales_pipeline")
 
 # %% ../../nbs/lib/20_ingestion/65_deals.ipynb #ac034b0d

@@ -43,7 +43,7 @@ def _add_extras(
     deals: pd.DataFrame, tables: Mapping[str, pd.DataFrame], key_of: Mapping[str, pd.Series]
 ) -> pd.DataFrame:
     for table, keys in key_of.items():
-        known = {*column_kinds(table), "stage"}
+        known = {*column_kinds(table), "stage", "crm_stage"}
         lookup = tables[table].set_index(TABLE_KEYS[table])
         for column in [name for name in lookup.columns if name not in known]:
             deals[name_extra(column, table, deals.columns)] = keys.map(_infer(lookup[column]))

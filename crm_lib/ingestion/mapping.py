@@ -95,7 +95,9 @@ def assign_tables(
 
 # %% ../../nbs/lib/20_ingestion/55_mapping.ipynb #d0dbc89d
 _RAW_NAME = {"stage": "deal_stage", "list_price": "sales_price", "account_revenue": "revenue"}
-COLUMN_KEYS = tuple(dict.fromkeys([*(column.name for column in DEALS), *(column.name for column in FURTHER)]))
+COLUMN_KEYS = tuple(
+    dict.fromkeys(column.name for column in (*DEALS, *FURTHER) if column.name != "crm_stage")  # it is made here
+)
 
 
 def _targets(key: str) -> dict[str, str]:

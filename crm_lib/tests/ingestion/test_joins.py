@@ -12,6 +12,7 @@ __all__ = ['test_attributes_are_looked_up_by_name',
 # %% ../../../nbs/tests/ingestion/test_joins.ipynb #424b1c9c
 import numpy as np
 
+from ...base.schema import DEAL_COLUMNS
 from ...ingestion.deals import build_deals
 from ..support.crm import WORDS, tables, wide
 
@@ -40,7 +41,7 @@ def test_columns_of_the_users_own_are_kept_with_a_prefix_and_typed_when_all_cell
         }
     )
     deals = build_deals(tables, WORDS)[0]
-    assert list(deals.columns[16:]) == ["x_deal_source", "x_score", "x_first_call", "x_blank"]
+    assert list(deals.columns[len(DEAL_COLUMNS) :]) == ["x_deal_source", "x_score", "x_first_call", "x_blank"]
     assert deals["x_deal_source"].tolist() == ["web", None, "fair", "web"]
     assert (
         deals["x_score"].dtype == "float64"
@@ -54,13 +55,22 @@ def test_extra_columns_of_the_other_tables_follow_their_names_without_clashing(t
         tables[table]["tier"] = "gold"
     tables["products"]["x_tier!"] = "tin"
     deals = build_deals(tables, WORDS)[0]
-    assert list(deals.columns[16:]) == ["x_tier", "x_products_tier", "x_products_x_tier", "x_accounts_tier"]
+    assert list(deals.columns[len(DEAL_COLUMNS) :]) == [
+        "x_tier",
+        "x_products_tier",
+        "x_products_x_tier",
+        "x_accounts_tier",
+    ]
     assert deals["x_accounts_tier"].isna().sum() == 2
 
 
 def test_extra_columns_of_the_same_name_get_different_ones(tables):
     tables["products"] = tables["products"].assign(**{"a b": "1", "a-b": "2", "a.b": "3"})
-    assert list(build_deals(tables, WORDS)[0].columns[16:]) == ["x_a_b", "x_products_a_b", "x_products_a_b_"]
+    assert list(build_deals(tables, WORDS)[0].columns[len(DEAL_COLUMNS) :]) == [
+        "x_a_b",
+        "x_products_a_b",
+        "x_products_a_b_",
+    ]
 
 # %% ../../../nbs/tests/ingestion/test_joins.ipynb #34a11743
 def test_a_further_column_that_can_be_read_in_two_ways_stays_text():

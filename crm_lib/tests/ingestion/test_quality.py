@@ -50,6 +50,7 @@ def deals():
             "employees": 20.0,
             "office_location": "Kenya",
             "stage": ["won", "lost", "engaging", "prospecting"],
+            "crm_stage": ["Won", "Lost", "Engaging", "Prospecting"],
             "engage_date": dates,
             "close_date": pd.to_datetime(["2024-02-28", "2024-03-20", None, None]),
             "close_value": [480.0, 0, np.nan, np.nan],
@@ -205,7 +206,7 @@ def test_quality_is_followed_by_month_of_engagement(deals):
         1,
         0,
     ]
-    assert monthly["score"].tolist() == pytest.approx([100 * (1 - 1 / 32), 100])
+    assert monthly["score"].tolist() == pytest.approx([100 * (1 - 1 / (2 * deals.shape[1])), 100])
 
 # %% ../../../nbs/tests/ingestion/test_quality.ipynb #4f7f5fa3
 def test_a_mended_name_costs_the_month_of_its_deal(deals):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['data_app', 'DATA', 'import_simulated', 'import_csv', 'import_excel', 'import_database', 'import_public',
-           'restore_data', 'map_export']
+           'list_imports', 'restore_data', 'map_export']
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #47d85707
 import subprocess
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from ..base.config import CrmError
 from ..base.sections import check_source
@@ -89,6 +90,7 @@ def _bring(
 
         write_keys([("source", "name", new)])
     imports.version_data(DATA)
+    kept_imports.share_files(DATA)
     typer.echo(_say_filed(what, new or known, filed[0] if filed else None))
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
@@ -177,9 +179,37 @@ def _checkout() -> bool:
 
 
 def _has_tables() -> bool:
-    from crm_lib.ingestion.sources import READABLE
+    from crm_lib.ingestion.kept_imports import has_tables
 
-    return DATA.is_dir() and any(path.suffix.casefold() in READABLE for path in DATA.iterdir())
+    return has_tables(DATA)
+
+
+def _count_files() -> int:
+    "Say how many files data.dvc names; 0 where there is none."
+    path = Path("data.dvc")
+    told = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return int((told or {}).get("outs", [{}])[0].get("nfiles") or 0)
+
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #a51303c7
+def _show_import(row: Any) -> str:
+    brought = f": {row.new:,} new, {row.changed:,} changed, {row.vanished:,} vanished" if row.Index else ""
+    return f"{row.day:%Y-%m-%d}  {row.deals:,} deals{brought}"
+
+
+@data_app.command("list")
+def list_imports() -> None:
+    """Show the imports that are kept, and what each brought against the one before."""
+    from crm_lib.ingestion.deletions import deletion_share
+    from crm_lib.ingestion.import_changes import compare_imports, read_imports
+
+    ingest = read_settings().ingest.model_dump()
+    table = compare_imports(read_imports(DATA, ingest))
+    if table.empty:
+        typer.echo(f"{DATA}/imports/ keeps no import yet: the next `crm data ...` files one.")
+        return
+    for row in table.itertuples():
+        typer.echo(_show_import(row))
+    typer.echo(deletion_share(read_imports(DATA, ingest), ingest["stages"], ingest["notation"]).sentence)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #684b78ac
 @data_app.command("restore")
@@ -191,7 +221,14 @@ def restore_data() -> None:
     elif _checkout():
         typer.echo(f"{DATA}/ is back from DVC's cache.")
     else:
+        named = _count_files()
         _bring(f"The tables of the source `{source.kind}` are", "import_source", source.model_dump())
+        if _count_files() < named:
+            typer.echo(
+                f"data.dvc named {named} files, which DVC's cache on this machine lacks, and the source gives only its "
+                "present tables: earlier imports are missing here. To have them, `git checkout data.dvc`, then "
+                "`dvc pull data` where a remote holds them, or copy .dvc/cache from the machine that made them."
+            )
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #90a71d73
 def _main_table(path: Path, name: str | None) -> Any:

@@ -90,11 +90,8 @@ def _candidates(days: _Days) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     pace = np.divide(before_closed, before_risk, out=np.zeros_like(before_risk), where=before_risk > 0)
     expected = (pace * after_risk).sum(axis=1)
     came = after_closed.sum(axis=1)
-    length = len(days.created) - np.arange(len(days.created))
-    created = _sums_after(days.created)
-    usual = (days.created.sum() - created) / np.maximum(np.arange(len(created)), 1) * length
-    is_thin = (expected >= _LEAST_EXPECTED) & (came < _THIN * expected) & (length >= _SHORTEST)
-    is_thin &= (before_closed.sum(axis=1) >= _LEAST_BEFORE) & (created >= _STILL_CREATED * usual)
+    is_thin = (expected >= _LEAST_EXPECTED) & (came < _THIN * expected)
+    is_thin &= before_closed.sum(axis=1) >= _LEAST_BEFORE
     is_thin[:_LEAST_DAYS] = False
     return np.flatnonzero(is_thin), came, expected, pace
 
@@ -102,6 +99,13 @@ def _candidates(days: _Days) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 def _strength(came: float, expected: float) -> float:
     "Measure by the log-likelihood ratio of a Poisson count how much less came than was expected."
     return expected - came + (came * np.log(came / expected) if came else 0.0)
+
+
+def _is_long(days: _Days, place: int) -> bool:
+    "Tell whether an end is long enough, and whether deals went on being created in it."
+    length = len(days.created) - place
+    usual = days.created[:place].mean()
+    return length >= _SHORTEST and days.created[place:].mean() >= _STILL_CREATED * usual
 
 # %% ../../nbs/lib/20_ingestion/82_recording.ipynb #aa1e5aa3
 def _expect(deals: pd.DataFrame, days: _Days, pace: np.ndarray, day: pd.Timestamp, last: pd.Timestamp) -> float:
@@ -143,10 +147,14 @@ def recording_end(
         return Recording(last, True, 0.0, 0, 0, "")
     days = _count_days(deals, last)
     places, came, expected, pace = _candidates(days)
-    thin = [place for place in places if _lowest_before(days, pace[place], place) * expected[place] / 2 > came[place]]
-    if not thin:
+    place = max(places, key=lambda place: _strength(came[place], expected[place]), default=0)
+    thin = [
+        end
+        for end in places
+        if len(came) - end >= _SHORTEST and _lowest_before(days, pace[end], end) * expected[end] / 2 > came[end]
+    ]
+    if not thin or not _is_long(days, place):
         return Recording(last, True, 0.0, 0, 0, "")
-    place = max(places, key=lambda place: _strength(came[place], expected[place]))
     day = days.start + pd.Timedelta(days=int(place) - 1)
     hoped = _expect(deals, days, pace[place], day, last)
     found, created = int(came[place]), int(days.created[place:].sum())

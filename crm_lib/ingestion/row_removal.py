@@ -8,6 +8,7 @@ __all__ = ['key_headers', 'is_distinct', 'remove_rows']
 # %% ../../nbs/lib/20_ingestion/77_row_removal.ipynb #b98e2765
 import csv
 import io
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,7 @@ def remove_rows(
         return 0
     try:
         return way(path, set(keys), headers)
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, csv.Error, zipfile.BadZipFile) as error:
         raise CrmError(
             f"{path} cannot be searched for the records ({' '.join(str(error).split())}): mend or remove it, then run "
             "the command again; what is done already is not done twice."

@@ -34,6 +34,10 @@ _AS_OF = Annotated[
 ]
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #3e139a25
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _ask_day(reason: str, proposed: str) -> str:
     typer.echo(f"Up to which day do these tables know? It is not evident: {reason}.")
     return str(typer.prompt("Day (year-month-day)", default=proposed or None))
@@ -77,7 +81,7 @@ def _bring(
     if new is not None and check_source(new) == known and _has_tables():
         new = None  # the same name is the same company, so its deals must come again
     source = None if name == "import_source" or new is not None else known
-    ask = _ask_day if sys.stdin.isatty() else None
+    ask = _ask_day if _is_terminal() else None
     ingest = settings.ingest.model_dump()
     filed: list[Any] = []
 

@@ -59,7 +59,7 @@ def _watch(before: pd.DataFrame, days: int) -> pd.DataFrame:
     counts = before["stage"].value_counts().rename_axis("stage").reset_index(name="deals")
     return counts.assign(months=counts["deals"] * days / 30.44)
 
-
+# %% ../../nbs/lib/20_ingestion/76_deletions.ipynb #c566ae32
 def _walk(imports: Iterable[Import], stages: Mapping[str, str], notation: Mapping[str, str]) -> _Walk:
     days: list[pd.Timestamp] = []
     gone = pd.DataFrame(columns=["stage", "last_seen", "gone_by"])

@@ -110,7 +110,7 @@ def require_same_source(
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #174486c0
 Arrange: TypeAlias = Callable[[Path, Path], Any] | None  # given the fresh folder and the one it will replace
 
-
+# %% ../../nbs/lib/20_ingestion/70_imports.ipynb #e5e3dc47
 def replace_data(
     fill: Callable[[Path], Any],  # writes tables into the empty folder that it is given
     data: str | Path = "data",  # folder to (re)place

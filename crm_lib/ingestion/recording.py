@@ -131,9 +131,9 @@ class Recording(NamedTuple):
 
 def _say(day: pd.Timestamp, expected: float, found: int, created: int) -> str:
     return (
-        f"After {day:%Y-%m-%d} hardly any closing is recorded: {found:,} where {expected:,.0f} were to be expected from "
-        f"the ages of the open deals, while {count_of(created, 'deal')} were created. Labels end on that day; enter the "
-        "closings since then in the CRM and import again, or forecast as of that day."
+        f"After {day:%Y-%m-%d} hardly any closing is recorded: {found:,} where {expected:,.0f} were to be expected "
+        f"from the ages of the open deals, while {count_of(created, 'deal')} were created. Labels end on that day; "
+        "enter the closings since then in the CRM and import again, or forecast as of that day."
     )
 
 # %% ../../nbs/lib/20_ingestion/82_recording.ipynb #72bef545

@@ -110,7 +110,7 @@ def _hits(text: str, keys: set[str], headers: frozenset[str], codec: str) -> tup
             best = (width, found, len(found) < len(body))
     return best[1], best[2]
 
-
+# %% ../../nbs/lib/20_ingestion/77_row_removal.ipynb #79f6cfc6
 def _from_text(path: Path, keys: set[str], headers: frozenset[str]) -> int:
     raw = path.read_bytes()
     codec = _codec(raw)
@@ -151,7 +151,7 @@ def _from_workbook(path: Path, keys: set[str], headers: frozenset[str]) -> int:
             workbook.save(part)
     return count
 
-
+# %% ../../nbs/lib/20_ingestion/77_row_removal.ipynb #681c1916
 def _from_parquet(path: Path, keys: set[str], headers: frozenset[str]) -> int:
     names = [name for name in pq.read_schema(path).names if plain_name(name) in headers]
     if not names:

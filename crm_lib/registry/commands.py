@@ -129,8 +129,8 @@ def show_bundles() -> None:
 _REMAINS = (
     "Made anew by `make repro`: the table of deals, features, models, forecasts and pages, without the record.\n"
     "Not touched: former versions in DVC's cache (.dvc/cache) and its remotes, backups, and the CRM itself, from which "
-    "the next import would bring the record again. Once the run has finished, `dvc gc --workspace` purges the cache, and "
-    "`dvc gc --workspace --cloud` a remote as well; versions that git names can then no longer be restored."
+    "the next import would bring the record again. Once the run has finished, `dvc gc --workspace` purges the cache, "
+    "and `dvc gc --workspace --cloud` a remote as well; versions that git names can then no longer be restored."
 )
 
 

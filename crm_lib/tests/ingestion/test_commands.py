@@ -53,7 +53,7 @@ def test_a_sample_takes_its_size_from_the_parameters_or_from_the_command(version
 def _source():
     return yaml.safe_load(Path("params.yaml").read_text())["source"]["name"]
 
-
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #8038701d
 def test_a_later_export_with_a_new_column_is_the_same_source_and_a_name_in_use_is_no_way_round(versioned):
     Path("deals.csv").write_text(WIDE)
     run_crm("map", "deals.csv")
@@ -171,7 +171,7 @@ def test_each_import_is_kept_and_its_day_is_said_with_the_reason(shelved):
     assert told[:2] == ["2024-03-01  3 deals", "2024-04-30  3 deals: 1 new, 1 changed, 1 vanished"]
     assert "1 deal vanished" in told[2] and "nfiles: 5" in Path("data.dvc").read_text()
 
-
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #d0c22334
 def test_a_folder_may_be_named_after_its_day_and_excel_takes_a_day_as_well(shelved):
     _mapped()
     Path("2024-05-31").mkdir()

@@ -91,7 +91,7 @@ def export(deals, day):
     )
     return Import(start + pd.Timedelta(days=day), table)
 
-
+# %% ../../../nbs/tests/ingestion/test_deletions.ipynb #5da0b7aa
 def test_deals_that_were_deleted_before_the_first_import_leave_no_trace():
     deals = company()
     found = deletion_share([export(deals, 400)], STAGES)

@@ -18,15 +18,21 @@ from ...ingestion import forgetting
 from ...ingestion.forgetting import count_places, forget_records, hash_key, write_log
 
 INGEST = {"columns": {}, "tables": {}, "stages": {"Won": "won", "Demo": "engaging"}}
+
+
 HEAD = "opportunity_id,sales_agent,deal_stage,engage_date,close_date,close_value\n"
+
+
 ROWS = {
     "D-00017x": "D-00017x,Ann,Won,2024-01-02,2024-01-20,10\n",
     "D-00018x": "D-00018x,Bo,Demo,2024-01-05,,\n",
     "D-00019x": "D-00019x,Bo,Demo,2024-01-06,,\n",
 }
+
+
 GONE = "D-00018x"
 
-
+# %% ../../../nbs/tests/ingestion/test_forgetting.ipynb #dc27eb1d
 @pytest.fixture
 def project(tmp_path):
     for folder, keys in (

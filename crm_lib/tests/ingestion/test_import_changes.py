@@ -133,7 +133,7 @@ def test_another_way_of_writing_is_no_change_and_another_value_is_one():
     assert later[["opportunity_id", "column"]].to_numpy().tolist() == [["B", "amount"], ["B", "expected_close_date"]]
     assert later["number"].iloc[0] == 6 and later["date"].iloc[1] == pd.Timestamp("2024-05-15")
 
-
+# %% ../../../nbs/tests/ingestion/test_import_changes.ipynb #8236d696
 def test_an_emptied_cell_is_a_change_and_an_empty_one_is_known_to_be_empty():
     found = find_differences(
         [
@@ -236,7 +236,7 @@ def test_rows_that_are_only_numbered_have_no_history(tmp_path):
         data = bring(tmp_path, day, HEAD + ROWS, ingest)
     assert [kept.day for kept in read_imports(data, ingest)] == [pd.Timestamp("2024-02-29")]
 
-
+# %% ../../../nbs/tests/ingestion/test_import_changes.ipynb #8b56e314
 def test_a_project_without_imports_has_no_changes(tmp_path):
     changes, known_since = import_changes(tmp_path / "data", settings())
     assert changes.empty and known_since.empty and compare_imports([]).empty

@@ -34,9 +34,17 @@ from crm_lib.ingestion.kept_imports import (
 )
 
 INGEST = {"stages": {"Won": "won", "Lost": "lost", "Demo": "engaging"}}
+
+
 TODAY = pd.Timestamp("2024-12-31")
+
+
 HEAD = "opportunity_id,sales_agent,deal_stage,engage_date,close_date,close_value"
+
+
 FIRST = ["A1,Ann,Won,2024-01-02,2024-01-20,10", "A2,Ann,Demo,2024-01-05,,", "A3,Bo,Demo,2024-01-09,,"]
+
+# %% ../../../nbs/tests/ingestion/test_kept_imports.ipynb #3e131fcf
 LATER = [*FIRST[:1], "A2,Ann,Lost,2024-01-05,2024-02-20,0", *FIRST[2:]]
 
 
@@ -94,7 +102,7 @@ def test_an_import_of_the_same_day_replaces_it_when_the_day_is_said(tmp_path):
     assert days(tmp_path) == ["01-20"] and present(tmp_path) == corrected
     assert same_tables(tmp_path / "data", import_folder(tmp_path / "data", pd.Timestamp("2024-01-20")))
 
-
+# %% ../../../nbs/tests/ingestion/test_kept_imports.ipynb #4d41d9cc
 def test_an_older_import_takes_its_place_and_leaves_the_present_tables(tmp_path):
     many = [f"A{place},Ann,Won,2024-01-02,2024-03-0{place % 9 + 1},10" for place in range(1, 40)]
     bring(tmp_path, many)

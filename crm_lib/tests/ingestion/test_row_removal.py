@@ -97,7 +97,7 @@ def test_other_files_are_left_and_broken_ones_named(tmp_path):
         with pytest.raises(CrmError, match=f"{name} cannot be searched.*run the command again"):
             remove_rows(tmp_path / name, ["A1"], key_headers())
 
-
+# %% ../../../nbs/tests/ingestion/test_row_removal.ipynb #009e6f4f
 def test_a_write_that_fails_leaves_the_file(tmp_path, monkeypatch):
     path = tmp_path / "deals.csv"
     path.write_text("Deal ID\n5\n6\n")

@@ -149,7 +149,7 @@ def _publish(rows):
     )
     return deals
 
-
+# %% ../../../nbs/tests/registry/test_commands.ipynb #226723a4
 def test_the_published_scores_or_any_versions_are_written(models, monkeypatch):
     for words in (["score"], ["bundles"]):
         with pytest.raises(CrmError, match="run `dvc repro`"):

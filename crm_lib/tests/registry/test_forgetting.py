@@ -29,6 +29,8 @@ from ...registry.forgetting import forget_in_bundles
 from ...registry.in_use import InUse
 
 HEADERS = frozenset({"opportunity id"})
+
+
 USED = InUse("acme", 1, "table", "0" * 64, "2024-03-31")
 
 
@@ -37,7 +39,7 @@ def publish(project, day, keys):
     write_bundle("artifacts/bundle", ["artifacts/scores.parquet"], USED, day, {"calendar": {}})
     return switch(project).name
 
-
+# %% ../../../nbs/tests/registry/test_forgetting.ipynb #4bba0571
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -92,6 +94,6 @@ def test_a_bundle_that_is_not_whole_is_not_sealed_as_if_it_were(project):
     forget_in_bundles(["B"], HEADERS, project)
     assert held(broken) == ["A"] and check_kept(broken) is None
 
-
+# %% ../../../nbs/tests/registry/test_forgetting.ipynb #f2c79555
 def test_where_nothing_is_published_nothing_is_done(tmp_path):
     assert forget_in_bundles(["B"], HEADERS, tmp_path) == []

@@ -92,13 +92,10 @@ def gone_deals(
 
 
 def _list_gone(gone: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"opportunity_id": object, "last_seen": "datetime64[ns]", "gone_by": "datetime64[ns]"}
-    return (
-        gone.rename_axis("opportunity_id")
-        .reset_index()[list(kinds)]
-        .astype(kinds)
-        .sort_values(["gone_by", "opportunity_id"], ignore_index=True)
-    )
+    days = ["last_seen", "gone_by"]
+    listed = gone.rename_axis("opportunity_id").reset_index()[["opportunity_id", *days]]
+    listed = listed.astype(dict.fromkeys(days, "datetime64[ns]")).astype({"opportunity_id": "object"})
+    return listed.sort_values(["gone_by", "opportunity_id"], ignore_index=True)
 
 # %% ../../nbs/lib/20_ingestion/76_deletions.ipynb #680fa14d
 class Deletions(NamedTuple):
@@ -143,7 +140,8 @@ def _say_many(walk: _Walk, table: pd.DataFrame, plain: float, with_gone: float) 
     blind = "What was deleted before the first of them leaves no trace."
     if walk.gone.empty:
         return f"In the {span} no deal vanished. {blind}"
-    parts = ", ".join(f"{_say_share(row.per_month)} of the {row.stage}" for row in table.itertuples() if row.deals)
+    met = table[table["deals"] > 0]
+    parts = ", ".join(f"{_say_share(share)} of the {stage}" for stage, share in zip(met["stage"], met["per_month"]))
     rates = (
         f"The win rate is {_say_share(plain)} among the closed deals that are there, and {_say_share(with_gone)} when "
         "those that vanished are counted as they were last seen, the open ones as lost."
@@ -167,6 +165,6 @@ def deletion_share(
     vanished = table.set_index("stage")["vanished"]
     plain = _rate(won, lost)
     with_gone = _rate(won + vanished["won"], lost + vanished["lost"] + vanished[_OPEN])
-    ended = {stage: int(count) for stage, count in walk.ended.items()} | {"vanished": int(vanished[_OPEN])}
+    ended = {str(stage): int(count) for stage, count in walk.ended.items()} | {"vanished": int(vanished[_OPEN])}
     said = _say_many(walk, table, plain, with_gone) if len(walk.days) > 1 else _say_one(walk.days)
     return Deletions(len(walk.days), table, ended, plain, with_gone, _list_gone(walk.gone), said)

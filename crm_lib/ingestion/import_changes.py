@@ -16,13 +16,13 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.schema import EXTRA_PREFIX, PIPELINE_KINDS
-from .formats import RawTable
 from .joins import name_extra
 from .kept_imports import import_folder, read_note, shelf_days
 from .mapping import map_tables
 from .notation import Reading, read_amounts, read_dates
 from .sources import read_raw
 from .spelling import plain_name
+from .tables import RawTable
 
 # %% ../../nbs/lib/20_ingestion/74_import_changes.ipynb #ca7cd5bf
 def _fit_columns(raw: list[RawTable], now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,8 +68,10 @@ class Import(NamedTuple):
 
 
 def _strip(values: pd.Series) -> pd.Series:
-    text = values.astype("string").str.strip().replace("", pd.NA).astype(object)
-    return text.where(text.notna(), None)
+    text: pd.Series = values.astype("string").str.strip().astype(object)
+    is_filled = (text.notna() & (text != "")).to_numpy()
+    stripped: pd.Series = text.where(is_filled, None)
+    return stripped
 
 
 def _last_reports(pipeline: pd.DataFrame, notation: Mapping[str, str]) -> pd.DataFrame:
@@ -158,8 +160,9 @@ class Differences(NamedTuple):
 
 
 def _rows_of(rows: pd.DataFrame, name: str, day: pd.Timestamp) -> pd.DataFrame:
-    told = {"changed_at": day, "recorded_at": day + _LAST_MOMENT, "column": name, "source": "import"}
-    return rows.rename_axis("opportunity_id").reset_index().assign(**told)[CHANGE_COLUMNS]
+    told = rows.rename_axis("opportunity_id").reset_index()
+    told = told.assign(changed_at=day, recorded_at=day + _LAST_MOMENT, column=name, source="import")
+    return told[CHANGE_COLUMNS]
 
 # %% ../../nbs/lib/20_ingestion/74_import_changes.ipynb #173dddfb
 def find_differences(
@@ -171,7 +174,7 @@ def find_differences(
     since: list[pd.DataFrame] = []
     state: dict[str, pd.DataFrame] = {}
     for day, deals in imports:
-        for name in [name for name in deals if name in TRACKED or name.startswith(EXTRA_PREFIX)]:
+        for name in [name for name in map(str, deals) if name in TRACKED or name.startswith(EXTRA_PREFIX)]:
             new = _read_values(deals[name], name, notation or {})
             is_changed, is_first, state[name] = _follow(new, state.get(name))
             changes.append(_rows_of(new[is_changed], name, day))

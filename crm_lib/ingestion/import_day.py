@@ -30,7 +30,7 @@ def _facts(pipeline: pd.DataFrame, stages: Mapping[str, str]) -> dict[str, pd.Se
     if "close_date" in pipeline and "deal_stage" in pipeline:
         closed = {plain_name(word) for word, stage in stages.items() if stage in CLOSED_STAGES}
         facts["close_date"] = pipeline["close_date"][pipeline["deal_stage"].fillna("").map(plain_name).isin(closed)]
-    return facts | {name: pipeline[name] for name in pipeline if _TELLING.search(plain_name(str(name)))}
+    return facts | {str(name): pipeline[name] for name in pipeline if _TELLING.search(plain_name(str(name)))}
 
 # %% ../../nbs/lib/20_ingestion/71_import_day.ipynb #8f75c2b2
 def latest_date(
@@ -45,8 +45,8 @@ def latest_date(
         days += [] if read.problem else [read.values.dropna()]
     every = pd.concat(days) if days else pd.Series(dtype="datetime64[ns]")
     past = every[every <= today + _ONE_DAY]
-    latest = (past if len(past) else every).max()
-    return None if pd.isna(latest) else latest.normalize()
+    believed = past if len(past) else every
+    return pd.Timestamp(believed.max()).normalize() if len(believed) else None
 
 # %% ../../nbs/lib/20_ingestion/71_import_day.ipynb #bfb5d592
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")

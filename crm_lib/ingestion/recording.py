@@ -139,7 +139,9 @@ def _say(day: pd.Timestamp, expected: float, found: int, created: int) -> str:
 # %% ../../nbs/lib/20_ingestion/82_recording.ipynb #72bef545
 def recording_end(
     deals: pd.DataFrame,  # canonical deals
-    until: object = None,  # the last day that the tables know of; None takes the last engagement or closing
+    until: str
+    | pd.Timestamp
+    | None = None,  # the last day that the tables know of; None takes the last engagement or closing
 ) -> Recording:
     "Find the last day on which closings were recorded as usual."
     last = pd.Timestamp(until) if until is not None else deals[["engage_date", "close_date"]].max().max()
@@ -147,7 +149,7 @@ def recording_end(
         return Recording(last, True, 0.0, 0, 0, "")
     days = _count_days(deals, last)
     places, came, expected, pace = _candidates(days)
-    place = max(places, key=lambda place: _strength(came[place], expected[place]), default=0)
+    place = max(places, key=lambda place: _strength(float(came[place]), float(expected[place])), default=0)
     thin = [
         end
         for end in places

@@ -46,8 +46,9 @@ def latest_date(
     every = pd.concat(days) if days else pd.Series(dtype="datetime64[ns]")
     past = every[every <= today + _ONE_DAY]
     believed = past if len(past) else every
-    latest = believed.dt.normalize().max()
-    return latest if isinstance(latest, pd.Timestamp) else None
+    latest: Any = believed.dt.normalize().max()
+    found: pd.Timestamp | None = None if pd.isna(latest) else latest
+    return found
 
 # %% ../../nbs/lib/20_ingestion/71_import_day.ipynb #bfb5d592
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")

@@ -46,9 +46,8 @@ def latest_date(
     every = pd.concat(days) if days else pd.Series(dtype="datetime64[ns]")
     past = every[every <= today + _ONE_DAY]
     believed = past if len(past) else every
-    latest: Any = believed.dt.normalize().max()
-    found: pd.Timestamp | None = None if pd.isna(latest) else latest
-    return found
+    latest = believed.dt.normalize().max()
+    return None if pd.isna(latest) else latest
 
 # %% ../../nbs/lib/20_ingestion/71_import_day.ipynb #bfb5d592
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -58,13 +57,13 @@ def named_day(
     names: Iterable[str],  # of folders and files
 ) -> pd.Timestamp | None:  # the latest day in them
     "Find the day that the names of files hold."
-    found = [
+    read = [
         pd.to_datetime(f"{year}-{month}-{day}", errors="coerce")
         for name in names
         for year, _, month, day in _DAY.findall(name)
     ]
-    found = [day for day in found if not pd.isna(day)]
-    return max(found) if found else None
+    days = [day for day in read if isinstance(day, pd.Timestamp)]
+    return max(days) if days else None
 
 # %% ../../nbs/lib/20_ingestion/71_import_day.ipynb #5c9a1c91
 Ask: TypeAlias = Callable[[str, str], str] | None  # given the reason and the proposed day; None = nobody is there

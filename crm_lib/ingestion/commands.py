@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['data_app', 'DATA', 'import_simulated', 'import_csv', 'import_excel', 'import_database', 'import_public',
-           'restore_data', 'map_export']
+           'list_imports', 'restore_data', 'map_export']
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #47d85707
 import subprocess
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from ..base.config import CrmError
 from ..base.sections import check_source
@@ -27,26 +28,74 @@ _NEW = Annotated[
     str | None,
     typer.Option("--new-source", help="A name for the company, if these are not the deals of the last import."),
 ]
+_AS_OF = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Day up to which the tables know, year-month-day; asked for where it is not evident."),
+]
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #3e139a25
-def _bring(what: str, name: str, *args: Any, new: str | None = None, **options: Any) -> None:
-    "Import with a function of `imports`, and record the version."
-    from crm_lib.ingestion import imports
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _ask_day(reason: str, proposed: str) -> str:
+    typer.echo(f"Up to which day do these tables know? It is not evident: {reason}.")
+    return str(typer.prompt("Day (year-month-day)", default=proposed or None))
+
+
+def _say_filed(what: str, source: str, filed: Any) -> str:
+    "Say what became of an import; nothing is told of one that was not filed."
+    renew = f"as the source {source}; run `make repro` to renew the reports."
+    if filed is None:
+        return f"{what} now in {DATA}/, {renew}"
+    day = f"{filed.as_of.day:%Y-%m-%d}"
+    count = f"{len(filed.days)} import{'' if len(filed.days) == 1 else 's'}"
+    held = f"{DATA}/imports/ holds {count}; `crm data list` shows {'it' if len(filed.days) == 1 else 'them'}."
+    why = f"because {filed.as_of.why}"
+    if filed.is_latest:
+        said = f"{what} now in {DATA}/, {renew}\nThey are filed as the import of {day}, {why}."
+        said += " Say it with --as-of where it is another day." if filed.as_of.why.startswith("it is") else ""
+    else:
+        said = (
+            f"{what} filed as the import of {day}, {why}. The last import is that of {filed.days[-1]:%Y-%m-%d}: "
+            f"its tables stay in {DATA}/, {renew}"
+        )
+    return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
+
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
+def _bring(
+    what: str,
+    name: str,
+    *args: Any,
+    new: str | None = None,
+    as_of: str | None = None,
+    names: tuple[str, ...] = (),
+    **options: Any,
+) -> None:
+    "Import with a function of `imports`, file the tables under their day, and record the version."
+    from crm_lib.ingestion import imports, kept_imports
 
     imports.require_dvc(DATA)
     settings = read_settings()
     known = settings.source.name
     if new is not None and check_source(new) == known and _has_tables():
         new = None  # the same name is the same company, so its deals must come again
-    asked = None if name == "import_source" or new is not None else known
-    given = {} if asked is None else {"source": asked}
-    getattr(imports, name)(*args, data=DATA, ingest=settings.ingest.model_dump(), **given, **options)
+    source = None if name == "import_source" or new is not None else known
+    ask = _ask_day if _is_terminal() else None
+    ingest = settings.ingest.model_dump()
+    filed: list[Any] = []
+
+    def arrange(fresh: Path, data: Path) -> None:
+        filed.append(kept_imports.file_import(fresh, data, ingest, source, new is not None, as_of, names, ask))
+
+    getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
     if new is not None:
         from crm_lib.ingestion.lines import write_keys
 
         write_keys([("source", "name", new)])
     imports.version_data(DATA)
-    typer.echo(f"{what} now in {DATA}/, as the source {new or known}; run `make repro` to renew the reports.")
+    kept_imports.share_files(DATA)
+    typer.echo(_say_filed(what, new or known, filed[0] if filed else None))
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")
@@ -58,29 +107,37 @@ def import_simulated(
         int | None, typer.Option(help="The same seed gives the same tables; params.yaml says it otherwise.")
     ] = None,
     new_source: _NEW = None,
+    as_of: _AS_OF = None,
 ) -> None:
     """Simulate a CRM whose true probabilities are known."""
     sample = read_settings().source.sample
     asked = {key: value for key, value in (("deals", deals), ("seed", seed)) if value is not None}
-    _bring("The simulated tables are", "import_sample", new=new_source, sample={**sample, **asked})
+    _bring("The simulated tables are", "import_sample", new=new_source, as_of=as_of, sample={**sample, **asked})
+
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #5283dc50
+def _last_names(path: Path) -> tuple[str, ...]:
+    "Give the names that may hold the day of an export: of the file or folder, and of the folder it was said to lie in."
+    return path.parts[-2:]
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ba7cd57b
 @data_app.command("csv")
 def import_csv(
     path: Annotated[Path, typer.Argument(help="A folder with the tables, or one file (CSV or Excel).")],
     new_source: _NEW = None,
+    as_of: _AS_OF = None,
 ) -> None:
     """Import CSV files, whatever their encoding and separator."""
-    _bring(f"The tables of {path} are", "import_files", path, new=new_source)
+    _bring(f"The tables of {path} are", "import_files", path, names=_last_names(path), new=new_source, as_of=as_of)
 
 
 @data_app.command("excel")
 def import_excel(
     path: Annotated[Path, typer.Argument(help="A workbook with a sheet per table, or a folder.")],
     new_source: _NEW = None,
+    as_of: _AS_OF = None,
 ) -> None:
     """Import Excel workbooks."""
-    _bring(f"The tables of {path} are", "import_files", path, new=new_source)
+    _bring(f"The tables of {path} are", "import_files", path, names=_last_names(path), new=new_source, as_of=as_of)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #f6e15004
 @data_app.command("sql")
@@ -89,10 +146,13 @@ def import_database(
         str | None, typer.Argument(help="SQLAlchemy URL; params.yaml or CRM_SQL_URL says it otherwise.")
     ] = None,
     new_source: _NEW = None,
+    as_of: _AS_OF = None,
 ) -> None:
     """Import the tables of a database, all as of one moment."""
     source = read_settings().source
-    _bring("The tables of the database are", "import_sql", url or source.url, source.tables, new=new_source)
+    _bring(
+        "The tables of the database are", "import_sql", url or source.url, source.tables, new=new_source, as_of=as_of
+    )
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #4b6dfcb1
 @data_app.command("kaggle")
@@ -101,9 +161,16 @@ def import_public(
         str | None, typer.Argument(help="owner/name of a data set; params.yaml says it otherwise.")
     ] = None,
     new_source: _NEW = None,
+    as_of: _AS_OF = None,
 ) -> None:
     """Import a public data set of Kaggle's; no key is needed."""
-    _bring("The tables of Kaggle are", "import_kaggle", handle or read_settings().source.handle, new=new_source)
+    _bring(
+        "The tables of Kaggle are",
+        "import_kaggle",
+        handle or read_settings().source.handle,
+        new=new_source,
+        as_of=as_of,
+    )
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #548887c4
 def _checkout() -> bool:
@@ -116,9 +183,37 @@ def _checkout() -> bool:
 
 
 def _has_tables() -> bool:
-    from crm_lib.ingestion.sources import READABLE
+    from crm_lib.ingestion.kept_imports import has_tables
 
-    return DATA.is_dir() and any(path.suffix.casefold() in READABLE for path in DATA.iterdir())
+    return has_tables(DATA)
+
+
+def _count_files() -> int:
+    "Say how many files data.dvc names; 0 where there is none."
+    path = Path("data.dvc")
+    told = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return int((told or {}).get("outs", [{}])[0].get("nfiles") or 0)
+
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #a51303c7
+def _show_import(row: Any) -> str:
+    brought = f": {row.new:,} new, {row.changed:,} changed, {row.vanished:,} vanished" if row.Index else ""
+    return f"{row.day:%Y-%m-%d}  {row.deals:,} deals{brought}"
+
+
+@data_app.command("list")
+def list_imports() -> None:
+    """Show the imports that are kept, and what each brought against the one before."""
+    from crm_lib.ingestion.deletions import deletion_share
+    from crm_lib.ingestion.import_changes import compare_imports, read_imports
+
+    ingest = read_settings().ingest.model_dump()
+    table = compare_imports(read_imports(DATA, ingest))
+    if table.empty:
+        typer.echo(f"{DATA}/imports/ keeps no import yet: the next `crm data ...` files one.")
+        return
+    for row in table.itertuples():
+        typer.echo(_show_import(row))
+    typer.echo(deletion_share(read_imports(DATA, ingest), ingest["stages"], ingest["notation"]).sentence)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #684b78ac
 @data_app.command("restore")
@@ -130,7 +225,14 @@ def restore_data() -> None:
     elif _checkout():
         typer.echo(f"{DATA}/ is back from DVC's cache.")
     else:
+        named = _count_files()
         _bring(f"The tables of the source `{source.kind}` are", "import_source", source.model_dump())
+        if _count_files() < named:
+            typer.echo(
+                f"data.dvc named {named} files, which DVC's cache on this machine lacks, and the source gives only its "
+                "present tables: earlier imports are missing here. To have them, `git checkout data.dvc`, then "
+                "`dvc pull data` where a remote holds them, or copy .dvc/cache from the machine that made them."
+            )
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #90a71d73
 def _all_tables(path: Path, name: str | None) -> tuple[list[Any], dict[str, str]]:

@@ -61,6 +61,7 @@ COMMANDS = {
     "switch": pipeline.switch_bundle,
     "bundles": registry.show_bundles,
     "score": registry.score_pipeline,
+    "forget": registry.forget,
     "reports": pipeline.list_reports,
     "dashboards": dashboards.serve_dashboards,
 }

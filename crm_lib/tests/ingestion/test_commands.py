@@ -9,7 +9,14 @@ __all__ = ['WIDE', 'test_a_sample_takes_its_size_from_the_parameters_or_from_the
            'test_an_import_needs_a_dvc_repository_before_it_touches_anything',
            'test_excel_sql_and_kaggle_have_their_commands', 'test_restoring_leaves_tables_that_are_there',
            'test_restoring_asks_the_cache_and_then_the_source', 'test_restoring_names_a_source_that_is_unknown',
-           'test_an_unknown_export_is_mapped_and_imported', 'test_the_table_of_deals_is_named_or_the_longest']
+           'shelved', 'test_each_import_is_kept_and_its_day_is_said_with_the_reason',
+           'test_a_folder_may_be_named_after_its_day_and_excel_takes_a_day_as_well',
+           'test_without_a_terminal_a_sentence_names_the_missing_option_and_nothing_moves',
+           'test_on_a_terminal_the_day_is_asked_for', 'test_an_older_export_is_filed_and_the_present_tables_stay',
+           'test_a_project_without_imports_files_its_tables_with_the_next_one',
+           'test_restoring_the_sample_gives_the_same_version_each_time',
+           'test_imports_that_cannot_be_restored_are_named', 'test_an_unknown_export_is_mapped_and_imported',
+           'test_the_table_of_deals_is_named_or_the_longest']
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #a24f6dd7
 import shutil
@@ -20,7 +27,7 @@ import pytest
 import yaml
 
 from ...base.config import CrmError
-from ..support.commands import project, run_crm, versioned, write_params
+from ..support.commands import project, run_crm, type_into, versioned, write_params
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #4942f872
 def _has_about(deals):  # a few simulated deals close before the record begins
@@ -46,7 +53,7 @@ def test_a_sample_takes_its_size_from_the_parameters_or_from_the_command(version
 def _source():
     return yaml.safe_load(Path("params.yaml").read_text())["source"]["name"]
 
-
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #8038701d
 def test_a_later_export_with_a_new_column_is_the_same_source_and_a_name_in_use_is_no_way_round(versioned):
     Path("deals.csv").write_text(WIDE)
     run_crm("map", "deals.csv")
@@ -126,6 +133,114 @@ def test_restoring_names_a_source_that_is_unknown(versioned):
     write_params(kind="fax")
     with pytest.raises(CrmError, match="source.kind: is 'fax'; choose from 'sample'"):
         run_crm("data", "restore")
+
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #aa7d040f
+def _days():
+    return sorted(path.name for path in Path("data/imports").iterdir())
+
+
+@pytest.fixture
+def shelved(project, monkeypatch):
+    "A project in which a version is only counted, because DVC takes seconds."
+
+    def count(data):
+        files = sum(path.is_file() for path in Path(data).rglob("*"))
+        Path("data.dvc").write_text(yaml.safe_dump({"outs": [{"nfiles": files, "path": "data"}]}))
+
+    monkeypatch.setattr("crm_lib.ingestion.imports.require_dvc", lambda data: None)
+    monkeypatch.setattr("crm_lib.ingestion.imports.version_data", count)
+    return project
+
+
+def _mapped(rows="", name="deals.csv"):
+    "Write an export, and let params.yaml know how it is to be read."
+    Path(name).write_text(WIDE + rows)
+    run_crm("map", name)
+    return name
+
+
+def test_each_import_is_kept_and_its_day_is_said_with_the_reason(shelved):
+    shown = run_crm("data", "csv", _mapped())
+    assert "filed as the import of 2024-03-01, because it is the latest date in the tables. Say it" in shown
+    later = WIDE.replace("2,Bo,Proposal", "2,Cy,Proposal").replace("3,Bo,Lost,2024-01-04", "4,Ann,Lost,2024-01-05")
+    Path("deals_2024-04-30.csv").write_text(later)
+    assert "because the file's name says so" in run_crm("data", "csv", "deals_2024-04-30.csv")
+    assert _days() == ["2024-03-01", "2024-04-30"]
+    assert Path("data/imports/2024-03-01/deals.csv").read_text() == WIDE
+    told = run_crm("data", "list").splitlines()
+    assert told[:2] == ["2024-03-01  3 deals", "2024-04-30  3 deals: 1 new, 1 changed, 1 vanished"]
+    assert "1 deal vanished" in told[2] and "nfiles: 5" in Path("data.dvc").read_text()
+
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #d0c22334
+def test_a_folder_may_be_named_after_its_day_and_excel_takes_a_day_as_well(shelved):
+    _mapped()
+    Path("2024-05-31").mkdir()
+    shutil.copyfile("deals.csv", "2024-05-31/deals.csv")
+    run_crm("data", "csv", "2024-05-31/deals.csv")
+    run_crm("data", "excel", "2024-05-31", "--as-of", "2024-06-30")
+    assert _days() == ["2024-05-31", "2024-06-30"]
+
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #d4bf3fb2
+def test_without_a_terminal_a_sentence_names_the_missing_option_and_nothing_moves(shelved):
+    run_crm("data", "csv", _mapped())
+    first = Path("data.dvc").read_text()
+    Path("deals.csv").write_text(WIDE.replace(",20,", ",25,"))
+    with pytest.raises(CrmError, match="not evident: .*there is an import of 2024-03-01.*--as-of YEAR-MONTH-DAY"):
+        run_crm("data", "csv", "deals.csv")
+    with pytest.raises(CrmError, match="tell of 2024-03-01, which is later than 2024-02-01"):
+        run_crm("data", "csv", "deals.csv", "--as-of", "2024-02-01")
+    with pytest.raises(CrmError, match="'soon' is no day"):
+        run_crm("data", "csv", "deals.csv", "--as-of", "soon")
+    assert Path("data.dvc").read_text() == first and Path("data/deals.csv").read_text() == WIDE
+    assert "these very tables" not in run_crm("data", "csv", "deals.csv", "--as-of", "2024-03-01")
+    assert _days() == ["2024-03-01"] and ",25," in Path("data/deals.csv").read_text()
+
+
+def test_on_a_terminal_the_day_is_asked_for(shelved, monkeypatch):
+    run_crm("data", "csv", _mapped())
+    monkeypatch.setattr("crm_lib.ingestion.commands._is_terminal", lambda: True)
+    Path("deals.csv").write_text(WIDE.replace(",20,", ",25,"))
+    shown = type_into("data", "csv", "deals.csv", typed="2024-04-15\n")
+    assert "It is not evident: their latest date is 2024-03-01" in shown and _days() == ["2024-03-01", "2024-04-15"]
+
+
+def test_an_older_export_is_filed_and_the_present_tables_stay(shelved):
+    run_crm("data", "csv", _mapped(), "--as-of", "2024-06-30")
+    Path("deals.csv").write_text(WIDE.replace("3,Bo,Lost,2024-01-04", "3,Bo,Proposal,2024-01-04"))
+    shown = run_crm("data", "csv", "deals.csv", "--as-of", "2024-02-15")
+    assert "The last import is that of 2024-06-30: its tables stay in data/" in shown
+    assert _days() == ["2024-02-15", "2024-06-30"] and Path("data/deals.csv").read_text() == WIDE
+
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #fd87ce88
+def test_a_project_without_imports_files_its_tables_with_the_next_one(shelved):
+    run_crm("data", "sample")
+    shutil.rmtree("data/imports")
+    assert "keeps no import yet" in run_crm("data", "list")
+    kept = Path("data/sales_pipeline.csv").read_bytes()
+    shutil.copytree("data", "mine")
+    rows = Path("mine/sales_pipeline.csv").read_text().splitlines()
+    Path("mine/sales_pipeline.csv").write_text("\n".join(rows[:-3]) + "\n")
+    assert "that lay in data/ before are filed" in run_crm("data", "csv", "mine", "--as-of", "2026-01-31")
+    assert len(_days()) == 2 and Path("data/imports", _days()[0], "sales_pipeline.csv").read_bytes() == kept
+
+
+def test_restoring_the_sample_gives_the_same_version_each_time(versioned):
+    run_crm("data", "restore")
+    first = Path("data.dvc").read_text()
+    assert len(_days()) == 1
+    for lost in (["data"], ["data", ".dvc/cache"]):
+        for folder in lost:
+            shutil.rmtree(folder)
+        run_crm("data", "restore")
+        assert Path("data.dvc").read_text() == first and len(_days()) == 1
+
+
+def test_imports_that_cannot_be_restored_are_named(shelved):
+    run_crm("data", "restore")
+    shutil.copytree("data", "mine", ignore=shutil.ignore_patterns("imports"))
+    run_crm("data", "csv", "mine", "--as-of", "2026-01-31")
+    shutil.rmtree("data")
+    assert "earlier imports are missing here" in run_crm("data", "restore")
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #9a3c9433
 WIDE = (

@@ -6,7 +6,8 @@
 __all__ = ['models', 'test_models_are_readable_at_80_columns', 'test_models_are_listed_put_into_use_and_taken_back',
            'test_a_failed_rerun_is_said_and_the_version_stays_in_use',
            'test_the_published_scores_or_any_versions_are_written', 'test_a_trial_switches_and_promotes_nothing',
-           'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run']
+           'test_without_a_registry_or_its_keys_a_sentence_says_what_to_run',
+           'test_a_record_is_forgotten_everywhere_after_a_question']
 
 # %% ../../../nbs/tests/registry/test_commands.ipynb #1297eaed
 from pathlib import Path
@@ -21,7 +22,7 @@ from ...base.files import write_parquet
 from ...base.settings import read_settings
 from ...registry.bundles import write_bundle
 from ...registry.in_use import InUse, read_in_use
-from ..support.commands import RUNNER, app, project, run_crm
+from ..support.commands import RUNNER, app, project, run_crm, versioned
 from ..support.registries import lay_store
 
 # %% ../../../nbs/tests/registry/test_commands.ipynb #757ffc5a
@@ -151,7 +152,7 @@ def _publish(rows):
     )
     return deals
 
-
+# %% ../../../nbs/tests/registry/test_commands.ipynb #226723a4
 def test_the_published_scores_or_any_versions_are_written(models, monkeypatch):
     for words in (["score"], ["bundles"]):
         with pytest.raises(CrmError, match="run `dvc repro`"):
@@ -200,3 +201,29 @@ def test_without_a_registry_or_its_keys_a_sentence_says_what_to_run(project, mon
         with pytest.raises(CrmError, match="No model is registered here yet .mlflow.db is missing.: run `make repro`"):
             run_crm(*command)
     assert not Path("mlflow.db").exists()
+
+# %% ../../../nbs/tests/registry/test_commands.ipynb #c73da098
+def test_a_record_is_forgotten_everywhere_after_a_question(versioned):
+    run_crm("data", "sample")
+    key = pd.read_csv("data/sales_pipeline.csv")["opportunity_id"].iloc[3]
+    before = Path("data.dvc").read_text()
+    Path("artifacts").mkdir()
+    write_parquet(pd.DataFrame({"opportunity_id": [key, "other"]}), "artifacts/scores.parquet")
+    used = InUse("sample", 1, "table", "ab" * 32, "2024-03-31")
+    write_bundle("bundles/kept", ["artifacts/scores.parquet"], used, "2024-03-31", {"calendar": {}})
+    assert RUNNER.invoke(app, ["forget", key], input="n\n").exit_code == 1
+    assert Path("data.dvc").read_text() == before and not Path("forgotten.log").exists()
+    shown = run_crm("forget", key, "--yes")
+    for told in (
+        "imports: 1 rows",
+        "data: 1 rows",
+        "artifacts: 1 rows",
+        "bundles: 1 rows",
+        "dvc gc --workspace --cloud",
+    ):
+        assert told in shown
+    assert key not in Path("forgotten.log").read_text() and Path("data.dvc").read_text() != before
+    held = [path for path in Path().rglob("*.csv") if ".dvc" not in path.parts and key in path.read_text()]
+    kept = [pd.read_parquet(path)["opportunity_id"].tolist() for path in Path("bundles").rglob("*.parquet")]
+    assert held == [] and kept == [["other"]]
+    assert "Nothing is left of it" in run_crm("forget", key, "--yes")

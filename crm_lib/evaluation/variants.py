@@ -65,7 +65,7 @@ def list_variants(
 def read_recipe(
     path: str | Path,  # settings that the stage tuning wrote
     segment_by: str | None,  # backtest.segment_by: column whose values are segments; none = no segments
-    least_closings: int,  # backtest.segment_least: closed deals that a segment needs; as many weigh like all the others together
+    least_closings: int,  # backtest.segment_least: deals that a segment needs; as many weigh like all others
 ) -> dict[str, Any]:  # settings, features, segments and what else the file holds
     "Read what variants are made from."
     try:

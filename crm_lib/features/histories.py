@@ -184,7 +184,7 @@ def index_histories(
     known_since: pd.DataFrame,  # opportunity_id, column, since: since when a column is known
     created: pd.Series | None = None,  # id (index) -> day of creation; none = the first moment known
     columns: Sequence[str] | None = None,  # columns to index; none = ours, and the x_... of known_since
-    kinds: Mapping[str, str] = KINDS,  # column -> text, number or date; text where it is not named
+    value_kinds: Mapping[str, str] = KINDS,  # column -> text, number or date; else text
 ) -> Histories:  # for states and features
     "Index the changes by column, deal and the day on which they were known."
     require_columns(changes, CHANGE_COLUMNS, "The table of changes")
@@ -197,7 +197,7 @@ def index_histories(
     for name in _list_columns(told["column"], columns):
         since = _since(told, owner, name, len(ids))
         rows = np.flatnonzero((changes["column"] == name).to_numpy() & (deal >= 0))
-        found[name] = _index_rows(changes, rows, deal[rows], since, kinds.get(name, "text"))
+        found[name] = _index_rows(changes, rows, deal[rows], since, value_kinds.get(name, "text"))
     return Histories(ids, _created(told, owner, ids, created), found)
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #347a22bd

@@ -115,8 +115,8 @@ def states(
     known_since: pd.DataFrame,  # opportunity_id, column, since: from when on the value of a column is known
     rows: pd.DataFrame,  # opportunity_id, as_of: open deals at as-of dates; engage_date where it is known
     columns: Sequence[str] | None = None,  # columns to describe; none = ours, and the x_... of known_since
-    kinds: Mapping[str, str] = KINDS,  # column -> text, number or date; text where it is not named
+    value_kinds: Mapping[str, str] = KINDS,  # column -> text, number or date; else text
 ) -> pd.DataFrame:  # opportunity_id, as_of, six columns per tracked column; aligned with the rows
     "Describe what each deal looked like at the end of its as-of date."
     require_columns(rows, ("opportunity_id", "as_of"), "The table of rows")
-    return look_up_states(index_histories(changes, known_since, created_days(rows), columns, kinds), rows)
+    return look_up_states(index_histories(changes, known_since, created_days(rows), columns, value_kinds), rows)

@@ -152,7 +152,7 @@ def test_a_column_of_the_crm_is_text_unless_the_caller_knows_better():
     changes = log(("a", 0, 0, 5.0), column="amount").assign(column="x_size", value="5")
     known = since(("a", 0), column="x_size")
     assert index_histories(changes, known).columns["x_size"].words[0] == "5"
-    assert index_histories(changes, known, kinds={"x_size": "number"}).columns["x_size"].values.tolist() == [5.0]
+    assert index_histories(changes, known, value_kinds={"x_size": "number"}).columns["x_size"].values.tolist() == [5.0]
     with pytest.raises(CrmError, match="known_since names the column size"):
         index_histories(changes, known.assign(column="size"))
 

@@ -19,10 +19,11 @@ import yaml
 
 from ...base.config import CrmError
 from ...base.files import write_parquet
-from ...base.settings import read_settings
+from ...base.settings import check_settings, read_settings
 from ...registry.bundles import write_bundle
 from ...registry.in_use import InUse, read_in_use
 from ..support.commands import RUNNER, app, project, run_crm, versioned
+from ..support.params import whole_params
 from ..support.registries import lay_store
 
 # %% ../../../nbs/tests/registry/test_commands.ipynb #757ffc5a
@@ -210,7 +211,7 @@ def test_a_record_is_forgotten_everywhere_after_a_question(versioned):
     Path("artifacts").mkdir()
     write_parquet(pd.DataFrame({"opportunity_id": [key, "other"]}), "artifacts/scores.parquet")
     used = InUse("sample", 1, "table", "ab" * 32, "2024-03-31")
-    write_bundle("bundles/kept", ["artifacts/scores.parquet"], used, "2024-03-31", {"calendar": {}})
+    write_bundle("bundles/kept", ["artifacts/scores.parquet"], used, "2024-03-31", check_settings(whole_params()))
     assert RUNNER.invoke(app, ["forget", key], input="n\n").exit_code == 1
     assert Path("data.dvc").read_text() == before and not Path("forgotten.log").exists()
     shown = run_crm("forget", key, "--yes")

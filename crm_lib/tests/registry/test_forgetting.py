@@ -15,6 +15,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from ...base.settings import check_settings
 from ...registry import forgetting
 from crm_lib.registry.bundles import (
     check_bundle,
@@ -27,6 +28,7 @@ from crm_lib.registry.bundles import (
 )
 from ...registry.forgetting import forget_in_bundles
 from ...registry.in_use import InUse
+from ..support.params import whole_params
 
 HEADERS = frozenset({"opportunity id"})
 
@@ -36,8 +38,8 @@ USED = InUse("acme", 1, "table", "0" * 64, "2024-03-31")
 
 def publish(project, day, keys):
     pd.DataFrame({"opportunity_id": keys, "day": day}).to_parquet("artifacts/scores.parquet")
-    write_bundle("artifacts/bundle", ["artifacts/scores.parquet"], USED, day, {"calendar": {}})
-    return switch(project).name
+    write_bundle("artifacts/bundle", ["artifacts/scores.parquet"], USED, day, check_settings(whole_params()))
+    return switch(project, keep=20).name
 
 # %% ../../../nbs/tests/registry/test_forgetting.ipynb #4bba0571
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_a_record_leaves_all_bundles_and_their_order_and_use_stay(project):
 def test_switching_to_the_published_bundle_afterwards_changes_nothing(project):
     forget_in_bundles(["B"], HEADERS, project)
     name = current_name(project)
-    assert switch(project).name == name and len(list_bundles(project)) == 3
+    assert switch(project, keep=20).name == name and len(list_bundles(project)) == 3
 
 
 def test_a_forgetting_that_was_cut_off_is_done_again(project, monkeypatch):

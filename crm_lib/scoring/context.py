@@ -21,6 +21,7 @@ from ..features.features import FEATURES, FeatureSettings, build_features
 from ..features.one_deal import DaySums, deal_snapshots, sum_up_day
 from ..features.snapshots import known_at, take_snapshots
 from ..ingestion.deals import observed_until, read_deals, records_start
+from ..leakage.verdicts import hide_columns, read_left
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
 from .deal_value import deal_values
@@ -72,13 +73,17 @@ def prepare_context(
     mine: pd.DataFrame | None = None,  # rows of deals that the viewer may see; none = all
     functions: dict[str, Own] | None = None,  # own features, from load_functions
     note: str = "",  # which model it is, as a sentence
+    left: Mapping[str, str] | None = None,  # columns that are not used -> why, from read_left
 ) -> Context:  # ready to be asked
     "Get everything ready that does not depend on the question."
     features = params["features"]
+    left_out = {**(left or {}), **(features["leave_out"] or {})}
+    mine = deals if mine is None else mine
+    deals = hide_columns(deals, left_out)
     usual = usual_deals(model, snapshots, find_main_horizon(params), params["explain"]["background"])
     return Context(
         deals=deals,
-        mine=deals if mine is None else mine,
+        mine=mine,
         model=model,
         settings=FeatureSettings(
             params["calendar"]["fiscal_year_start"],
@@ -89,7 +94,7 @@ def prepare_context(
         as_of=observed_until(deals, params["ingest"]["observed_until"]),
         first=records_start(deals),
         usual=usual,
-        candidates=tuple(list_candidates(deals, functions or {}, features["leave_out"])),
+        candidates=tuple(list_candidates(deals, functions or {}, left_out)),
         functions=dict(functions or {}),
         params=dict(params),
         note=note,
@@ -120,7 +125,9 @@ def read_context(
     model = load_model(bundle / "artifacts" / "in_use")[0]
     snapshots = _read_snapshots(bundle / "artifacts" / "snapshots.parquet", used_features(model))
     functions = load_functions(params["features"]["own"], folder)
-    return prepare_context(deals, snapshots, model, params, mine, functions, note)
+    metrics = bundle / "reports" / "metrics" / "features.json"
+    left = read_left(metrics) if metrics.is_file() else {}  # bundles of earlier versions say nothing
+    return prepare_context(deals, snapshots, model, params, mine, functions, note, left)
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #774ab10a
 _KEPT_DAYS = 8

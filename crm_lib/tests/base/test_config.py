@@ -114,8 +114,8 @@ def test_a_start_that_is_no_month_is_refused_with_its_key(tmp_path, month):
         ("source: {sample: {start: 2023-01-01}}", "source.sample.start", "2023-01-01"),
         ("features: {own: [a, 2024-02-29]}", "features.own[1]", "2024-02-29"),
         (
-            "features: {allow_leaks: {x_paid: 2024-01-02 10:00:00}}",
-            "features.allow_leaks.x_paid",
+            "features: {known_at_open: {x_paid: 2024-01-02 10:00:00}}",
+            "features.known_at_open.x_paid",
             "2024-01-02 10:00:00",
         ),
         ("ingest: {stages: {2024-01-02: won}}", "ingest.stages (the key itself)", "2024-01-02"),

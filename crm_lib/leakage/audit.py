@@ -106,7 +106,7 @@ class _Findings:
 
     @property
     def findings(self) -> pd.DataFrame:
-        """What knows the future: column, detector, evidence, known_at_open (the reason, or nothing)."""
+        """What knows the future, or may: column, detector, evidence, known_at_open (the reason)."""
         doubted = self.verdicts.loc[self.verdicts["verdict"].isin([LATE, DOUBT]), "column"]
         is_found = self.asked["is_leak"] & self.asked["column"].isin({*self.looks_ahead, *doubted})
         loud = self.asked[is_found].drop(columns="is_leak").reset_index(drop=True)
@@ -172,7 +172,7 @@ def _ask_crm(deals: pd.DataFrame, candidates: Sequence[str]) -> list[pd.DataFram
     detectors = (detect_closed, detect_gaps, detect_wins, detect_copies, detect_totals)
     return [ask(deals, columns) for ask in detectors]
 
-
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #d2e19a21
 def _judge(
     deals: pd.DataFrame, snapshots: pd.DataFrame, candidates: Sequence[str], verdicts: pd.DataFrame | None
 ) -> pd.DataFrame:
@@ -224,7 +224,7 @@ _ADVICE = {
     "is opened under features.cohort_by in params.yaml.",
 }
 
-
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #dec766c3
 def require_no_leak(
     audit: Audit,  # from audit_features
 ) -> None:

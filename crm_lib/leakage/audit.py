@@ -90,7 +90,7 @@ DETECTORS = {
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #247c7e76
 @dataclass(frozen=True)
-class _Findings:
+class _Answers:
     """What the detectors said of every candidate, the verdicts, and what somebody takes in on his word."""
 
     asked: pd.DataFrame  # column, detector, evidence, is_leak: one row per column and detector
@@ -103,6 +103,11 @@ class _Findings:
     def looks_ahead(self) -> set[str]:
         """Columns that change when the future is cut away."""
         return set(self.asked.loc[self.asked["is_leak"] & (self.asked["detector"] == "truncation"), "column"])
+
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #8e7af6d7
+@dataclass(frozen=True)
+class _Findings(_Answers):
+    """What the detectors said, parted into what knows the future and what is strong."""
 
     @property
     def findings(self) -> pd.DataFrame:
@@ -183,15 +188,22 @@ def _judge(
     found = judge_stored(table, list(names))
     return pd.concat([given, found.assign(column=found["column"].map(names))], ignore_index=True)
 
+# %% ../../nbs/lib/30_leakage/40_audit.ipynb #69f154fb
+def _ask_all(deals: pd.DataFrame, snapshots: pd.DataFrame, candidates: Sequence[str]) -> list[pd.DataFrame]:
+    "Ask the CRM's columns, then built and own features, then all of them ahead."
+    built = [name for name in candidates if not _is_of_crm(name, deals)]
+    ahead = detect_wins_ahead(snapshots, deals, candidates, snapshots["as_of"].max())
+    return [*_ask_crm(deals, candidates), *_ask_deals(deals, snapshots, built), ahead]
+
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #48f01d7e
 def audit_features(
-    deals: pd.DataFrame,  # one row per opportunity, with columns x_...
+    deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # what `build` gave for the whole table
     build: Builder,  # makes snapshots with all candidates
     dates: Sequence[object],  # as-of dates at which the future is cut away
     candidates: Sequence[str],  # columns to ask
     known_at_open: dict[str, str] | None = None,  # column -> reason, from features.known_at_open
-    verdicts: pd.DataFrame | None = None,  # from judge_stored; none = the stored columns are judged here
+    verdicts: pd.DataFrame | None = None,  # from judge_stored; none = judged here
 ) -> Audit:  # what was found
     "Test every candidate feature for leakage with every detector."
     own = [name for name in candidates if name not in FEATURES]
@@ -205,14 +217,8 @@ def audit_features(
     checked = compare_builds(pairs)
     table, replayed = replay_closings(deals, snapshots, pairs, candidates)
     judged = _judge(deals, snapshots, candidates, verdicts)
-    asked = [
-        detect_truncation(checked, candidates),
-        *_ask_crm(deals, candidates),
-        *_ask_deals(deals, snapshots, [name for name in candidates if not _is_of_crm(name, deals)]),
-        detect_wins_ahead(snapshots, deals, candidates, snapshots["as_of"].max()),
-        replayed,
-        _ask_verdicts(judged),
-    ]
+    asked = [detect_truncation(checked, candidates), *_ask_all(deals, snapshots, candidates), replayed]
+    asked.append(_ask_verdicts(judged))
     return Audit(_in_order(asked, candidates), checked, table, known_at_open, judged)
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #382715a0

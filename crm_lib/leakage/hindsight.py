@@ -129,7 +129,7 @@ def _say_shift(form: _Form, split: Split, shift: Shift, verdict: str) -> str:
     )
     end = {
         LATE: f"and as the deals of a day close, {moved}: it is written then",
-        DOUBT: f"and {moved}: 1 would say that it is written then, 0 that it was known, and the days are too few to tell",
+        DOUBT: f"and {moved}: 1 says that it is written then, 0 that it was known, and the days are too few to tell",
         FIXED: f"but {moved}: that is strength, not hindsight",
     }
     return f"{how} begun in the same days (difference {abs(shift.gap):.2f}), {end[verdict]}"
@@ -146,25 +146,27 @@ def _ask_life(values: np.ndarray, split: Split, shift: Shift, said: str) -> tupl
     return DOUBT, f"{how}, but not between those that lasted equally long: it grows or falls while a deal is open"
 
 # %% ../../nbs/lib/30_leakage/32_hindsight.ipynb #ac6d5e35
+def _ask_form(form: _Form, split: Split) -> tuple[int, float, str, float] | None:
+    "Ask one thing of one split: rank of the verdict, gap, evidence, ratio; none where nothing is to be said."
+    is_outcome = split.name in ("won", "lost")
+    part = split._replace(**{name: getattr(split, name)[form.known] for name in split._fields[1:]})
+    shift = measure_shift(form.values[form.known], part)
+    verdict = judge_shift(shift, form.limit, not is_outcome)
+    is_loud = abs(shift.gap) >= max(form.limit, 4 * shift.gap_error)
+    if (form.is_learned and (is_outcome or not shift.gap > 0)) or not (verdict != FIXED or is_loud):
+        return None
+    said = _say_shift(form, split, shift, verdict)
+    if verdict == FIXED and form.says == "is larger" and split.name == "closed":
+        verdict, said = _ask_life(form.values[form.known], part, shift, said)
+    return _RANK[verdict], abs(shift.gap), said, shift.ratio
+
+# %% ../../nbs/lib/30_leakage/32_hindsight.ipynb #2adc9c22
 def _ask_column(rows: pd.DataFrame, column: str, splits: Sequence[Split], surprise: pd.Series) -> tuple:
     "Ask a column everything, and keep the answer that weighs most."
     verdict, gap, said = _ask_youngest(rows[column], rows, splits[0])
     tried = [(_RANK[verdict], gap * (verdict != FIXED), said, float("nan"))]
-    for form in _list_forms(rows[column], surprise, splits[0].is_in):
-        for split in splits:
-            if form.is_learned and split.name in ("won", "lost"):
-                continue
-            part = split._replace(**{name: getattr(split, name)[form.known] for name in split._fields[1:]})
-            shift = measure_shift(form.values[form.known], part)
-            if form.is_learned and not shift.gap > 0:
-                continue
-            verdict = judge_shift(shift, form.limit, split.name in ("closed", "seasoned"))
-            is_loud = abs(shift.gap) >= max(form.limit, 4 * shift.gap_error)
-            if verdict != FIXED or is_loud:
-                said = _say_shift(form, split, shift, verdict)
-                if verdict == FIXED and form.says == "is larger" and split.name == "closed":
-                    verdict, said = _ask_life(form.values[form.known], part, shift, said)
-                tried.append((_RANK[verdict], abs(shift.gap), said, shift.ratio))
+    forms = _list_forms(rows[column], surprise, splits[0].is_in)
+    tried += filter(None, (_ask_form(form, split) for form in forms for split in splits))
     rank, gap, said, ratio = max(tried, key=lambda one: one[:2])
     name = next(name for name, place in _RANK.items() if place == rank)
     return column, name, said if gap else "looks the same on closed, open, won and lost deals", gap, ratio

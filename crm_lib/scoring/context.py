@@ -65,6 +65,12 @@ class Context:
         return find_main_horizon(self.params)
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #0882fcf6
+def _settings(params: Mapping[str, Any]) -> FeatureSettings:
+    features = params["features"]
+    kept = {name: features[name] for name in ("cohort_by", "cohort_days", "stale_quantile")}
+    return FeatureSettings(params["calendar"]["fiscal_year_start"], **kept)
+
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #7df2c114
 def prepare_context(
     deals: pd.DataFrame,  # one row per opportunity, canonical columns
     snapshots: pd.DataFrame,  # feature snapshots of all as-of dates
@@ -85,12 +91,7 @@ def prepare_context(
         deals=deals,
         mine=mine,
         model=model,
-        settings=FeatureSettings(
-            params["calendar"]["fiscal_year_start"],
-            cohort_by=features["cohort_by"],
-            cohort_days=features["cohort_days"],
-            stale_quantile=features["stale_quantile"],
-        ),
+        settings=_settings(params),
         as_of=observed_until(deals, params["ingest"]["observed_until"]),
         first=records_start(deals),
         usual=usual,
@@ -111,7 +112,7 @@ def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         reason = " ".join(str(error).split())[:200]
         raise CrmError(f"{path} cannot be read ({reason}): run `dvc repro features` again.") from None
 
-
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #3533f4dc
 def read_context(
     bundle: str | Path,  # folder of a published bundle
     folder: str | Path = ".",  # project folder, where own features stand

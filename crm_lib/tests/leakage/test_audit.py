@@ -56,7 +56,7 @@ REAL = next((folder for folder in PLACES if folder.is_dir()), None)
 def simulated(n_deals=1500, seed=4, **habits):
     return build_deals(simulate_crm(World(n_deals=n_deals, **habits), seed=seed), STAGES)[0]
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #3a820a85
 class Line:
     "What the stage does, with the built features of a table remembered."
 
@@ -152,7 +152,7 @@ def test_the_same_leak_planted_in_the_crm_is_left_out_by_name_and_the_run_goes_o
 def test_a_middle_over_all_data_and_a_look_at_later_snapshots_are_found(line, function):
     assert set(line.audit({"mine": function}).findings["column"]) == {"mine"}
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #3ef50e18
 def test_a_leak_that_a_function_brings_from_elsewhere_is_found_though_the_table_is_cut(line):
     elsewhere = dict(zip(line.deals["opportunity_id"], line.deals["account"].notna()))
     audit = line.audit({"mine": lambda deals, snapshots: snapshots["opportunity_id"].map(elsewhere)})
@@ -203,7 +203,7 @@ def the_sample():
     sample = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["source"]["sample"]
     return simulated(n_deals=sample["deals"], seed=sample["seed"])
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #56791861
 def the_real_one():
     if REAL is None:
         pytest.skip("the real data are not here")
@@ -259,7 +259,7 @@ def test_an_own_function_that_looks_ahead_runs_only_on_somebodys_word(line):
     assert require_no_leak(audit) is None and audit.taken_in["cycle"]["reason"] == "to see what it does"
     assert "truncation" in audit.taken_in["cycle"]["detectors"] and audit.left == {}
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #58f794a2
 @pytest.mark.parametrize(
     "given, sentence",
     [
@@ -289,7 +289,7 @@ def test_every_setting_that_a_sentence_recommends_takes_every_column_it_names(li
     taken = line.audit(own, extras, known_at_open=named)
     assert require_no_leak(taken) is None and set(taken.taken_in) == set(named) and taken.left == {}
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #6522d6bf
 def test_built_features_are_never_blamed_for_their_strength_and_advice_names_the_setting_that_they_follow(line):
     strong = pd.DataFrame([("age_days", "wins ahead", "tells with .99", True)], columns=DETECTION_COLUMNS)
     nothing = pd.DataFrame(columns=["column", "verdict", "detector", "evidence"])
@@ -393,7 +393,7 @@ def set_params(project, **features):
     params["features"] |= features
     (project / "params.yaml").write_text(yaml.safe_dump(params))
 
-
+# %% ../../../nbs/tests/leakage/test_audit.ipynb #10b662ad
 @pytest.mark.skipif(
     not (ROOT / "pipeline.yaml").is_file(), reason="the stage belongs to the repository, not to the installed package"
 )

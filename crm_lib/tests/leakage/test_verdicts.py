@@ -69,7 +69,7 @@ def test_the_schemas_word_stands_and_is_no_news(deals):
     said = verdicts.set_index("column").loc[["sector", "x_expected_close_date"]]
     assert set(said["verdict"]) == {LATE} and set(said["detector"]) == {"schema"} and list_left(verdicts, {}) == {}
 
-
+# %% ../../../nbs/tests/leakage/test_verdicts.ipynb #9e5ba431
 def test_a_value_that_never_lost_is_in_doubt(deals):
     band = pd.Series("b", index=deals.index).mask((deals["stage"] == "won") & (deals.index % 4 == 0), "a")
     quiet = band.mask((deals["stage"] == "engaging") & (deals.index % 7 == 0), "a")

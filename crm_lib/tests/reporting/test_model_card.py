@@ -206,7 +206,7 @@ def test_the_card_has_its_sections_in_their_order(run, tmp_path):
         "No closing before 2024-01-02",
         "gradient-boosted trees, tuned",
         "xgboost 3",
-        "No column that knows the future was allowed.",
+        "No column that knows the future, or may, is used.",
     ],
 )
 def test_every_number_comes_from_the_run(run, tmp_path, told):

@@ -82,7 +82,7 @@ def _further(drawn: pd.DataFrame, rng: np.random.Generator) -> dict[str, object]
         "x_budget": pd.Series(rng.normal(size=n)).where(rng.random(n) < 0.7),
     }
 
-
+# %% ../../../nbs/tests/support/shapes.ipynb #5debc3aa
 def shaped(
     shape: str,  # key of SHAPES
     size: int = 4000,  # deals
@@ -128,7 +128,7 @@ PLANTS = {
 def _or_drawn(deals: pd.DataFrame, column: str, drawn: np.ndarray) -> pd.Series:
     return deals[column] if column in deals and deals[column].notna().any() else pd.Series(drawn, index=deals.index)
 
-
+# %% ../../../nbs/tests/support/shapes.ipynb #a2d37e43
 def plant(
     deals: pd.DataFrame,  # canonical deals of an honest company
     name: str,  # key of PLANTS

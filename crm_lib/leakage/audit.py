@@ -202,7 +202,7 @@ def audit_features(
     build: Builder,  # makes snapshots with all candidates
     dates: Sequence[object],  # as-of dates at which the future is cut away
     candidates: Sequence[str],  # columns to ask
-    known_at_open: dict[str, str] | None = None,  # column -> reason, from features.known_at_open
+    known_at_open: dict[str, str] | None = None,  # column -> reason
     verdicts: pd.DataFrame | None = None,  # from judge_stored; none = judged here
 ) -> Audit:  # what was found
     "Test every candidate feature for leakage with every detector."

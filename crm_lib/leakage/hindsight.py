@@ -169,7 +169,7 @@ def _ask_column(rows: pd.DataFrame, column: str, splits: Sequence[Split], surpri
     tried += filter(None, (_ask_form(form, split) for form in forms for split in splits))
     rank, gap, said, ratio = max(tried, key=lambda one: one[:2])
     name = next(name for name, place in _RANK.items() if place == rank)
-    return column, name, said if gap else "looks the same on closed, open, won and lost deals", gap, ratio
+    return column, name, said if gap else "differs little between closed, open, won and lost deals", gap, ratio
 
 # %% ../../nbs/lib/30_leakage/32_hindsight.ipynb #bc21cbf3
 def detect_hindsight(

@@ -85,8 +85,8 @@ def _describe_leaks(features: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         *[
             f"The column {name} knows the future, or may (found by: {', '.join(part['detectors'])}), and is used all "
-            "the same, because features.known_at_open says that it is known when a deal is opened, so figures of a model "
-            f"that reads it may be too good. The reason given: {part['reason']}"
+            "the same, because features.known_at_open says that it is known when a deal is opened, so figures of a "
+            f"model that reads it may be too good. The reason given: {part['reason']}"
             for name, part in taken.items()
         ],
         *([] if taken else ["No column that knows the future, or may, is used."]),

@@ -6,7 +6,8 @@
 __all__ = ['split_of', 'halves', 'test_a_column_that_is_the_split_moves_with_it_and_a_coin_does_not',
            'test_days_without_pairs_have_no_gap', 'test_a_step_within_the_days_is_no_gap',
            'test_survivors_of_the_time_before_the_records_are_passed_over_where_enough_deals_remain',
-           'test_what_is_due_grows_with_age_and_wins_and_losses_add_up']
+           'test_what_is_due_grows_with_age_and_wins_and_losses_add_up',
+           'test_of_very_many_deals_an_even_choice_is_asked']
 
 # %% ../../../nbs/tests/leakage/test_shifts.ipynb #4a399e77
 import numpy as np
@@ -66,3 +67,12 @@ def test_what_is_due_grows_with_age_and_wins_and_losses_add_up():
     assert np.allclose(won.due + lost.due, closed.due) and (won.is_in | lost.is_in == closed.is_in).all()
     order = np.argsort(closed.day)
     assert (np.diff(closed.due[order]) <= 1e-12).all()
+
+
+def test_of_very_many_deals_an_even_choice_is_asked(monkeypatch):
+    deals = shaped("campaigns", 1000)
+    monkeypatch.setattr("crm_lib.leakage.shifts.MOST_DEALS", 400)
+    asked = list_engaged(deals)
+    assert 300 <= len(asked) <= 400 and asked["engage_date"].is_monotonic_increasing
+    assert asked["engage_date"].max() - asked["engage_date"].min() > pd.Timedelta(days=800)
+    assert list_engaged(deals.iloc[:0]).empty

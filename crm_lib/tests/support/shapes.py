@@ -31,7 +31,7 @@ SHAPES: dict[str, Callable[[np.random.Generator, np.ndarray, np.ndarray], Drawn]
     "quarter-end clean-ups": lambda rng, began, score: (rng.gamma(2, 25, len(began)), 0 * score),
     "growth, falling win rate": lambda rng, began, score: (_weibull(rng, len(began), 50), 1 - 2.2 * began / DAYS),
     "true lead score": lambda rng, began, score: (_weibull(rng, len(began), 55) * np.exp(-0.6 * score), score),
-    "lead score, slow": lambda rng, began, score: (np.exp(rng.normal(4.5, 0.7, len(began)) - 0.5 * score), score),
+    "lead score, slow": lambda rng, began, score: (np.exp(rng.normal(4.5, 0.5, len(began)) - 0.9 * score), score),
     "campaigns": lambda rng, began, score: (_weibull(rng, len(began), 50), 0 * score),
     "no dead deals": lambda rng, began, score: (_weibull(rng, len(began), 30, 1.2), 0 * score),
 }

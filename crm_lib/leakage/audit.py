@@ -17,10 +17,11 @@ from ..base.config import CrmError
 from ..base.schema import EXTRA_PREFIX
 from ..features.features import FEATURES
 from .detectors import detect_closed, detect_copies, detect_gaps, detect_wins, detect_wins_ahead
+from .hindsight import DOUBT, LATE
 from .replay import replay_closings
 from .totals import detect_totals, tabulate_detections
 from .truncation import Builder, build_twice, compare_builds
-from .verdicts import DOUBT, LATE, check_known_at_open, judge_stored, list_left
+from .verdicts import check_known_at_open, judge_stored, list_left
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #3d46f36d
 def _say_change(row: pd.Series, total: int) -> str:
@@ -150,7 +151,10 @@ class Audit(_Findings):
         """Columns with findings that somebody takes in all the same: column -> reason, detectors."""
         found = self.findings
         spoke = found[found["known_at_open"] != ""].groupby("column", sort=False)["detector"].agg(list)
-        return {name: {"reason": self.known_at_open[name], "detectors": detectors} for name, detectors in spoke.items()}
+        return {
+            str(name): {"reason": self.known_at_open[str(name)], "detectors": detectors}
+            for name, detectors in spoke.items()
+        }
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #a26e0d62
 def _in_order(asked: Sequence[pd.DataFrame], candidates: Sequence[str]) -> pd.DataFrame:

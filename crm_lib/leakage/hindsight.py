@@ -32,7 +32,7 @@ ROUND = (1, 10, 100, 1000)
 def _is_exclusive(flag: np.ndarray, is_closed: np.ndarray) -> bool:
     "Tell whether a value stands on closed deals alone, or on open ones alone."
     shares = flag[is_closed].mean(), flag[~is_closed].mean()
-    return min(shares) < 0.02 * max(shares)
+    return bool(min(shares) < 0.02 * max(shares))
 
 
 def _list_flags(values: pd.Series, is_closed: np.ndarray) -> Iterator[_Form]:

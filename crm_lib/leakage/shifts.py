@@ -40,7 +40,8 @@ class Split(NamedTuple):
 
 # %% ../../nbs/lib/30_leakage/28_shifts.ipynb #962d5657
 def _centre(code: np.ndarray, values: np.ndarray, size: np.ndarray) -> np.ndarray:
-    return values - (np.bincount(code, values) / size)[code]
+    means: np.ndarray = np.bincount(code, values) / size
+    return np.subtract(values, means[code])
 
 
 def _gap(values: np.ndarray, split: Split, code: np.ndarray, size: np.ndarray) -> tuple[float, float]:
@@ -60,7 +61,7 @@ def _gap(values: np.ndarray, split: Split, code: np.ndarray, size: np.ndarray) -
 def _long_run(score: np.ndarray) -> np.ndarray:
     "Sum the covariance of neighbouring windows (Newey and West), so that drift counts as noise."
     lags = min(max(4, int(np.sqrt(len(score))) // 2), len(score) - 1)
-    total = score.T @ score
+    total: np.ndarray = score.T @ score
     for lag in range(1, lags + 1):
         part = score[lag:].T @ score[:-lag]
         total = total + (1 - lag / (lags + 1)) * (part + part.T)

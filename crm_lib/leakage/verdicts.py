@@ -28,9 +28,10 @@ def list_stored(
 ) -> list[str]:  # canonical and joined columns, then x_...
     "List the stored columns of deals: one value per deal, as of the export."
     never = {"opportunity_id", "engage_date", "crm_stage", *outcome_columns()}
-    names = [*[name for name in DEAL_COLUMNS if name in deals], *[name for name in deals if name not in DEAL_COLUMNS]]
-    stored = [name for name in names if name in DEAL_COLUMNS or name.startswith(EXTRA_PREFIX)]
-    return [name for name in stored if name not in never and deals[name].notna().any()]
+    columns = [str(name) for name in deals]
+    known = [name for name in DEAL_COLUMNS if name in columns]
+    own = [name for name in columns if name.startswith(EXTRA_PREFIX) and name not in known]
+    return [name for name in (*known, *own) if name not in never and deals[name].notna().any()]
 
 # %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #ec1cb35a
 VERDICT_COLUMNS = ["column", "verdict", "detector", "evidence"]

@@ -124,6 +124,15 @@ class _Findings(_Answers):
         rows = self.asked[self.asked["is_leak"] & ~self.asked["column"].isin(self.findings["column"])]
         return rows.drop(columns="is_leak").reset_index(drop=True)
 
+    @property
+    def left(self) -> dict[str, str]:
+        """Stored columns and own features that are late or in doubt and nobody takes in: column -> why."""
+        return {
+            name: why
+            for name, why in list_left(self.verdicts, self.known_at_open).items()
+            if name not in self.looks_ahead
+        }
+
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #a1f82099
 @dataclass(frozen=True)
 class Audit(_Findings):
@@ -136,15 +145,6 @@ class Audit(_Findings):
         rows = counts.reindex([name for name in DETECTORS if name in counts.index]).reset_index()
         rows.insert(1, "what_it_asks", rows["detector"].map(DETECTORS))
         return rows
-
-    @property
-    def left(self) -> dict[str, str]:
-        """Stored columns and own features that are late or in doubt and nobody takes in: column -> why."""
-        return {
-            name: why
-            for name, why in list_left(self.verdicts, self.known_at_open).items()
-            if name not in self.looks_ahead
-        }
 
     @property
     def taken_in(self) -> dict[str, dict[str, Any]]:

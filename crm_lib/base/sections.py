@@ -156,7 +156,7 @@ class Features(Section):
     truncation_dates: Positive
     own: list[str] | None
     leave_out: dict[str, Any] | None
-    allow_leaks: dict[str, Any] | None
+    known_at_open: dict[str, Any] | None
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #f9ba4ee1
 class LeakStory(Section):

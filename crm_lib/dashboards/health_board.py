@@ -43,7 +43,7 @@ from crm_lib.dashboards.track_record import (
     tabulate_record,
     verdict_tiles,
 )
-from ..evaluation.backtest import attach_labels, judge_origins
+from ..evaluation.judging import attach_labels, judge_origins
 from ..evaluation.subgroups import say_subgroups, subgroup_table
 from ..ingestion.deals import observed_until
 from ..registry.bundles import read_facts, say_bundle

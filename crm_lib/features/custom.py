@@ -232,11 +232,12 @@ def require_reasons(
 def list_candidates(
     deals: pd.DataFrame,  # one row per opportunity, with the columns x_... of the CRM
     functions: dict[str, Own],  # own features
-    leave_out: dict[str, str] | None = None,  # columns x_... and own features that are not carried -> reason
+    leave_out: dict[str, str] | None = None,  # columns x_..., known ones and own features that are not used -> reason
 ) -> list[str]:  # built features, columns of the CRM, own features
     "List the candidate features of a model: built ones, columns of the CRM, own ones."
     optional = [*[name for name in deals if name.startswith(EXTRA_PREFIX) and name not in late_columns()], *functions]
-    left_out = require_reasons(leave_out, optional, "features.leave_out")
+    known = [name for name in fixed_columns() if name in deals]
+    left_out = require_reasons(leave_out, [*optional, *known], "features.leave_out")
     return [*FEATURES, *[name for name in optional if name not in left_out]]
 
 # %% ../../nbs/lib/25_features/70_custom.ipynb #576c568a

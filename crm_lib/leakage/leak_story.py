@@ -26,6 +26,7 @@ from .detectors import MIN_EACH
 from .popular import NEEDED, POPULAR, fit_twice, popular_features
 from .separation import auc_within
 from .totals import detect_totals
+from .verdicts import VERDICT_COLUMNS
 
 # %% ../../nbs/lib/30_leakage/50_leak_story.ipynb #ab440628
 SPLITS = ("random", "by time")
@@ -209,7 +210,8 @@ def audit_popular(
     whole = popular_features(own)
     columns = _columns(whole)
     totals = detect_totals(deals.assign(**{name: whole[name].to_numpy() for name in columns}), columns)
-    asked = pd.concat([audit_features(own, snapshots, _build, tried, columns).asked, totals], ignore_index=True)
+    audit = audit_features(own, snapshots, _build, tried, columns, verdicts=pd.DataFrame(columns=VERDICT_COLUMNS))
+    asked = pd.concat([audit.asked, totals], ignore_index=True).drop_duplicates(["column", "detector"])
     order = asked["column"].map(list(POPULAR).index) * len(DETECTORS) + asked["detector"].map(list(DETECTORS).index)
     return asked.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
 

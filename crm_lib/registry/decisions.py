@@ -12,8 +12,7 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar
 from ..base.horizons import label_horizon
-from ..evaluation.backtest import attach_labels
-from ..evaluation.judging import compare_losses
+from ..evaluation.judging import attach_labels, compare_losses
 from ..models.close_hazard import BASELINES
 from .tracking import RegisteredVersion
 

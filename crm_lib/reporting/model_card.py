@@ -79,16 +79,18 @@ def _describe_use(run: Run) -> Section:
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #cce8576b
 def _describe_leaks(features: Mapping[str, Any]) -> tuple[str, ...]:
-    allowed = features.get("allowed_leaks") or {}
+    taken = features.get("known_at_open") or {}
     left = features.get("left_out") or {}
+    not_used = features.get("not_used") or {}
     return (
         *[
-            f"The column {name} knows the future (found by: {', '.join(part['detectors'])}) and was allowed all the "
-            "same, so figures of a model "
-            f"that reads it are too good. The reason given: {part['reason']}"
-            for name, part in allowed.items()
+            f"The column {name} knows the future, or may (found by: {', '.join(part['detectors'])}), and is used all "
+            "the same, because features.known_at_open says that it is known when a deal is opened, so figures of a "
+            f"model that reads it may be too good. The reason given: {part['reason']}"
+            for name, part in taken.items()
         ],
-        *([] if allowed else ["No column that knows the future was allowed."]),
+        *([] if taken else ["No column that knows the future, or may, is used."]),
+        *[f"The column {name} is not used. It is {why}." for name, why in not_used.items()],
         *[f"The column {name} was left out. The reason given: {reason}" for name, reason in left.items()],
     )
 

@@ -60,17 +60,20 @@ def show_finding(
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #8e4b0520
 def show_allowed_leaks(
     path: str | Path,  # metrics of the stage features
-) -> dict[str, dict[str, Any]]:  # column -> reason, detectors
-    "Show a note for every column that knows the future and was allowed all the same."
-    allowed = json.loads(Path(path).read_text(encoding="utf-8")).get("allowed_leaks", {})
-    for column, part in allowed.items():
-        sentence = (
-            f"The column {column} knows the future (found by: {', '.join(part['detectors'])}) "
-            f"and was allowed all the same. "
-            f"Figures of a model that reads it are too good. The reason given: {part['reason']}"
-        )
+) -> dict[str, dict[str, Any]]:  # column -> reason, detectors: those taken in though they know the future, or may
+    "Show a note for every column that is taken in on somebody's word, and for every one that is not used."
+    facts = json.loads(Path(path).read_text(encoding="utf-8"))
+    taken = facts.get("known_at_open") or {}
+    notes = [
+        f"The column {column} knows the future, or may (found by: {', '.join(part['detectors'])}), and is used all the "
+        f"same, because features.known_at_open says that it is known when a deal is opened. Figures of a model "
+        f"that reads it may be too good. The reason given: {part['reason']}"
+        for column, part in taken.items()
+    ]
+    notes += [f"The column {name} is not used. It is {why}." for name, why in (facts.get("not_used") or {}).items()]
+    for sentence in notes:
         display({"text/markdown": escape_markdown(sentence), "text/plain": sentence}, raw=True, metadata=_WARNING)
-    return allowed
+    return taken
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #35ee1538
 def show_table(

@@ -21,6 +21,7 @@ from ..features.features import FEATURES, FeatureSettings, build_features, featu
 from ..features.one_deal import DaySums, deal_snapshots, sum_up_day
 from ..features.snapshots import known_at, take_snapshots
 from ..ingestion.deals import observed_until, read_deals, records_start
+from ..leakage.verdicts import hide_columns, read_left
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
 from .deal_value import deal_values
@@ -51,6 +52,7 @@ class Context:
     functions: dict[str, Own]  # own features
     params: dict[str, Any]  # as in params.yaml
     note: str = ""  # which model it is
+    left_out: dict[str, str] = field(default_factory=dict)  # columns that are not used -> why
     days: dict[pd.Timestamp, KnownDay] = field(default_factory=dict)  # what was summed up of each as-of date
 
     @property
@@ -63,7 +65,7 @@ class Context:
         """Return the horizon that grade and reasons follow."""
         return find_main_horizon(self.params)
 
-# %% ../../nbs/lib/45_scoring/40_context.ipynb #0882fcf6
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #7df2c114
 def prepare_context(
     deals: pd.DataFrame,  # one row per opportunity, canonical columns
     snapshots: pd.DataFrame,  # feature snapshots of all as-of dates
@@ -72,9 +74,11 @@ def prepare_context(
     mine: pd.DataFrame | None = None,  # rows of deals that the viewer may see; none = all
     functions: dict[str, Own] | None = None,  # own features, from load_functions
     note: str = "",  # which model it is, as a sentence
+    left: Mapping[str, str] | None = None,  # columns not used -> why
 ) -> Context:  # ready to be asked
     "Get everything ready that does not depend on the question."
     features = params["features"]
+    left_out = {**(left or {}), **(features["leave_out"] or {})}
     usual = usual_deals(model, snapshots, find_main_horizon(params), params["explain"]["background"])
     return Context(
         deals=deals,
@@ -84,10 +88,11 @@ def prepare_context(
         as_of=observed_until(deals, params["ingest"]["observed_until"]),
         first=records_start(deals),
         usual=usual,
-        candidates=tuple(list_candidates(deals, functions or {}, features["leave_out"])),
+        candidates=tuple(list_candidates(deals, functions or {}, left_out)),
         functions=dict(functions or {}),
         params=dict(params),
         note=note,
+        left_out=left_out,
     )
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #8a2f4377
@@ -101,7 +106,7 @@ def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         reason = " ".join(str(error).split())[:200]
         raise CrmError(f"{path} cannot be read ({reason}): run `dvc repro features` again.") from None
 
-
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #3533f4dc
 def read_context(
     bundle: str | Path,  # folder of a published bundle
     folder: str | Path = ".",  # project folder, where own features stand
@@ -115,7 +120,9 @@ def read_context(
     model = load_model(bundle / "artifacts" / "in_use")[0]
     snapshots = _read_snapshots(bundle / "artifacts" / "snapshots.parquet", used_features(model))
     functions = load_functions(params["features"]["own"], folder)
-    return prepare_context(deals, snapshots, model, params, mine, functions, note)
+    metrics = bundle / "reports" / "metrics" / "features.json"
+    left = read_left(metrics) if metrics.is_file() else {}  # bundles of earlier versions say nothing
+    return prepare_context(deals, snapshots, model, params, mine, functions, note, left)
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #774ab10a
 _KEPT_DAYS = 8
@@ -127,10 +134,11 @@ def know_day(
 ) -> KnownDay:  # what was known then
     "Sum up what an as-of date knew; kept for the next question."
     if as_of not in context.days:
-        sums = sum_up_day(context.deals, as_of, context.first, context.settings)
+        usable = hide_columns(context.deals, context.left_out)
+        sums = sum_up_day(usable, as_of, context.first, context.settings)
         while len(context.days) >= _KEPT_DAYS:
             context.days.pop(next(iter(context.days)))
-        context.days[as_of] = KnownDay(sums, known_at(context.deals, as_of), {})
+        context.days[as_of] = KnownDay(sums, known_at(usable, as_of), {})
     return context.days[as_of]
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #2a6d9814
@@ -142,9 +150,9 @@ def estimate_value(
 ) -> float:  # money
     "Estimate what a deal brings when it is won, from those won by a day."
     day = know_day(context, min(as_of, context.as_of))
-    key = (product, list_price)
+    key = (None if "product" in context.left_out else product, None if "list_price" in context.left_out else list_price)
     if key not in day.values:
-        asked = pd.DataFrame([{"opportunity_id": "", "product": product, "list_price": list_price}])
+        asked = pd.DataFrame([{"opportunity_id": "", "product": key[0], "list_price": key[1]}])
         day.values[key] = float(deal_values(day.known, asked.astype({"list_price": "float64"})).iloc[0])
     return day.values[key]
 
@@ -154,6 +162,7 @@ def _own_of(context: Context, row: pd.DataFrame, as_of: pd.Timestamp, own: dict[
     key = row["opportunity_id"].iloc[0]
     others = context.deals[context.deals["opportunity_id"] != key]
     changed = pd.concat([others, row[list(others)].astype(others.dtypes)], ignore_index=True)
+    changed = hide_columns(changed, context.left_out)
     added = add_features(changed, take_snapshots(changed, [as_of]), own)
     return added.loc[added["opportunity_id"] == key, list(own)]
 
@@ -165,6 +174,7 @@ def snapshot_rows(
     wanted: Sequence[str] = tuple(FEATURES),  # features to compute
 ) -> pd.DataFrame:  # one snapshot per row, with own features and columns x_... of the CRM
     "Take the snapshots that the pipeline would take of single deals."
+    rows = hide_columns(rows, context.left_out)
     taken = deal_snapshots(rows, know_day(context, as_of).sums, wanted)
     own = {name: function for name, function in context.functions.items() if name in context.candidates}
     if own:
@@ -191,7 +201,7 @@ def snapshot_table(
         context.candidates,
         context.functions,
     )
-    return build(deals, [context.as_of])
+    return build(hide_columns(deals, context.left_out), [context.as_of])
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #fcc44a9b
 def score_snapshots(

@@ -97,8 +97,8 @@ def test_a_section_that_holds_no_keys_counts_as_missing(tmp_path, content):
         ("source: {sample: {start: 2023-01-01}}", "source.sample.start", "2023-01-01"),
         ("features: {own: [a, 2024-02-29]}", "features.own[1]", "2024-02-29"),
         (
-            "features: {allow_leaks: {x_paid: 2024-01-02 10:00:00}}",
-            "features.allow_leaks.x_paid",
+            "features: {known_at_open: {x_paid: 2024-01-02 10:00:00}}",
+            "features.known_at_open.x_paid",
             "2024-01-02 10:00:00",
         ),
         ("ingest: {stages: {2024-01-02: won}}", "ingest.stages (the key itself)", "2024-01-02"),

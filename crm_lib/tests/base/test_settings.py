@@ -70,6 +70,11 @@ WRONG = [
     ("backtest.horizon", [30], "key backtest.horizon: is unknown; did you mean backtest.horizons?"),
     ("publish.stale_quantile", 0.9, "is unknown; did you mean features.stale_quantile?"),
     ("train.zzz", 1, "key train.zzz: is unknown; take it out"),
+    (
+        "features.allow_leaks",
+        {},
+        "key features.allow_leaks: is now called features.known_at_open; give the same columns",
+    ),
     ("backtest.horizons", [30, "soon"], "backtest.horizons, item 2: is 'soon'; give a number of days of at least 1"),
     ("backtest.horizons", [], "key backtest.horizons: must hold at least 1 item"),
     (

@@ -22,7 +22,6 @@ import pytest
 import crm_lib.evaluation.inner_origins as inner
 from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
-from ...evaluation.backtest import attach_labels, judge_origins
 from crm_lib.evaluation.inner_origins import (
     DRAWS,
     Judge,
@@ -34,6 +33,7 @@ from crm_lib.evaluation.inner_origins import (
     mean_loss,
     prepare_inner,
 )
+from ...evaluation.judging import attach_labels, judge_origins
 from ...evaluation.search_space import name_study
 from ...evaluation.tuning import default_settings
 from ...features.snapshots import label_wins

@@ -279,6 +279,6 @@ def test_a_name_that_nobody_knows_and_a_missing_reason_are_sentences(deals, give
 
 
 def test_no_names_need_no_reason():
-    assert require_reasons(None, [], "features.allow_leaks") == require_reasons({}, [], "k") == {}
+    assert require_reasons(None, [], "features.known_at_open") == require_reasons({}, [], "k") == {}
     with pytest.raises(CrmError, match="choose from none, for there is none"):
         require_reasons({"x": "y"}, [], "features.leave_out")

@@ -8,7 +8,7 @@ __all__ = ['NASTY', 'figures', 'record', 'make_run', 'run', 'displayed', 'read_p
            'test_page_and_file_say_the_same', 'test_results_stand_beside_the_baselines_in_the_order_of_the_horizons',
            'test_a_baseline_may_be_the_chosen_model_and_one_may_be_missing',
            'test_a_figure_that_does_not_exist_is_a_dash',
-           'test_leaks_that_were_allowed_and_columns_left_out_stand_with_their_reasons',
+           'test_columns_taken_in_not_used_and_left_out_stand_with_their_reasons',
            'test_a_model_that_reads_names_of_people_says_so', 'test_nothing_mended_and_nobody_prospecting_is_said',
            'test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough', 'nasty_run',
            'test_hostile_names_stay_text_in_the_file', 'test_hostile_names_stay_text_on_the_page',
@@ -97,7 +97,7 @@ def make_run(models=("xgboost+tuned", "always_no", "age_curve", "phase_table", "
             "mended_rows": {"product": 3},
             "left_rows": {"sales_agent": 2},
         },
-        "features": {"allowed_leaks": {}, "left_out": {}},
+        "features": {"known_at_open": {}, "not_used": {}, "left_out": {}},
         "backtest": {"horizons": horizons, "chosen": models[0], "why": "It is 0.0123 better."},
         "train": {
             "chosen": models[0],
@@ -206,7 +206,7 @@ def test_the_card_has_its_sections_in_their_order(run, tmp_path):
         "No closing before 2024-01-02",
         "gradient-boosted trees, tuned",
         "xgboost 3",
-        "No column that knows the future was allowed.",
+        "No column that knows the future, or may, is used.",
     ],
 )
 def test_every_number_comes_from_the_run(run, tmp_path, told):
@@ -260,15 +260,18 @@ def test_a_figure_that_does_not_exist_is_a_dash(run, tmp_path):
     )
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #58fd5767
-def test_leaks_that_were_allowed_and_columns_left_out_stand_with_their_reasons(run, tmp_path):
+def test_columns_taken_in_not_used_and_left_out_stand_with_their_reasons(run, tmp_path):
     leaks = {
-        "allowed_leaks": {"x_paid": {"detectors": ["truncation", "adversarial"], "reason": "known by phone"}},
+        "known_at_open": {"x_paid": {"detectors": ["truncation", "adversarial"], "reason": "known by phone"}},
         "left_out": {"x_note": "free text"},
+        "not_used": {"list_price": "late: is filled more often on won deals"},
     }
     text = html.unescape(read_file(replace(run, features=leaks), tmp_path))
     assert (
-        "The column x_paid knows the future (found by: truncation, adversarial) and was allowed all the same" in text
+        "The column x_paid knows the future, or may (found by: truncation, adversarial), and is used all the same"
+        in text
         and "known by phone" in text
+        and "The column list_price is not used. It is late: is filled more often on won deals." in text
     )
     assert (
         "The column x_note was left out. The reason given: free text" in text
@@ -305,7 +308,7 @@ def test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough(run):
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #d76248ef
 def nasty_run():
     run = make_run((NASTY, "phase_table"))
-    features = {"allowed_leaks": {NASTY: {"detectors": [NASTY], "reason": NASTY}}, "left_out": {NASTY: NASTY}}
+    features = {"known_at_open": {NASTY: {"detectors": [NASTY], "reason": NASTY}}, "left_out": {NASTY: NASTY}}
     return replace(
         run,
         features=features,

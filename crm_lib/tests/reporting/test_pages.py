@@ -6,7 +6,8 @@
 __all__ = ['NASTY', 'FINDING', 'WARNING', 'PIXEL', 'CODE', 'TABLES', 'PAGES', 'shown', 'page_of', 'with_output',
            'test_escaped_text_is_shown_letter_by_letter', 'displayed',
            'test_sentence_and_finding_are_markdown_and_only_the_finding_is_marked',
-           'test_an_allowed_leak_is_shown_with_its_reason_and_marked', 'test_show_table_displays_the_table',
+           'test_an_allowed_leak_is_shown_with_its_reason_and_marked',
+           'test_columns_that_are_not_used_are_noted_on_every_page', 'test_show_table_displays_the_table',
            'test_the_same_figure_gives_the_same_bytes_without_a_signature',
            'test_a_shown_figure_has_words_and_width_and_is_closed', 'test_a_figure_without_words_is_refused',
            'test_a_path_keeps_its_last_name', 'test_what_is_no_path_stays', 'test_nothing_that_acts_or_asks_survives',
@@ -127,16 +128,25 @@ def test_sentence_and_finding_are_markdown_and_only_the_finding_is_marked(displa
 def test_an_allowed_leak_is_shown_with_its_reason_and_marked(displayed, tmp_path):
     path = tmp_path / "features.json"
     path.write_text(
-        json.dumps({"allowed_leaks": {"x_paid": {"reason": f"paid {NASTY}", "detectors": ["gap", "replay"]}}})
+        json.dumps({"known_at_open": {"x_paid": {"reason": f"paid {NASTY}", "detectors": ["gap", "replay"]}}})
     )
     assert list(show_allowed_leaks(path)) == ["x_paid"]
     ((note, mark),) = displayed
-    assert "x_paid knows the future (found by: gap, replay)" in note["text/plain"] and note["text/plain"].endswith(
-        f"The reason given: paid {NASTY}"
-    )
+    assert "x_paid knows the future, or may (found by: gap, replay)" in note["text/plain"] and note[
+        "text/plain"
+    ].endswith(f"The reason given: paid {NASTY}")
     assert "<" not in note["text/markdown"] and mark == WARNING
     path.write_text("{}")
     assert show_allowed_leaks(path) == {} and len(displayed) == 1
+
+
+def test_columns_that_are_not_used_are_noted_on_every_page(tmp_path, displayed):
+    path = tmp_path / "features.json"
+    path.write_text(json.dumps({"known_at_open": {}, "not_used": {"list_price": "late: is filled more often"}}))
+    assert show_allowed_leaks(path) == {}
+    ((note, mark),) = displayed
+    said = "The column list_price is not used. It is late: is filled more often."
+    assert note["text/plain"] == said and mark == WARNING
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #a0dee41d
 def test_show_table_displays_the_table(displayed):

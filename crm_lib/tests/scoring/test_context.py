@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = ['test_days_are_kept_for_the_next_question_and_not_for_ever', 'test_a_cohort_column_that_is_missing_is_named',
+           'test_a_column_that_is_not_used_is_asked_of_no_deal_and_the_viewer_still_sees_it',
            'test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last',
            'test_a_reason_is_the_mean_step_over_all_orders_of_the_columns',
            'test_a_few_deals_are_explained_as_the_stage_explain_explains_all',
@@ -23,10 +24,17 @@ import yaml
 
 from ...base.config import CrmError
 from ...base.metrics import log_odds
+from ...features.features import FEATURES
 from ...registry.bundles import open_bundle
-from ...scoring.context import explain_snapshots, prepare_context, score_snapshots
+from crm_lib.scoring.context import (
+    estimate_value,
+    explain_snapshots,
+    prepare_context,
+    score_snapshots,
+    snapshot_table,
+)
 from ...scoring.explanation import _encode, _list_texts, explain_scores, used_features, usual_deals
-from ...scoring.opportunity import look_at, pick
+from ...scoring.opportunity import look_at, pick, snapshot_opportunity
 from ...scoring.scores import grade_scores
 from ...scoring.what_if import score_one
 from crm_lib.tests.scoring.test_what_if import (
@@ -55,6 +63,21 @@ def test_a_cohort_column_that_is_missing_is_named():
     )
     with pytest.raises(CrmError, match="The deals lack the column planet"):
         score_one(context, pick(context, open_keys(context)[0]))
+
+
+def test_a_column_that_is_not_used_is_asked_of_no_deal_and_the_viewer_still_sees_it():
+    _, deals, snapshots = small_crm()
+    left = dict.fromkeys(("sales_agent", "regional_office", "product", "list_price"), "late")
+    context = prepare_context(deals, snapshots, fitted("cure_table"), PARAMS, left=left)
+    deal = pick(context, open_keys(context)[0])
+    assert deal.product and context.mine["product"].equals(deals["product"])
+    one = snapshot_opportunity(context, deal, context.as_of)
+    assert one[list(left)].isna().all(axis=None)
+    whole = snapshot_table(context, context.deals).set_index("opportunity_id").loc[one["opportunity_id"].iloc[0]]
+    for name in FEATURES:
+        assert one[name].iloc[0] == pytest.approx(whole[name], abs=1e-9)
+    won = deals.loc[(deals["stage"] == "won") & (deals["close_value"] > 0), "close_value"].mean()
+    assert estimate_value(context, "anything", 5.0, context.as_of) == pytest.approx(won)
 
 # %% ../../../nbs/tests/scoring/test_context.ipynb #ceae9531
 def test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last():

@@ -6,8 +6,10 @@
 __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_how_it_is_run',
            'test_the_tools_environment_is_pinned', 'result', 'test_each_tool_says_what_it_was_given',
            'test_each_model_is_judged_at_each_horizon_beside_the_chosen_one',
-           'test_the_forecasts_intervals_hold_in_simulated_companies', 'test_rows_are_not_written_into_the_project',
-           'load', 'test_a_deal_has_one_fold_and_folds_have_much_the_same_size',
+           'test_the_forecasts_intervals_hold_in_simulated_companies',
+           'test_the_audit_catches_planted_hindsight_and_blames_next_to_no_honest_column',
+           'test_rows_are_not_written_into_the_project', 'load',
+           'test_a_deal_has_one_fold_and_folds_have_much_the_same_size',
            'test_all_snapshots_of_a_deal_and_of_those_begun_in_its_week_stay_together',
            'test_a_word_that_no_training_row_has_is_missing_ahead', 'test_a_folder_without_a_matrix_is_named',
            'test_a_difference_is_called_by_its_interval_and_its_size', 'wanted',
@@ -26,6 +28,7 @@ import pytest
 
 import crm_lib
 from ...evaluation.judging import REFERENCE
+from ..support.shapes import PLANTS, SHAPES
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #95c807e6
 FOLDER = Path(crm_lib.__file__).parents[1] / "benchmarks"
@@ -95,6 +98,18 @@ def test_the_forecasts_intervals_hold_in_simulated_companies():
     assert (
         len(worlds) >= 7 and alike["month_ends"] >= 40 and sum(world["month_ends"] for world in worlds.values()) >= 160
     )
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #029e063e
+def test_the_audit_catches_planted_hindsight_and_blames_next_to_no_honest_column():
+    figures = json.loads((FOLDER / "audit.json").read_text(encoding="utf-8"))
+    plants = {name: part["verdict"] for name, part in figures["plants"].items()}
+    assert set(plants) == set(PLANTS) and all(part["spoke"] >= 0.85 * part["asked"] for part in plants.values())
+    honest = {name: part["verdict"] for name, part in figures["honest"].items() if not name.startswith("field case")}
+    assert {*SHAPES, "the sample", "public data", "loan applications"} <= set(honest)
+    assert sum(part["late"] for part in honest.values()) == 0
+    assert sum(part["in_doubt"] for part in honest.values()) <= 0.01 * sum(part["asked"] for part in honest.values())
+    for name in ("the sample", "public data", "loan applications"):
+        assert honest[name]["spoke"] == 0
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #80347558
 def _run(script, *given):

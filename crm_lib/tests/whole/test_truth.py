@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 import crm_lib
-from ...evaluation.backtest import attach_labels, rolling_origins, run_backtest, training_sets
-from ...evaluation.judging import choose_model, compare_losses
+from ...evaluation.backtest import run_backtest
+from ...evaluation.judging import attach_labels, choose_model, compare_losses
+from ...evaluation.origins import rolling_origins, training_sets
 from ...features.features import FeatureSettings, build_features, feature_settings
 from ...features.snapshots import month_ends, spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start

@@ -34,6 +34,7 @@ from crm_lib.leakage.verdicts import (
 )
 from ...scoring.deal_value import deal_values
 from ..support.shapes import plant, shaped
+from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/leakage/test_verdicts.ipynb #0be4c74d
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_features_and_values_are_built_without_owner_place_product_and_price(dea
     names = ["sales_agent", "manager", "regional_office", "product", "list_price"]
     hidden = hide_columns(deals, names)
     day = deals["close_date"].max()
-    snapshots = build_features(hidden, [day], deals["close_date"].min())
+    snapshots = build_features(hidden, [day], deals["close_date"].min(), usual_settings())
     assert (
         len(snapshots) and snapshots[list(FEATURES)].notna().all(axis=None) and snapshots[names].isna().all(axis=None)
     )

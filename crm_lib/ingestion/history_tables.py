@@ -20,6 +20,7 @@ from .deals import Built, build_deals
 from .history_readers import Clock, resolve_spec, strip_cells
 from .history_times import localise_dates, read_times
 from .mapping import assign_tables, map_tables
+from .sources import HISTORY_TABLES, is_own_history
 from .spelling import plain_name
 from .tables import RawTable
 
@@ -52,6 +53,23 @@ def _find_table(raw: list[RawTable], name: str, tables: Mapping[str, str | None]
         raise CrmError(f"params.yaml, key ingest.histories: there is {count} table {name!r}; there is {there}.")
     return found[0]
 
+# %% ../../nbs/lib/20_ingestion/68_history_tables.ipynb #818dfc9e
+_OWN_KINDS = {"stage_history": "stages", "field_history": "fields", "activities": "activities"}
+_OWN_FIELDS = ("amount", "expected_close_date", "sales_agent", "forecast_category")
+
+
+def _own_specs(raw: list[RawTable], ingest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    "Give the entries of histories that come in the library's own layout and are named nowhere."
+    taken = {plain_name(str(name)) for name in table_names(ingest)}
+    found = {plain_name(table.name) for table in raw if is_own_history(table)} - taken
+    specs: dict[str, dict[str, Any]] = {}
+    for name, kind in _OWN_KINDS.items():
+        if plain_name(name) in found:
+            specs[name] = {"kind": kind, "columns": {header: header for header in HISTORY_TABLES[name]}}
+    if "field_history" in specs:
+        specs["field_history"]["fields"] = {name: name for name in _OWN_FIELDS}
+    return specs
+
 # %% ../../nbs/lib/20_ingestion/68_history_tables.ipynb #5df7ffde
 def sort_tables(
     raw: list[RawTable],  # tables as received
@@ -59,7 +77,7 @@ def sort_tables(
     timezone: str | None,  # params.yaml, key calendar.timezone
 ) -> Received:  # tables of deals and histories
     "Tell histories from the tables of which deals are made."
-    specs = ingest.get("histories") or {}
+    specs = {**_own_specs(raw, ingest), **(ingest.get("histories") or {})}
     others = {name: _find_table(raw, name, {}) for name in specs if name != PIPELINE}
     rest = [table for table in raw if not any(table is other for other in others.values())]
     if not rest:

@@ -27,8 +27,8 @@ from .database import fetch_sql
 from .histories import build_histories
 from .history_tables import make_deals, name_tables, sort_tables, table_names
 from .kaggle import fetch_kaggle
-from .sources import OPTIONAL_TABLES, copy_files, read_raw
-from ..simulation.simulate import simulate_crm
+from .sources import HISTORY_TABLES, OPTIONAL_TABLES, copy_files, read_raw
+from ..simulation.sample_histories import simulate_crm_with_histories
 from ..simulation.world import SEED, make_world
 
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #97251b49
@@ -146,7 +146,8 @@ def replace_data(
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #5ee53499
 def _as_text(values: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(values):
-        text = values.dt.strftime("%Y-%m-%d")
+        has_times = values.dt.normalize().ne(values).where(values.notna(), False).any()
+        text = values.dt.strftime("%Y-%m-%d %H:%M" if has_times else "%Y-%m-%d")
     elif pd.api.types.is_float_dtype(values):
         text = values.map(
             lambda value: f"{value:.0f}" if value == round(value, 0) else repr(float(value)), na_action="ignore"
@@ -165,11 +166,10 @@ def import_tables(
     arrange: Arrange = None,  # the last hand at the fresh folder
 ) -> Path:  # the folder now in place
     "Import tables that are frames already."
-    unknown = sorted(set(tables) - set(TABLES) - set(OPTIONAL_TABLES))
+    ours = [*TABLES, *OPTIONAL_TABLES, *HISTORY_TABLES]
+    unknown = sorted(set(tables) - set(ours))
     if unknown:
-        raise CrmError(
-            f"There is no table called {', '.join(unknown)}: the tables are {', '.join([*TABLES, *OPTIONAL_TABLES])}."
-        )
+        raise CrmError(f"There is no table called {', '.join(unknown)}: the tables are {', '.join(ours)}.")
     return replace_data(
         lambda fresh: [write_csv(frame.apply(_as_text), fresh / f"{table}.csv") for table, frame in tables.items()],
         data,
@@ -188,7 +188,8 @@ def import_sample(
 ) -> Path:  # the folder now in place
     "Import a simulated CRM; the same sample gives the same bytes."
     sample = sample or {}
-    return import_tables(simulate_crm(make_world(sample), seed=sample.get("seed", SEED)), data, ingest, source, arrange)
+    tables = simulate_crm_with_histories(make_world(sample), seed=sample.get("seed", SEED))
+    return import_tables(tables, data, ingest, source, arrange)
 
 
 def import_files(

@@ -50,8 +50,8 @@ def plot_funnel(
     draw_bars(ax, funnel["stage"].tolist(), funnel["reached"].to_numpy(), texts, [BLUE] * len(funnel), lines=2)
     ax.set_xlim(0, float(funnel["reached"].max()) * 2.1)
     ax.set(title="Deals that reached a stage, or passed it", xlabel="Deals")
-    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= funnel["reached"].max()])
     count_axis(ax.xaxis)
+    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= funnel["reached"].max()])
     return fig
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #3946d465
@@ -94,7 +94,7 @@ def plot_ageing(
     colors = [BLUE] * (len(ageing) - 2) + [GREY, ORANGE][-min(2, len(ageing)) :]
     draw_bars(ax, [f"{band} days" for band in ageing["band"]], ageing["deals"].to_numpy(), texts, colors)
     ax.set_xlim(0, float(ageing["deals"].max()) * 1.6)
-    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= ageing["deals"].max()])
     ax.set(title="Open deals by age", xlabel="Deals")
     count_axis(ax.xaxis)
+    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= ageing["deals"].max()])
     return fig

@@ -6,7 +6,9 @@
 __all__ = ['test_every_cell_is_text_and_an_empty_one_is_none', 'test_a_single_file_is_a_source',
            'test_files_named_like_tables_are_read_and_others_left_alone',
            'test_where_no_file_is_named_like_a_table_all_are_read',
-           'test_a_name_from_the_parameters_counts_as_a_tables_name', 'test_what_is_missing_is_named',
+           'test_a_name_from_the_parameters_counts_as_a_tables_name',
+           'test_a_file_that_is_only_called_like_a_history_is_read_when_it_is_named',
+           'test_a_folder_of_other_names_is_read_whole', 'test_what_is_missing_is_named',
            'test_all_findings_of_all_files_come_at_once', 'test_what_was_received_is_described',
            'test_copies_are_the_bytes_that_were_given', 'test_a_file_that_cannot_be_copied_gives_a_sentence']
 
@@ -49,6 +51,20 @@ def test_a_name_from_the_parameters_counts_as_a_tables_name(tmp_path):
     (tmp_path / "Vendas 2024.csv").write_text("a,b\n1,2\n")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     assert set(read(tmp_path, "vendas_2024")) == {"Vendas 2024"}
+
+# %% ../../../nbs/tests/ingestion/test_sources.ipynb #df0fc2e1
+def test_a_file_that_is_only_called_like_a_history_is_read_when_it_is_named(folder):
+    (folder / "activities.csv").write_text("Deal ID,Time,Activity\nA1,2024-01-05,call\n", encoding="utf-8")
+    assert set(read(folder)) == set(TABLES) and "activities" in read(folder, "activities")
+    (folder / "stage_history.csv").write_text("opportunity_id,changed_at,stage\nA1,2024-01-05,Won\n", encoding="utf-8")
+    assert set(read(folder)) == {*TABLES, "stage_history"}
+
+
+def test_a_folder_of_other_names_is_read_whole(tmp_path):
+    for name in ("deals", "activities", "stage_history"):
+        (tmp_path / f"{name}.csv").write_text("Deal ID,Time\nA1,2024-01-05\n", encoding="utf-8")
+    assert {file.stem for file in find_files(tmp_path)} == {"deals", "activities", "stage_history"}
+    assert set(read(tmp_path)) == {"deals", "activities", "stage_history"}
 
 # %% ../../../nbs/tests/ingestion/test_sources.ipynb #cf06c278
 def test_what_is_missing_is_named(tmp_path):

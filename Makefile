@@ -29,9 +29,9 @@ repro: .venv/.installed ## restore the data, rerun the stages whose inputs chang
 	@$(BIN)/dvc repro
 	@$(BIN)/crm reports
 
-test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser" --cov --cov-fail-under 85
-	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib nbs/guides
+test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel; not what is left to the night
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly" --cov --cov-fail-under 85
+	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib
 
 test-fast: .venv/.installed ## run what answers in a minute and a half: to be asked after every change
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not slow and not long"

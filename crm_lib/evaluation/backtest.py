@@ -22,7 +22,8 @@ from crm_lib.evaluation.judging import (
 )
 from .origins import Protocol, rolling_origins, training_sets
 from .variants import list_variants, make_variant, split_name
-from ..models.calibration import CALIBRATORS, CalibratedModel, calibrate_forward
+from ..models.calibration import CalibratedModel, calibrate_forward
+from ..models.calibration_maps import CALIBRATORS
 from ..models.close_hazard import BASELINES
 from ..models.incidence import IncidenceModel
 

@@ -30,14 +30,15 @@ def stage_stays(
     changes: pd.DataFrame,  # opportunity_id, changed_at (datetime64), column, value; rows of a deal in their order
     deals: pd.DataFrame,  # canonical deals: opportunity_id, stage, close_date
     words: Sequence[str],  # the CRM's open stages, in their order
-    known_until: object,  # last day that the tables know of
+    known_until: str | pd.Timestamp,  # last day that the tables know of
 ) -> pd.DataFrame:  # opportunity_id, stage, entered, days (float, at least 0), has_ended, next (the following word)
     "List every stay of every deal in an open stage."
     stays = _consecutive(changes)
     closed = deals.set_index("opportunity_id").loc[lambda table: table["stage"].isin(CLOSED_STAGES), "close_date"]
     ended = stays.pop("left").fillna(stays["opportunity_id"].map(closed))
     end = pd.Timestamp(known_until) + pd.Timedelta(days=1)
-    days = (ended.fillna(end).clip(upper=end) - stays["entered"]) / pd.Timedelta(days=1)
+    ended_by = ended.fillna(end)
+    days = (ended_by.where(ended_by < end, end) - stays["entered"]) / pd.Timedelta(days=1)
     stays = stays.assign(days=days.clip(lower=0.0), has_ended=ended.lt(end))
     return stays[stays["stage"].isin(list(words))].reset_index(drop=True)
 
@@ -88,7 +89,7 @@ def stage_funnel(
     changes: pd.DataFrame,  # opportunity_id, changed_at, column, value; rows of a deal in their order
     deals: pd.DataFrame,  # canonical deals: opportunity_id, stage, close_date
     words: Sequence[str],  # the CRM's open stages, in their order
-    known_until: object,  # last day that the tables know of
+    known_until: str | pd.Timestamp,  # last day that the tables know of
 ) -> pd.DataFrame:  # the columns of FUNNEL, a row per stage; went_on with its 95 % interval (Wilson), won of the closed
     "Tell stage by stage how many deals reached it, went on, were won, and how long a stay takes."
     stays = stage_stays(changes, deals, words, known_until)
@@ -100,7 +101,7 @@ def stage_funnel(
 # %% ../../nbs/lib/40_evaluation/70_funnel.ipynb #9fef8713
 def created_by_month(
     deals: pd.DataFrame,  # canonical deals: engage_date, list_price
-    known_until: object,  # last day that the tables know of
+    known_until: str | pd.Timestamp,  # last day that the tables know of
 ) -> pd.DataFrame:  # month (first day, datetime64), deals, value (money, missing prices count nothing): no gap
     "Count the deals engaged per month, and their value at list price."
     begun = deals[deals["engage_date"].le(pd.Timestamp(known_until))]
@@ -116,13 +117,13 @@ _BANDS = (0.25, 0.5, 0.75, 0.9, 1.0)
 
 def pipeline_ageing(
     deals: pd.DataFrame,  # canonical deals: stage, engage_date, close_date, list_price
-    known_until: object,  # last day that the tables know of
+    known_until: str | pd.Timestamp,  # last day that the tables know of
 ) -> pd.DataFrame:  # band (days, in words), least (days), deals, share (of the open), value (at list price)
     "Count the open deals in bands of age that the closing ages of the company set."
     took = (deals["close_date"] - deals["engage_date"]).dt.days.dropna()
     if took.empty:
         raise CrmError("deals: no deal has closed yet, so no age is usual: export closed deals as well.")
-    edges = np.unique(np.ceil(took.quantile(list(_BANDS))).clip(lower=1).astype(int))
+    edges = np.unique(np.maximum(np.ceil(took.quantile(list(_BANDS)).to_numpy()), 1).astype(int))
     opened = deals[is_open(deals, known_until)]
     age = (pd.Timestamp(known_until) - opened["engage_date"]).dt.days.to_numpy()
     band = np.searchsorted(edges, age, side="left")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..base.config import CrmError
 from ..features.exposure import Grid
-from ..models.calibration import CALIBRATORS
+from ..models.calibration_maps import CALIBRATORS
 from ..models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ..models.incidence import IncidenceModel
 from ..models.learners import make_learner

@@ -8,7 +8,6 @@ __all__ = ['plot_forecast', 'plot_record', 'plot_coverage']
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #e98432d2
 import textwrap
 
-import matplotlib.dates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,6 +24,7 @@ from crm_lib.reporting.style import (
     SKY,
     VERMILION,
     canvas,
+    date_axis,
     money_axis,
     money_text,
     need_columns,
@@ -225,9 +225,7 @@ def plot_coverage(
 
 # %% ../../nbs/lib/55_reporting/70_forecast_plots.ipynb #04e8dd82
 def _dress_coverage(fig: Figure, ax: Axes, share: float, count: int, level: float) -> Figure:
-    locator = matplotlib.dates.AutoDateLocator(maxticks=6)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator, show_offset=False))
+    date_axis(ax.xaxis, 6)
     ax.set(
         title=f"{percent_text(share)} of {count:,} windows ended inside ({percent_text(level)} was meant)",
         xlabel="Day of the forecast",

@@ -6,7 +6,6 @@
 __all__ = ['plot_funnel', 'plot_created', 'plot_ageing']
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #d70da352
-import matplotlib.dates
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,6 +18,7 @@ from crm_lib.reporting.style import (
     SKY,
     canvas,
     count_axis,
+    date_axis,
     draw_bars,
     money_text,
     need_columns,
@@ -58,7 +58,7 @@ def plot_funnel(
 @themed
 def plot_created(
     created: pd.DataFrame,  # month (first day), deals: a row per month
-    known_until: object,  # last day that the tables know of
+    known_until: str | pd.Timestamp,  # last day that the tables know of
 ) -> Figure:  # a bar per month
     "Draw how many deals were engaged per month."
     need_columns(created, ["month", "deals"], "plot_created")
@@ -69,9 +69,7 @@ def plot_created(
     whole = shown["month"] + pd.offsets.MonthEnd(0) <= pd.Timestamp(known_until)
     days = (shown["month"] + pd.offsets.MonthEnd(0) - shown["month"]).dt.days + 1
     ax.bar(shown["month"], shown["deals"], width=0.8 * days, align="edge", color=np.where(whole, BLUE, SKY))
-    locator = matplotlib.dates.AutoDateLocator(maxticks=8)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator, show_offset=False))
+    date_axis(ax.xaxis, 8)
     partly = "" if whole.iloc[-1] else f", the last one until {pd.Timestamp(known_until):%Y-%m-%d}"
     ax.set(title="Deals engaged per month", xlabel=f"Month of engagement{partly}", ylabel="Deals")
     count_axis(ax.yaxis)

@@ -26,6 +26,7 @@ from crm_lib.reporting.style import (
     SOFT,
     canvas,
     count_axis,
+    date_axis,
     draw_bars,
     label_counts,
     label_ends,
@@ -66,9 +67,7 @@ def _draw_closings(fig: Figure, ax: Axes, counts: pd.DataFrame) -> Figure:
     ax.set(
         title="Deals closed per week", xlabel=f"Week (the first begins on {first}, the last on {final})", ylabel="Deals"
     )
-    locator = matplotlib.dates.AutoDateLocator(maxticks=7)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator, show_offset=False))
+    date_axis(ax.xaxis)
     count_axis(ax.yaxis)
     return fig
 

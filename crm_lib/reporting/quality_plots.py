@@ -6,11 +6,10 @@
 __all__ = ['plot_quality']
 
 # %% ../../nbs/lib/55_reporting/45_quality_plots.ipynb #a0979178
-import matplotlib.dates
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import BLUE, GREY, canvas, need_columns, sentence_figure, themed
+from .style import BLUE, GREY, canvas, date_axis, need_columns, sentence_figure, themed
 
 # %% ../../nbs/lib/55_reporting/45_quality_plots.ipynb #42e8659a
 @themed
@@ -33,7 +32,5 @@ def plot_quality(
     )
     ax.set_zorder(behind.get_zorder() + 1)
     ax.patch.set_visible(False)
-    locator = matplotlib.dates.AutoDateLocator(maxticks=7)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
+    date_axis(ax.xaxis)
     return fig

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'VERMILION', 'PURPLE', 'SKY', 'GREY', 'PALETTE', 'INK', 'SOFT', 'THEME', 'use_theme',
            'themed', 'canvas', 'sentence_figure', 'need_columns', 'money_text', 'percent_text', 'chance_text',
-           'money_axis', 'percent_axis', 'count_axis', 'short_text', 'wrap_text', 'label_ends', 'label_rows',
-           'label_counts', 'draw_bars']
+           'money_axis', 'percent_axis', 'count_axis', 'date_axis', 'short_text', 'wrap_text', 'label_ends',
+           'label_rows', 'label_counts', 'draw_bars']
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #7e56eb64
 import functools
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib
+import matplotlib.dates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -183,6 +184,18 @@ def count_axis(
     "Label an axis of counts with whole numbers."
     axis.set_major_locator(MaxNLocator(integer=True, nbins=ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value)))
+
+# %% ../../nbs/lib/55_reporting/30_style.ipynb #6b51fc76
+def date_axis(
+    axis: Any,  # ax.xaxis or ax.yaxis
+    ticks: int = 7,  # ticks at most
+) -> None:
+    "Label an axis of days as briefly as the years and months allow."
+    locator = matplotlib.dates.AutoDateLocator(maxticks=ticks)  # type: ignore[no-untyped-call]
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(
+        matplotlib.dates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    )
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #d151efc2
 def short_text(

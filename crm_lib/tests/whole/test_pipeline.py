@@ -351,6 +351,8 @@ def test_a_changed_key_reruns_only_the_stages_that_read_it(project):
     assert call(project, "dvc", "repro").returncode == 0
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #8e666264
+@pytest.mark.slow
+@pytest.mark.nightly  # a second run of every stage: a minute and a half
 def test_an_undisturbed_ploomber_build_writes_the_same_bytes_as_the_killed_and_repeated_dvc_run(project):
     before = hashes(project)
     built = call(project, "ploomber", "build", "--force")

@@ -14,7 +14,6 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib
 import matplotlib.dates
 import numpy as np
 import pandas as pd
@@ -186,16 +185,12 @@ def count_axis(
     axis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value)))
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #6b51fc76
-def date_axis(
-    axis: Any,  # ax.xaxis or ax.yaxis
-    ticks: int = 7,  # ticks at most
-) -> None:
+def date_axis(axis: Any, ticks: int = 7) -> None:  # ax.xaxis or ax.yaxis; ticks at most
     "Label an axis of days as briefly as the years and months allow."
     locator = matplotlib.dates.AutoDateLocator(maxticks=ticks)  # type: ignore[no-untyped-call]
+    label = matplotlib.dates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
     axis.set_major_locator(locator)
-    axis.set_major_formatter(
-        matplotlib.dates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-    )
+    axis.set_major_formatter(label)
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #d151efc2
 def short_text(

@@ -207,6 +207,7 @@ def test_without_a_registry_or_its_keys_a_sentence_says_what_to_run(project, mon
 def test_a_record_is_forgotten_everywhere_after_a_question(versioned):
     run_crm("data", "sample")
     key = pd.read_csv("data/sales_pipeline.csv")["opportunity_id"].iloc[3]
+    rows = sum(path.read_text().count(key) for path in Path("data").glob("*.csv"))  # its histories are rows too
     before = Path("data.dvc").read_text()
     Path("artifacts").mkdir()
     write_parquet(pd.DataFrame({"opportunity_id": [key, "other"]}), "artifacts/scores.parquet")
@@ -216,8 +217,8 @@ def test_a_record_is_forgotten_everywhere_after_a_question(versioned):
     assert Path("data.dvc").read_text() == before and not Path("forgotten.log").exists()
     shown = run_crm("forget", key, "--yes")
     for told in (
-        "imports: 1 rows",
-        "data: 1 rows",
+        f"imports: {rows} rows",
+        f"data: {rows} rows",
         "artifacts: 1 rows",
         "bundles: 1 rows",
         "dvc gc --workspace --cloud",

@@ -110,8 +110,8 @@ def check_ends(
     stages = changes[(changes["column"] == "stage") & changes["opportunity_id"].isin(shown.index)]
     last = stages.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id", drop=False)
     said = shown["crm_stage"].reindex(last.index)
-    differs = last["value"].ne(said) & said.isin(stages["value"])  # a table may tell stages more coarsely
     is_closed = shown["stage"].reindex(last.index).isin(CLOSED_STAGES)
+    differs = last["value"].ne(said) & (is_closed | said.isin(stages["value"]))  # a table may know fewer open stages
     findings = [
         find_rows(last, differs & (is_closed == way), ("changes", "stage"), says) for way, says in _ENDS.items()
     ]

@@ -40,7 +40,13 @@ LONG = (
     "registry/test_champion",
     "models/test_close_hazard",
     "models/test_win_model",
-)  # more than six seconds each, measured with --durations=0: `make test-fast` leaves them out
+    "scoring/test_explanation",
+    "forecasting/test_arrivals",
+    "scoring/test_uploads",
+    "scoring/test_what_if",
+    "dashboards/test_pipeline_board",
+    "forecasting/test_waterfall",
+)  # more than four seconds each, measured with --durations=0: `make test-fast` leaves them out
 SERVED = (
     "test_one_truth",
     "test_server",

@@ -64,7 +64,7 @@ class FiscalCalendar:
 def horizon_end(
     as_of: object,  # as-of dates, one or many
     horizon: int | str,  # days ahead, or "quarter_end"
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> np.ndarray:  # last day that counts, datetime64[D]
     "Return the last day on which a win still counts for the horizon."
     days = as_days(as_of)

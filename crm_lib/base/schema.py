@@ -6,8 +6,8 @@
 __all__ = ['AT_OPEN', 'AT_CLOSE', 'BACK_FILLED', 'TABLES', 'TABLE_KEYS', 'DEALS', 'DEAL_COLUMNS', 'DTYPES', 'EXTRA_PREFIX',
            'FURTHER', 'DEAL_LEVEL', 'PIPELINE_KINDS', 'REWRITTEN', 'OPEN_STAGES', 'CLOSED_STAGES', 'STAGES', 'CHANGES',
            'CHANGE_SOURCES', 'KNOWN_SINCE', 'ACTIVITIES', 'HISTORIES', 'COMMON_SECTORS', 'ColumnSpec',
-           'outcome_columns', 'late_columns', 'fixed_columns', 'empty_table', 'conform', 'data_dictionary',
-           'require_columns']
+           'outcome_columns', 'late_columns', 'fixed_columns', 'column_names', 'empty_table', 'conform',
+           'data_dictionary', 'require_columns']
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #2e77ac38
 from collections.abc import Iterable
@@ -183,6 +183,15 @@ ACTIVITIES = (
 HISTORIES = {"changes": CHANGES, "known_since": KNOWN_SINCE, "activities": ACTIVITIES}
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #34b38b74
+def column_names(
+    specs: Iterable[ColumnSpec],  # such as CHANGES
+    without: Iterable[str] = (),  # names to leave out
+) -> tuple[str, ...]:  # in the order of the specs
+    "List the names of a contract's columns."
+    left_out = set(without)
+    return tuple(column.name for column in specs if column.name not in left_out)
+
+
 def empty_table(
     specs: Iterable[ColumnSpec],  # such as CHANGES, KNOWN_SINCE, ACTIVITIES
 ) -> pd.DataFrame:  # no row; the columns and dtypes of the specs

@@ -24,7 +24,7 @@ def attach_labels(
     forecasts: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, model, probability
     deals: pd.DataFrame,  # one row per opportunity
     known_until: object,  # last day that the tables know of
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> pd.DataFrame:  # the forecasts whose outcome is known, with is_won (0.0 or 1.0)
     "Label each forecast by its outcome, and drop those whose horizon has not ended."
     keys = forecasts[["as_of", "opportunity_id", "horizon"]].drop_duplicates(ignore_index=True)

@@ -38,7 +38,7 @@ def win_rates(
 # %% ../../nbs/lib/40_evaluation/60_patterns.ipynb #a74860c9
 def win_rates_by_phase(
     deals: pd.DataFrame,  # canonical deals
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> pd.DataFrame:  # group (month 1 to 3 of the quarter), n, rate, low, high
     "Give the share won by the month of the fiscal quarter in which the deals closed."
     closed = deals[deals["stage"].isin(CLOSED_STAGES) & deals["close_date"].notna()]
@@ -50,7 +50,7 @@ def closing_hazard(
     deals: pd.DataFrame,  # canonical deals
     records_start: object,  # first day on which a closing was recorded
     known_until: object,  # last day that the tables know of
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
     min_days: int = 30,  # cells with fewer deal-days are left out
 ) -> pd.DataFrame:  # age (middle of the bin, days), phase, days (at risk), closes, hazard, low, high (per day)
     "Give the daily closing hazard by age and month of the fiscal quarter."
@@ -110,7 +110,7 @@ def _spread(name: str, values: pd.Series, is_hit: pd.Series) -> tuple:
 # %% ../../nbs/lib/40_evaluation/60_patterns.ipynb #d98b0818
 def win_drivers(
     deals: pd.DataFrame,  # canonical deals
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> pd.DataFrame:  # what, groups, lowest, highest (share won), p_value, is_real: the strongest first
     "Test by chi-square whether the share won differs between the groups of each column (Bonferroni)."
     closed = deals[deals["stage"].isin(CLOSED_STAGES)]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.calendar import as_days
-from ..base.schema import require_columns
+from ..base.schema import ACTIVITIES, column_names, require_columns
 from crm_lib.features.running import (
     day_numbers,
     group_of_rows,
@@ -26,7 +26,7 @@ from crm_lib.features.running import (
 
 # %% ../../nbs/lib/25_features/62_activity_features.ipynb #1d81935a
 _FAR = 1 << 20  # later than any day
-ACTIVITY_COLUMNS = ("opportunity_id", "at", "recorded_at", "by")
+ACTIVITY_COLUMNS = column_names(ACTIVITIES, without=["kind"])
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def alive_probabilities(
     cohort: np.ndarray,  # of each deal, whole numbers from 0
     as_of: np.datetime64,  # as-of date; nothing later is looked at
     records_start: object,  # first day on which a closing was recorded
-    grid: Grid = Grid(),  # age and phase
+    grid: Grid,  # age and phase
     prior: float = 3.0,  # deals' worth of shrinkage of an agent's cured fraction
     steps: int = 30,  # EM iterations
 ) -> np.ndarray:  # P(will close some day), one per deal; missing for deals that are not open

@@ -32,7 +32,7 @@ def age_bins(
 class Grid:
     """Cells of age bin x month of the fiscal quarter."""
 
-    calendar: FiscalCalendar = FiscalCalendar()
+    calendar: FiscalCalendar
     edges: tuple[int, ...] = AGE_EDGES
 
     @property
@@ -54,7 +54,7 @@ def cells_ahead(
     as_of: np.datetime64,  # the as-of date that all rows share
     age_days: np.ndarray,  # age at the as-of date, days, one per deal
     days: int,  # how many days to walk ahead
-    grid: Grid = Grid(),  # age and phase
+    grid: Grid,  # age and phase
 ) -> np.ndarray:  # cell of deal i on day as_of + 1 + j, shape (deals, days)
     "Lay out the age x phase cells of the days to come."
     ahead = np.arange(1, days + 1)
@@ -66,7 +66,7 @@ def days_in_cells(
     engaged: np.ndarray,  # day of engagement of each row, whole days since 1970, shape (n,)
     after: np.ndarray,  # the row is at risk from the day after this one, whole days, shape (n,)
     until: np.ndarray,  # last day at risk, whole days, shape (n,)
-    grid: Grid = Grid(),  # age and phase
+    grid: Grid,  # age and phase
 ) -> np.ndarray:  # days at risk, whole numbers, shape (n, grid.size)
     "Count the days at risk of each row by cell of age and phase."
     if len(engaged) == 0:
@@ -95,7 +95,7 @@ def sum_days(
     after: np.ndarray,  # the row is at risk from the day after this one, shape (n,)
     until: np.ndarray,  # last day at risk, shape (n,)
     group: np.ndarray,  # whole number >= 0 per row
-    grid: Grid = Grid(),  # age and phase
+    grid: Grid,  # age and phase
     weight: np.ndarray | None = None,  # what a day of each row counts; none = 1
 ) -> pd.Series:  # days at risk by code, group * grid.size + cell, ascending; codes without a day are left out
     "Sum the days at risk of all rows by group and cell."
@@ -131,7 +131,8 @@ def count_exposure(
     seen: pd.DataFrame,  # event and duration (days), aligned with the snapshots
     group: np.ndarray | None = None,  # whole number >= 0 per snapshot; none = one group
     limit: int = 10_000,  # days of follow-up; then the deal is censored
-    grid: Grid = Grid(),  # age and phase
+    *,
+    grid: Grid,  # age and phase
     weight: np.ndarray | None = None,  # of each day, 0 to 1; none = 1. A closing counts 1
 ) -> pd.DataFrame:  # group, cell, days (at risk), closes; a row per pair that occurs
     "Count the days at risk and the closings by group and cell."

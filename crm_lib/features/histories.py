@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.schema import EXTRA_PREFIX, require_columns
+from ..base.schema import CHANGES, EXTRA_PREFIX, KNOWN_SINCE, column_names, require_columns
 from .running import day_numbers, group_of_rows, row_keys, rows_until, take_groups
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #7b65f64e
@@ -24,7 +24,7 @@ KINDS = {
     "sales_agent": "text",
     "forecast_category": "text",
 }
-CHANGE_COLUMNS = ("opportunity_id", "changed_at", "recorded_at", "column", "value", "number", "date")
+CHANGE_COLUMNS = column_names(CHANGES, without=["source"])
 _HELD_IN = {"text": "value", "number": "number", "date": "date"}
 _NEVER = np.datetime64("NaT", "ns")
 
@@ -188,7 +188,7 @@ def index_histories(
 ) -> Histories:  # for states and features
     "Index the changes by column, deal and the day on which they were known."
     require_columns(changes, CHANGE_COLUMNS, "The table of changes")
-    require_columns(known_since, ("opportunity_id", "column", "since"), "The table known_since")
+    require_columns(known_since, column_names(KNOWN_SINCE), "The table known_since")
     told = known_since.loc[known_since["since"].notna()]
     owner, unique = pd.factorize(told["opportunity_id"].to_numpy(object))
     ids = pd.Index(unique, dtype=object)

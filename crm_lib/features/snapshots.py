@@ -115,7 +115,7 @@ def label_wins(
     deals: pd.DataFrame,  # one row per opportunity
     horizon: int | str,  # days, or "quarter_end"
     known_until: object,  # last day that the tables know of
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> pd.Series:  # 1.0 won within the horizon, 0.0 not, missing where it is not known yet
     "Label each snapshot: was the deal won within the horizon?"
     ends = horizon_end(snapshots["as_of"], horizon, calendar)

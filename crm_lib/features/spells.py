@@ -203,7 +203,7 @@ def label_spells(
     horizon: int | str,  # days, or "quarter_end"
     undo_days: int,  # features.undo_days
     known_until: object,  # last day that the tables know of
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> pd.Series:  # 1.0 won within the horizon, 0.0 not, missing where it is not known or the deal is gone
     "Label each row: was the deal won within the horizon, and did that stand?"
     ends = horizon_end(rows["as_of"], horizon, calendar)

@@ -19,7 +19,7 @@ from ..base.config import CrmError
 def period_window(
     as_of: object,  # the last day known
     period: str,  # month, rest_of_quarter, next_quarter, quarter (three months), four_weeks
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> tuple[np.datetime64, np.datetime64]:  # first and last day, datetime64[D]
     "Find the days that a period means, seen from an as-of date."
     day = np.timedelta64(1, "D")

@@ -17,7 +17,7 @@ FORECAST_PERIODS = ("month", "quarter", "next_quarter")
 
 def today_windows(
     as_of: object,  # the last day known
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> dict[str, tuple[np.datetime64, np.datetime64]]:  # period -> first and last day
     "List the windows that are published: first and last day of each forecast period."
     return {
@@ -28,7 +28,7 @@ def today_windows(
 # %% ../../nbs/lib/50_forecasting/33_windows.ipynb #315f71a3
 def distinct_windows(
     as_of: object,  # the last day known
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> dict[tuple[np.datetime64, np.datetime64], list[str]]:  # first and last day -> the periods that mean them
     "Put the published periods that are the same days together."
     found: dict[tuple[np.datetime64, np.datetime64], list[str]] = {}

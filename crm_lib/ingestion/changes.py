@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from ..base.schema import CHANGES, DTYPES, conform, empty_table
+from ..base.schema import CHANGES, DTYPES, column_names, conform, empty_table
 from .findings import FINDING_COLUMNS, show_rows
 from .notation import Reading, read_amounts, read_dates
 
 # %% ../../nbs/lib/20_ingestion/59_changes.ipynb #f958adcd
-EVENT_COLUMNS = ["opportunity_id", "changed_at", "recorded_at", "column", "value", "source", "row", "file"]
+EVENT_COLUMNS = [*column_names(CHANGES, without=("number", "date")), "row", "file"]
 
 
 def make_events(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.schema import EXTRA_PREFIX, PIPELINE_KINDS
+from ..base.schema import CHANGES, EXTRA_PREFIX, KNOWN_SINCE, PIPELINE_KINDS, column_names
 from .joins import name_extra
 from .kept_imports import import_folder, read_note, shelf_days
 from .mapping import map_tables
@@ -147,8 +147,8 @@ def _follow(new: pd.DataFrame, state: pd.DataFrame | None) -> tuple[np.ndarray, 
     return is_changed, is_first, pd.concat([part for part in (kept, new) if len(part)]) if len(new) else state
 
 # %% ../../nbs/lib/20_ingestion/74_import_changes.ipynb #ac462851
-CHANGE_COLUMNS = ["opportunity_id", "changed_at", "recorded_at", "column", "value", "number", "date", "source"]
-SINCE_COLUMNS = ["opportunity_id", "column", "since"]
+CHANGE_COLUMNS = list(column_names(CHANGES))
+SINCE_COLUMNS = list(column_names(KNOWN_SINCE))
 _LAST_MOMENT = pd.Timedelta(days=1) - pd.Timedelta(seconds=1)
 
 

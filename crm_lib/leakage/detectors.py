@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..base.calendar import FiscalCalendar
 from ..base.schema import CLOSED_STAGES
 from ..features.snapshots import label_wins
 from crm_lib.leakage.separation import (
@@ -244,7 +245,7 @@ def detect_wins_ahead(
     horizon: int = 30,  # days
 ) -> pd.DataFrame:  # column, detector, evidence, is_leak
     "Test each column by its AUC out of time: does it alone tell what is won within the horizon?"
-    label = label_wins(snapshots, deals, horizon, known_until)
+    label = label_wins(snapshots, deals, horizon, known_until, FiscalCalendar())  # days: no quarter counts
     rows = snapshots[label.notna()].reset_index(drop=True)
     is_won = label.dropna().reset_index(drop=True) == 1
     days = rows["as_of"]

@@ -231,7 +231,7 @@ def _calibrate_origin(
 def calibrate_forward(
     judged: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, model, probability, is_won of one model
     kinds: Sequence[str],  # maps
-    calendar: FiscalCalendar = FiscalCalendar(),  # quarters
+    calendar: FiscalCalendar,  # quarters
     least: int = 500,  # forecasts due by the origin that a map needs
     least_wins: int = 40,  # wins, and others, among them
     at: Sequence[object] | None = None,  # origins; none = all

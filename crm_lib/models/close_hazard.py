@@ -117,7 +117,8 @@ def alive_weights(
     y: pd.DataFrame,  # event and duration (days), aligned
     alive: np.ndarray,  # P(alive) that each snapshot knew
     limit: int = 120,  # days of follow-up; then the deal is censored
-    grid: Grid = Grid(),  # age and phase
+    *,
+    grid: Grid,  # age and phase
     turns: int = 3,  # EM iterations
 ) -> np.ndarray:  # P(alive) after the follow-up, one per snapshot; 1 where the deal closed
     "Give the posterior probability that each deal is alive, given its follow-up (E step of a mixture cure model)."
@@ -125,7 +126,7 @@ def alive_weights(
     weight = known = np.where((y["event"] > 0) & (y["duration"] <= limit), 1.0, alive)
     table = np.column_stack([np.arange(grid.size) // 3, np.arange(grid.size) % 3])
     for _ in range(turns):
-        counts = count_exposure(X, y, None, limit, grid, np.round(weight * 2**20) / 2**20)
+        counts = count_exposure(X, y, None, limit, grid=grid, weight=np.round(weight * 2**20) / 2**20)
         learner = make_learner("table").fit(
             table[counts["cell"]], counts["days"].to_numpy(), counts["closes"].to_numpy()
         )
@@ -178,8 +179,8 @@ class _HazardCells(_HazardSettings):
         "Give the learner's cells with their days at risk and closings."
         group = self._groups(X)
         limit = self.follow_up_days
-        weight = alive_weights(X, y, self._alive(X), limit, self._grid, self.turns) if self.alive else None
-        counts = count_exposure(X, y, group, limit, self._grid, weight)
+        weight = alive_weights(X, y, self._alive(X), limit, grid=self._grid, turns=self.turns) if self.alive else None
+        counts = count_exposure(X, y, group, limit, grid=self._grid, weight=weight)
         cells = self._unpack(counts["group"].to_numpy(), counts["cell"].to_numpy())
         return cells, counts["days"].to_numpy(), counts["closes"].to_numpy()
 
@@ -262,7 +263,7 @@ BASELINES = {"always_no": AlwaysNo, "age_curve": AgeCurve, "phase_table": PhaseT
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #0a85158e
 def make_model(
     name: str,  # always_no, age_curve, phase_table, cure_table, logistic, forest or xgboost
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
     age_edges: Sequence[int] = AGE_EDGES,  # upper ends of the age bins, days
     *,
     seed: int,  # seed of the learner

@@ -161,7 +161,7 @@ class _Incidence(BaseEstimator):
 def days_ahead(
     as_of: object,  # as-of date
     horizon: int | str,  # days, or "quarter_end"
-    calendar: FiscalCalendar = FiscalCalendar(),  # the company's quarters
+    calendar: FiscalCalendar,  # the company's quarters
 ) -> int:  # days from the as-of date to the last day of the horizon
     "Count the days that a horizon reaches ahead."
     return int((horizon_end(as_of, horizon, calendar) - as_days(as_of)).astype(int))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ..base.schema import ACTIVITIES, CHANGES, KNOWN_SINCE, column_names
 from .company import Company, Day
 from crm_lib.simulation.events import (
     MINUTES,
@@ -39,9 +40,9 @@ from .lives import AFTER, Lives, live
 from .world import SEED, World, make_catalogues, random_stream
 
 # %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #61314410
-CHANGE_COLUMNS = ("opportunity_id", "changed_at", "recorded_at", "column", "value", "number", "date", "source")
-KNOWN_SINCE_COLUMNS = ("opportunity_id", "column", "since")
-ACTIVITY_COLUMNS = ("opportunity_id", "at", "recorded_at", "kind", "by")
+CHANGE_COLUMNS = column_names(CHANGES)
+KNOWN_SINCE_COLUMNS = column_names(KNOWN_SINCE)
+ACTIVITY_COLUMNS = column_names(ACTIVITIES)
 _LATE_CHANGE = 5
 
 # %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #7eb0f61d

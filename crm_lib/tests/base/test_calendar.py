@@ -163,17 +163,17 @@ def test_this_quarter_ends_where_a_walk_from_tomorrow_ends(month):
 
 @pytest.mark.parametrize("days", [1, 30, 365, np.int64(30)])
 def test_a_number_of_days_is_added(days):
-    assert horizon_end(["2024-02-28", "2023-12-31"], days).astype(object).tolist() == [
+    assert horizon_end(["2024-02-28", "2023-12-31"], days, FiscalCalendar()).astype(object).tolist() == [
         datetime.date(2024, 2, 28) + datetime.timedelta(days=int(days)),
         datetime.date(2023, 12, 31) + datetime.timedelta(days=int(days)),
     ]
-    assert horizon_end("2024-02-28", days) == horizon_end(["2024-02-28"], days)[0]
+    assert horizon_end("2024-02-28", days, FiscalCalendar()) == horizon_end(["2024-02-28"], days, FiscalCalendar())[0]
 
 
 @pytest.mark.parametrize("horizon", [0, -30, True, False, 30.0, "30", "month_end", None, float("nan")])
 def test_a_horizon_of_another_kind_is_refused(horizon):
     with pytest.raises(CrmError, match="is unknown: give a number of days of at least 1, or quarter_end"):
-        horizon_end("2024-01-01", horizon)
+        horizon_end("2024-01-01", horizon, FiscalCalendar())
 
 # %% ../../../nbs/tests/base/test_calendar.ipynb #d7c35aa1
 @pytest.mark.parametrize("month", [2.0, True])

@@ -51,7 +51,9 @@ def test_the_forecast_stands_beside_target_and_the_same_days_before(project):
 
 def in_the_middle(rows, day="2024-02-25"):
     "Give the forecast as it would stand in the middle of a quarter."
-    spans = {period: [pd.Timestamp(end) for end in window] for period, window in today_windows(day).items()}
+    spans = {
+        period: [pd.Timestamp(end) for end in window] for period, window in today_windows(day, FiscalCalendar()).items()
+    }
     return rows.assign(
         as_of=pd.Timestamp(day),
         **{

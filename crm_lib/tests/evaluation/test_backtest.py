@@ -73,7 +73,7 @@ def test_the_redrawn_future_changes_the_labels(deals, forecasts):
     other = another_future(deals)
     last = pd.Timestamp("2025-06-30")
     at_origin = forecasts[(forecasts["origin"] == pd.Timestamp(ORIGIN)) & (forecasts["model"] == "logistic")]
-    labels = [attach_labels(at_origin, table, last)["is_won"] for table in (deals, other)]
+    labels = [attach_labels(at_origin, table, last, FiscalCalendar())["is_won"] for table in (deals, other)]
     assert (labels[0] != labels[1]).mean() > 0.05
 
 # %% ../../../nbs/tests/evaluation/test_backtest.ipynb #c1dc9dfc
@@ -257,8 +257,8 @@ def test_a_calibrated_choice_is_the_raw_model_and_maps_of_its_own_past_forecasts
     model, X, y = fit_chosen(
         usual_protocol(deals, snapshots, FIRST, last), "cure_table+sigmoid", pd.concat([mine, forecasts])
     )
-    raw = make_model("cure_table", seed=0).fit(X, y)
-    wanted = CalibratedModel(raw, "sigmoid").fit_calibration_maps(attach_labels(mine, deals, last))
+    raw = make_model("cure_table", FiscalCalendar(), seed=0).fit(X, y)
+    wanted = CalibratedModel(raw, "sigmoid").fit_calibration_maps(attach_labels(mine, deals, last, FiscalCalendar()))
     assert (
         isinstance(model, CalibratedModel)
         and model.kind == "sigmoid"

@@ -98,7 +98,7 @@ def test_every_forecast_has_its_label_and_weighs_as_in_the_backtest(task, deals,
     assert task.rows.groupby("horizon")["weight"].sum().round(9).nunique() == 1 and len(task.origins) == 2
     for (origin, horizon), part in task.rows.groupby(["origin", "horizon"]):
         test = snapshots[snapshots["as_of"] == origin]
-        labels = label_wins(test, deals, int(horizon) if horizon.isdigit() else horizon, "2025-06-30")
+        labels = label_wins(test, deals, int(horizon) if horizon.isdigit() else horizon, "2025-06-30", FiscalCalendar())
         assert (
             part["opportunity_id"].tolist() == test["opportunity_id"].tolist()
             and part["is_won"].tolist() == labels.tolist()
@@ -119,7 +119,7 @@ def test_the_loss_is_that_of_a_model_fitted_on_the_day_and_judged_as_the_backtes
                 ["as_of", "origin", "opportunity_id", "model"], var_name="horizon", value_name="probability"
             ).astype({"horizon": str})
         )
-    by_origin = judge_origins(attach_labels(pd.concat(parts, ignore_index=True), deals, "2025-06-30"))
+    by_origin = judge_origins(attach_labels(pd.concat(parts, ignore_index=True), deals, "2025-06-30", FiscalCalendar()))
     assert make_objective(task, "logistic", FEW, seed=0)(settings) == pytest.approx(
         by_origin.groupby("horizon")["brier"].mean().mean(), abs=1e-12
     )

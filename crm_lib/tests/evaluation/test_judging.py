@@ -71,7 +71,9 @@ def test_labels_are_those_of_the_deals_table_and_the_unknown_is_dropped():
             for horizon in ("30", "60", "90", "quarter_end")
         ]
     )
-    found = attach_labels(rows, deals, "2024-03-31").set_index(["opportunity_id", "horizon"])["is_won"]
+    found = attach_labels(rows, deals, "2024-03-31", FiscalCalendar()).set_index(["opportunity_id", "horizon"])[
+        "is_won"
+    ]
     assert found.to_dict() == {
         ("won", "30"): 1.0,
         ("won", "60"): 1.0,
@@ -95,7 +97,7 @@ def test_the_quarters_end_is_that_of_the_companys_calendar():
         }
     )
     rows = told(("2024-02-29", "a", "quarter_end", "m", 0.5))
-    assert attach_labels(rows, deals, "2024-12-31")["is_won"].tolist() == [0.0]
+    assert attach_labels(rows, deals, "2024-12-31", FiscalCalendar())["is_won"].tolist() == [0.0]
     assert attach_labels(rows, deals, "2024-12-31", FiscalCalendar(2))["is_won"].tolist() == [1.0]
 
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #ddacc14f

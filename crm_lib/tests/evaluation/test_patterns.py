@@ -55,7 +55,7 @@ def test_groups_may_be_given_as_values_and_the_missing_are_left_out(deals):
 
 
 def test_the_month_of_the_quarter_follows_the_fiscal_year(deals):
-    assert win_rates_by_phase(deals)["rate"].tolist() == [1.0, 0.0, 1.0]
+    assert win_rates_by_phase(deals, FiscalCalendar())["rate"].tolist() == [1.0, 0.0, 1.0]
     assert win_rates_by_phase(deals, FiscalCalendar(2))["group"].tolist() == [
         f"month {month} of the quarter" for month in (1, 2, 3)
     ]
@@ -63,7 +63,7 @@ def test_the_month_of_the_quarter_follows_the_fiscal_year(deals):
 
 
 def test_nothing_closed_gives_an_empty_table(deals):
-    assert win_rates(deals.iloc[3:], "sales_agent").empty and win_rates_by_phase(deals.iloc[3:]).empty
+    assert win_rates(deals.iloc[3:], "sales_agent").empty and win_rates_by_phase(deals.iloc[3:], FiscalCalendar()).empty
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #fc56447b
 def test_a_constant_hazard_is_found_again():
@@ -72,15 +72,15 @@ def test_a_constant_hazard_is_found_again():
     closed = pd.Series(engaged + pd.to_timedelta(rng.geometric(0.05, 3000), unit="D"))
     open_now = closed > "2024-06-30"
     deals = make_deals(np.where(open_now, "engaging", "won"), engaged, closed.mask(open_now))
-    hazard = closing_hazard(deals, "2024-01-01", "2024-06-30", min_days=300)
+    hazard = closing_hazard(deals, "2024-01-01", "2024-06-30", FiscalCalendar(), min_days=300)
     assert ((hazard["low"] <= 0.05) & (0.05 <= hazard["high"])).mean() > 0.85
     assert hazard["closes"].sum() <= (~open_now).sum()
     assert np.average(hazard["hazard"], weights=hazard["days"]) == pytest.approx(0.05, abs=0.003)
 
 
 def test_days_before_the_first_recorded_closing_are_not_at_risk(deals):
-    early = closing_hazard(deals, "2024-01-01", "2024-03-31", min_days=1)
-    late = closing_hazard(deals, "2024-02-01", "2024-03-31", min_days=1)
+    early = closing_hazard(deals, "2024-01-01", "2024-03-31", FiscalCalendar(), min_days=1)
+    late = closing_hazard(deals, "2024-02-01", "2024-03-31", FiscalCalendar(), min_days=1)
     assert late["days"].sum() < early["days"].sum() and late["closes"].sum() == 2
 
 # %% ../../../nbs/tests/evaluation/test_patterns.ipynb #531aafa1
@@ -109,15 +109,15 @@ def many(agent_rates, n=400, seed=3):
 
 
 def test_an_agent_who_wins_more_is_found_and_the_calendar_is_not():
-    drivers = win_drivers(many({"Ann": 0.5, "Bo": 0.7})).set_index("what")
+    drivers = win_drivers(many({"Ann": 0.5, "Bo": 0.7}), FiscalCalendar()).set_index("what")
     assert drivers["is_real"].to_dict() == {"sales agent": True, "month of the quarter": False}
     assert drivers.loc["sales agent", "lowest"] == pytest.approx(0.5, abs=0.06)
 
 
 def test_equal_agents_are_called_equal():
-    assert not win_drivers(many({"Ann": 0.6, "Bo": 0.6, "Cy": 0.6}))["is_real"].any()
+    assert not win_drivers(many({"Ann": 0.6, "Bo": 0.6, "Cy": 0.6}), FiscalCalendar())["is_real"].any()
 
 
 def test_a_column_with_one_group_or_few_deals_has_no_answer(deals):
-    drivers = win_drivers(deals)
+    drivers = win_drivers(deals, FiscalCalendar())
     assert drivers["p_value"].isna().all() and not drivers["is_real"].any()

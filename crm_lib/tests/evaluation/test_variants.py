@@ -120,7 +120,8 @@ def test_a_name_without_a_plus_is_the_model_itself(name):
     assert (
         type(made) is type(plain)
         and given(made) == given(plain)
-        and given(make_variant(name, None, usual_settings().grid, 0)) == given(make_model(name, seed=0))
+        and given(make_variant(name, None, usual_settings().grid, 0))
+        == given(make_model(name, FiscalCalendar(), seed=0))
     )
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #f389e91b

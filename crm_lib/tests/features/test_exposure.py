@@ -105,14 +105,16 @@ def test_every_age_and_day_has_its_cell(month):
 
 @pytest.mark.parametrize("edges", [AGE_EDGES, (3, 10), ()])
 def test_the_table_of_a_grid_tells_each_cells_bin_and_phase(edges):
-    grid = Grid(edges=edges)
+    grid = Grid(FiscalCalendar(), edges=edges)
     assert grid.size == 3 * (len(edges) + 1) == len(grid.table())
     assert [row.age_bin * 3 + row.phase for row in grid.table().itertuples()] == list(range(grid.size))
     assert set(grid.table()["phase"]) == {0, 1, 2} and grid.table()["age_bin"].max() == len(edges)
 
 
 def test_grids_of_the_same_edges_and_calendar_are_equal():
-    assert Grid() == Grid(FiscalCalendar(1), AGE_EDGES) != Grid(FiscalCalendar(2)) and hash(Grid()) == hash(Grid())
+    assert Grid(FiscalCalendar()) == Grid(FiscalCalendar(1), AGE_EDGES) != Grid(FiscalCalendar(2)) and hash(
+        Grid(FiscalCalendar())
+    ) == hash(Grid(FiscalCalendar()))
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #b36c6acb
 @SEEDS
@@ -130,7 +132,7 @@ def test_a_walk_gives_the_cell_of_each_deal_on_each_day_to_come(seed):
 
 
 def test_a_walk_of_no_days_has_no_cells():
-    assert cells_ahead(np.datetime64("2024-01-31"), np.array([1, 2]), 0).shape == (2, 0)
+    assert cells_ahead(np.datetime64("2024-01-31"), np.array([1, 2]), 0, Grid(FiscalCalendar())).shape == (2, 0)
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #2ac16af9
 WALKED = Grid(FiscalCalendar(2), (5, 15, 40))
@@ -181,7 +183,7 @@ def test_sums_by_group_do_not_depend_on_how_many_rows_are_held_at_once(seed, mon
 def test_counts_are_those_of_a_loop_over_deals_and_days(seed, limit):
     snapshots, seen, group, grid = random_follow_ups(seed)
     before = snapshots.copy(), seen.copy(), group.copy()
-    found = count_exposure(snapshots, seen, group, limit, grid)
+    found = count_exposure(snapshots, seen, group, limit, grid=grid)
     assert list(found.itertuples(index=False, name=None)) == count_by_hand(snapshots, seen, group, limit, grid)
     assert list(found) == ["group", "cell", "days", "closes"] and set(found.dtypes.astype(str)) == {"int64"}
     pd.testing.assert_frame_equal(snapshots, before[0])
@@ -229,20 +231,28 @@ def test_every_day_followed_and_every_closing_after_the_first_evening_is_counted
 def test_a_closing_on_the_last_day_counted_counts_and_one_later_does_not():
     snapshots = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "age_days": [4]})
     seen = pd.DataFrame({"event": [1], "duration": [7]})
-    assert count_exposure(snapshots, seen, limit=7)[["days", "closes"]].sum().tolist() == [7, 1]
-    assert count_exposure(snapshots, seen, limit=6)[["days", "closes"]].sum().tolist() == [6, 0]
+    assert count_exposure(snapshots, seen, limit=7, grid=Grid(FiscalCalendar()))[["days", "closes"]].sum().tolist() == [
+        7,
+        1,
+    ]
+    assert count_exposure(snapshots, seen, limit=6, grid=Grid(FiscalCalendar()))[["days", "closes"]].sum().tolist() == [
+        6,
+        0,
+    ]
 
 
 def test_nobody_at_risk_gives_a_table_without_rows():
     snapshots = pd.DataFrame({"as_of": pd.to_datetime([]), "age_days": np.array([], int)})
-    found = count_exposure(snapshots, pd.DataFrame({"event": [], "duration": []}, dtype="int64"))
+    found = count_exposure(
+        snapshots, pd.DataFrame({"event": [], "duration": []}, dtype="int64"), grid=Grid(FiscalCalendar())
+    )
     assert list(found) == ["group", "cell", "days", "closes"] and len(found) == 0
 
 
 def test_follow_ups_of_other_snapshots_are_refused():
     snapshots, seen, _, _ = random_follow_ups(0)
     with pytest.raises(CrmError, match="40 snapshots came with 39 follow-ups: each snapshot needs exactly one"):
-        count_exposure(snapshots, seen.iloc[1:])
+        count_exposure(snapshots, seen.iloc[1:], grid=Grid(FiscalCalendar()))
 
 # %% ../../../nbs/tests/features/test_exposure.ipynb #417809c0
 @SEEDS
@@ -258,8 +268,8 @@ def test_half_a_weight_halves_the_days_and_leaves_the_closings_whole(seed):
 @SEEDS
 def test_a_weight_of_one_counts_what_no_weight_counts(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
-    plain = count_exposure(snapshots, seen, group, 30, grid)
-    ones = count_exposure(snapshots, seen, group, 30, grid, np.ones(len(seen)))
+    plain = count_exposure(snapshots, seen, group, 30, grid=grid)
+    ones = count_exposure(snapshots, seen, group, 30, grid=grid, weight=np.ones(len(seen)))
     pd.testing.assert_frame_equal(plain.astype({"days": float}), ones)
 
 
@@ -267,7 +277,7 @@ def test_a_weight_of_one_counts_what_no_weight_counts(seed):
 def test_weighted_days_are_those_of_a_loop_and_never_below_the_closings(seed):
     snapshots, seen, group, grid = random_follow_ups(seed)
     weight = np.random.default_rng(seed).integers(0, 9, len(seen)) / 8
-    found = count_exposure(snapshots, seen, group, 30, grid, weight)
+    found = count_exposure(snapshots, seen, group, 30, grid=grid, weight=weight)
     days = Counter()
     for row in range(len(seen)):
         for own, cell, count, _ in count_by_hand(snapshots.iloc[[row]], seen.iloc[[row]], group[[row]], 30, grid):
@@ -282,7 +292,7 @@ def test_weighted_days_are_those_of_a_loop_and_never_below_the_closings(seed):
 def test_a_closing_of_a_deal_thought_dead_still_counts_as_one_on_one_day():
     snapshots = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31"]), "age_days": [4]})
     seen = pd.DataFrame({"event": [1], "duration": [1]})
-    found = count_exposure(snapshots, seen, weight=np.array([0.0]))
+    found = count_exposure(snapshots, seen, weight=np.array([0.0]), grid=Grid(FiscalCalendar()))
     assert found[["days", "closes"]].values.tolist() == [[1, 1]]
 
 

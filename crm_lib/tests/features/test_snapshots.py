@@ -334,7 +334,10 @@ def test_what_comes_after_the_last_day_known_is_never_used(deals):
 @pytest.mark.parametrize("seed", [0])
 def test_no_snapshot_has_no_outcome(deals):
     empty = take_snapshots(deals, ["2020-01-01"])
-    assert len(follow_up(empty, deals, "2024-01-01")) == 0 and len(label_wins(empty, deals, 30, "2024-01-01")) == 0
+    assert (
+        len(follow_up(empty, deals, "2024-01-01")) == 0
+        and len(label_wins(empty, deals, 30, "2024-01-01", FiscalCalendar())) == 0
+    )
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #508fca5f
 def label_by_hand(deal, day, horizon, last, month):
@@ -371,10 +374,10 @@ def test_a_win_on_the_horizons_last_day_counts_and_on_the_next_does_not(closes, 
         }
     )
     snapshots = take_snapshots(deals, ["2024-01-31"])
-    assert label_wins(snapshots, deals, 30, "2024-03-31").tolist() == [label]
+    assert label_wins(snapshots, deals, 30, "2024-03-31", FiscalCalendar()).tolist() == [label]
     assert (
-        label_wins(snapshots, deals, 30, "2024-03-01").tolist() == [label]
-        and label_wins(snapshots, deals, 30, "2024-02-29").isna().all()
+        label_wins(snapshots, deals, 30, "2024-03-01", FiscalCalendar()).tolist() == [label]
+        and label_wins(snapshots, deals, 30, "2024-02-29", FiscalCalendar()).isna().all()
     )
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #a8de7076
@@ -385,7 +388,8 @@ def test_labels_need_nothing_after_the_last_day_known(deals):
     for horizon in (10, 60, "quarter_end"):
         early = snapshots[snapshots["as_of"] <= pd.Timestamp(last)]
         pd.testing.assert_series_equal(
-            label_wins(early, deals, horizon, last), label_wins(early, known_at(deals, last), horizon, last)
+            label_wins(early, deals, horizon, last, FiscalCalendar()),
+            label_wins(early, known_at(deals, last), horizon, last, FiscalCalendar()),
         )
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #5ebd957e

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...features.snapshots import follow_up, label_wins, take_snapshots
 from ...features.spells import GONE, LOST, WON, follow_spells, label_spells, list_open, spells, spells_of_dates
@@ -60,7 +61,7 @@ def test_a_reopened_deal_is_absent_while_it_is_lost_and_won_afterwards():
     found = story(*REOPENED)
     assert days(found["opened_at"]) == [0, 50] and days(found["closed_at"]) == [30, 90]
     assert found["outcome"].tolist() == ["lost", "won"] and open_days(found, 20, 40, 60) == [20, 60]
-    assert label_spells(at(60), found, 90, 14, LATER).tolist() == [1.0]
+    assert label_spells(at(60), found, 90, 14, LATER, FiscalCalendar()).tolist() == [1.0]
 
 
 @pytest.mark.parametrize(("undo_days", "event", "duration"), [(14, LOST, 10), (20, LOST, 10), (21, WON, 70)])
@@ -68,7 +69,7 @@ def test_the_label_is_the_first_closing_that_stands(undo_days, event, duration):
     found = story(*REOPENED, undo_days=undo_days)
     seen = follow_spells(at(20), found, undo_days, LATER)
     assert seen[["event", "duration"]].iloc[0].tolist() == [event, duration]
-    assert label_spells(at(20), found, 80, undo_days, LATER).tolist() == [float(event == WON)]
+    assert label_spells(at(20), found, 80, undo_days, LATER, FiscalCalendar()).tolist() == [float(event == WON)]
 
 
 def test_a_closing_that_is_corrected_the_same_day_never_stands():
@@ -109,33 +110,33 @@ def test_a_deal_lost_before_it_was_engaged_has_a_spell_without_a_day():
 def test_a_gone_deal_is_neither_open_nor_lost(word):
     found = story((0, "Open"), (30, word), words=WORDS | {"Deleted": "gone"})
     assert found["outcome"].tolist() == ["gone"] and open_days(found, 29, 30) == [29]
-    labels = label_spells(at(10, 10), found, 15, 14, LATER)
+    labels = label_spells(at(10, 10), found, 15, 14, LATER, FiscalCalendar())
     assert labels.tolist() == [0.0, 0.0]
-    assert label_spells(at(10), found, 30, 14, LATER).isna().all()
+    assert label_spells(at(10), found, 30, 14, LATER, FiscalCalendar()).isna().all()
     assert follow_spells(at(10), found, 14, LATER)["event"].tolist() == [GONE]
 
 
 def test_a_deal_that_vanished_from_one_export_and_came_back_was_never_gone():
     found = story((0, "Open"), (30, None), (37, "Open"), (60, "Won"))
-    assert label_spells(at(10), found, 90, 14, LATER).tolist() == [1.0]
+    assert label_spells(at(10), found, 90, 14, LATER, FiscalCalendar()).tolist() == [1.0]
 
 
 def test_a_win_that_may_still_be_taken_back_is_no_label_yet():
     found = story((0, "Open"), (30, "Won"))
     until = DAY + pd.Timedelta(days=40)
-    assert label_spells(at(10), found, 30, 14, until).isna().all()
-    assert label_spells(at(10), found, 30, 10, until).tolist() == [1.0]
-    assert label_spells(at(10), found, 15, 14, until).tolist() == [0.0]
+    assert label_spells(at(10), found, 30, 14, until, FiscalCalendar()).isna().all()
+    assert label_spells(at(10), found, 30, 10, until, FiscalCalendar()).tolist() == [1.0]
+    assert label_spells(at(10), found, 15, 14, until, FiscalCalendar()).tolist() == [0.0]
 
 
 def test_a_loss_by_the_horizons_end_is_no_win_whatever_comes():
     found = story((0, "Open"), (30, "Lost"))
-    assert label_spells(at(10), found, 30, 14, DAY + pd.Timedelta(days=40)).tolist() == [0.0]
+    assert label_spells(at(10), found, 30, 14, DAY + pd.Timedelta(days=40), FiscalCalendar()).tolist() == [0.0]
 
 
 def test_beyond_the_last_day_known_there_is_no_label():
     found = story((0, "Open"), (30, "Won"))
-    assert label_spells(at(10), found, 30, 0, DAY + pd.Timedelta(days=39)).isna().all()
+    assert label_spells(at(10), found, 30, 0, DAY + pd.Timedelta(days=39), FiscalCalendar()).isna().all()
 
 # %% ../../../nbs/tests/features/test_spells.ipynb #13c52fe8
 def dated(seed, size=60):
@@ -159,7 +160,8 @@ def test_without_a_history_rows_and_labels_are_those_of_the_snapshots(seed):
     found = spells_of_dates(deals)
     for horizon in (30, "quarter_end"):
         pd.testing.assert_series_equal(
-            label_spells(rows, found, horizon, 0, until), label_wins(taken, deals, horizon, until)
+            label_spells(rows, found, horizon, 0, until, FiscalCalendar()),
+            label_wins(taken, deals, horizon, until, FiscalCalendar()),
         )
     pd.testing.assert_frame_equal(
         follow_spells(rows, found, 0, until)[["event", "duration"]], follow_up(taken, deals, until)
@@ -185,7 +187,7 @@ def test_who_is_open_and_the_labels_known_by_a_day_do_not_see_later_changes(seed
     pd.testing.assert_frame_equal(
         rows.sort_values(key, ignore_index=True), list_open(again, dates).sort_values(key, ignore_index=True)
     )
-    labels = [label_spells(rows, found, 30, 10, cut) for found in (first, again)]
+    labels = [label_spells(rows, found, 30, 10, cut, FiscalCalendar()) for found in (first, again)]
     pd.testing.assert_series_equal(*labels)
     assert labels[0].notna().any() and labels[0].isna().any()
 

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...features.features import build_features
 from ...forecasting.forecast import forecast_revenue, number_records, say_record
 from ...forecasting.intervals import prediction_intervals, summarise_record
@@ -158,7 +159,7 @@ def test_every_row_names_its_days_and_like_days_are_like_numbers(deals, day):
     )
     outlook = usual_outlook(deals, snapshots, "2023-01-03", day, {"chosen": "cure_table"}, draws=50)
     models = fit_forecasters(outlook, day)
-    windows = today_windows(day)
+    windows = today_windows(day, FiscalCalendar())
     origin = take_origin(outlook, *models, day, windows)
     table, _, _ = forecast_revenue(outlook, origin, publish_record(add_actuals([], deals), usual_limits()))
     for period, part in table.groupby("period"):

@@ -50,7 +50,7 @@ from crm_lib.forecasting.periods import (
     ],
 )
 def test_a_period_means_the_days_after_the_as_of_date(as_of, period, first, last):
-    assert [str(day) for day in period_window(as_of, period)] == [first, last]
+    assert [str(day) for day in period_window(as_of, period, FiscalCalendar())] == [first, last]
 
 
 def test_quarters_are_the_companys_own():
@@ -62,7 +62,7 @@ def test_quarters_are_the_companys_own():
 
 def test_an_unknown_period_is_named():
     with pytest.raises(CrmError, match="period 'year' is unknown: choose from month"):
-        period_window("2024-05-31", "year")
+        period_window("2024-05-31", "year", FiscalCalendar())
 
 
 def test_a_months_last_day_stays_the_last_and_no_day_is_invented():
@@ -102,29 +102,29 @@ def test_revenue_counts_wins_on_their_closing_day_only():
 
 
 def test_a_month_is_compared_with_the_same_month_of_every_earlier_quarter():
-    july = period_window("2024-06-30", "month")
+    july = period_window("2024-06-30", "month", FiscalCalendar())
     assert seasonal_mean(MONTHS, "2024-06-30", july, "2024-01-01") == (10 + 41) / 2
     assert seasonal_mean(MONTHS, "2024-06-30", july, "2024-01-04") == 41
     assert seasonal_mean(MONTHS, "2024-06-30", july, "2024-01-03") == (10 + 41) / 2
 
 
 def test_a_quarter_is_the_sum_of_its_months():
-    window = period_window("2024-06-30", "quarter")
+    window = period_window("2024-06-30", "quarter", FiscalCalendar())
     assert seasonal_mean(MONTHS, "2024-06-30", window, "2024-01-01") == (10 + 41) / 2 + (21 + 51) / 2 + (31 + 61) / 2
     assert seasonal_mean(
-        MONTHS, "2024-06-30", period_window("2024-06-30", "next_quarter"), "2024-01-01"
+        MONTHS, "2024-06-30", period_window("2024-06-30", "next_quarter", FiscalCalendar()), "2024-01-01"
     ) == seasonal_mean(MONTHS, "2024-06-30", window, "2024-01-01")
 
 
 def test_the_open_pipeline_is_compared_with_deals_that_were_open_as_long_before():
-    july = period_window("2024-06-30", "month")
+    july = period_window("2024-06-30", "month", FiscalCalendar())
     assert seasonal_mean(MONTHS, "2024-06-30", july, "2024-04-01", "open_pipeline") == 1
-    quarter = period_window("2024-03-31", "next_quarter")
+    quarter = period_window("2024-03-31", "next_quarter", FiscalCalendar())
     assert seasonal_mean(MONTHS, "2024-03-31", quarter, "2024-01-01", "open_pipeline") == 0
 
 # %% ../../../nbs/tests/forecasting/test_periods.ipynb #58a46460
 def test_what_is_left_of_a_month_is_compared_with_the_same_days():
-    rest = period_window("2024-07-22", "month")
+    rest = period_window("2024-07-22", "month", FiscalCalendar())
     assert (
         seasonal_mean(MONTHS, "2024-07-22", rest, "2024-04-01") == 1
         and last_period(MONTHS, "2024-07-22", rest, "2024-04-01") == 1
@@ -132,17 +132,30 @@ def test_what_is_left_of_a_month_is_compared_with_the_same_days():
 
 
 def test_without_such_a_month_all_months_have_to_do_and_without_any_the_answer_is_missing():
-    march = period_window("2024-02-29", "month")
+    march = period_window("2024-02-29", "month", FiscalCalendar())
     assert seasonal_mean(MONTHS, "2024-02-29", march, "2024-01-01") == (10 + 21) / 2
     assert np.isnan(seasonal_mean(MONTHS, "2024-02-29", march, "2024-02-10"))
     assert np.isnan(last_period(MONTHS, "2024-02-29", march, "2024-02-10"))
 
 
 def test_the_last_period_is_the_last_month_or_the_last_quarters_same_days():
-    assert last_period(MONTHS, "2024-06-30", period_window("2024-06-30", "month"), "2024-01-01") == 61
-    assert last_period(MONTHS, "2024-06-30", period_window("2024-06-30", "quarter"), "2024-01-01") == 41 + 51 + 61
-    assert last_period(MONTHS, "2024-06-30", period_window("2024-06-30", "month"), "2024-01-01", "open_pipeline") == 1
-    assert last_period(MONTHS, "2024-07-31", period_window("2024-07-31", "rest_of_quarter"), "2024-01-01") == 51 + 61
+    assert last_period(MONTHS, "2024-06-30", period_window("2024-06-30", "month", FiscalCalendar()), "2024-01-01") == 61
+    assert (
+        last_period(MONTHS, "2024-06-30", period_window("2024-06-30", "quarter", FiscalCalendar()), "2024-01-01")
+        == 41 + 51 + 61
+    )
+    assert (
+        last_period(
+            MONTHS, "2024-06-30", period_window("2024-06-30", "month", FiscalCalendar()), "2024-01-01", "open_pipeline"
+        )
+        == 1
+    )
+    assert (
+        last_period(
+            MONTHS, "2024-07-31", period_window("2024-07-31", "rest_of_quarter", FiscalCalendar()), "2024-01-01"
+        )
+        == 51 + 61
+    )
 
 
 @pytest.mark.parametrize("scope", ["total", "open_pipeline"])
@@ -150,7 +163,7 @@ def test_a_scrambled_future_changes_nothing(scope):
     late = MONTHS["close_date"] > "2024-06-30"
     other = MONTHS.assign(close_value=MONTHS["close_value"].mask(late, 1e6), stage=MONTHS["stage"].mask(late, "lost"))
     for period in ("month", "quarter", "next_quarter"):
-        window = period_window("2024-06-30", period)
+        window = period_window("2024-06-30", period, FiscalCalendar())
         for method in (seasonal_mean, last_period):
             assert method(other, "2024-06-30", window, "2024-01-01", scope) == method(
                 MONTHS, "2024-06-30", window, "2024-01-01", scope
@@ -184,7 +197,7 @@ def test_a_scrambled_future_changes_nothing(scope):
 )
 def test_a_window_is_called_by_what_it_is_on_its_day(day, names, days):
     windows = {
-        period: period_window(day, "rest_of_quarter" if period == "quarter" else period)
+        period: period_window(day, "rest_of_quarter" if period == "quarter" else period, FiscalCalendar())
         for period in ("month", "quarter", "next_quarter")
     }
     assert [name_window(period, *window) for period, window in windows.items()] == names
@@ -213,7 +226,7 @@ def test_a_window_has_a_short_label():
     ],
 )
 def test_past_windows_are_like_the_one_to_come_and_have_ended(day, period):
-    window = period_window(day, period)
+    window = period_window(day, period, FiscalCalendar())
     day = np.datetime64(day)
     found = past_windows(day, window, "2016-01-01")
     assert len(found) > 6 and len(past_windows(day, window, day)) == 0

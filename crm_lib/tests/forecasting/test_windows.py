@@ -24,14 +24,16 @@ from ...forecasting.windows import distinct_windows, similar_windows, today_wind
     ],
 )
 def test_a_window_of_today_is_judged_by_windows_of_its_kind(day, kinds):
-    assert [window_kind(period, window, day) for period, window in today_windows(day).items()] == kinds
+    assert [
+        window_kind(period, window, day) for period, window in today_windows(day, FiscalCalendar()).items()
+    ] == kinds
     like = similar_windows(day, FiscalCalendar(), "2023-01-01")
     assert {kind for windows in like.values() for kind in windows} == {
         kind for kind in kinds if kind.startswith("like_")
     }
     for stood, windows in like.items():
         for kind, (first, last) in windows.items():
-            today = today_windows(day)[kind.removeprefix("like_")]
+            today = today_windows(day, FiscalCalendar())[kind.removeprefix("like_")]
             assert (
                 first - stood == today[0] - np.datetime64(day)
                 and last <= np.datetime64(day)
@@ -46,10 +48,10 @@ def test_a_window_of_today_is_judged_by_windows_of_its_kind(day, kinds):
 
 # %% ../../../nbs/tests/forecasting/test_windows.ipynb #b2323e2f
 def test_the_windows_of_today_are_those_of_the_contract():
-    assert today_windows("2024-03-31")["quarter"] == period_window("2024-03-31", "quarter") and list(
-        today_windows("2024-03-31")
-    ) == ["month", "quarter", "next_quarter"]
+    assert today_windows("2024-03-31", FiscalCalendar())["quarter"] == period_window(
+        "2024-03-31", "quarter", FiscalCalendar()
+    ) and list(today_windows("2024-03-31", FiscalCalendar())) == ["month", "quarter", "next_quarter"]
     assert (
-        list(distinct_windows("2024-02-29").values()) == [["month", "quarter"], ["next_quarter"]]
-        and len(distinct_windows("2024-02-10")) == 3
+        list(distinct_windows("2024-02-29", FiscalCalendar()).values()) == [["month", "quarter"], ["next_quarter"]]
+        and len(distinct_windows("2024-02-10", FiscalCalendar())) == 3
     )

@@ -216,7 +216,10 @@ def test_the_table_walks_into_the_next_quarter():
 # %% ../../../nbs/tests/models/test_baselines.ipynb #1bd032de
 def test_the_tables_own_age_bins_and_shrinkage_are_used():
     table = PhaseTable(age_edges=(10, 20), win_prior=1e9).fit(*made())
-    assert len(table.hazard_) == Grid(edges=(10, 20)).size == 9 and np.ptp(table.win_table_.share_) < 1e-6
+    assert (
+        len(table.hazard_) == Grid(FiscalCalendar(), edges=(10, 20)).size == 9
+        and np.ptp(table.win_table_.share_) < 1e-6
+    )
 
 
 def test_an_age_nobody_reached_never_closes():

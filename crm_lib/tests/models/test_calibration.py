@@ -302,14 +302,15 @@ def history(seed=0, n=120, horizons=("30", "60", "quarter_end")):
 
 def ends_of(rows):
     ends = [
-        horizon_end(day, int(name) if name.isdigit() else name) for day, name in zip(rows["as_of"], rows["horizon"])
+        horizon_end(day, int(name) if name.isdigit() else name, FiscalCalendar())
+        for day, name in zip(rows["as_of"], rows["horizon"])
     ]
     return pd.Series(ends, index=rows.index).astype("datetime64[ns]")
 
 
 def test_every_row_comes_back_once_per_kind_under_its_name():
     rows = history()
-    found = calibrate_forward(rows.sample(frac=1, random_state=0), CALIBRATORS, **SETTINGS)
+    found = calibrate_forward(rows.sample(frac=1, random_state=0), CALIBRATORS, FiscalCalendar(), **SETTINGS)
     assert list(found) == ["origin", "opportunity_id", "horizon", "model", "as_of", "probability", "is_won"] and len(
         found
     ) == 3 * len(rows)
@@ -323,7 +324,7 @@ def test_every_row_comes_back_once_per_kind_under_its_name():
 @pytest.mark.parametrize("kind", CALIBRATORS)
 def test_an_origin_learns_from_what_had_come_due_and_from_nothing_else(kind):
     rows = history()
-    found = calibrate_forward(rows, [kind], **SETTINGS)
+    found = calibrate_forward(rows, [kind], FiscalCalendar(), **SETTINGS)
     origin = DAYS[4]
     late = (ends_of(rows) > origin) | (rows["origin"] >= origin)
     turned = calibrate_forward(
@@ -332,12 +333,13 @@ def test_an_origin_learns_from_what_had_come_due_and_from_nothing_else(kind):
             probability=np.where(late & (rows["origin"] != origin), 0.5, rows["probability"]),
         ),
         [kind],
+        FiscalCalendar(),
         **SETTINGS,
     )
     at = found["origin"] == origin
     assert turned["probability"][at].equals(found["probability"][at])
     earlier = calibrate_forward(
-        rows.assign(is_won=np.where(late, rows["is_won"], 1 - rows["is_won"])), [kind], **SETTINGS
+        rows.assign(is_won=np.where(late, rows["is_won"], 1 - rows["is_won"])), [kind], FiscalCalendar(), **SETTINGS
     )
     assert not earlier["probability"][at].equals(found["probability"][at])
 
@@ -353,27 +355,33 @@ def test_a_label_of_the_very_day_counts_and_one_of_the_next_day_does_not():
     rows = rows.assign(origin=rows["origin"].map({day: pd.Timestamp(days[k]) for k, day in enumerate(DAYS[:3])}))
     rows = rows.assign(as_of=rows["origin"])
     assert (
-        calibrate_forward(rows, ["isotonic"], least=240, least_wins=5, at=["2024-02-01"])["probability"].tolist()
+        calibrate_forward(rows, ["isotonic"], FiscalCalendar(), least=240, least_wins=5, at=["2024-02-01"])[
+            "probability"
+        ].tolist()
         != rows["probability"].tolist()[-120:]
     )
     assert (
-        calibrate_forward(rows, ["isotonic"], least=241, least_wins=5, at=["2024-02-01"])["probability"].tolist()
+        calibrate_forward(rows, ["isotonic"], FiscalCalendar(), least=241, least_wins=5, at=["2024-02-01"])[
+            "probability"
+        ].tolist()
         == rows["probability"].tolist()[-120:]
     )
     sooner = rows.assign(origin=rows["origin"].replace({pd.Timestamp("2024-02-01"): pd.Timestamp("2024-01-31")}))
     sooner = sooner.assign(as_of=sooner["origin"])
     assert (
-        calibrate_forward(sooner, ["isotonic"], least=240, least_wins=5, at=["2024-01-31"])["probability"].tolist()
+        calibrate_forward(sooner, ["isotonic"], FiscalCalendar(), least=240, least_wins=5, at=["2024-01-31"])[
+            "probability"
+        ].tolist()
         == rows["probability"].tolist()[-120:]
     )
 
 
 def test_the_first_origins_stay_raw_and_chosen_ones_can_be_asked_for():
     rows = history()
-    found = calibrate_forward(rows, ["isotonic"], **SETTINGS)
+    found = calibrate_forward(rows, ["isotonic"], FiscalCalendar(), **SETTINGS)
     first = found["origin"] == DAYS[0]
     assert found["probability"][first].tolist() == rows["probability"][rows["origin"] == DAYS[0]].tolist()
-    some = calibrate_forward(rows, ["isotonic"], **SETTINGS, at=[str(DAYS[5].date()), DAYS[6]])
+    some = calibrate_forward(rows, ["isotonic"], FiscalCalendar(), **SETTINGS, at=[str(DAYS[5].date()), DAYS[6]])
     assert some.equals(found[found["origin"].isin(DAYS[5:7])].reset_index(drop=True))
 
 # %% ../../../nbs/tests/models/test_calibration.ipynb #10de05ce
@@ -391,7 +399,7 @@ def test_what_is_judged_is_what_a_calibrated_model_says():
     before = history()
     before = before[before["origin"] < DAYS[6]]
     model = CalibratedModel(Pace(), "isotonic").fit_calibration_maps(before[ends_of(before) <= DAYS[6]], **SETTINGS)
-    found = calibrate_forward(pd.concat([before, now]), ["isotonic"], **SETTINGS, at=[DAYS[6]])
+    found = calibrate_forward(pd.concat([before, now]), ["isotonic"], FiscalCalendar(), **SETTINGS, at=[DAYS[6]])
     wide = found.pivot(index="opportunity_id", columns="horizon", values="probability")[["30", "60", "quarter_end"]]
     assert (
         np.array_equal(wide.to_numpy(), model.predict_win(rows, [30, 60, "quarter_end"]).to_numpy())
@@ -402,4 +410,4 @@ def test_what_is_judged_is_what_a_calibrated_model_says():
 def test_two_models_at_once_are_refused():
     rows = history()
     with pytest.raises(CrmError, match="Forecasts of 2 models came together"):
-        calibrate_forward(pd.concat([rows, rows.assign(model="forest")]), ["sigmoid"])
+        calibrate_forward(pd.concat([rows, rows.assign(model="forest")]), ["sigmoid"], FiscalCalendar())

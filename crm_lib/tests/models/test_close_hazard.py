@@ -42,6 +42,7 @@ from sklearn.exceptions import NotFittedError
 from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...evaluation.backtest import forecast_origin
+from ...features.exposure import Grid
 from ...features.features import build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, records_start
@@ -290,13 +291,13 @@ def test_each_name_makes_its_model_with_the_companys_calendar():
 
 def test_age_bins_and_seed_are_handed_on():
     assert (
-        make_model("phase_table", age_edges=[5, 9], seed=0).age_edges
-        == make_model("forest", age_edges=[5, 9], seed=0).age_edges
+        make_model("phase_table", FiscalCalendar(), age_edges=[5, 9], seed=0).age_edges
+        == make_model("forest", FiscalCalendar(), age_edges=[5, 9], seed=0).age_edges
         == (5, 9)
     )
-    forest = make_model("forest", seed=3)
+    forest = make_model("forest", FiscalCalendar(), seed=3)
     assert forest.seed == 3 and forest.learner == "forest" and forest.features == MODEL_FEATURES
-    cure = make_model("cure_table", seed=3)
+    cure = make_model("cure_table", FiscalCalendar(), seed=3)
     assert (
         cure.learner == "table"
         and cure.features == ()
@@ -309,7 +310,7 @@ def test_an_unknown_name_is_refused_at_the_latest_when_it_is_fitted():
     X, y = made(100)
     X = X.assign(**dict.fromkeys(MODEL_FEATURES, 1.0))
     with pytest.raises(CrmError, match="'magic' is unknown"):
-        make_model("magic", seed=0).fit(X, y)
+        make_model("magic", FiscalCalendar(), seed=0).fit(X, y)
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #1fc46a50
 def made_mixed(n=3000, seed=0):
@@ -341,7 +342,7 @@ def test_the_hazard_of_the_living_is_found_and_the_dead_dilute_it(learner):
 
 def test_who_closed_was_alive_and_silence_speaks_against_the_others():
     X, y = made_mixed()
-    weight = alive_weights(X, y, X["alive_probability"].to_numpy(), turns=30)
+    weight = alive_weights(X, y, X["alive_probability"].to_numpy(), turns=30, grid=Grid(FiscalCalendar()))
     is_open = (y["event"] == 0).to_numpy()
     assert (
         (weight[~is_open] == 1).all() and (weight[is_open] < X["alive_probability"][is_open]).all() and weight.min() > 0
@@ -354,7 +355,11 @@ def test_who_closed_was_alive_and_silence_speaks_against_the_others():
 def test_without_a_turn_only_the_closings_are_known_to_be_alive():
     X, y = made_mixed(400)
     known = X["alive_probability"].to_numpy()
-    assert np.allclose(alive_weights(X, y, known, turns=0), np.where(y["event"] > 0, 1, known), atol=2**-20)
+    assert np.allclose(
+        alive_weights(X, y, known, turns=0, grid=Grid(FiscalCalendar())),
+        np.where(y["event"] > 0, 1, known),
+        atol=2**-20,
+    )
     first, third = (
         CloseHazardModel("table", (), turns=turns)
         .fit(X, y)
@@ -368,7 +373,10 @@ def test_a_closing_after_the_follow_up_counts_as_silence():
     X, y = made_mixed(400)
     longer = y.assign(duration=y["duration"] + np.where(y["event"] > 0, 0, 500), event=1)
     known = X["alive_probability"].to_numpy()
-    assert (alive_weights(X, longer, known, limit=80) == alive_weights(X, y, known, limit=80)).all()
+    assert (
+        alive_weights(X, longer, known, limit=80, grid=Grid(FiscalCalendar()))
+        == alive_weights(X, y, known, limit=80, grid=Grid(FiscalCalendar()))
+    ).all()
 
 
 def test_a_deal_whose_chance_is_not_known_counts_as_alive():

@@ -33,7 +33,7 @@ from hypothesis import given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
-from ...base.calendar import as_days, horizon_end
+from ...base.calendar import FiscalCalendar, as_days, horizon_end
 from ...base.config import CrmError
 from ...base.files import write_parquet
 from ...base.settings import check_settings
@@ -89,7 +89,7 @@ def fitted(name: str) -> IncidenceModel:
     "Fit a model on the small CRM; one of them is told that products differ."
     _, deals, snapshots = small_crm()
     X, y = training_sets(deals, snapshots, observed_until(deals), records_start(deals))[1]
-    model = make_model("cure_table" if name == "by_product" else name, seed=0).fit(X, y)
+    model = make_model("cure_table" if name == "by_product" else name, FiscalCalendar(), seed=0).fit(X, y)
     if name == "by_product":
         products = sorted(deals["product"].unique())
         model.win_table_.columns_ = {
@@ -315,7 +315,7 @@ def test_scores_curve_and_reasons_of_a_calibrated_model_are_its_own(kind):
         for name in context.horizons:
             assert answer.probabilities[name] == pytest.approx(listed.loc[key, f"p_won_{name}"], abs=1e-12)
             assert answer.probabilities[name] == pytest.approx(said.loc[key, name].clip(1e-4, 1 - 1e-4), abs=1e-12)
-            day = int((horizon_end(context.as_of, name) - as_days(context.as_of)).astype(int))
+            day = int((horizon_end(context.as_of, name, FiscalCalendar()) - as_days(context.as_of)).astype(int))
             assert answer.curve["won"].iloc[day] == pytest.approx(said.loc[key, name], abs=1e-12)
         total = answer.base + answer.reasons["contribution"].sum()
         assert 1 / (1 + np.exp(-total)) == pytest.approx(answer.probabilities["quarter_end"], abs=1e-6)
@@ -371,7 +371,7 @@ def lacking(*gone: str):
     )
     X, y = training_sets(deals, snapshots, last, first)[1]
     return prepare_context(
-        deals, snapshots, make_model("cure_table", seed=0).fit(X, y), PARAMS, note="A test."
+        deals, snapshots, make_model("cure_table", FiscalCalendar(), seed=0).fit(X, y), PARAMS, note="A test."
     ), snapshots
 
 

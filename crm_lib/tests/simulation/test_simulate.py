@@ -46,7 +46,7 @@ import pandas as pd
 import pytest
 
 import crm_lib
-from ...base.calendar import horizon_end
+from ...base.calendar import FiscalCalendar, horizon_end
 from ...base.config import CrmError
 from ...base.files import write_csv
 from ...simulation.simulate import MAX_AGE, Simulation, simulate, simulate_crm, simulate_sample, true_probabilities
@@ -290,7 +290,7 @@ def misses(probability: np.ndarray, won: np.ndarray) -> pd.Series:
 def test_the_true_probabilities_are_calibrated_and_better_than_the_base_rate(as_of, horizon):
     simulation = large_simulation()
     asked = true_probabilities(simulation, as_of, [horizon])
-    won = outcomes(simulation, asked, horizon_end(as_of, horizon))
+    won = outcomes(simulation, asked, horizon_end(as_of, horizon, FiscalCalendar()))
     probability = asked["probability"].to_numpy()
     assert misses(probability, won).max() < 3.3
     assert abs((won - probability).sum()) < 3 * np.sqrt((probability * (1 - probability)).sum())

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...features.features import build_features
 from ...features.snapshots import month_ends, spaced_dates
 from ...forecasting.current_forecast import forecast_today
@@ -94,7 +95,7 @@ def record(origins, deals):
 @pytest.fixture(scope="module")
 def today(deals):
     outlook = year_outlook(deals)
-    return take_origin(outlook, *fit_forecasters(outlook, LAST), LAST, today_windows(LAST))
+    return take_origin(outlook, *fit_forecasters(outlook, LAST), LAST, today_windows(LAST, FiscalCalendar()))
 
 # %% ../../../nbs/tests/support/forecasts.ipynb #0df24382
 HALF_YEAR = pd.Timestamp("2023-12-10")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...evaluation.backtest import run_backtest
 from ...evaluation.judging import attach_labels
 from ...features.features import build_features
@@ -73,4 +74,4 @@ def forecasts():
 
 @pytest.fixture(scope="module")
 def judged(forecasts, deals):
-    return attach_labels(forecasts, deals, observed_until(deals))
+    return attach_labels(forecasts, deals, observed_until(deals), FiscalCalendar())

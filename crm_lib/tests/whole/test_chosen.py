@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.calendar import as_days, horizon_end
+from ...base.calendar import FiscalCalendar, as_days, horizon_end
 from ...base.config import CrmError
 from ...base.metrics import log_odds
 from crm_lib.evaluation.backtest import (
@@ -67,7 +67,7 @@ def judge(kind, calibrate):
         ["always_no", "phase_table", "cure_table"],
         HORIZONS,
     )
-    judged = attach_labels(forecasts, deals, last)
+    judged = attach_labels(forecasts, deals, last, FiscalCalendar())
     varied = forecast_variants(
         usual_protocol(deals, snapshots, first, last, recipe={}), judged, [], "cure_table", calibrate
     )
@@ -83,7 +83,7 @@ def judge(kind, calibrate):
 @pytest.fixture(scope="module")
 def falling():
     forecasts, judged, refitted = judge("falling", ["sigmoid", "isotonic", "venn_abers"])
-    last = attach_labels(refitted, *company("falling")[0::3])
+    last = attach_labels(refitted, *company("falling")[0::3], calendar=FiscalCalendar())
     return (*company("falling"), forecasts, judged, last)
 
 
@@ -164,7 +164,7 @@ def test_curve_scores_book_and_reasons_say_the_same(falling, name):
     assert np.abs(listed["p_won_ever"].to_numpy() - won[:, -1].clip(1e-4, 1 - 1e-4)).max() < 1e-12
     outlook = usual_outlook(deals, snapshots, first, last, {"chosen": name, "recipe": RECIPE}, backtest=forecasts)
     fitted = fit_forecasters(outlook, last)
-    windows = {str(h): (as_days(last) + 1, horizon_end(last, h)[()]) for h in HORIZONS}
+    windows = {str(h): (as_days(last) + 1, horizon_end(last, h, FiscalCalendar())[()]) for h in HORIZONS}
     bookings = take_origin(outlook, *fitted, last, windows).bookings
     bookings = bookings[bookings["is_open"]].set_index("opportunity_id").loc[today["opportunity_id"]]
     for horizon in HORIZONS:

@@ -46,9 +46,8 @@ def plot_closings(
     ax.bar(shown["month"], shown["found"], width=0.8 * length, align="edge", color=colors, label="entered")
     ax.plot(middle, shown["expected"], color=VERMILION, marker="o", markersize=3.5, label="to be expected")
     if day < known_until:
-        ax.axvline(
-            day + pd.Timedelta(days=1), color=INK, linestyle="--", linewidth=1.1, label=f"labels end {day:%Y-%m-%d}"
-        )
+        said = f"labels end {day:%Y-%m-%d}"
+        ax.axvline(day + pd.Timedelta(days=1), 0, 0.84, color=INK, linestyle="--", linewidth=1.1, label=said)
     date_axis(ax.xaxis, 8)
     ax.set(title="Closings per month", xlabel=f"Month, until {known_until:%Y-%m-%d}", ylabel="Deals closed")
     ax.set_ylim(0, 1.28 * float(shown[["found", "expected"]].max().max() or 1))

@@ -62,6 +62,23 @@ def _say_filed(what: str, source: str, filed: Any) -> str:
         )
     return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
 
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #d17143aa
+def _bind_last_day(filed: Any, given: str | None) -> str:
+    "Let ingest.observed_until be the day of the last import, and say it; nothing where it needs no change."
+    if filed is None or not filed.is_latest:
+        return ""
+    day = f"{filed.as_of.day:%Y-%m-%d}"
+    is_told = filed.as_of.why.startswith("it is")  # the tables hold that day themselves
+    from pandas import Timestamp
+
+    if is_told if given is None else Timestamp(given) >= filed.as_of.day:
+        return ""
+    from crm_lib.ingestion.lines import write_keys
+
+    write_keys([("ingest", "observed_until", day)])
+    before = "did not say" if given is None else f"said {given}"
+    return f"params.yaml, key ingest.observed_until, {before} and now says {day}, the day of this import."
+
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
 def _bring(
     what: str,
@@ -95,7 +112,9 @@ def _bring(
         write_keys([("source", "name", new)])
     imports.version_data(DATA)
     kept_imports.share_files(DATA)
-    typer.echo(_say_filed(what, new or known, filed[0] if filed else None))
+    brought = filed[0] if filed else None
+    bound = _bind_last_day(brought, ingest["observed_until"])
+    typer.echo("\n".join(line for line in (_say_filed(what, new or known, brought), bound) if line))
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")

@@ -55,7 +55,10 @@ def _say_begin(days: list[pd.Timestamp], is_numbered: bool) -> str:
     if not days:
         return "No import is kept yet: the next `crm data ...` files one, and history begins with it."
     if is_numbered and len(days) > 1:
-        return f"{len(days)} imports are kept, but the deals have no keys, so they cannot be followed from one to the next."
+        return (
+            f"{len(days)} imports are kept, but the deals have no keys, so they cannot be followed from one to "
+            "the next."
+        )
     return (
         f"One import is kept, of {days[0]:%Y-%m-%d}: history begins now. From the second import on, what changed in "
         "between and the deals that vanish are shown here."
@@ -65,8 +68,9 @@ def _say_begin(days: list[pd.Timestamp], is_numbered: bool) -> str:
 def _say_kept(days: list[pd.Timestamp], compared: pd.DataFrame) -> str:
     last = compared.iloc[-1]
     return (
-        f"{len(days)} imports are kept, from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}. Since the import of {days[-2]:%Y-%m-%d} "
-        f"{count_of(int(last['new']), 'deal')} came, {int(last['changed']):,} changed, {int(last['vanished']):,} vanished."
+        f"{len(days)} imports are kept, from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}. "
+        f"Since the import of {days[-2]:%Y-%m-%d} {count_of(int(last['new']), 'deal')} came, "
+        f"{int(last['changed']):,} changed, {int(last['vanished']):,} vanished."
     )
 
 # %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #151c2d6e
@@ -114,8 +118,8 @@ def _in_todays_words(changes: pd.DataFrame, ingest: Mapping[str, Any]) -> pd.Dat
         days = ", ".join(f"{day:%Y-%m-%d}" for day in unknown["changed_at"].drop_duplicates().sort_values()[:3])
         words = ", ".join(sorted(set(unknown["value"])))
         raise CrmError(
-            f"Earlier imports ({days}) hold stages that params.yaml, key ingest.stages, does not map: {words}. Add each to "
-            "ingest.stages, or to ingest.renamed with the word of today."
+            f"Earlier imports ({days}) hold stages that params.yaml, key ingest.stages, does not map: {words}. "
+            "Add each to ingest.stages, or to ingest.renamed with the word of today."
         )
     return written
 

@@ -62,23 +62,6 @@ def _say_filed(what: str, source: str, filed: Any) -> str:
         )
     return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
 
-# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #d17143aa
-def _bind_last_day(filed: Any, given: str | None) -> str:
-    "Let ingest.observed_until be the day of the last import, and say it; nothing where it needs no change."
-    if filed is None or not filed.is_latest:
-        return ""
-    day = f"{filed.as_of.day:%Y-%m-%d}"
-    is_told = filed.as_of.why.startswith("it is")  # the tables hold that day themselves
-    from pandas import Timestamp
-
-    if is_told if given is None else Timestamp(given) >= filed.as_of.day:
-        return ""
-    from crm_lib.ingestion.lines import write_keys
-
-    write_keys([("ingest", "observed_until", day)])
-    before = "did not say" if given is None else f"said {given}"
-    return f"params.yaml, key ingest.observed_until, {before} and now says {day}, the day of this import."
-
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
 def _bring(
     what: str,
@@ -90,7 +73,7 @@ def _bring(
     **options: Any,
 ) -> None:
     "Import with a function of `imports`, file the tables under their day, and record the version."
-    from crm_lib.ingestion import imports, kept_imports
+    from crm_lib.ingestion import imports, kept_imports, lines
 
     imports.require_dvc(DATA)
     settings = read_settings()
@@ -107,14 +90,11 @@ def _bring(
 
     getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
     if new is not None:
-        from crm_lib.ingestion.lines import write_keys
-
-        write_keys([("source", "name", new)])
+        lines.write_keys([("source", "name", new)])
     imports.version_data(DATA)
     kept_imports.share_files(DATA)
-    brought = filed[0] if filed else None
-    bound = _bind_last_day(brought, ingest["observed_until"])
-    typer.echo("\n".join(line for line in (_say_filed(what, new or known, brought), bound) if line))
+    bound = lines.follow_import(filed[0], ingest["observed_until"]) if filed else ""
+    typer.echo(_say_filed(what, new or known, filed[0] if filed else None) + bound)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")

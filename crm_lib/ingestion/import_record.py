@@ -50,7 +50,7 @@ class ImportRecord(NamedTuple):
     deletions: Deletions | None  # None where there are less than two
     texts: list[str]  # what a page says
 
-
+# %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #a7f00456
 def _say_begin(days: list[pd.Timestamp], is_numbered: bool) -> str:
     if not days:
         return "No import is kept yet: the next `crm data ...` files one, and history begins with it."
@@ -90,7 +90,7 @@ def read_import_record(
     texts = [_say_kept(days, compared), deletions.sentence]
     return ImportRecord(days, differences, count_changes(compared, differences.changes), deletions, texts)
 
-
+# %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #431da0c5
 def describe_imports(
     record: ImportRecord,  # from `read_import_record`
 ) -> dict[str, Any]:  # for reports/metrics/ingest.json

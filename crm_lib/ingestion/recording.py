@@ -180,7 +180,7 @@ def _pace_until(days: _Days, end: int) -> np.ndarray:
     at_risk, closed = days.at_risk[:end].sum(axis=0), days.closed[:end].sum(axis=0)
     return np.divide(closed, at_risk, out=np.zeros_like(at_risk), where=at_risk > 0)
 
-
+# %% ../../nbs/lib/20_ingestion/82_recording.ipynb #14edf2d7
 def closings_by_month(
     deals: pd.DataFrame,  # canonical deals
     recording: Recording,  # from `recording_end`

@@ -8,6 +8,7 @@ __all__ = ['plot_closings']
 # %% ../../nbs/lib/55_reporting/46_recording_plots.ipynb #c9f91d92
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crm_lib.reporting.style import (
@@ -27,6 +28,19 @@ from crm_lib.reporting.style import (
 _MONTHS = 36  # that fit a picture
 
 
+def _draw(ax: Axes, shown: pd.DataFrame, day: pd.Timestamp, known_until: pd.Timestamp) -> None:
+    "Draw bars of what was entered, and a line of what was to be expected, at the middle of the months."
+    ends = (shown["month"] + pd.offsets.MonthEnd(0)).clip(upper=known_until)
+    length = (ends - shown["month"]).dt.days + 1
+    colors = np.where(shown["month"] > day, SKY, BLUE)
+    ax.bar(shown["month"], shown["found"], width=0.8 * length, align="edge", color=colors, label="entered")
+    middle = shown["month"] + pd.to_timedelta(length / 2, unit="D")
+    ax.plot(middle, shown["expected"], color=VERMILION, marker="o", markersize=3.5, label="to be expected")
+    if day < known_until:
+        said = f"labels end {day:%Y-%m-%d}"
+        ax.axvline(day + pd.Timedelta(days=1), 0, 0.84, color=INK, linestyle="--", linewidth=1.1, label=said)
+
+# %% ../../nbs/lib/55_reporting/46_recording_plots.ipynb #02ced1e4
 @themed
 def plot_closings(
     monthly: pd.DataFrame,  # month (first day), found, expected: from `closings_by_month`
@@ -38,16 +52,8 @@ def plot_closings(
     if monthly.empty:
         return sentence_figure("No deal has closed yet: there is no closing to count.")
     shown = monthly.tail(_MONTHS)
-    ends = (shown["month"] + pd.offsets.MonthEnd(0)).clip(upper=known_until)
-    length = (ends - shown["month"]).dt.days + 1
-    middle = shown["month"] + pd.to_timedelta(length / 2, unit="D")
     fig, ax = canvas(3.1)
-    colors = np.where(shown["month"] > day, SKY, BLUE)
-    ax.bar(shown["month"], shown["found"], width=0.8 * length, align="edge", color=colors, label="entered")
-    ax.plot(middle, shown["expected"], color=VERMILION, marker="o", markersize=3.5, label="to be expected")
-    if day < known_until:
-        said = f"labels end {day:%Y-%m-%d}"
-        ax.axvline(day + pd.Timedelta(days=1), 0, 0.84, color=INK, linestyle="--", linewidth=1.1, label=said)
+    _draw(ax, shown, day, known_until)
     date_axis(ax.xaxis, 8)
     ax.set(title="Closings per month", xlabel=f"Month, until {known_until:%Y-%m-%d}", ylabel="Deals closed")
     ax.set_ylim(0, 1.28 * float(shown[["found", "expected"]].max().max() or 1))

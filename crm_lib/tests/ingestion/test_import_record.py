@@ -80,7 +80,7 @@ def _truth(column, deals):
     same = table["value"].eq(table["value"].shift()) & table["opportunity_id"].eq(table["opportunity_id"].shift())
     return table[~same & table["opportunity_id"].isin(deals["opportunity_id"])].reset_index(drop=True)
 
-
+# %% ../../../nbs/tests/ingestion/test_import_record.ipynb #214a0f78
 def test_changes_by_difference_are_the_true_history_at_the_days_of_the_imports(tmp_path):
     file(tmp_path / "data", DAYS)
     past, deals, record = bring(tmp_path / "data", SIMULATED)
@@ -95,7 +95,7 @@ def test_changes_by_difference_are_the_true_history_at_the_days_of_the_imports(t
     held = last_values(company(), "amount", DAYS[-1])["number"]
     np.testing.assert_allclose(last, held.reindex(last.index))
 
-
+# %% ../../../nbs/tests/ingestion/test_import_record.ipynb #1b873b90
 def test_a_value_first_seen_in_an_import_may_be_older_than_it(tmp_path):
     file(tmp_path / "data", DAYS)
     past, deals, _ = bring(tmp_path / "data", SIMULATED)
@@ -107,7 +107,7 @@ def test_a_value_first_seen_in_an_import_may_be_older_than_it(tmp_path):
     first = past.changes[past.changes["column"] == "stage"].drop_duplicates("opportunity_id")
     assert first["changed_at"].to_numpy().tolist() == stage.reindex(first["opportunity_id"]).to_numpy().tolist()
 
-
+# %% ../../../nbs/tests/ingestion/test_import_record.ipynb #7da47662
 def test_the_record_counts_what_the_last_import_brought(tmp_path):
     file(tmp_path / "data", DAYS)
     past, deals, record = bring(tmp_path / "data", SIMULATED)
@@ -190,7 +190,7 @@ def _export(deals, day):
     table = {"stage": stage, "engage_date": text["engaged"], "close_date": text["closed"].where(is_closed, None)}
     return Import(start + pd.Timedelta(days=day), pd.DataFrame(table, index=there.index, dtype=object))
 
-
+# %% ../../../nbs/tests/ingestion/test_import_record.ipynb #eec1f833
 def test_deletions_before_the_first_import_are_said_and_the_second_corrects_those_after_it():
     deals = _deletes_lost(deleted_per_month=0.08)
     stages = {"Demo": "engaging", "Won": "won", "Lost": "lost"}

@@ -203,7 +203,7 @@ _SHARED = {
         "origins_by_period",
         "weeks",
     ),
-    "validate": ("is_ready", "rules_broken", "suspect_columns"),
+    "validate": ("is_ready", "labels_until", "rules_broken", "suspect_columns"),
     "ingest": ("first_closing", "last_day", "quality", "quality_by_month"),
     "publish": ("as_of",),
 }

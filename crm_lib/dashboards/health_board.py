@@ -78,7 +78,8 @@ def _judge(
     known = known[known["horizon"] == horizon]
     named = settings.ingest.observed_until or read_stage_metrics(folder, viewer, "ingest").get("last_day")
     calendar = FiscalCalendar(settings.calendar.fiscal_year_start)
-    last = observed_until(deals, named)
+    recorded = read_stage_metrics(folder, viewer, "validate").get("labels_until")
+    last = min(observed_until(deals, named), pd.Timestamp(recorded or pd.Timestamp.max))
     judged = attach_labels(known, deals, last, calendar) if len(known) else known
     if judged.empty:
         raise CrmError("The backtest holds no forecast of your deals that has come due: there is no record to show.")

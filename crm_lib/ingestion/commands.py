@@ -73,7 +73,7 @@ def _bring(
     **options: Any,
 ) -> None:
     "Import with a function of `imports`, file the tables under their day, and record the version."
-    from crm_lib.ingestion import imports, kept_imports
+    from crm_lib.ingestion import imports, kept_imports, lines
 
     imports.require_dvc(DATA)
     settings = read_settings()
@@ -90,12 +90,11 @@ def _bring(
 
     getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
     if new is not None:
-        from crm_lib.ingestion.lines import write_keys
-
-        write_keys([("source", "name", new)])
+        lines.write_keys([("source", "name", new)])
     imports.version_data(DATA)
     kept_imports.share_files(DATA)
-    typer.echo(_say_filed(what, new or known, filed[0] if filed else None))
+    bound = lines.follow_import(filed[0], ingest["observed_until"]) if filed else ""
+    typer.echo(_say_filed(what, new or known, filed[0] if filed else None) + bound)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")

@@ -13,6 +13,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar
 from ..base.horizons import label_horizon
 from ..evaluation.judging import attach_labels, compare_losses
+from ..ingestion.recording import recording_end
 from ..models.close_hazard import BASELINES
 from .tracking import RegisteredVersion
 
@@ -57,7 +58,7 @@ def compare_records(
 ) -> RecordComparison | None:  # nothing where both have no judged forecast in common
     "Compare two records of rolling origins on the forecasts that they share."
     both = _join_records(challenger, champion)
-    judged = both if both.empty else attach_labels(both, deals, known_until, calendar)
+    judged = both if both.empty else attach_labels(both, deals, recording_end(deals, known_until).day, calendar)
     if judged.empty:
         return None
     by_horizon = compare_losses(judged, _DRAWS, seed, against=CHAMPION).set_index("horizon")

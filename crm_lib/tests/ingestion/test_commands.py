@@ -10,6 +10,8 @@ __all__ = ['WIDE', 'test_a_sample_takes_its_size_from_the_parameters_or_from_the
            'test_excel_sql_and_kaggle_have_their_commands', 'test_restoring_leaves_tables_that_are_there',
            'test_restoring_asks_the_cache_and_then_the_source', 'test_restoring_names_a_source_that_is_unknown',
            'shelved', 'test_each_import_is_kept_and_its_day_is_said_with_the_reason',
+           'test_the_last_day_known_follows_the_imports',
+           'test_a_day_that_the_tables_do_not_hold_is_written_down_and_one_that_they_hold_is_not',
            'test_a_folder_may_be_named_after_its_day_and_excel_takes_a_day_as_well',
            'test_without_a_terminal_a_sentence_names_the_missing_option_and_nothing_moves',
            'test_on_a_terminal_the_day_is_asked_for', 'test_an_older_export_is_filed_and_the_present_tables_stay',
@@ -27,6 +29,7 @@ import pytest
 import yaml
 
 from ...base.config import CrmError
+from ...ingestion.lines import write_keys
 from ..support.commands import project, run_crm, type_into, versioned, write_params
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #4942f872
@@ -170,6 +173,30 @@ def test_each_import_is_kept_and_its_day_is_said_with_the_reason(shelved):
     told = run_crm("data", "list").splitlines()
     assert told[:2] == ["2024-03-01  3 deals", "2024-04-30  3 deals: 1 new, 1 changed, 1 vanished"]
     assert "1 deal vanished" in told[2] and "nfiles: 5" in Path("data.dvc").read_text()
+
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #7d740b52
+def _last_day():
+    return yaml.safe_load(Path("params.yaml").read_text())["ingest"]["observed_until"]
+
+
+def test_the_last_day_known_follows_the_imports(shelved):
+    _mapped()
+    write_keys([("ingest", "observed_until", "2024-03-05")])  # as `crm map` writes it where the histories end later
+    assert "observed_until" not in run_crm("data", "csv", "deals.csv") and _last_day() == "2024-03-05"
+    Path("deals.csv").write_text(WIDE + "4,Ann,Won,2024-03-03,2024-04-12,5,100\n")
+    shown = run_crm("data", "csv", "deals.csv")
+    assert "observed_until, said 2024-03-05 and now says 2024-04-12, the day of this import." in shown
+    assert _last_day() == "2024-04-12"
+    Path("deals.csv").write_text(WIDE)
+    assert "observed_until" not in run_crm("data", "csv", "deals.csv", "--as-of", "2024-03-20")
+    assert _last_day() == "2024-04-12" and _days() == ["2024-03-01", "2024-03-20", "2024-04-12"]
+
+
+def test_a_day_that_the_tables_do_not_hold_is_written_down_and_one_that_they_hold_is_not(shelved):
+    run_crm("data", "csv", _mapped())
+    assert _last_day() is None
+    shown = run_crm("data", "csv", "deals.csv", "--as-of", "2024-06-30")
+    assert "did not say and now says 2024-06-30" in shown and _last_day() == "2024-06-30"
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #d0c22334
 def test_a_folder_may_be_named_after_its_day_and_excel_takes_a_day_as_well(shelved):

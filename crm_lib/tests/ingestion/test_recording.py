@@ -11,6 +11,9 @@ __all__ = ['SHARED', 'build', 'cut', 'made', 'quarter_end', 'companies',
            'test_where_deals_are_no_longer_created_either_nothing_is_claimed',
            'test_a_short_history_and_a_table_without_closings_claim_nothing',
            'test_the_deals_that_are_given_stay_as_they_are',
+           'test_labels_end_on_the_last_day_unless_recording_ended_before',
+           'test_months_hold_every_closing_and_what_was_expected_of_them',
+           'test_where_nothing_closed_no_month_is_counted',
            'test_the_public_data_are_whole_at_each_month_end_and_a_cut_is_found',
            'test_the_loan_applications_are_whole_on_each_day_of_export']
 
@@ -25,7 +28,7 @@ import crm_lib
 from ...ingestion.deals import build_deals
 from ...ingestion.formats import RawTable
 from ...ingestion.mapping import map_tables
-from ...ingestion.recording import recording_end
+from ...ingestion.recording import closings_by_month, labels_until, recording_end
 from ...ingestion.sources import read_raw
 from ...simulation.simulate import simulate_crm
 from ...simulation.world import World
@@ -138,6 +141,36 @@ def test_the_deals_that_are_given_stay_as_they_are():
     before = deals.copy()
     recording_end(deals)
     pd.testing.assert_frame_equal(deals, before)
+
+# %% ../../../nbs/tests/ingestion/test_recording.ipynb #b4a55e5d
+def test_labels_end_on_the_last_day_unless_recording_ended_before(companies):
+    deals = companies["sample"]
+    last = deals["engage_date"].max()
+    stopped = cut(deals, last, last - pd.Timedelta(days=120))
+    assert labels_until(cut(deals, last)) == last
+    assert labels_until(cut(deals, last), f"{last + pd.Timedelta(days=3):%Y-%m-%d}") == last + pd.Timedelta(days=3)
+    assert labels_until(stopped) == recording_end(stopped, last).day < last
+
+
+def test_months_hold_every_closing_and_what_was_expected_of_them(companies):
+    deals = companies["falling"]
+    last = deals["engage_date"].max()
+    known = cut(deals, last, last - pd.Timedelta(days=120))
+    found = recording_end(known, last)
+    monthly = closings_by_month(known, found, last)
+    assert monthly["month"].is_monotonic_increasing and monthly["month"].iloc[-1] == last.to_period("M").start_time
+    assert monthly["found"].sum() == known["close_date"].notna().sum()
+    is_before = monthly["month"] + pd.offsets.MonthEnd(0) <= found.day
+    assert monthly.loc[is_before, "expected"].sum() == pytest.approx(monthly.loc[is_before, "found"].sum(), rel=0.02)
+    assert monthly["expected"].sum() - monthly["found"].sum() == pytest.approx(found.expected, rel=0.01)
+    whole = closings_by_month(cut(deals, last), recording_end(cut(deals, last), last), last)
+    assert whole["expected"].sum() == pytest.approx(whole["found"].sum())
+
+
+def test_where_nothing_closed_no_month_is_counted():
+    deals = made(n=50).assign(stage="engaging", close_date=pd.NaT)
+    last = deals["engage_date"].max()
+    assert closings_by_month(deals, recording_end(deals, last), last).empty
 
 # %% ../../../nbs/tests/ingestion/test_recording.ipynb #a265098e
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the public data are not here")

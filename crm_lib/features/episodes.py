@@ -52,6 +52,16 @@ def _write_rows(lived: pd.DataFrame, undo_days: int) -> pd.DataFrame:
         found["close_value"] = lived["close_value"].where(stays, paid)
     return found.assign(close_date=closed)
 
+# %% ../../nbs/lib/25_features/58_episodes.ipynb #c2c6e036
+def _join(deals: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    "Put the rows by spell in the place of their deals, in the order of time."
+    never = pd.Series(np.datetime64("NaT", "ns"), deals.index)
+    others = deals.assign(undone_at=never).loc[~deals["opportunity_id"].isin(rows["opportunity_id"])]
+    table = pd.concat([part for part in (others, rows[list(others)]) if len(part)] or [others], ignore_index=True)
+    place = pd.Series(np.arange(len(deals)), index=deals["opportunity_id"].to_numpy())
+    order = np.lexsort((table["engage_date"].to_numpy("datetime64[ns]"), place[table["opportunity_id"]].to_numpy()))
+    return table.iloc[order].reset_index(drop=True).astype(others.dtypes)
+
 # %% ../../nbs/lib/25_features/58_episodes.ipynb #53dc6151
 def deals_by_spell(
     deals: pd.DataFrame,  # one row per opportunity, unique
@@ -62,12 +72,7 @@ def deals_by_spell(
 ) -> pd.DataFrame:  # one row per spell, columns of deals and undone_at; in the order of the deals, then of time
     "Give each deal whose stages are tracked one row for each time that it was open."
     found = spells(changes, known_since, stages, undo_days).drop(columns="stands")
-    place = pd.Series(np.arange(len(deals)), index=deals["opportunity_id"].to_numpy())
     lived = deals.merge(found, on="opportunity_id").sort_values(["opportunity_id", "opened_at"], kind="stable")
     began = known_since.loc[known_since["column"] == "stage"].set_index("opportunity_id")["since"]
     rows = _write_rows(_close_as_told(_reach_back(lived, began)), undo_days)
-    never = pd.Series(np.datetime64("NaT", "ns"), deals.index)
-    others = deals.assign(undone_at=never).loc[~deals["opportunity_id"].isin(rows["opportunity_id"])]
-    table = pd.concat([part for part in (others, rows[list(others)]) if len(part)] or [others], ignore_index=True)
-    order = np.lexsort((table["engage_date"].to_numpy("datetime64[ns]"), place[table["opportunity_id"]].to_numpy()))
-    return table.iloc[order].reset_index(drop=True).astype(others.dtypes)
+    return _join(deals, rows)

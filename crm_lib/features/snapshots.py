@@ -103,7 +103,7 @@ def _next_close(snapshots: pd.DataFrame, deals: pd.DataFrame, last: np.datetime6
     found = pd.merge_asof(asked, closings, **keys, direction="forward", allow_exact_matches=False)
     return found.sort_values("row")[["stage", "close_date"]]
 
-
+# %% ../../nbs/lib/25_features/10_snapshots.ipynb #a4e5aa83
 def follow_up(
     snapshots: pd.DataFrame,  # as_of and opportunity_id
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Builder', 'Tracked', 'cut_tracked', 'list_spells', 'make_records', 'learn_tracked', 'list_states', 'add_states',
-           'learn_anew', 'make_snapshot_builder', 'describe_tracked', 'open_tracked', 'read_tracked']
+           'learn_anew', 'list_tracked', 'make_snapshot_builder', 'describe_tracked', 'open_tracked', 'read_tracked']
 
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #d7cec927
 import json
@@ -126,6 +126,33 @@ def learn_anew(
 ) -> pd.DataFrame:  # the rows, STATE_FEATURES as the origin would have given them
     "Add the features of each deal's state to snapshots as a past day had learned to see them."
     return add_states(rows, records, learn_states(records, origin, stages, order or None))
+
+# %% ../../nbs/lib/25_features/72_tracked.ipynb #efa7e902
+def _reach(column: str, owners: pd.Series, since: pd.Series, changes: int, deals: int) -> dict[str, Any]:
+    "Describe of how many deals and since when something is tracked."
+    days = {"earliest": since.min(), "middle": since.quantile(0.5, interpolation="lower")}
+    return {"column": column, "deals": owners.nunique() / max(deals, 1), **days, "changes": changes}
+
+# %% ../../nbs/lib/25_features/72_tracked.ipynb #1c4f70b5
+def list_tracked(
+    tracked: Tracked,  # what is tracked
+    deals: pd.DataFrame,  # one row per opportunity
+) -> (
+    pd.DataFrame
+):  # column, deals (share, 0-1), earliest and middle day known since, changes (number); a row per column
+    "List the tracked columns: of how many deals, since when, and how often they changed."
+    tables = tracked.changes, tracked.known_since, tracked.activities
+    changes, known, acts = (part[part["opportunity_id"].isin(deals["opportunity_id"])] for part in tables)
+    rows = []
+    for column, told in known.groupby("column", sort=True):
+        moved = (changes["column"] == column).sum() - changes.loc[
+            changes["column"] == column, "opportunity_id"
+        ].nunique()
+        rows.append(_reach(str(column), told["opportunity_id"], told["since"].dt.normalize(), int(moved), len(deals)))
+    if len(acts):
+        first = acts.groupby("opportunity_id")["at"].min().dt.normalize()
+        rows.append(_reach("activities", acts["opportunity_id"], first, len(acts), len(deals)))
+    return pd.DataFrame(rows, columns=["column", "deals", "earliest", "middle", "changes"])
 
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #c710db95
 Builder = Callable[[pd.DataFrame, Sequence[object]], pd.DataFrame]

@@ -11,7 +11,8 @@ __all__ = ['DATES', 'NAMES', 'build_of', 'company',
            'test_a_state_that_looks_ahead_stops_the_run_by_its_name',
            'test_states_that_stood_there_are_replaced_and_other_columns_and_the_index_stay',
            'test_an_order_by_hand_is_kept_and_one_that_lacks_a_stage_is_refused',
-           'test_activities_alone_are_enough_and_none_at_all_are_unknown', 'products',
+           'test_activities_alone_are_enough_and_none_at_all_are_unknown',
+           'test_the_table_of_what_is_tracked_counts_deals_days_and_changes', 'products',
            'test_what_was_learned_comes_back_whole', 'test_a_project_that_tracks_nothing_says_so',
            'test_files_that_are_missing_or_broken_are_named']
 
@@ -38,13 +39,15 @@ from crm_lib.features.tracked import (
     learn_anew,
     learn_tracked,
     list_spells,
+    list_states,
+    list_tracked,
     make_records,
     make_snapshot_builder,
     open_tracked,
     read_tracked,
 )
 from ...leakage.audit import audit_features, require_no_leak
-from ..support.deal_stories import WORDS
+from ..support.deal_stories import DAY, WORDS, known_from, tell
 from ..support.tracked import FIRST, LAST, tracked_company
 from ..support.usual import usual_settings
 
@@ -147,6 +150,20 @@ def test_activities_alone_are_enough_and_none_at_all_are_unknown(company):
     assert seen["activities_90"].notna().any() and seen["stage_days"].isna().all()
     silent = learn_tracked(replace(tracked, activities=empty_table(ACTIVITIES)), deals, LAST)
     assert build_of(silent)(deals, DATES[:4])["activities_90"].isna().all()
+
+# %% ../../../nbs/tests/features/test_tracked.ipynb #6f541a89
+def test_the_table_of_what_is_tracked_counts_deals_days_and_changes():
+    changes = tell(
+        ("a", 0, "stage", "Open"), ("a", 9, "stage", "Demo"), ("b", 4, "stage", "Open"), ("b", 4, "amount", 9.0)
+    )
+    calls = pd.DataFrame({"opportunity_id": ["b", "b", "x"], "at": [DAY + pd.Timedelta(days=6)] * 3})
+    tracked = Tracked(changes, known_from(changes), calls, WORDS, (), 7)
+    deals = pd.DataFrame({"opportunity_id": ["a", "b", "c", "d"]})
+    listed = list_tracked(tracked, deals).set_index("column")
+    assert listed.index.tolist() == ["amount", "stage", "activities"]
+    assert listed["deals"].tolist() == [0.25, 0.5, 0.25] and listed["changes"].tolist() == [0, 1, 2]
+    assert (listed["earliest"] - DAY).dt.days.tolist() == [4, 0, 6] and listed.loc["stage", "middle"] == DAY
+    assert list_states(None) == [] and list_states(tracked) == NAMES
 
 # %% ../../../nbs/tests/features/test_tracked.ipynb #34e491a1
 @pytest.fixture

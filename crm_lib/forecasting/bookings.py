@@ -101,7 +101,7 @@ def build_bookings(
     windows: Mapping[str, tuple[np.datetime64, np.datetime64]],  # name -> first and last day
 ) -> pd.DataFrame:  # opportunity_id, the segments, value, is_open, and expected wins by window
     "List the expected bookings: what may be won, as an as-of date knew it."
-    as_of, known = as_days(as_of), known_at(outlook.deals, as_of)
+    as_of, known = as_days(as_of), known_at(outlook.spells, as_of)
     today = _today(outlook.snapshots, known, as_of)
     recent, per_day = recent_deals(known, as_of, outlook.records_start, outlook.arrivals_days)
     parts = [_value_rows(known, rows, kind, as_of) for rows, kind in ((today, True), (recent, False))]

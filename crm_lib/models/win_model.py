@@ -143,7 +143,7 @@ def _age_gain(
     mean = weight @ gain / weight.sum()
     return mean, float(np.sqrt(weight @ (gain - mean) ** 2)) / weight.sum()
 
-
+# %% ../../nbs/lib/35_models/30_win_model.ipynb #d8d3c7ed
 def _choose_age(coded: pd.DataFrame, hows: Mapping[str, Any], prior: float) -> dict[str, float]:
     "Choose the age column of largest gain on later closings, with its prior standard deviation; none unless proved."
     folds = [coded[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(coded)), _FOLDS)]
@@ -188,7 +188,28 @@ def _code_closings(closed: pd.DataFrame, y: pd.Series, calendar: FiscalCalendar)
     return pd.DataFrame(table), hows
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #bb12c933
-class _ColumnOdds(WinTable):
+class _RecentOdds(WinTable):
+    """Shift the level of the log-odds to that of recent closings."""
+
+    columns_: dict[str, Any]
+    phase_odds_: np.ndarray
+
+    def _follow(self, day: np.ndarray, coded: pd.DataFrame) -> None:
+        "Shift the level to that of recent closings where the rate of winning drifts."
+        phase, won = coded["phase"].to_numpy(), coded["won"].to_numpy()
+        self.half_life_ = choose_half_life(day, phase, won, self.prior) if len(day) >= _MIN_CLOSED else None
+        if self.half_life_ is None:
+            return
+        odds = self.phase_odds_[phase]
+        for name, how in self.columns_.items():
+            odds = odds + unfold_codes(coded[name].to_numpy(), how) @ np.asarray(how["weights"])
+        weight = recency(day, day.max(), self.half_life_)
+        shift = recent_shift(odds, weight, weight * won, self.prior)
+        self.phase_odds_ = self.phase_odds_ + shift
+        self.share_ = expit(log_odds(self.share_) + shift)
+
+# %% ../../nbs/lib/35_models/30_win_model.ipynb #45b7539c
+class _ColumnOdds(_RecentOdds):
     """Fit the table, select columns, and add their effects on the log-odds."""
 
     seed: int
@@ -210,26 +231,23 @@ class _ColumnOdds(WinTable):
             self.phase_odds_, *weights = np.split(odds, np.cumsum(cells.sizes)[:-1])
             found = {name: {**hows[name], "weights": weight.tolist()} for name, weight in zip(spreads, weights)}
             self.columns_ = dict(sorted(found.items()))
-        if len(coded) >= _MIN_CLOSED:
-            self._follow(np.sort(as_days(closed["close_day"]).astype("int64")), coded)
+        self._follow(np.sort(as_days(closed["close_day"]).astype("int64")), coded)
         return self
 
-    def _follow(self, day: np.ndarray, coded: pd.DataFrame) -> None:
-        "Shift the level to that of recent closings where the rate of winning drifts."
-        phase, won = coded["phase"].to_numpy(), coded["won"].to_numpy()
-        self.half_life_ = choose_half_life(day, phase, won, self.prior)
-        if self.half_life_ is None:
-            return
-        odds = self.phase_odds_[phase]
-        for name, how in self.columns_.items():
-            odds = odds + unfold_codes(coded[name].to_numpy(), how) @ np.asarray(how["weights"])
-        weight = recency(day, day.max(), self.half_life_)
-        shift = recent_shift(odds, weight, weight * won, self.prior)
-        self.phase_odds_ = self.phase_odds_ + shift
-        self.share_ = expit(log_odds(self.share_) + shift)
-
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #39b6e578
-class _DealOdds(_ColumnOdds):
+class _AgeOdds(_ColumnOdds):
+    """Look the effects of the age on each day up."""
+
+    def _age_effects(self, X: pd.DataFrame, days: np.ndarray) -> np.ndarray | float:
+        "Give the effects of the age that each deal will have on each day, (deals, days); 0 where none was proved."
+        hows = [how for name, how in self.columns_.items() if name in AGE_COLUMNS]
+        if not hows:
+            return 0.0
+        ages, phase = ages_on(X, days), self.calendar.month_of_quarter(days)
+        return sum(np.asarray(how["weights"])[code_ages(ages, phase[None, :], how)] for how in hows)
+
+# %% ../../nbs/lib/35_models/30_win_model.ipynb #1ec3b3d7
+class _DealOdds(_AgeOdds):
     """Look the effects of a deal's values up."""
 
     def predict_deals(self, X: pd.DataFrame, days: np.ndarray) -> np.ndarray:
@@ -253,25 +271,17 @@ class _DealOdds(_ColumnOdds):
         odds = (self.phase_odds_ + effect[:, None])[:, self.calendar.month_of_quarter(days)]
         return expit(odds + self._age_effects(X, days))
 
-    def _age_effects(self, X: pd.DataFrame, days: np.ndarray) -> np.ndarray | float:
-        "Give the effects of the age that each deal will have on each day, (deals, days); 0 where none was proved."
-        hows = [how for name, how in self.columns_.items() if name in AGE_COLUMNS]
-        if not hows:
-            return 0.0
-        ages, phase = ages_on(X, days), self.calendar.month_of_quarter(days)
-        return sum(np.asarray(how["weights"])[code_ages(ages, phase[None, :], how)] for how in hows)
-
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #0710f4e6
 class WinOdds(_DealOdds):
     """
-    P(won | closes) by logistic regression on the month and on columns that proved themselves; else the table by month.
+    P(won | closes) by logistic regression on month, age and columns that proved themselves.
 
     Parameters
     ----------
     calendar : FiscalCalendar
         The company's quarters.
     prior : float, default 5.0
-        Weight of the overall share in the months, in closings.
+        Weight of the overall share, in closings.
     seed : int, default 0
         Seed of the bootstrap draws of deals.
 
@@ -280,14 +290,13 @@ class WinOdds(_DealOdds):
     share_, phase_odds_ : ndarray of float64, shape (3,)
         P(won | closes) by month, and the log-odds by month beside the columns' effects.
     columns_ : dict of str to dict
-        Per selected column `weights` (list of float) and `values` (its levels), or `centre` and `spread` of a number;
-        the age at the closing is `age`, or `age_in_month` where it works otherwise in each month of the quarter.
+        Per column, or `age` at the closing: `weights`, and `values` (levels) or `centre` and `spread` of a number.
     half_life_ : float or None
-        Half-life in days at which closings set the level, where the rate drifts; None where all of history does.
+        Days; None where nothing drifts.
 
     References
     ----------
-    .. [1] A. Gelman and J. Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models, chapter 14.
+    .. [1] A. Gelman and J. Hill (2007), Data Analysis Using Regression and Multilevel Models, chapter 14.
 
     Examples
     --------

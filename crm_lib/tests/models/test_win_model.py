@@ -350,6 +350,6 @@ def test_a_falling_rate_is_followed_and_a_standing_one_is_not():
     draw = rng.uniform(size=1800)
     falls = WinOdds().fit(closed, pd.Series(draw < 0.7 - 0.5 * day / 720).astype(float))
     stands = WinOdds().fit(closed, pd.Series(draw < 0.45).astype(float))
-    assert falls.half_life_ is not None and np.allclose(falls.share_, 0.22, atol=0.07)
+    assert falls.half_life_ is not None and 0.2 < falls.share_.mean() < 0.3
     assert stands.half_life_ is None
     assert np.array_equal(stands.share_, WinTable().fit(closed, pd.Series(draw < 0.45).astype(float)).share_)

@@ -27,8 +27,8 @@ from .origins import Protocol
 from .search_space import default_settings
 from ..features.snapshots import known_at, label_wins
 from ..models.close_hazard import MODEL_FEATURES, CloseHazardModel
-from ..models.incidence import closed_deals
-from ..models.win_model import WinOdds, candidate_columns
+from ..models.win_ages import win_closings
+from ..models.win_model import WinOdds
 
 # %% ../../nbs/lib/40_evaluation/35_inner_origins.ipynb #67d0de1f
 def _require_whole(key: str, number: object) -> None:
@@ -114,8 +114,7 @@ def _learn_at(past: Protocol, day: np.datetime64) -> tuple[pd.DataFrame, pd.Data
     X, y = past.training_sets(day)[1]
     if not _can_learn(y, X):
         return None
-    columns = ["opportunity_id", *candidate_columns(X)]
-    odds = WinOdds(past.grid.calendar, CloseHazardModel().win_prior).fit(*closed_deals(X, y, columns))
+    odds = WinOdds(past.grid.calendar, CloseHazardModel().win_prior).fit(*win_closings(X, y))
     return X, y, odds
 
 # %% ../../nbs/lib/40_evaluation/35_inner_origins.ipynb #a7372a3c

@@ -18,9 +18,10 @@ from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
-from .incidence import IncidenceModel, closed_deals, mix_hazards, single_as_of
+from .incidence import IncidenceModel, mix_hazards, single_as_of
 from .learners import make_learner
-from .win_model import WinOdds, candidate_columns
+from .win_ages import AGE_COLUMNS, win_closings
+from .win_model import WinOdds
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #71b2566c
 def quantile_edges(
@@ -190,8 +191,9 @@ class _FittedHazard(_HazardCells):
 
     @property
     def chosen_win_columns(self) -> list[str]:
-        """Return the columns on which the odds of winning depend; none before fitting."""
-        return list(self.win_table_.columns_) if hasattr(self, "win_table_") else []
+        """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
+        found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
+        return [name for name in found if name not in AGE_COLUMNS]
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
         """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
@@ -201,8 +203,7 @@ class _FittedHazard(_HazardCells):
         self.learner_ = make_learner(self.learner, seed=self.seed, **(self.learner_settings or {}))
         self.learner_.fit(cells, days, closes)
         self.oldest_bin_ = int(cells[closes > 0, 0].max())
-        columns = ["opportunity_id", *candidate_columns(X, self.win_columns)]
-        self.win_table_ = WinOdds(self.calendar, self.win_prior).fit(*closed_deals(X, y, columns))
+        self.win_table_ = WinOdds(self.calendar, self.win_prior).fit(*win_closings(X, y, self.win_columns))
         return self
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #b774b4ff

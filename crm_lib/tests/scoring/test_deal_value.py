@@ -14,13 +14,16 @@ __all__ = ['sold', 'test_the_value_is_the_price_times_the_ratio_paid_shrunk_towa
            'test_without_a_won_deal_the_price_stands_and_nothing_is_invented', 'wins',
            'test_later_wins_are_held_against_what_earlier_ones_let_one_expect',
            'test_few_wins_are_judged_by_themselves', 'test_the_order_of_the_rows_says_nothing',
-           'test_without_a_win_there_is_no_spread_and_without_a_price_the_mean_win_is_expected']
+           'test_without_a_win_there_is_no_spread_and_without_a_price_the_mean_win_is_expected', 'paid_deals',
+           'test_an_ordinary_scatter_is_left_to_the_last_bit', 'test_one_giant_does_not_set_the_value_of_its_product',
+           'test_a_few_wins_without_a_price_are_taken_as_they_are']
 
 # %% ../../../nbs/tests/scoring/test_deal_value.ipynb #5dd210be
 import numpy as np
 import pandas as pd
 import pytest
 
+from ...scoring import deal_value
 from ...scoring.deal_value import ValueSpread, deal_values, value_if_won, value_spread
 
 # %% ../../../nbs/tests/scoring/test_deal_value.ipynb #831bbbd1
@@ -146,3 +149,33 @@ def test_the_order_of_the_rows_says_nothing():
 def test_without_a_win_there_is_no_spread_and_without_a_price_the_mean_win_is_expected():
     assert value_spread(wins([0.0, 0.0])) == ValueSpread(0, 0.0, 0.0, 0.0)
     assert value_spread(wins([80.0, 120.0], price=np.nan)).absolute == pytest.approx(20)
+
+# %% ../../../nbs/tests/scoring/test_deal_value.ipynb #6398bc76
+def paid_deals(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    product = rng.choice(["A", "B"], n)
+    price = np.where(product == "A", 1000.0, 50.0)
+    paid = price * np.exp(rng.normal(0, 0.3, n))
+    return pd.DataFrame({"product": product, "list_price": price, "stage": "won", "close_value": paid})
+
+
+def test_an_ordinary_scatter_is_left_to_the_last_bit():
+    deals = paid_deals()
+    assert deal_value.ordinary_wins(deals).equals(deals)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_one_giant_does_not_set_the_value_of_its_product(listed):
+    deals = paid_deals()
+    if not listed:
+        deals["list_price"] = np.nan
+    row = int((deals["product"] == "B").argmax())
+    bare = deal_value.value_if_won(deals.drop(index=row))
+    deals.loc[row, "close_value"] = 1e6
+    found = deal_value.value_if_won(deals)
+    assert 1 < found["B"] / bare["B"] < 1.1 and found["A"] / bare["A"] == pytest.approx(1, abs=0.01)
+
+
+def test_a_few_wins_without_a_price_are_taken_as_they_are():
+    deals = pd.DataFrame({"product": ["A", "B"], "list_price": np.nan, "stage": "won", "close_value": [1.0, 1e6]})
+    assert deal_value.ordinary_wins(deals)["close_value"].tolist() == [1.0, 1e6]

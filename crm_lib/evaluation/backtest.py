@@ -21,7 +21,7 @@ from crm_lib.evaluation.judging import (
     judge_origins,
 )
 from .origins import Protocol, rolling_origins, training_sets
-from .variants import list_variants, make_variant, split_name
+from .variants import list_variants, make_variant, split_name, tells_states
 from ..models.calibration import CalibratedModel, calibrate_forward
 from ..models.calibration_maps import CALIBRATORS
 from ..models.close_hazard import BASELINES
@@ -97,7 +97,7 @@ def forecast_variants(
 ) -> pd.DataFrame:  # forecasts with is_won of the variants
     "Forecast with every variant from the origins of the models."
     calendar = protocol.grid.calendar
-    names = list_variants(models, best, protocol.recipe or {})
+    names = list_variants(models, best, protocol.recipe or {}, tells_states(protocol.snapshots))
     stood = np.sort(judged["origin"].unique())
     horizons = [parse_horizon(name) for name in judged["horizon"].unique()]
     varied = run_backtest(protocol, stood, names, horizons)

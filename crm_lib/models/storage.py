@@ -26,13 +26,15 @@ from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel, WinTable
 from .learners import make_learner
 from .segments import SegmentedModel
+from .state_hazard import StateHazardModel
 from .win_model import WinOdds
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #c961481c
 State = tuple[dict[str, Any], dict[str, np.ndarray]]  # plain values, arrays
 
 MODEL_KINDS = {
-    kind.__name__: kind for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, CalibratedModel, SegmentedModel)
+    kind.__name__: kind
+    for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, StateHazardModel, CalibratedModel, SegmentedModel)
 }
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #7294d65c
@@ -112,6 +114,17 @@ def _restore_calibrated(values: dict[str, Any], arrays: dict[str, np.ndarray]) -
     }
     return model
 
+# %% ../../nbs/lib/35_models/80_storage.ipynb #c5293242
+def _stacked_state(model: StateHazardModel) -> State:
+    base, arrays = model_state(model.base_)
+    values, own = model.state()
+    return {"fitted": base, "states": values}, _put("base.", arrays) | _put("states.", own)
+
+
+def _restore_stacked(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> StateHazardModel:
+    base = restore_model(values["fitted"], _take("base.", arrays))
+    return _restore_settings(values).restore(base, values["states"], _take("states.", arrays))
+
 # %% ../../nbs/lib/35_models/80_storage.ipynb #9ba360da
 def _segmented_state(model: SegmentedModel) -> State:
     pooled, arrays = model_state(model.pooled_)
@@ -150,6 +163,7 @@ def model_state(
         "CloseHazardModel": _hazard_state,
         "CalibratedModel": _calibrated_state,
         "SegmentedModel": _segmented_state,
+        "StateHazardModel": _stacked_state,
     }
     more, learned = parts[values["kind"]](model) if values["kind"] in parts else ({}, {})
     return values | more, arrays | learned
@@ -161,8 +175,13 @@ def restore_model(
 ) -> IncidenceModel:  # fitted
     "Restore a fitted model from its plain values and arrays."
     kind = values["kind"]
-    if kind in ("CalibratedModel", "SegmentedModel"):
-        return (_restore_calibrated if kind == "CalibratedModel" else _restore_segmented)(values, arrays)
+    whole = {
+        "CalibratedModel": _restore_calibrated,
+        "SegmentedModel": _restore_segmented,
+        "StateHazardModel": _restore_stacked,
+    }
+    if kind in whole:
+        return whole[kind](values, arrays)
     model = _restore_settings(values)
     for name in ARRAYS.get(kind, ()):
         setattr(model, name, arrays[name])

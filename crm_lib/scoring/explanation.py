@@ -132,6 +132,18 @@ def _lay_out(
     found = pd.concat(rows, ignore_index=True)
     return found.sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
 
+# %% ../../nbs/lib/45_scoring/30_explanation.ipynb #e8c6984e
+_MOST_EXACT = 12  # columns; 2 to this power coalitions are asked per deal
+
+
+def _split_scores(score: ScoreFunction, reference: np.ndarray, values: np.ndarray) -> "shap.Explanation":
+    "Give Shapley values, exact ones for few columns, else from one pass through the columns and back."
+    masker = shap.maskers.Independent(reference, max_samples=len(reference))
+    if values.shape[1] <= _MOST_EXACT:
+        return shap.ExactExplainer(score, masker)(values, silent=True)
+    passes = shap.PermutationExplainer(score, masker, seed=0)
+    return passes(values, max_evals=2 * values.shape[1] + 1, silent=True)
+
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #d8b90b46
 def explain_scores(
     model: IncidenceModel,  # fitted
@@ -142,7 +154,7 @@ def explain_scores(
 ) -> (
     pd.DataFrame
 ):  # as_of, opportunity_id, horizon, base, feature, value (missing for a text), contribution, label, words
-    "Split each score (log-odds) into a base and a Shapley value per feature (exact; Lundberg and Lee 2017)."
+    "Split each score (log-odds) into a base and a Shapley value per feature (Lundberg and Lee 2017)."
     columns = used_features(model)
     usual = snapshots if usual is None else usual
     texts = _list_texts([snapshots, usual], columns)
@@ -150,8 +162,7 @@ def explain_scores(
     score = ScoreFunction(model, pd.Timestamp(single_as_of(snapshots)), horizon, columns, texts)
     usual = _encode(usual, columns, texts)
     reference = reference_deals(usual, score(usual), background)
-    masker = shap.maskers.Independent(reference, max_samples=len(reference))
-    found = shap.ExactExplainer(score, masker)(values, silent=True)
+    found = _split_scores(score, reference, values)
     place = place.reshape(-1)
     return _lay_out(snapshots, columns, horizon, found.base_values[place], found.values[place])
 
@@ -249,6 +260,8 @@ def explain_deals(
 ) -> pd.DataFrame:  # as explain_scores gives it
     "Split the scores of a few deals into a base and a Shapley value per feature."
     columns = used_features(model)
+    if len(columns) > _MOST_EXACT:
+        return explain_scores(model, snapshots, horizon, len(reference), reference)
     masks = (np.arange(2 ** len(columns))[:, None] >> np.arange(len(columns)) & 1).astype(bool)
     size = max(1, _MOST_ROWS // (len(masks) * len(reference)))
     starts = range(0, len(snapshots), size)

@@ -17,16 +17,20 @@ __all__ = ['SEGMENTS', 'RECIPE', 'test_a_name_comes_apart_at_the_plus',
            'test_what_the_recipe_does_not_hold_is_refused_with_the_stages_to_rerun',
            'test_making_variants_leaves_the_recipe_as_it_was',
            'test_a_recipe_is_what_tuning_wrote_and_how_to_cut_segments',
-           'test_a_recipe_that_cannot_be_read_names_the_stage_that_writes_it']
+           'test_a_recipe_that_cannot_be_read_names_the_stage_that_writes_it',
+           'test_states_are_tried_for_the_best_model_where_the_snapshots_tell_of_them',
+           'test_snapshots_tell_of_states_where_deals_of_one_day_differ']
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #2edc27dc
 from copy import deepcopy
 
+import pandas as pd
 import pytest
 
 from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
-from ...evaluation.variants import VARIANTS, list_variants, make_variant, read_recipe, split_name
+from ...evaluation.variants import VARIANTS, list_variants, make_variant, read_recipe, split_name, tells_states
+from ...features.exposure import Grid
 from ...models.calibration import CALIBRATORS
 from ...models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, make_model
 from ...models.segments import SegmentedModel
@@ -44,7 +48,8 @@ def test_a_name_comes_apart_at_the_plus(variant):
 @pytest.mark.parametrize("name", ["xgboost+magic", "xgboost+", "xgboost+tuned+sigmoid"])
 def test_a_variant_that_nobody_knows_is_refused_with_the_known_ones(name):
     with pytest.raises(
-        CrmError, match=r"The variant '.*' of 'xgboost\+.*' is unknown: choose from tuned, screened, segments, sigmoid"
+        CrmError,
+        match=r"The variant '.*' of 'xgboost\+.*' is unknown: choose from tuned, screened, states, segments, sigmoid",
     ):
         split_name(name)
     with pytest.raises(CrmError, match="is unknown: choose from"):
@@ -52,7 +57,7 @@ def test_a_variant_that_nobody_knows_is_refused_with_the_known_ones(name):
 
 
 def test_every_variant_is_described_and_each_calibration_is_one():
-    assert list(VARIANTS) == ["tuned", "screened", "segments", *CALIBRATORS] and all(VARIANTS.values())
+    assert list(VARIANTS) == ["tuned", "screened", "states", "segments", *CALIBRATORS] and all(VARIANTS.values())
     assert VARIANTS["venn_abers"] == "venn-abers calibration of past forecasts"
 
 # %% ../../../nbs/tests/evaluation/test_variants.ipynb #3e8bc408
@@ -216,3 +221,17 @@ def test_a_recipe_that_cannot_be_read_names_the_stage_that_writes_it(tmp_path, c
         CrmError, match="tuning.json is missing or not what the stage tuning writes: run `dvc repro tuning`"
     ):
         read_recipe(tmp_path / "tuning.json", None, 400)
+
+# %% ../../../nbs/tests/evaluation/test_variants.ipynb #819619c3
+def test_states_are_tried_for_the_best_model_where_the_snapshots_tell_of_them():
+    assert list_variants(["cure_table", "xgboost"], "xgboost", {}, has_states=True) == ["xgboost+states"]
+    assert list_variants(["cure_table"], "phase_table", {}, has_states=True) == ["cure_table+states"]
+    assert list_variants(["cure_table"], "cure_table", {}) == []
+    made = make_variant("xgboost+states", None, Grid(FiscalCalendar(2)), seed=3)
+    assert made.base.learner == "xgboost" and made.calendar == FiscalCalendar(2) and made.seed == made.base.seed == 3
+
+
+def test_snapshots_tell_of_states_where_deals_of_one_day_differ():
+    rows = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "product": ["A", "B"]})
+    assert not tells_states(rows) and not tells_states(rows.assign(stage_place=1.0))
+    assert tells_states(rows.assign(stage_place=[1.0, 2.0])) and tells_states(rows.assign(x_score=[1.0, 2.0]))

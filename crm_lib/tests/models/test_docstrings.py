@@ -25,13 +25,14 @@ from ...models.close_hazard import CloseHazardModel
 from ...models.incidence import WinTable
 from ...models.learners import LogisticLearner, TableLearner
 from ...models.segments import SegmentedModel
+from ...models.state_hazard import StateHazardModel
 from ...models.tree_learners import ForestLearner, XGBoostLearner
 from ...models.win_model import WinOdds
 
 # %% ../../../nbs/tests/models/test_docstrings.ipynb #f8b6c590
 RATES = [TableLearner, LogisticLearner, ForestLearner, XGBoostLearner]
 ODDS = [WinTable, WinOdds]
-FORECASTERS = [AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, SegmentedModel]
+FORECASTERS = [AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, StateHazardModel, SegmentedModel]
 EVERY = pytest.mark.parametrize("kind", [*RATES, *ODDS, *FORECASTERS, CalibratedModel, Calibrator])
 
 
@@ -59,7 +60,7 @@ def fitted(kind):
     if kind is CalibratedModel:
         return kind().fit_calibration_maps(pd.DataFrame({"horizon": [], "is_won": [], "probability": []}))
     table = CloseHazardModel("table", (), alive=None)
-    model = table if kind is CloseHazardModel else SegmentedModel(table) if kind is SegmentedModel else kind()
+    model = table if kind is CloseHazardModel else kind(table) if kind in (StateHazardModel, SegmentedModel) else kind()
     return model.fit(X.assign(regional_office="East"), y)
 
 # %% ../../../nbs/tests/models/test_docstrings.ipynb #87a10936

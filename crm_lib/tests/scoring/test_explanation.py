@@ -22,7 +22,8 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_contributions_of_texts_equal_shapley_values_computed_by_hand',
            'test_every_column_has_a_name_for_readers', 'mixed',
            'test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_listed_twice',
-           'test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal']
+           'test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal',
+           'test_with_many_columns_the_parts_still_sum_to_the_score']
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #aefcc9d5
 from itertools import combinations
@@ -34,10 +35,13 @@ import pytest
 
 from ...base.metrics import log_odds
 from ...features.features import FEATURES
+from ...features.state_features import STATE_FEATURES
 from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
 from ...models.close_hazard import CloseHazardModel
+from ...models.state_hazard import StateHazardModel
 from crm_lib.scoring.explanation import (
     ScoreFunction,
+    explain_deals,
     explain_scores,
     label_reason,
     name_feature,
@@ -388,3 +392,21 @@ def test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_
         life.loc[life["value"] == 0.2, "words"].str.contains("20").all()
         and life["value"].isna().sum() == rows["alive_probability"].isna().sum()
     )
+
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #c0fe8629
+def test_with_many_columns_the_parts_still_sum_to_the_score():
+    rng = np.random.default_rng(0)
+    names = list(STATE_FEATURES[:20])
+    X = pd.DataFrame(rng.normal(size=(400, 20)), columns=names)
+    X = X.assign(as_of=pd.Timestamp("2024-01-31"), opportunity_id=[f"D{i}" for i in range(400)], age_days=5)
+    y = pd.DataFrame({"event": np.where(X[names[0]] > 0, 1, 2), "duration": rng.integers(1, 60, 400)})
+    model = StateHazardModel(CloseHazardModel("table", (), alive=None)).fit(X, y)
+    assert used_features(model) == ["age_days", *names]
+    few = X[:3].reset_index(drop=True)
+    reasons = explain_scores(model, few, 30, background=4, usual=X)
+    said = reasons.groupby("opportunity_id")["contribution"].sum() + reasons.groupby("opportunity_id")["base"].first()
+    assert np.allclose(said, log_odds(model.predict_win(few, [30])[30].to_numpy()), atol=1e-6)
+    strongest = reasons.loc[reasons["contribution"].abs().groupby(reasons["opportunity_id"]).idxmax(), "feature"]
+    assert set(strongest) == {names[0]}
+    alone = explain_deals(model, few[:1], 30, X[:4])
+    assert len(alone) == 21 and alone["contribution"].notna().all()

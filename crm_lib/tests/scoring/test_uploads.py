@@ -28,7 +28,7 @@ from ...base.schema import AT_CLOSE, BACK_FILLED, ColumnSpec
 from ...features.snapshots import entry_snapshots, is_open, known_at, take_snapshots
 from ...ingestion.deals import observed_until, records_start
 from ...models.segments import segment_names
-from ...models.win_model import candidate_columns
+from ...models.win_columns import candidate_columns
 from ...scoring import uploads
 from ...scoring.context import name_reasons, prepare_context
 from ...scoring.opportunity import pick, snapshot_opportunity, table_row

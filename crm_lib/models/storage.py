@@ -26,13 +26,15 @@ from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel, WinTable
 from .learners import make_learner
 from .segments import SegmentedModel
+from .stacked import StackedClassifier
 from .win_model import WinOdds
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #c961481c
 State = tuple[dict[str, Any], dict[str, np.ndarray]]  # plain values, arrays
 
 MODEL_KINDS = {
-    kind.__name__: kind for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, CalibratedModel, SegmentedModel)
+    kind.__name__: kind
+    for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, CalibratedModel, SegmentedModel, StackedClassifier)
 }
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #7294d65c
@@ -150,6 +152,7 @@ def model_state(
         "CloseHazardModel": _hazard_state,
         "CalibratedModel": _calibrated_state,
         "SegmentedModel": _segmented_state,
+        "StackedClassifier": StackedClassifier.state,
     }
     more, learned = parts[values["kind"]](model) if values["kind"] in parts else ({}, {})
     return values | more, arrays | learned
@@ -164,6 +167,8 @@ def restore_model(
     if kind in ("CalibratedModel", "SegmentedModel"):
         return (_restore_calibrated if kind == "CalibratedModel" else _restore_segmented)(values, arrays)
     model = _restore_settings(values)
+    if isinstance(model, StackedClassifier):
+        return model.restore(values, arrays)
     for name in ARRAYS.get(kind, ()):
         setattr(model, name, arrays[name])
     if "win_share" in arrays:

@@ -18,6 +18,7 @@ from ..models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, m
 from ..models.incidence import IncidenceModel
 from ..models.learners import make_learner
 from ..models.segments import SegmentedModel
+from ..models.stacked import CLASSIFIERS
 
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #33251baa
 VARIANTS = {
@@ -58,7 +59,7 @@ def list_variants(
     tuned = [f"{name}+tuned" for name, found in settings.items() if not _is_default(name, found)]
     is_screened = set(recipe.get("features", MODEL_FEATURES)) != set(MODEL_FEATURES)
     screened = [f"{name}+screened" for name in settings if is_screened]
-    segments = [f"{best}+segments"] if best not in BASELINES and recipe.get("segments") else []
+    segments = [f"{best}+segments"] if best not in {**BASELINES, **CLASSIFIERS} and recipe.get("segments") else []
     return [*tuned, *screened, *segments]
 
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #b434b9a8
@@ -93,7 +94,7 @@ def make_variant(
         "screened": recipe.get("features"),
         "segments": recipe.get("segments"),
     }.get(variant)
-    if not part or base in BASELINES:
+    if not part or base in {**BASELINES, **CLASSIFIERS}:
         raise CrmError(
             f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters."
         )

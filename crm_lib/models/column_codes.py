@@ -43,7 +43,7 @@ def _code(values: pd.Series, texts: list[str] | None) -> np.ndarray:
     place = pd.Index(texts, dtype=object).get_indexer(values.astype(object).map(str, na_action="ignore"))
     return np.where(place < 0, np.nan, place)
 
-
+# %% ../../nbs/lib/35_models/42_column_codes.ipynb #519b52bf
 class ColumnCodes:
     """Learn which columns there are and what their texts are, then give any rows as numbers."""
 
@@ -71,7 +71,7 @@ class ColumnCodes:
         """Return plain values, as JSON holds them."""
         return {"names": self.names, "texts": self.texts}
 
-
+# %% ../../nbs/lib/35_models/42_column_codes.ipynb #2f24fd6c
 def read_codes(
     kept: Mapping[str, Any],  # what to_dict gave, out of a JSON file
 ) -> ColumnCodes:  # the same

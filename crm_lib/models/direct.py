@@ -69,8 +69,25 @@ def _stage_of(X: pd.DataFrame) -> np.ndarray:
     "Give the place of each deal's stage; NaN where it is not known."
     return X["stage_place"].to_numpy(float) if "stage_place" in X else np.full(len(X), np.nan)
 
+# %% ../../nbs/lib/35_models/45_direct.ipynb #bf9765da
+class _StageShares(_PlainForecast):
+    """Learn and look up the shares won by stage."""
 
-class StageRate(_PlainForecast):
+    def __init__(self, calendar: FiscalCalendar = FiscalCalendar(), seed: int = 0):
+        self.calendar = calendar
+        self.seed = seed
+
+    def _learn(self, horizon: int | str) -> pd.Series:
+        is_known, is_won = label_landmarks(self.landmarks_, self.follow_up_, horizon, self.calendar)
+        won = pd.Series(is_won[is_known].astype(float))
+        rates = won.groupby(_stage_of(self.landmarks_)[is_known]).mean()
+        return pd.concat([rates, pd.Series({np.inf: won.mean()})])
+
+    def _ask(self, learned: pd.Series, X: pd.DataFrame) -> np.ndarray:
+        return pd.Series(_stage_of(X)).map(learned).fillna(learned[np.inf]).to_numpy()
+
+# %% ../../nbs/lib/35_models/45_direct.ipynb #2273eb10
+class StageRate(_StageShares):
     """
     Forecast the share of landmarks in the deal's CRM stage that were won within the horizon; of all without a stage.
 
@@ -99,25 +116,40 @@ class StageRate(_PlainForecast):
     [0.0, 1.0]
     """
 
-    def __init__(self, calendar: FiscalCalendar = FiscalCalendar(), seed: int = 0):
-        self.calendar = calendar
-        self.seed = seed
-
-    def _learn(self, horizon: int | str) -> pd.Series:
-        is_known, is_won = label_landmarks(self.landmarks_, self.follow_up_, horizon, self.calendar)
-        won = pd.Series(is_won[is_known].astype(float))
-        rates = won.groupby(_stage_of(self.landmarks_)[is_known]).mean()
-        return pd.concat([rates, pd.Series({np.inf: won.mean()})])
-
-    def _ask(self, learned: pd.Series, X: pd.DataFrame) -> np.ndarray:
-        return pd.Series(_stage_of(X)).map(learned).fillna(learned[np.inf]).to_numpy()
-
 # %% ../../nbs/lib/35_models/45_direct.ipynb #dedac329
 TREES = {"max_depth": 4, "eta": 0.1, "min_child_weight": 20.0, "reg_lambda": 5.0, "tree_method": "hist", "nthread": 1}
 ROUNDS = 60
 
 
-class DirectClassifier(_PlainForecast):
+class _Boosted(_PlainForecast):
+    """Grow and ask the trees of one horizon."""
+
+    def __init__(self, calendar: FiscalCalendar = FiscalCalendar(), seed: int = 0):
+        self.calendar = calendar
+        self.seed = seed
+
+    def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
+        """Take landmarks X and their follow-ups y (event, duration)."""
+        super().fit(X, y)
+        self.codes_ = ColumnCodes().fit(X)
+        self.matrix_ = self._matrix(X)
+        return self
+
+    def _matrix(self, X: pd.DataFrame) -> np.ndarray:
+        return np.column_stack([self.codes_.transform(X), quarter_places(X["as_of"], self.calendar)])
+
+    def _learn(self, horizon: int | str) -> xgb.Booster:
+        is_known, is_won = label_landmarks(self.landmarks_, self.follow_up_, horizon, self.calendar)
+        won = is_won[is_known].astype(float)
+        settings = {**TREES, "objective": "binary:logistic", "seed": self.seed}
+        settings["base_score"] = float(won.mean().clip(1e-4, 1 - 1e-4))
+        return xgb.train(settings, xgb.DMatrix(self.matrix_[is_known], won), ROUNDS)
+
+    def _ask(self, learned: xgb.Booster, X: pd.DataFrame) -> np.ndarray:
+        return learned.predict(xgb.DMatrix(self._matrix(X))).astype(float)
+
+# %% ../../nbs/lib/35_models/45_direct.ipynb #2fbbf636
+class DirectClassifier(_Boosted):
     """
     Gradient-boosted classifier of "won within the horizon", one per horizon, on all columns of the landmarks.
 
@@ -146,27 +178,3 @@ class DirectClassifier(_PlainForecast):
     >>> DirectClassifier().fit(X, y).predict_win(X, [30])[30].round(1)[:2].tolist()
     [1.0, 0.0]
     """
-
-    def __init__(self, calendar: FiscalCalendar = FiscalCalendar(), seed: int = 0):
-        self.calendar = calendar
-        self.seed = seed
-
-    def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
-        """Take landmarks X and their follow-ups y (event, duration)."""
-        super().fit(X, y)
-        self.codes_ = ColumnCodes().fit(X)
-        self.matrix_ = self._matrix(X)
-        return self
-
-    def _matrix(self, X: pd.DataFrame) -> np.ndarray:
-        return np.column_stack([self.codes_.transform(X), quarter_places(X["as_of"], self.calendar)])
-
-    def _learn(self, horizon: int | str) -> xgb.Booster:
-        is_known, is_won = label_landmarks(self.landmarks_, self.follow_up_, horizon, self.calendar)
-        won = is_won[is_known].astype(float)
-        settings = {**TREES, "objective": "binary:logistic", "seed": self.seed}
-        settings["base_score"] = float(won.mean().clip(1e-4, 1 - 1e-4))
-        return xgb.train(settings, xgb.DMatrix(self.matrix_[is_known], won), ROUNDS)
-
-    def _ask(self, learned: xgb.Booster, X: pd.DataFrame) -> np.ndarray:
-        return learned.predict(xgb.DMatrix(self._matrix(X))).astype(float)

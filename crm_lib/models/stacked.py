@@ -69,7 +69,7 @@ def rising_curves(
         after[:, place] = still_open
     return curve, after
 
-
+# %% ../../nbs/lib/35_models/47_stacked.ipynb #85c94856
 def spread_hazards(
     asked: np.ndarray,  # days ahead, ascending, (days asked,)
     won: np.ndarray,  # P(won by the day), monotone, (deals, days asked)
@@ -116,6 +116,10 @@ class _StackedSettings(IncidenceModel):
         """Return the columns beside the age on which a score can depend."""
         return [name for name in self.codes_.names if name != "age_days"] if hasattr(self, "codes_") else []
 
+# %% ../../nbs/lib/35_models/47_stacked.ipynb #5435679a
+class _FittedStacked(_StackedSettings):
+    """Grow the trees."""
+
     def _fit_trees(self, matrix: np.ndarray, outcome: np.ndarray) -> xgb.Booster:
         settings = {**TREES, "objective": "multi:softprob", "num_class": 3, "seed": self.seed}
         return xgb.train(settings, xgb.DMatrix(matrix, outcome), STACKED_ROUNDS)
@@ -137,8 +141,8 @@ class _StackedSettings(IncidenceModel):
         return self
 
 # %% ../../nbs/lib/35_models/47_stacked.ipynb #37e0574e
-class _StackedPaths(_StackedSettings):
-    """Ask for the curve, and store the trees."""
+class _StackedPaths(_FittedStacked):
+    """Ask for the curve."""
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes on day j | open before) and P(won | closes then), (deals, days), for X of one as-of date."""
@@ -153,6 +157,10 @@ class _StackedPaths(_StackedSettings):
         closing, winning = spread_hazards(asked, *rising_curves(chance[:, :, 1], chance[:, :, 2]), days)
         return closing, winning
 
+# %% ../../nbs/lib/35_models/47_stacked.ipynb #4477f6d1
+class _StoredStacked(_StackedPaths):
+    """Keep the trees as bytes."""
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what is needed to predict: plain values and arrays."""
         trees = np.frombuffer(bytes(self.booster_.save_raw("ubj")), dtype=np.uint8)
@@ -166,7 +174,7 @@ class _StackedPaths(_StackedSettings):
         return self
 
 # %% ../../nbs/lib/35_models/47_stacked.ipynb #f944d5b7
-class StackedClassifier(_StackedPaths):
+class StackedClassifier(_StoredStacked):
     """
     Gradient-boosted classifier of won, lost and open with the horizon as a column, made monotone over the days.
 

@@ -98,7 +98,7 @@ def _require_pairs(loss: pd.DataFrame, cluster: pd.Series, weight: np.ndarray) -
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #b5918b45
 def _draw_counts(rng: np.random.Generator, size: int, draws: int) -> np.ndarray:
     "Say how often each of `size` things is drawn, (draws, size)."
-    return rng.multinomial(size, np.full(size, 1 / size), size=draws)
+    return rng.multinomial(size, np.full(size, 1 / size), size=draws).astype(float)
 
 
 def _mean_of_draws(
@@ -125,7 +125,7 @@ def bootstrap_difference(
     *,
     draws: int,  # bootstrap draws
     seed: int,  # seed of the draws
-) -> pd.DataFrame:  # per other column: mean, low, high (95 %) of its loss less `against`'s
+) -> pd.DataFrame:  # per column: mean, low, high (95 %) of the difference
     "Give the mean loss difference and its interval, drawing whole deals and, if given, origins."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
     _require_pairs(loss, cluster, weight)

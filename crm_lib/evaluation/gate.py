@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RIVALS', 'CHOOSABLE', 'LEAST_ORIGINS', 'hold_against_classifiers', 'judge_gate', 'warn_of_gate', 'score_held_out',
-           'say_held_out']
+           'say_held_out', 'question_choice']
 
 # %% ../../nbs/lib/40_evaluation/28_gate.ipynb #e6050be3
 from collections.abc import Mapping, Sequence
@@ -109,3 +109,17 @@ def say_held_out(
         f"Made without {held['origin']}, the choice falls {which}; on that day, never looked at in choosing, "
         f"its Brier scores by horizon are: {figures}."
     )
+
+# %% ../../nbs/lib/40_evaluation/28_gate.ipynb #85aa5509
+def question_choice(
+    judged: pd.DataFrame,  # forecasts with is_won
+    chosen: str,  # name of the model
+    candidates: Sequence[str],  # models that could be chosen, the simplest first
+    *,
+    draws: int,  # bootstrap draws
+    seed: int,  # seed of the draws
+) -> tuple[dict[str, Any], str]:  # gate and held_out for backtest.json, and the sentences that say both
+    "Hold a choice against plain classifiers, and make it again without the last origin."
+    held = score_held_out(judged, candidates, draws=draws, seed=seed)
+    gate = judge_gate(hold_against_classifiers(judged, chosen, draws=draws, seed=seed), chosen)
+    return {"gate": gate, "held_out": held}, f"{say_held_out(held, chosen)} {gate['sentence']}"

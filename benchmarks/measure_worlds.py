@@ -58,8 +58,8 @@ from crm_lib.simulation.mechanisms import BEYOND, Plan  # noqa: E402
 
 PARAMS = read_params(ROOT / "params.yaml")
 HORIZONS = PARAMS["backtest"]["horizons"]
-CANDIDATES = ("cure_table", "xgboost", "xgboost+states", "direct", "direct_stacked")  # those that the code knows
-BESIDE = ("always_no", "age_curve", "phase_table", "stage_rate")
+CANDIDATES = ("cure_table", "xgboost", "xgboost+states", "direct_stacked")  # those that the code knows
+BESIDE = ("always_no", "age_curve", "phase_table", "stage_rate", "direct")
 
 
 def _plan(distribution: Any, win: float, never: float) -> Plan:

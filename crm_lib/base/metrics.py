@@ -96,26 +96,48 @@ def _require_pairs(loss: pd.DataFrame, cluster: pd.Series, weight: np.ndarray) -
         )
 
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #b5918b45
+def _draw_counts(rng: np.random.Generator, size: int, draws: int) -> np.ndarray:
+    "Say how often each of `size` things is drawn, (draws, size)."
+    return rng.multinomial(size, np.full(size, 1 / size), size=draws).astype(float)
+
+
+def _mean_of_draws(
+    losses: pd.DataFrame, weight: np.ndarray, deal: np.ndarray, day: np.ndarray, often: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    "Give the weighted mean of each column in every draw, (draws, columns); `often` says how often deals and days are."
+    deals, days = often
+    total = np.zeros((len(deals), losses.shape[1]))
+    mass = np.zeros(len(deals))
+    for place in range(days.shape[1]):
+        rows = day == place
+        sums = losses[rows].groupby(deal[rows]).sum().reindex(range(deals.shape[1]), fill_value=0.0).to_numpy()
+        total += days[:, [place]] * (deals @ sums)
+        mass += days[:, place] * (deals @ np.bincount(deal[rows], weights=weight[rows], minlength=deals.shape[1]))
+    return total / mass[:, None]
+
+# %% ../../nbs/lib/10_base/50_metrics.ipynb #62398581
 def bootstrap_difference(
     loss: pd.DataFrame,  # losses per row, one column per forecast
-    against: str,  # column that the others are compared with
+    against: str,  # column compared with
     cluster: pd.Series,  # deal of each row, aligned
     weight: pd.Series | None = None,  # weight of each row; none = equal
+    origin: pd.Series | None = None,  # day stood at; drawn as well; none = deals alone
     *,
     draws: int,  # bootstrap draws
     seed: int,  # seed of the draws
-) -> pd.DataFrame:  # index: the other columns; mean, low, high (95 %) of loss - loss of `against`
-    "Give the mean loss difference and its interval, drawing whole deals."
+) -> pd.DataFrame:  # per column: mean, low, high (95 %) of the difference
+    "Give the mean loss difference and its interval, drawing whole deals and, if given, origins."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
     _require_pairs(loss, cluster, weight)
-    difference = loss.drop(columns=against).sub(loss[against], axis=0)
+    difference = loss.drop(columns=against).sub(loss[against], axis=0).mul(weight, axis=0)
     codes, deals = pd.factorize(cluster)
-    sums = difference.mul(weight, axis=0).groupby(codes).sum().sort_index().to_numpy()
-    mass = np.bincount(codes, weights=weight)
-    counts = np.random.default_rng(seed).multinomial(len(deals), np.full(len(deals), 1 / len(deals)), size=draws)
-    drawn = counts @ sums / (counts @ mass)[:, None]
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    return pd.DataFrame({"mean": sums.sum(axis=0) / mass.sum(), "low": low, "high": high}, index=difference.columns)
+    day, days = (np.zeros(len(loss), "int64"), [0]) if origin is None else pd.factorize(origin)
+    rng = np.random.default_rng(seed)
+    counts = _draw_counts(rng, len(deals), draws)
+    often = np.ones((draws, 1)) if origin is None else _draw_counts(rng, len(days), draws)
+    low, high = np.quantile(_mean_of_draws(difference, weight, codes, day, (counts, often)), [0.025, 0.975], axis=0)
+    mean = difference.sum(axis=0).to_numpy() / weight.sum()
+    return pd.DataFrame({"mean": mean, "low": low, "high": high}, index=difference.columns)
 
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #e1fd11bb
 def log_odds(

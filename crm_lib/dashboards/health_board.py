@@ -66,7 +66,14 @@ def _own(viewer: Viewer, hint: str) -> str:
     )
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #e801b49d
-_WAYS = {"phase_table": "simple table", "age_curve": "age alone", "always_no": "always no"}
+_WAYS = {
+    "phase_table": "simple table",
+    "age_curve": "age alone",
+    "always_no": "always no",
+    "stage_rate": "win rate of the stage",
+    "direct": "plain classifier",
+    "direct_stacked": "plain classifier, all horizons",
+}
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #c3ac78ca
 def _judge(

@@ -22,6 +22,7 @@ from ..models.close_hazard import BASELINES, MODEL_FEATURES, CloseHazardModel, m
 from ..models.incidence import IncidenceModel
 from ..models.learners import make_learner
 from ..models.segments import SegmentedModel
+from ..models.stacked import CLASSIFIERS
 from ..models.stacked_landmarks import state_columns
 from ..models.state_hazard import StateHazardModel
 
@@ -73,8 +74,9 @@ def list_variants(
     tuned = [f"{name}+tuned" for name, found in settings.items() if not _is_default(name, found)]
     is_screened = set(recipe.get("features", MODEL_FEATURES)) != set(MODEL_FEATURES)
     screened = [f"{name}+screened" for name in settings if is_screened]
-    segments = [f"{best}+segments"] if best not in BASELINES and recipe.get("segments") else []
-    states = [f"{best if best not in BASELINES else name}+states" for name in models[:1] if has_states]
+    plain = {**BASELINES, **CLASSIFIERS}
+    segments = [f"{best}+segments"] if best not in plain and recipe.get("segments") else []
+    states = [f"{best if best not in plain else name}+states" for name in models[:1] if has_states]
     return [*tuned, *screened, *states, *segments]
 
 # %% ../../nbs/lib/40_evaluation/10_variants.ipynb #b434b9a8
@@ -111,7 +113,7 @@ def make_variant(
         "screened": recipe.get("features"),
         "segments": recipe.get("segments"),
     }.get(variant)
-    if not part or base in BASELINES:
+    if not part or base in {**BASELINES, **CLASSIFIERS}:
         raise CrmError(
             f"The recipe says nothing of {name}: rerun the stages tuning and backtest with the same parameters."
         )

@@ -20,6 +20,7 @@ from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .incidence import IncidenceModel, mix_hazards, single_as_of
 from .learners import make_learner
+from .stacked import CLASSIFIERS
 from .win_ages import AGE_COLUMNS, win_closings
 from .win_model import WinOdds
 
@@ -263,7 +264,7 @@ BASELINES = {"always_no": AlwaysNo, "age_curve": AgeCurve, "phase_table": PhaseT
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #0a85158e
 def make_model(
-    name: str,  # always_no, age_curve, phase_table, cure_table, logistic, forest or xgboost
+    name: str,  # of BASELINES, of CLASSIFIERS, cure_table, logistic, forest or xgboost
     calendar: FiscalCalendar,  # the company's quarters
     age_edges: Sequence[int] = AGE_EDGES,  # upper ends of the age bins, days
     *,
@@ -274,5 +275,7 @@ def make_model(
         return PhaseTable(calendar, tuple(age_edges))
     if name in BASELINES:
         return BASELINES[name](calendar)
+    if name in CLASSIFIERS:
+        return CLASSIFIERS[name](calendar, seed=seed)
     learner, features = ("table", ()) if name == "cure_table" else (name, MODEL_FEATURES)
     return CloseHazardModel(learner, features, calendar, tuple(age_edges), seed=seed)

@@ -26,6 +26,7 @@ from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel, WinTable
 from .learners import make_learner
 from .segments import SegmentedModel
+from .stacked import StackedClassifier
 from .state_hazard import StateHazardModel
 from .win_model import WinOdds
 
@@ -34,7 +35,10 @@ State = tuple[dict[str, Any], dict[str, np.ndarray]]  # plain values, arrays
 
 MODEL_KINDS = {
     kind.__name__: kind
-    for kind in (AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, StateHazardModel, CalibratedModel, SegmentedModel)
+    for kind in (
+        *(AlwaysNo, AgeCurve, PhaseTable, CloseHazardModel, StateHazardModel),
+        *(CalibratedModel, SegmentedModel, StackedClassifier),
+    )
 }
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #7294d65c
@@ -164,6 +168,7 @@ def model_state(
         "CalibratedModel": _calibrated_state,
         "SegmentedModel": _segmented_state,
         "StateHazardModel": _stacked_state,
+        "StackedClassifier": StackedClassifier.state,
     }
     more, learned = parts[values["kind"]](model) if values["kind"] in parts else ({}, {})
     return values | more, arrays | learned
@@ -183,6 +188,8 @@ def restore_model(
     if kind in whole:
         return whole[kind](values, arrays)
     model = _restore_settings(values)
+    if isinstance(model, StackedClassifier):
+        return model.restore(values, arrays)
     for name in ARRAYS.get(kind, ()):
         setattr(model, name, arrays[name])
     if "win_share" in arrays:

@@ -12,11 +12,18 @@ from typing import Any
 import pandas as pd
 
 from ..base.horizons import label_horizon
+from ..evaluation.gate import say_held_out
 from ..evaluation.subgroups import TOO_SMALL, say_overall, say_subgroups
 from ..models.close_hazard import BASELINES
+from ..models.stacked import CLASSIFIERS
 from .card_parts import CardTable, Section
 from .card_run import Run, name_model, order_horizons
 from ..scoring.explanation import name_feature
+
+# %% ../../nbs/lib/55_reporting/78_card_results.ipynb #1bd480c0
+def _say_doubts(run: Run) -> list[str]:
+    "Say what the choice was worth on the day that was kept out of it; nothing in files of before."
+    return [say_held_out(run.backtest["held_out"], run.backtest["chosen"])] if "held_out" in run.backtest else []
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #e801e2e7
 def _describe_test(run: Run) -> Section:
@@ -37,9 +44,10 @@ def _describe_test(run: Run) -> Section:
             "A horizon that had not ended by the last day in the data is not judged. What was judged: "
             f"{'; '.join(judged)}.",
             f"Chosen was {name_model(run.backtest['chosen'])}. {run.backtest['why']}",
+            *_say_doubts(run),
             "Unless said otherwise, intervals hold 95 % and come from drawing whole deals with all their forecasts, "
             "because the same deal is asked "
-            "about on several days.",
+            "about on several days; differences between models draw the days as well.",
         ),
     )
 
@@ -72,7 +80,10 @@ def shown_models(
 ) -> list[str]:  # the chosen model and the baselines that were tested
     "List the models that stand on the card."
     tested = {name for part in backtest["horizons"].values() for name in part["models"]}
-    return [backtest["chosen"], *[name for name in BASELINES if name in tested and name != backtest["chosen"]]]
+    return [
+        backtest["chosen"],
+        *[name for name in (*BASELINES, *CLASSIFIERS) if name in tested and name != backtest["chosen"]],
+    ]
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #1bf432b7
 def _tabulate_horizons(run: Run) -> pd.DataFrame:

@@ -162,7 +162,7 @@ class ThreeClasses(IncidenceModel):
         how = {"objective": "multi:softprob", "num_class": 3, "max_depth": 4, "eta": 0.1, "min_child_weight": 10}
         how |= {"reg_lambda": 5.0, "colsample_bynode": 0.5, "nthread": 1, "max_bin": 64}
         first, later = xgb.DMatrix(rows[~held], label[~held]), xgb.DMatrix(rows[held], label[held])
-        trial = xgb.train(how, first, 300, [(later, "later")], early_stopping_rounds=10, verbose_eval=False)
+        trial = xgb.train(how, first, 300, evals=[(later, "later")], early_stopping_rounds=10, verbose_eval=False)
         self.grown_ = xgb.train(how, xgb.DMatrix(rows, label), trial.best_iteration + 1)
         return self
 

@@ -242,25 +242,25 @@ class _StoredStates(_StateHazards):
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #163618e5
 class StateHazardModel(_StoredStates):
     """
-    Cause-specific hazards of a base model times what the state at the landmark says, by two Poisson boosters.
+    Cause-specific hazards of a base model times what the state at the landmark says.
 
     Parameters
     ----------
-    base : IncidenceModel or None, fitted anew; None is the cure model on the table of age and phase
+    base : IncidenceModel or None, fitted anew; None is the cure table
     calendar : FiscalCalendar
-    rounds, patience : int, trees at most, and trees without gain on held-out deals before it stops
-    depth, step, leaf_events, penalty : of the trees; expected events in a leaf, shrinkage of its value
+    rounds, patience : int, trees at most, and without gain on held-out deals
+    depth, step, leaf_events, penalty : of the trees
     intervals : int, of lead time
-    seed : int, of the deals held out and of the trees
+    seed : int
 
     Attributes
     ----------
     base_ : IncidenceModel
     columns_ : list of str, read by the boosters
-    ends_ : ndarray of int64, last day of each interval of lead time
+    ends_ : ndarray of int64, last days of the intervals
     codes_ : dict of cause to column to word to float
-    shares_, rates_ : dict of cause to float, constant hazard in the offset, and its size per day
-    boosters_ : dict of cause to Booster, None where the base stands
+    shares_, rates_ : dict of cause to float, of the constant hazard
+    boosters_ : dict of cause to Booster or None
 
     References
     ----------

@@ -12,11 +12,14 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.calendar import FiscalCalendar
+from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
+from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
+from ..features.time_grid import learn_grid
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .incidence import IncidenceModel, closed_deals, mix_hazards, single_as_of
 from .learners import make_learner
@@ -46,8 +49,17 @@ def bin_values(
 MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stale_share")
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #68c3198d
+def _number_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "List the distinct rows of whole numbers >= 0, in order, and each row's place; its codes stay below the row count."
+    place = np.zeros(len(table), "int64")
+    for column in table.T:
+        place = np.unique(place * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1]
+    first = np.unique(place, return_index=True)[1]
+    return table[first], place
+
+
 class _CellCoder(IncidenceModel):
-    """Turn feature values into whole-number groups of bins, and groups with grid cells into a learner's input."""
+    """Turn feature values into groups of bins, and groups with grid cells into a learner's input."""
 
     features: Sequence[str]
     age_edges: tuple[int, ...]
@@ -56,24 +68,20 @@ class _CellCoder(IncidenceModel):
 
     @property
     def _grid(self) -> Grid:
-        return Grid(self.calendar, tuple(self.age_edges))
+        return getattr(self, "grid_", Grid(self.calendar, tuple(self.age_edges)))
 
-    def _groups(self, X: pd.DataFrame) -> np.ndarray:
+    def _groups(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        "Give the distinct rows of bins, (groups, features), and the group of each row of X."
         missing = [name for name in self.features if name not in X]
         if missing:
             word = "features" if len(missing) > 1 else "feature"
             raise CrmError(f"The snapshots lack the {word} {', '.join(missing)}: build them with build_features first.")
-        group = np.zeros(len(X), "int64")
-        for name in self.features:
-            group = group * (self.bins + 1) + bin_values(X[name], self.edges_[name])
-        return group
+        binned = [bin_values(X[name], self.edges_[name]) for name in self.features]
+        return _number_rows(np.column_stack(binned) if binned else np.zeros((len(X), 0), "int64"))
 
-    def _unpack(self, group: np.ndarray, cell: np.ndarray) -> np.ndarray:
-        columns = []
-        for _ in self.features:
-            columns.append(group % (self.bins + 1))
-            group = group // (self.bins + 1)
-        return np.column_stack([cell // 3, cell % 3, *reversed(columns)])
+    def _unpack(self, bins: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        "Put age bin and phase of the cells before the bins of their rows."
+        return np.column_stack([cell // self._grid.phases, cell % self._grid.phases, bins])
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #d9fee3bd
 class _CachedHazards(_CellCoder):
@@ -81,25 +89,26 @@ class _CachedHazards(_CellCoder):
 
     learner_: Any
     oldest_bin_: int
+    old_rate_: float
 
     @cached_property
-    def _cached(self) -> dict[int, np.ndarray]:
+    def _cached(self) -> dict[bytes, np.ndarray]:
         return {}
 
-    def _rates(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the hazard of every grid cell for each distinct group, and the place of each row's group."""
-        distinct, place = np.unique(group, return_inverse=True)
+    def _rates(self, distinct: np.ndarray) -> np.ndarray:
+        """Return the hazard of every grid cell for each distinct row of bins, (groups, cells)."""
         known = self._cached
         size = self._grid.size
-        new = np.array([code for code in distinct if code not in known], "int64")
-        if len(new):
-            cells = self._unpack(np.repeat(new, size), np.tile(np.arange(size), len(new)))
-            rate = np.where(cells[:, 0] > self.oldest_bin_, 0.0, self.learner_.predict_proba(cells))
-            known.update(zip(new.tolist(), rate.reshape(len(new), size)))
-        rates = np.stack([known[code] for code in distinct])
+        keys = [row.tobytes() for row in distinct]
+        new = [place for place, key in enumerate(keys) if key not in known]
+        if new:
+            cells = self._unpack(np.repeat(distinct[new], size, axis=0), np.tile(np.arange(size), len(new)))
+            rate = np.where(cells[:, 0] > self.oldest_bin_, self.old_rate_, self.learner_.predict_proba(cells))
+            known.update(zip([keys[place] for place in new], rate.reshape(len(new), size)))
+        rates = np.stack([known[key] for key in keys])
         if len(known) > 50_000:
             known.clear()
-        return rates, place
+        return rates
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #04ba8136
 def _survive(X: pd.DataFrame, duration: np.ndarray, rate: np.ndarray, grid: Grid) -> np.ndarray:
@@ -123,7 +132,7 @@ def alive_weights(
     "Give the posterior probability that each deal is alive, given its follow-up (E step of a mixture cure model)."
     duration = np.minimum(y["duration"].to_numpy(), limit)
     weight = known = np.where((y["event"] > 0) & (y["duration"] <= limit), 1.0, alive)
-    table = np.column_stack([np.arange(grid.size) // 3, np.arange(grid.size) % 3])
+    table = grid.table().to_numpy()
     for _ in range(turns):
         counts = count_exposure(X, y, None, limit, grid, np.round(weight * 2**20) / 2**20)
         learner = make_learner("table").fit(
@@ -176,12 +185,36 @@ class _HazardCells(_HazardSettings):
 
     def _count(self, X: pd.DataFrame, y: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "Give the learner's cells with their days at risk and closings."
-        group = self._groups(X)
+        bins, group = self._groups(X)
         limit = self.follow_up_days
         weight = alive_weights(X, y, self._alive(X), limit, self._grid, self.turns) if self.alive else None
         counts = count_exposure(X, y, group, limit, self._grid, weight)
-        cells = self._unpack(counts["group"].to_numpy(), counts["cell"].to_numpy())
+        cells = self._unpack(bins[counts["group"].to_numpy()], counts["cell"].to_numpy())
         return cells, counts["days"].to_numpy(), counts["closes"].to_numpy()
+
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #59b3e4fb
+_MOST_RATE = 0.95  # of the deals of an age, closings in a day
+_OLD_CLOSINGS = 0.5  # closings that an age beyond all closings is granted, at the rate of the oldest that had one
+
+
+def _old_rate(cells: np.ndarray, days: np.ndarray, closes: np.ndarray, oldest: int) -> float:
+    "Shrink the hazard beyond the oldest bin with a closing: its rate without evidence, towards 0 with days at risk."
+    last = cells[:, 0] == oldest
+    rate = min(closes[last].sum() / max(days[last].sum(), 1), _MOST_RATE)
+    return float(_OLD_CLOSINGS / (days[cells[:, 0] > oldest].sum() + _OLD_CLOSINGS / rate))
+
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #4559c523
+def _late_odds(close_day: pd.Series, won: np.ndarray, grid: Grid, prior: float) -> np.ndarray:
+    "Give by how much the log-odds of winning in each phase differ from those of the quarter's last month."
+    phase = grid.phase(as_days(close_day))
+    is_last = phase >= 2
+    if not grid.late or not is_last.any():
+        return np.zeros(grid.phases)
+    share = (won[is_last].sum() + prior * won.mean()) / (is_last.sum() + prior)
+    closes = np.bincount(phase, minlength=grid.phases)
+    wins = np.bincount(phase, won, grid.phases)
+    odds = log_odds((wins + prior * share) / (closes + prior)) - log_odds(share)
+    return np.where(np.arange(grid.phases) < 2, 0.0, odds)
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #adc66e76
 class _FittedHazard(_HazardCells):
@@ -195,13 +228,17 @@ class _FittedHazard(_HazardCells):
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
         """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
         self.edges_ = {name: quantile_edges(X[name], self.bins) for name in self.features if name in X}
+        self.grid_ = learn_grid(X, y, Grid(self.calendar, tuple(self.age_edges)))
         cells, days, closes = self._count(X, y)
         self._cached.clear()
         self.learner_ = make_learner(self.learner, seed=self.seed, **(self.learner_settings or {}))
         self.learner_.fit(cells, days, closes)
         self.oldest_bin_ = int(cells[closes > 0, 0].max())
+        self.old_rate_ = _old_rate(cells, days, closes, self.oldest_bin_)
         columns = ["opportunity_id", *candidate_columns(X, self.win_columns)]
-        self.win_table_ = WinOdds(self.calendar, self.win_prior).fit(*closed_deals(X, y, columns))
+        closed, won = closed_deals(X, y, columns)
+        self.win_table_ = WinOdds(self.calendar, self.win_prior).fit(closed, won)
+        self.late_odds_ = _late_odds(closed["close_day"], won.to_numpy(), self.grid_, self.win_prior)
         return self
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #b774b4ff
@@ -213,10 +250,13 @@ class _HazardPaths(_FittedHazard):
         check_is_fitted(self, "learner_")
         as_of = single_as_of(X)
         cells = cells_ahead(as_of, X["age_days"].to_numpy(), days, self._grid)
-        rates, place = self._rates(self._groups(X))
-        closing = rates[place.reshape(-1, 1), cells]
+        bins, place = self._groups(X)
+        closing = self._rates(bins)[place.reshape(-1, 1), cells]
         ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")
-        return mix_hazards(closing, self._alive(X)) if self.alive else closing, self.win_table_.predict_deals(X, ahead)
+        winning = self.win_table_.predict_deals(X, ahead)
+        if self.grid_.late:
+            winning = expit(log_odds(winning) + self.late_odds_[self.grid_.phase(ahead)])
+        return mix_hazards(closing, self._alive(X)) if self.alive else closing, winning
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #7e49eae4
 class CloseHazardModel(_HazardPaths):
@@ -240,8 +280,10 @@ class CloseHazardModel(_HazardPaths):
     ----------
     edges_ : dict of str to list of float, inner edges of the bins
     learner_ : fitted learner
-    oldest_bin_ : int, last with a closing
+    grid_ : Grid, its bins and phases as learned from the closings
+    oldest_bin_, old_rate_ : int, last with a closing; float, hazard per day beyond it
     win_table_ : WinOdds
+    late_odds_ : ndarray of float64, shape (phases,), log-odds beside those of the last month
 
     References
     ----------

@@ -27,14 +27,20 @@ def age_bins(
         raise CrmError(f"features.age_edges: {list(edges)} must rise from bin to bin.")
     return np.searchsorted(np.asarray(edges), age_days, side="left")
 
+# %% ../../nbs/lib/25_features/30_exposure.ipynb #4a9179c2
+def _count_late(calendar: FiscalCalendar, late: tuple[int, ...], days: np.ndarray) -> np.ndarray:
+    "Count in how many of the lengths of the quarter's last days each day lies."
+    left = (calendar.quarter_end(days) - as_days(days)).astype("int64")
+    return (left[..., None] < np.asarray(late)).sum(axis=-1)
+
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #ffe0408b
 @dataclass(frozen=True)
 class Grid:
-    """Cells of age bin x phase of the fiscal quarter: its month, or one of its last days."""
+    """Cells of age bin x phase of the fiscal quarter."""
 
     calendar: FiscalCalendar = FiscalCalendar()
     edges: tuple[int, ...] = AGE_EDGES
-    late: tuple[int, ...] = ()  # lengths of the quarter's last days that are phases of their own, the longest first
+    late: tuple[int, ...] = ()  # last days of the quarter that are phases, longest first
 
     @property
     def phases(self) -> int:
@@ -47,13 +53,12 @@ class Grid:
         return self.phases * (len(self.edges) + 1)
 
     def phase(self, days: np.ndarray) -> np.ndarray:
-        """Return the phase of calendar days (datetime64[D]): 0 to 2, and from 3 on for the quarter's last days."""
-        found = self.calendar.month_of_quarter(days)
+        """Return the phase of days (datetime64[D]): 0 to 2, from 3 on for the last days."""
+        month = self.calendar.month_of_quarter(days)
         if not self.late:
-            return found
-        left = (self.calendar.quarter_end(days) - as_days(days)).astype("int64")
-        inside = (left[..., None] < np.asarray(self.late)).sum(axis=-1)
-        return np.where(inside > 0, 2 + inside, found)
+            return month
+        inside = _count_late(self.calendar, self.late, days)
+        return np.where(inside > 0, 2 + inside, month)
 
     def cell(self, age_days: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Return the cell number for ages (days) on calendar days (datetime64[D]), broadcast together."""

@@ -48,7 +48,7 @@ def bin_values(
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #9a029e29
 MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stale_share")
 
-# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #68c3198d
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #e03591fb
 def _number_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "List the distinct rows of whole numbers >= 0, in order, and each row's place; its codes stay below the row count."
     place = np.zeros(len(table), "int64")
@@ -57,7 +57,7 @@ def _number_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first = np.unique(place, return_index=True)[1]
     return table[first], place
 
-
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #68c3198d
 class _CellCoder(IncidenceModel):
     """Turn feature values into groups of bins, and groups with grid cells into a learner's input."""
 
@@ -222,7 +222,7 @@ class _FittedHazard(_HazardCells):
 
     @property
     def chosen_win_columns(self) -> list[str]:
-        """Return the columns on which the odds of winning depend; none before fitting."""
+        """Return the columns on which the odds of winning depend."""
         return list(self.win_table_.columns_) if hasattr(self, "win_table_") else []
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
@@ -265,25 +265,24 @@ class CloseHazardModel(_HazardPaths):
 
     Parameters
     ----------
-    learner, learner_settings : name of `LEARNERS`, its settings
-    features : columns that enter in quantile bins
+    learner, learner_settings : of `LEARNERS`
+    features : columns, in quantile bins
     calendar : FiscalCalendar
-    age_edges : upper ends of the age bins, days
+    age_edges : usual ends of the age bins, days
     bins : int
-    follow_up_days : int, days until a landmark is censored
-    win_prior : float, closings' weight of the overall share won
-    seed, turns : int, of the learner; EM iterations
-    win_columns : of P(won | closes), None for all
-    alive : column of P(alive), None where all are uncured
+    follow_up_days : int, then a landmark is censored
+    win_prior : float, closings' weight of the share won
+    seed, turns : of the learner; of the EM
+    win_columns : None for all
+    alive : column of P(alive), None: all are
 
     Attributes
     ----------
-    edges_ : dict of str to list of float, inner edges of the bins
-    learner_ : fitted learner
-    grid_ : Grid, its bins and phases as learned from the closings
-    oldest_bin_, old_rate_ : int, last with a closing; float, hazard per day beyond it
+    edges_ : dict, inner edges of bins
+    grid_ : Grid, learned bins and phases
+    oldest_bin_, old_rate_ : last with a closing; hazard beyond
     win_table_ : WinOdds
-    late_odds_ : ndarray of float64, shape (phases,), log-odds beside those of the last month
+    late_odds_ : ndarray, (phases,), beside the last month's
 
     References
     ----------
@@ -294,7 +293,8 @@ class CloseHazardModel(_HazardPaths):
     --------
     >>> X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-01"), "opportunity_id": [1, 2], "age_days": 0})
     >>> y = pd.DataFrame({"event": [1, 2], "duration": [4, 8]})
-    >>> CloseHazardModel("table", (), alive=None).fit(X, y).predict_win(X, [5])[5].round(2).tolist()
+    >>> model = CloseHazardModel("table", (), alive=None).fit(X, y)
+    >>> model.predict_win(X, [5])[5].round(2).tolist()
     [0.22, 0.22]
     """
 

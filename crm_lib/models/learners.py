@@ -17,6 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 from ..base.config import CrmError
 from .tree_learners import ForestLearner, XGBoostLearner, weigh_rows
 
+# %% ../../nbs/lib/35_models/40_learners.ipynb #7e932dc7
+def _count_phases(cells: np.ndarray) -> int:
+    "Count the phases of the cells: the three months of a quarter, and its last days where they are phases."
+    return max(3, int(cells[:, 1].max()) + 1)
+
 # %% ../../nbs/lib/35_models/40_learners.ipynb #76c44073
 class _Rates(BaseEstimator):
     """Divide closings by days at risk."""
@@ -26,7 +31,7 @@ class _Rates(BaseEstimator):
     def fit(self, cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> Self:
         """Fit on cells (n, 2 + features), whole numbers, with their days at risk and closings."""
         weigh_rows(cells, days, closes)
-        self.phases_ = max(3, int(cells[:, 1].max()) + 1)
+        self.phases_ = _count_phases(cells)
         place = cells[:, 0] * self.phases_ + cells[:, 1]
         self.rate_ = np.minimum(np.bincount(place, closes) / np.maximum(np.bincount(place, days), 1), self.most)
         return self
@@ -43,7 +48,7 @@ class _Rates(BaseEstimator):
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """Take a stored state back."""
-        self.phases_ = values.get("phases", 3)  # models stored before the last days were phases know three months
+        self.phases_ = values.get("phases", 3)  # older stored models know three months
         self.rate_ = arrays["rate"]
         return self
 
@@ -95,7 +100,7 @@ class _AdditiveHazard(BaseEstimator):
 
     def fit(self, cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> Self:
         """Fit on cells (n, 2 + features), whole numbers, with their days at risk and closings."""
-        self.phases_ = max(3, int(cells[:, 1].max()) + 1)
+        self.phases_ = _count_phases(cells)
         self.sizes_ = [int(cells[:, 0].max() + 1) * self.phases_, *(int(size) for size in cells[:, 2:].max(axis=0) + 1)]
         rows, outcome, weight = weigh_rows(cells, days, closes)
         fitted = LogisticRegression(C=self.C, max_iter=1000).fit(self._design(rows), outcome, sample_weight=weight)
@@ -120,7 +125,7 @@ class _StoredAdditiveHazard(_AdditiveHazard):
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """Take a stored state back."""
         self.sizes_ = values["sizes"]
-        self.phases_ = values.get("phases", 3)  # models stored before the last days were phases know three months
+        self.phases_ = values.get("phases", 3)  # older stored models know three months
         self.intercept_ = values["intercept"]
         self.coef_ = arrays["coef"]
         return self

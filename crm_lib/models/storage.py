@@ -67,7 +67,7 @@ def _put(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _take(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
-# %% ../../nbs/lib/35_models/80_storage.ipynb #9b1ba6af
+# %% ../../nbs/lib/35_models/80_storage.ipynb #1a77c5e1
 def _hazard_state(model: CloseHazardModel) -> State:
     learner, learned = model.learner_.state()
     values = {
@@ -81,7 +81,7 @@ def _hazard_state(model: CloseHazardModel) -> State:
     odds = {"win_phase_odds": model.win_table_.phase_odds_, "late_odds": model.late_odds_}
     return values, odds | _put("learner_", learned)
 
-
+# %% ../../nbs/lib/35_models/80_storage.ipynb #9b1ba6af
 def _restore_hazard(model: CloseHazardModel, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     model.edges_ = values["edges"]
     model.oldest_bin_ = values["oldest_bin"]

@@ -43,7 +43,7 @@ def test_days_before_the_first_closing_of_a_crowd_are_a_bin_of_their_own():
     edges = split_crowded((180, 365), np.arange(300, 360).repeat(2))
     assert 299 in edges and age_bins(np.array([299, 300]), edges).tolist() == [1, 2]
 
-# %% ../../../nbs/tests/features/test_time_grid.ipynb #f120a5c5
+# %% ../../../nbs/tests/features/test_time_grid.ipynb #08f1e023
 def test_the_last_days_are_phases_of_their_own_in_the_companys_quarters():
     grid = Grid(FiscalCalendar(2), late=(7, 1))
     days = np.array(["2024-04-23", "2024-04-24", "2024-04-30", "2024-05-01"], "M8[D]")
@@ -70,7 +70,7 @@ def signed(share, last_days, n=1500, seed=0):
     X = pd.DataFrame({"as_of": opened, "opportunity_id": np.arange(n), "age_days": 0})
     return X, pd.DataFrame({"event": 1, "duration": np.where(waits, left, wait)})
 
-
+# %% ../../../nbs/tests/features/test_time_grid.ipynb #f120a5c5
 @pytest.mark.parametrize("last_days", [1, 3, 7])
 def test_closings_that_gather_at_the_quarters_end_make_a_phase(last_days):
     assert learn_grid(*signed(0.4, last_days), Grid()).late[0] == last_days

@@ -84,7 +84,7 @@ def make_bookings(deals=DEALS, as_of="2024-03-31", windows=APRIL, start="2024-01
     outlook = usual_outlook(deals, take_snapshots(deals, [as_of]), start, as_of, {})
     return build_bookings(outlook, Steady(), Steady(), as_of, windows)
 
-# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #f78457c9
+# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #db5d1a1a
 def test_recent_deals_are_those_of_whole_months_since_the_records_began():
     known = known_at(DEALS, "2024-03-31")
     recent, per_day = recent_deals(known, "2024-03-31", "2023-01-01", 90)
@@ -99,7 +99,7 @@ def test_a_new_deal_can_be_won_from_the_day_after_its_first_on():
     assert new_deal_wins(Steady(), "2024-03-31", 4) == pytest.approx([0, daily[0], daily[:2].sum(), daily[:3].sum()])
     assert new_deal_wins(Steady(), "2024-03-31", 1).tolist() == [0]
 
-
+# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #f78457c9
 def test_deals_that_close_on_their_first_day_are_won_at_once_and_not_at_risk():
     recent = crm(
         ("a", "2024-03-05", "2024-03-05", "won", 80.0, "A", "P"),

@@ -209,7 +209,7 @@ def test_a_model_without_features_looks_at_age_and_phase_alone():
     rows = today(2).assign(age_days=9)
     assert model.predict_win(rows, [30])[30].nunique() == 1 and model.edges_ == {}
 
-# %% ../../../nbs/tests/models/test_close_hazard.ipynb #7ff5203d
+# %% ../../../nbs/tests/models/test_close_hazard.ipynb #9437920e
 def test_forty_columns_keep_rows_of_bins_apart():
     names = [f"x{number}" for number in range(40)]
     X, y = made(300)
@@ -222,7 +222,7 @@ def test_forty_columns_keep_rows_of_bins_apart():
     changed = X.iloc[[0, 0]].assign(x0=[0.01, 0.99])
     assert model._groups(changed)[1].tolist() == [0, 1]
 
-
+# %% ../../../nbs/tests/models/test_close_hazard.ipynb #9c59476e
 def followed(days):
     "Deals of 1 to 40 days that close, and ten of the oldest that stay open for some days more."
     X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "opportunity_id": range(210), "age_days": 1})
@@ -261,7 +261,7 @@ def test_learner_settings_and_seed_reach_the_learner():
         and len(model.learner_.root_) == 3
     )
 
-
+# %% ../../../nbs/tests/models/test_close_hazard.ipynb #7ff5203d
 def test_the_odds_of_winning_know_the_last_days_of_the_quarter():
     rng = np.random.default_rng(3)
     opened = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 600, 2000), "D")

@@ -194,6 +194,7 @@ class _HazardCells(_HazardSettings):
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #59b3e4fb
 _MOST_RATE = 0.95  # of the deals of an age, closings in a day
+_NONE = 0.002  # of the rate of the oldest closings: what is less counts as none
 _OLD_CLOSINGS = 0.5  # closings that an age beyond all closings is granted, at the rate of the oldest that had one
 
 
@@ -201,7 +202,8 @@ def _old_rate(cells: np.ndarray, days: np.ndarray, closes: np.ndarray, oldest: i
     "Shrink the hazard beyond the oldest bin with a closing: its rate without evidence, towards 0 with days at risk."
     last = cells[:, 0] == oldest
     rate = min(closes[last].sum() / max(days[last].sum(), 1), _MOST_RATE)
-    return float(_OLD_CLOSINGS / (days[cells[:, 0] > oldest].sum() + _OLD_CLOSINGS / rate))
+    shrunk = float(_OLD_CLOSINGS / (days[cells[:, 0] > oldest].sum() + _OLD_CLOSINGS / rate))
+    return shrunk if shrunk >= _NONE * rate else 0.0
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #4559c523
 def _late_odds(close_day: pd.Series, won: np.ndarray, grid: Grid, prior: float) -> np.ndarray:

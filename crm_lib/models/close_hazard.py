@@ -15,11 +15,11 @@ import pandas as pd
 from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.calendar import FiscalCalendar, as_days
+from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
-from ..features.time_grid import learn_grid
+from ..features.time_grid import late_odds, learn_grid
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .incidence import IncidenceModel, closed_deals, mix_hazards, single_as_of
 from .learners import make_learner
@@ -205,19 +205,6 @@ def _old_rate(cells: np.ndarray, days: np.ndarray, closes: np.ndarray, oldest: i
     shrunk = float(_OLD_CLOSINGS / (days[cells[:, 0] > oldest].sum() + _OLD_CLOSINGS / rate))
     return shrunk if shrunk >= _NONE * rate else 0.0
 
-# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #4559c523
-def _late_odds(close_day: pd.Series, won: np.ndarray, grid: Grid, prior: float) -> np.ndarray:
-    "Give by how much the log-odds of winning in each phase differ from those of the quarter's last month."
-    phase = grid.phase(as_days(close_day))
-    is_last = phase >= 2
-    if not grid.late or not is_last.any():
-        return np.zeros(grid.phases)
-    share = (won[is_last].sum() + prior * won.mean()) / (is_last.sum() + prior)
-    closes = np.bincount(phase, minlength=grid.phases)
-    wins = np.bincount(phase, won, grid.phases)
-    odds = log_odds((wins + prior * share) / (closes + prior)) - log_odds(share)
-    return np.where(np.arange(grid.phases) < 2, 0.0, odds)
-
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #adc66e76
 class _FittedHazard(_HazardCells):
     """Hand the counts to the learner and the closings to the odds of winning."""
@@ -240,7 +227,7 @@ class _FittedHazard(_HazardCells):
         columns = ["opportunity_id", *candidate_columns(X, self.win_columns)]
         closed, won = closed_deals(X, y, columns)
         self.win_table_ = WinOdds(self.calendar, self.win_prior).fit(closed, won)
-        self.late_odds_ = _late_odds(closed["close_day"], won.to_numpy(), self.grid_, self.win_prior)
+        self.late_odds_ = late_odds(closed["close_day"], won.to_numpy(), self.grid_, self.win_prior)
         return self
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #b774b4ff

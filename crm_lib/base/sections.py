@@ -149,7 +149,7 @@ class Explore(Section):
 class Features(Section):
     """What a deal looked like on a day."""
 
-    snapshot_every_days: Positive
+    snapshot_every_days: Positive | None
     cohort_by: Name
     cohort_days: Positive
     stale_quantile: Share

@@ -27,27 +27,47 @@ def age_bins(
         raise CrmError(f"features.age_edges: {list(edges)} must rise from bin to bin.")
     return np.searchsorted(np.asarray(edges), age_days, side="left")
 
+# %% ../../nbs/lib/25_features/30_exposure.ipynb #4a9179c2
+def _count_late(calendar: FiscalCalendar, late: tuple[int, ...], days: np.ndarray) -> np.ndarray:
+    "Count in how many of the lengths of the quarter's last days each day lies."
+    left = (calendar.quarter_end(days) - as_days(days)).astype("int64")
+    return (left[..., None] < np.asarray(late)).sum(axis=-1)
+
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #ffe0408b
 @dataclass(frozen=True)
 class Grid:
-    """Cells of age bin x month of the fiscal quarter."""
+    """Cells of age bin x phase of the fiscal quarter."""
 
     calendar: FiscalCalendar
     edges: tuple[int, ...] = AGE_EDGES
+    late: tuple[int, ...] = ()  # last days of the quarter that are phases, longest first
+
+    @property
+    def phases(self) -> int:
+        """Return the number of phases."""
+        return 3 + len(self.late)
 
     @property
     def size(self) -> int:
         """Return the number of cells."""
-        return 3 * (len(self.edges) + 1)
+        return self.phases * (len(self.edges) + 1)
+
+    def phase(self, days: np.ndarray) -> np.ndarray:
+        """Return the phase of days (datetime64[D]): 0 to 2, from 3 on for the last days."""
+        month = self.calendar.month_of_quarter(days)
+        if not self.late:
+            return month
+        inside = _count_late(self.calendar, self.late, days)
+        return np.where(inside > 0, 2 + inside, month)
 
     def cell(self, age_days: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Return the cell number for ages (days) on calendar days (datetime64[D]), broadcast together."""
-        return age_bins(age_days, self.edges) * 3 + self.calendar.month_of_quarter(days)
+        return age_bins(age_days, self.edges) * self.phases + self.phase(days)
 
     def table(self) -> pd.DataFrame:
         """Return one row per cell: age_bin and phase."""
         cells = np.arange(self.size)
-        return pd.DataFrame({"age_bin": cells // 3, "phase": cells % 3})
+        return pd.DataFrame({"age_bin": cells // self.phases, "phase": cells % self.phases})
 
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #19eae23f
 def cells_ahead(
@@ -58,8 +78,8 @@ def cells_ahead(
 ) -> np.ndarray:  # cell of deal i on day as_of + 1 + j, shape (deals, days)
     "Lay out the age x phase cells of the days to come."
     ahead = np.arange(1, days + 1)
-    phase = grid.calendar.month_of_quarter(as_days(as_of) + ahead.astype("timedelta64[D]"))
-    return age_bins(age_days[:, None] + ahead[None, :], grid.edges) * 3 + phase[None, :]
+    phase = grid.phase(as_days(as_of) + ahead.astype("timedelta64[D]"))
+    return age_bins(age_days[:, None] + ahead[None, :], grid.edges) * grid.phases + phase[None, :]
 
 # %% ../../nbs/lib/25_features/30_exposure.ipynb #2ee9d5c2
 def days_in_cells(
@@ -74,8 +94,8 @@ def days_in_cells(
     after = np.minimum(after, until)
     first = int(min(engaged.min(), after.min()))
     last = int(until.max())
-    phase = grid.calendar.month_of_quarter(np.arange(first, last + 1).astype("datetime64[D]"))
-    so_far = np.eye(3)[phase].cumsum(axis=0)
+    phase = grid.phase(np.arange(first, last + 1).astype("datetime64[D]"))
+    so_far = np.eye(grid.phases)[phase].cumsum(axis=0)
     ends = engaged[:, None] + np.concatenate([np.asarray(grid.edges, "int64"), [last - first]])
     ends = np.clip(ends, after[:, None], until[:, None])
     starts = np.concatenate([after[:, None], ends[:, :-1]], axis=1)

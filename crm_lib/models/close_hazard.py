@@ -12,11 +12,14 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
+from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
+from ..features.time_grid import late_odds, learn_grid
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .incidence import IncidenceModel, mix_hazards, single_as_of
 from .learners import make_learner
@@ -47,9 +50,18 @@ def bin_values(
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #9a029e29
 MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volume", "agent_stale_share")
 
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #e03591fb
+def _number_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "List the distinct rows of whole numbers >= 0, in order, and each row's place; its codes stay below the row count."
+    place = np.zeros(len(table), "int64")
+    for column in table.T:
+        place = np.unique(place * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1]
+    first = np.unique(place, return_index=True)[1]
+    return table[first], place
+
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #68c3198d
 class _CellCoder(IncidenceModel):
-    """Turn feature values into whole-number groups of bins, and groups with grid cells into a learner's input."""
+    """Turn feature values into groups of bins, and groups with grid cells into a learner's input."""
 
     features: Sequence[str]
     age_edges: tuple[int, ...]
@@ -58,24 +70,20 @@ class _CellCoder(IncidenceModel):
 
     @property
     def _grid(self) -> Grid:
-        return Grid(self.calendar, tuple(self.age_edges))
+        return getattr(self, "grid_", Grid(self.calendar, tuple(self.age_edges)))
 
-    def _groups(self, X: pd.DataFrame) -> np.ndarray:
+    def _groups(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        "Give the distinct rows of bins, (groups, features), and the group of each row of X."
         missing = [name for name in self.features if name not in X]
         if missing:
             word = "features" if len(missing) > 1 else "feature"
             raise CrmError(f"The snapshots lack the {word} {', '.join(missing)}: build them with build_features first.")
-        group = np.zeros(len(X), "int64")
-        for name in self.features:
-            group = group * (self.bins + 1) + bin_values(X[name], self.edges_[name])
-        return group
+        binned = [bin_values(X[name], self.edges_[name]) for name in self.features]
+        return _number_rows(np.column_stack(binned) if binned else np.zeros((len(X), 0), "int64"))
 
-    def _unpack(self, group: np.ndarray, cell: np.ndarray) -> np.ndarray:
-        columns = []
-        for _ in self.features:
-            columns.append(group % (self.bins + 1))
-            group = group // (self.bins + 1)
-        return np.column_stack([cell // 3, cell % 3, *reversed(columns)])
+    def _unpack(self, bins: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        "Put age bin and phase of the cells before the bins of their rows."
+        return np.column_stack([cell // self._grid.phases, cell % self._grid.phases, bins])
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #d9fee3bd
 class _CachedHazards(_CellCoder):
@@ -83,25 +91,26 @@ class _CachedHazards(_CellCoder):
 
     learner_: Any
     oldest_bin_: int
+    old_rate_: float
 
     @cached_property
-    def _cached(self) -> dict[int, np.ndarray]:
+    def _cached(self) -> dict[bytes, np.ndarray]:
         return {}
 
-    def _rates(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the hazard of every grid cell for each distinct group, and the place of each row's group."""
-        distinct, place = np.unique(group, return_inverse=True)
+    def _rates(self, distinct: np.ndarray) -> np.ndarray:
+        """Return the hazard of every grid cell for each distinct row of bins, (groups, cells)."""
         known = self._cached
         size = self._grid.size
-        new = np.array([code for code in distinct if code not in known], "int64")
-        if len(new):
-            cells = self._unpack(np.repeat(new, size), np.tile(np.arange(size), len(new)))
-            rate = np.where(cells[:, 0] > self.oldest_bin_, 0.0, self.learner_.predict_proba(cells))
-            known.update(zip(new.tolist(), rate.reshape(len(new), size)))
-        rates = np.stack([known[code] for code in distinct])
+        keys = [row.tobytes() for row in distinct]
+        new = [place for place, key in enumerate(keys) if key not in known]
+        if new:
+            cells = self._unpack(np.repeat(distinct[new], size, axis=0), np.tile(np.arange(size), len(new)))
+            rate = np.where(cells[:, 0] > self.oldest_bin_, self.old_rate_, self.learner_.predict_proba(cells))
+            known.update(zip([keys[place] for place in new], rate.reshape(len(new), size)))
+        rates = np.stack([known[key] for key in keys])
         if len(known) > 50_000:
             known.clear()
-        return rates, place
+        return rates
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #04ba8136
 def _survive(X: pd.DataFrame, duration: np.ndarray, rate: np.ndarray, grid: Grid) -> np.ndarray:
@@ -126,7 +135,7 @@ def alive_weights(
     "Give the posterior probability that each deal is alive, given its follow-up (E step of a mixture cure model)."
     duration = np.minimum(y["duration"].to_numpy(), limit)
     weight = known = np.where((y["event"] > 0) & (y["duration"] <= limit), 1.0, alive)
-    table = np.column_stack([np.arange(grid.size) // 3, np.arange(grid.size) % 3])
+    table = grid.table().to_numpy()
     for _ in range(turns):
         counts = count_exposure(X, y, None, limit, grid=grid, weight=np.round(weight * 2**20) / 2**20)
         learner = make_learner("table").fit(
@@ -179,12 +188,25 @@ class _HazardCells(_HazardSettings):
 
     def _count(self, X: pd.DataFrame, y: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "Give the learner's cells with their days at risk and closings."
-        group = self._groups(X)
+        bins, group = self._groups(X)
         limit = self.follow_up_days
         weight = alive_weights(X, y, self._alive(X), limit, grid=self._grid, turns=self.turns) if self.alive else None
         counts = count_exposure(X, y, group, limit, grid=self._grid, weight=weight)
-        cells = self._unpack(counts["group"].to_numpy(), counts["cell"].to_numpy())
+        cells = self._unpack(bins[counts["group"].to_numpy()], counts["cell"].to_numpy())
         return cells, counts["days"].to_numpy(), counts["closes"].to_numpy()
+
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #59b3e4fb
+_MOST_RATE = 0.95  # of the deals of an age, closings in a day
+_NONE = 0.002  # of the rate of the oldest closings: what is less counts as none
+_OLD_CLOSINGS = 0.5  # closings that an age beyond all closings is granted, at the rate of the oldest that had one
+
+
+def _old_rate(cells: np.ndarray, days: np.ndarray, closes: np.ndarray, oldest: int) -> float:
+    "Shrink the hazard beyond the oldest bin with a closing: its rate without evidence, towards 0 with days at risk."
+    last = cells[:, 0] == oldest
+    rate = min(closes[last].sum() / max(days[last].sum(), 1), _MOST_RATE)
+    shrunk = float(_OLD_CLOSINGS / (days[cells[:, 0] > oldest].sum() + _OLD_CLOSINGS / rate))
+    return shrunk if shrunk >= _NONE * rate else 0.0
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #adc66e76
 class _FittedHazard(_HazardCells):
@@ -199,12 +221,16 @@ class _FittedHazard(_HazardCells):
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
         """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
         self.edges_ = {name: quantile_edges(X[name], self.bins) for name in self.features if name in X}
+        self.grid_ = learn_grid(X, y, Grid(self.calendar, tuple(self.age_edges)))
         cells, days, closes = self._count(X, y)
         self._cached.clear()
         self.learner_ = make_learner(self.learner, seed=self.seed, **(self.learner_settings or {}))
         self.learner_.fit(cells, days, closes)
         self.oldest_bin_ = int(cells[closes > 0, 0].max())
-        self.win_table_ = WinOdds(self.calendar, self.win_prior).fit(*win_closings(X, y, self.win_columns))
+        self.old_rate_ = _old_rate(cells, days, closes, self.oldest_bin_)
+        closed, won = win_closings(X, y, self.win_columns)
+        self.win_table_ = WinOdds(self.calendar, self.win_prior).fit(closed, won)
+        self.late_odds_ = late_odds(closed["close_day"], won.to_numpy(), self.grid_, self.win_prior)
         return self
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #b774b4ff
@@ -216,10 +242,13 @@ class _HazardPaths(_FittedHazard):
         check_is_fitted(self, "learner_")
         as_of = single_as_of(X)
         cells = cells_ahead(as_of, X["age_days"].to_numpy(), days, self._grid)
-        rates, place = self._rates(self._groups(X))
-        closing = rates[place.reshape(-1, 1), cells]
+        bins, place = self._groups(X)
+        closing = self._rates(bins)[place.reshape(-1, 1), cells]
         ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")
-        return mix_hazards(closing, self._alive(X)) if self.alive else closing, self.win_table_.predict_deals(X, ahead)
+        winning = self.win_table_.predict_deals(X, ahead)
+        if self.grid_.late:
+            winning = expit(log_odds(winning) + self.late_odds_[self.grid_.phase(ahead)])
+        return mix_hazards(closing, self._alive(X)) if self.alive else closing, winning
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #7e49eae4
 class CloseHazardModel(_HazardPaths):
@@ -228,23 +257,24 @@ class CloseHazardModel(_HazardPaths):
 
     Parameters
     ----------
-    learner, learner_settings : name of `LEARNERS`, its settings
-    features : columns that enter in quantile bins
+    learner, learner_settings : of `LEARNERS`
+    features : columns, in quantile bins
     calendar : FiscalCalendar
-    age_edges : upper ends of the age bins, days
+    age_edges : usual ends of the age bins, days
     bins : int
-    follow_up_days : int, days until a landmark is censored
-    win_prior : float, closings' weight of the overall share won
-    seed, turns : int, of the learner; EM iterations
-    win_columns : of P(won | closes), None for all
-    alive : column of P(alive), None where all are uncured
+    follow_up_days : int, then a landmark is censored
+    win_prior : float, closings' weight of the share won
+    seed, turns : of the learner; of the EM
+    win_columns : None for all
+    alive : column of P(alive), None: all are
 
     Attributes
     ----------
-    edges_ : dict of str to list of float, inner edges of the bins
-    learner_ : fitted learner
-    oldest_bin_ : int, last with a closing
+    edges_ : dict, inner edges of bins
+    grid_ : Grid, learned bins and phases
+    oldest_bin_, old_rate_ : last with a closing; hazard beyond
     win_table_ : WinOdds
+    late_odds_ : ndarray, (phases,), beside the last month's
 
     References
     ----------
@@ -255,7 +285,8 @@ class CloseHazardModel(_HazardPaths):
     --------
     >>> X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-01"), "opportunity_id": [1, 2], "age_days": 0})
     >>> y = pd.DataFrame({"event": [1, 2], "duration": [4, 8]})
-    >>> CloseHazardModel("table", (), alive=None).fit(X, y).predict_win(X, [5])[5].round(2).tolist()
+    >>> model = CloseHazardModel("table", (), alive=None).fit(X, y)
+    >>> model.predict_win(X, [5])[5].round(2).tolist()
     [0.22, 0.22]
     """
 

@@ -17,6 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 from ..base.config import CrmError
 from .tree_learners import ForestLearner, XGBoostLearner, weigh_rows
 
+# %% ../../nbs/lib/35_models/40_learners.ipynb #7e932dc7
+def _count_phases(cells: np.ndarray) -> int:
+    "Count the phases of the cells: the three months of a quarter, and its last days where they are phases."
+    return max(3, int(cells[:, 1].max()) + 1)
+
 # %% ../../nbs/lib/35_models/40_learners.ipynb #76c44073
 class _Rates(BaseEstimator):
     """Divide closings by days at risk."""
@@ -26,21 +31,24 @@ class _Rates(BaseEstimator):
     def fit(self, cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> Self:
         """Fit on cells (n, 2 + features), whole numbers, with their days at risk and closings."""
         weigh_rows(cells, days, closes)
-        place = cells[:, 0] * 3 + cells[:, 1]
+        self.phases_ = _count_phases(cells)
+        place = cells[:, 0] * self.phases_ + cells[:, 1]
         self.rate_ = np.minimum(np.bincount(place, closes) / np.maximum(np.bincount(place, days), 1), self.most)
         return self
 
     def predict_proba(self, cells: np.ndarray) -> np.ndarray:
         """Return the closing hazard per day, one per cell; 0 where no day was seen."""
         check_is_fitted(self, "rate_")
-        return np.append(self.rate_, 0.0)[np.minimum(cells[:, 0] * 3 + cells[:, 1], len(self.rate_))]
+        place = cells[:, 0] * self.phases_ + np.minimum(cells[:, 1], self.phases_ - 1)
+        return np.append(self.rate_, 0.0)[np.minimum(place, len(self.rate_))]
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what is needed to predict: plain values and arrays."""
-        return {}, {"rate": self.rate_}
+        return {"phases": self.phases_}, {"rate": self.rate_}
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """Take a stored state back."""
+        self.phases_ = values.get("phases", 3)  # older stored models know three months
         self.rate_ = arrays["rate"]
         return self
 
@@ -58,7 +66,9 @@ class TableLearner(_Rates):
 
     Attributes
     ----------
-    rate_ : ndarray of float64, shape (3 * age bins seen,)
+    phases_ : int
+        Phases seen, at least the three months of a quarter.
+    rate_ : ndarray of float64, shape (phases_ * age bins seen,)
         Hazard of each cell of age bin and phase.
 
     References
@@ -83,14 +93,15 @@ class _AdditiveHazard(BaseEstimator):
     C: float
 
     def _design(self, cells: np.ndarray) -> np.ndarray:
-        first = (cells[:, 0] * 3 + cells[:, 1])[:, None]
+        first = (cells[:, 0] * self.phases_ + np.minimum(cells[:, 1], self.phases_ - 1))[:, None]
         coded = np.concatenate([first, cells[:, 2:]], axis=1)
         parts = [np.eye(size)[np.minimum(coded[:, j], size - 1)] for j, size in enumerate(self.sizes_)]
         return np.concatenate(parts, axis=1)
 
     def fit(self, cells: np.ndarray, days: np.ndarray, closes: np.ndarray) -> Self:
         """Fit on cells (n, 2 + features), whole numbers, with their days at risk and closings."""
-        self.sizes_ = [int(cells[:, 0].max() + 1) * 3, *(int(size) for size in cells[:, 2:].max(axis=0) + 1)]
+        self.phases_ = _count_phases(cells)
+        self.sizes_ = [int(cells[:, 0].max() + 1) * self.phases_, *(int(size) for size in cells[:, 2:].max(axis=0) + 1)]
         rows, outcome, weight = weigh_rows(cells, days, closes)
         fitted = LogisticRegression(C=self.C, max_iter=1000).fit(self._design(rows), outcome, sample_weight=weight)
         self.coef_ = fitted.coef_[0]
@@ -108,11 +119,13 @@ class _StoredAdditiveHazard(_AdditiveHazard):
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what is needed to predict: plain values and arrays."""
-        return {"sizes": self.sizes_, "intercept": self.intercept_}, {"coef": self.coef_}
+        plain = {"sizes": self.sizes_, "intercept": self.intercept_, "phases": self.phases_}
+        return plain, {"coef": self.coef_}
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """Take a stored state back."""
         self.sizes_ = values["sizes"]
+        self.phases_ = values.get("phases", 3)  # older stored models know three months
         self.intercept_ = values["intercept"]
         self.coef_ = arrays["coef"]
         return self
@@ -131,6 +144,8 @@ class LogisticLearner(_StoredAdditiveHazard):
 
     Attributes
     ----------
+    phases_ : int
+        Phases seen, at least the three months of a quarter.
     sizes_ : list of int
         Levels of the age x phase cell and of each feature; a higher one counts as the last.
     coef_ : ndarray of float64, shape (sum of sizes_,)

@@ -20,6 +20,7 @@ from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..base.files import replace_folder, sha256
 from ..base.metrics import log_odds
+from ..features.exposure import Grid
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .calibration import CalibratedModel, Calibrator
 from .close_hazard import CloseHazardModel
@@ -72,21 +73,28 @@ def _put(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _take(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
-# %% ../../nbs/lib/35_models/80_storage.ipynb #9b1ba6af
+# %% ../../nbs/lib/35_models/80_storage.ipynb #1a77c5e1
 def _hazard_state(model: CloseHazardModel) -> State:
     learner, learned = model.learner_.state()
     values = {
         "edges": model.edges_,
         "oldest_bin": model.oldest_bin_,
+        "old_rate": model.old_rate_,
+        "grid": {"edges": list(model.grid_.edges), "late": list(model.grid_.late)},
         "win_columns": model.win_table_.columns_,
         "learner": learner,
     }
-    return values, {"win_phase_odds": model.win_table_.phase_odds_} | _put("learner_", learned)
+    odds = {"win_phase_odds": model.win_table_.phase_odds_, "late_odds": model.late_odds_}
+    return values, odds | _put("learner_", learned)
 
-
+# %% ../../nbs/lib/35_models/80_storage.ipynb #9b1ba6af
 def _restore_hazard(model: CloseHazardModel, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     model.edges_ = values["edges"]
     model.oldest_bin_ = values["oldest_bin"]
+    model.old_rate_ = values.get("old_rate", 0.0)  # models stored before took the oldest deals for never closing,
+    grid = values.get("grid", {"edges": model.age_edges, "late": ()})  # and had the usual bins and phases
+    model.grid_ = Grid(model.calendar, tuple(grid["edges"]), tuple(grid["late"]))
+    model.late_odds_ = arrays.get("late_odds", np.zeros(model.grid_.phases))
     model.win_table_.columns_ = values.get(
         "win_columns", {}
     )  # models stored before columns could speak have the table alone

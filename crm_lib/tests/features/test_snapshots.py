@@ -17,7 +17,8 @@ __all__ = ['FIRST', 'SEEDS', 'DAY', 'random_deals', 'day_of', 'days_tried', 'ope
            'test_month_ends_are_the_days_before_a_first_of_a_month',
            'test_no_month_end_lies_between_days_in_the_wrong_order',
            'test_spaced_dates_end_with_the_last_and_reach_back_to_the_first',
-           'test_a_spacing_of_less_than_a_day_is_refused', 'watched',
+           'test_a_spacing_of_less_than_a_day_is_refused', 'closed_after',
+           'test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_fortnight', 'watched',
            'test_each_snapshot_is_followed_to_its_end_or_to_the_last_day',
            'test_what_comes_after_the_last_day_known_is_never_used', 'test_no_snapshot_has_no_outcome', 'label_by_hand',
            'test_labels_are_those_of_a_walk_to_the_horizon_for_every_fiscal_year',
@@ -38,6 +39,7 @@ from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...base.schema import late_columns
 from crm_lib.features.snapshots import (
+    cycle_spacing,
     entry_snapshots,
     follow_up,
     is_open,
@@ -296,6 +298,19 @@ def test_spaced_dates_end_with_the_last_and_reach_back_to_the_first(every):
 def test_a_spacing_of_less_than_a_day_is_refused(every):
     with pytest.raises(CrmError, match=f"features.snapshot_every_days: {every} is no spacing; give at least 1 day"):
         spaced_dates("2024-01-01", "2024-03-01", every)
+
+# %% ../../../nbs/tests/features/test_snapshots.ipynb #560771dc
+def closed_after(*ages):
+    "Deals closed at ages of so many days; a missing age is an open deal."
+    opened = pd.Series(pd.Timestamp("2024-01-01"), index=range(len(ages)))
+    return pd.DataFrame({"engage_date": opened, "close_date": opened + pd.to_timedelta(pd.Series(ages), "D")})
+
+
+def test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_fortnight():
+    ages = [np.nan] * 500 + [4.0] * 30
+    assert cycle_spacing(closed_after(*ages)) == 1 and cycle_spacing(closed_after(*ages[:-1])) == 14
+    found = [cycle_spacing(closed_after(*[float(days)] * 30)) for days in (0, 12, 21, 42, 400)]
+    assert found == [1, 4, 7, 14, 14]
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #cae3491a
 def watched(deal, day, last):

@@ -6,6 +6,8 @@
 __all__ = ['DEALS', 'APRIL', 'BOOKINGS', 'Steady', 'crm', 'make_bookings',
            'test_recent_deals_are_those_of_whole_months_since_the_records_began',
            'test_a_new_deal_can_be_won_from_the_day_after_its_first_on',
+           'test_deals_that_close_on_their_first_day_are_won_at_once_and_not_at_risk',
+           'test_with_three_closings_in_ten_on_the_first_day_as_many_wins_come_as_are_expected',
            'test_an_open_deal_brings_its_chance_of_being_won_in_the_window',
            'test_deals_to_come_are_allotted_by_the_share_of_recent_engagements',
            'test_a_scrambled_future_changes_nothing', 'test_snapshots_of_other_deals_are_refused',
@@ -31,6 +33,7 @@ from ...features.snapshots import known_at, take_snapshots
 from crm_lib.forecasting.bookings import (
     build_bookings,
     draw_revenue,
+    first_day_wins,
     fit_common_shock,
     in_scope,
     list_segments,
@@ -81,7 +84,7 @@ def make_bookings(deals=DEALS, as_of="2024-03-31", windows=APRIL, start="2024-01
     outlook = usual_outlook(deals, take_snapshots(deals, [as_of]), start, as_of, {})
     return build_bookings(outlook, Steady(), Steady(), as_of, windows)
 
-# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #f78457c9
+# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #db5d1a1a
 def test_recent_deals_are_those_of_whole_months_since_the_records_began():
     known = known_at(DEALS, "2024-03-31")
     recent, per_day = recent_deals(known, "2024-03-31", "2023-01-01", 90)
@@ -95,6 +98,35 @@ def test_a_new_deal_can_be_won_from_the_day_after_its_first_on():
     daily = 0.5 * (1 - 0.9 ** np.arange(1, 5))
     assert new_deal_wins(Steady(), "2024-03-31", 4) == pytest.approx([0, daily[0], daily[:2].sum(), daily[:3].sum()])
     assert new_deal_wins(Steady(), "2024-03-31", 1).tolist() == [0]
+
+# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #f78457c9
+def test_deals_that_close_on_their_first_day_are_won_at_once_and_not_at_risk():
+    recent = crm(
+        ("a", "2024-03-05", "2024-03-05", "won", 80.0, "A", "P"),
+        ("b", "2024-03-05", "2024-03-05", "lost", 0.0, "A", "P"),
+        ("c", "2024-03-05", "2024-03-06", "won", 80.0, "A", "P"),
+        ("d", "2024-03-05", None, "engaging", np.nan, "A", "P"),
+    )
+    wins = np.array([0.0, 0.2, 0.6])
+    assert first_day_wins(recent, wins) == pytest.approx([0.25, 0.5 + 0.1, 0.75 + 0.3])
+    assert first_day_wins(recent.iloc[2:], wins) is wins
+
+
+def test_with_three_closings_in_ten_on_the_first_day_as_many_wins_come_as_are_expected():
+    rng = np.random.default_rng(0)
+    n = 6000
+    opened = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 600, n), "D")
+    at_once = rng.uniform(size=n) < 0.3
+    closed = opened + pd.to_timedelta(np.where(at_once, 0, rng.geometric(0.1, n)), "D")
+    won = rng.uniform(size=n) < 0.5
+    rows = zip(map(str, range(n)), opened, closed, np.where(won, "won", "lost"), np.where(won, 80.0, 0.0))
+    deals = crm(*[(*row, "A", "P") for row in rows])
+    as_of, end = np.datetime64("2024-03-31"), np.datetime64("2024-05-30")
+    bookings = make_bookings(deals, str(as_of), {"next": (as_of + 1, end)}, "2023-01-01")
+    came = deals["engage_date"].to_numpy() > as_of
+    wins = (came & won & (deals["close_date"].to_numpy() <= end)).sum()
+    expected = bookings.loc[~bookings["is_open"], "next"].sum()
+    assert expected == pytest.approx(wins, rel=0.12)
 
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #f296c81d
 def test_an_open_deal_brings_its_chance_of_being_won_in_the_window():

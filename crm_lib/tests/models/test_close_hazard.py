@@ -13,9 +13,11 @@ __all__ = ['FEW', 'ALL', 'RICH', 'test_edges_are_inner_quantiles_and_repeats_mak
            'test_every_deal_is_won_lost_or_open_and_longer_is_likelier',
            'test_a_deals_forecast_does_not_depend_on_the_others_asked_with_it', 'test_a_feature_that_matters_is_found',
            'test_the_parts_of_a_group_come_back_out_of_its_number',
-           'test_a_model_without_features_looks_at_age_and_phase_alone',
-           'test_beyond_the_oldest_bin_with_a_closing_nothing_closes',
+           'test_a_model_without_features_looks_at_age_and_phase_alone', 'test_forty_columns_keep_rows_of_bins_apart',
+           'followed', 'test_beyond_the_oldest_bin_with_a_closing_days_at_risk_speak_against_closing',
+           'test_the_grid_is_learned_from_the_closings_and_is_forgotten_by_the_next_fit',
            'test_days_beyond_the_follow_up_are_not_learned_from', 'test_learner_settings_and_seed_reach_the_learner',
+           'test_the_odds_of_winning_know_the_last_days_of_the_quarter',
            'test_hazards_kept_from_before_are_the_hazards_computed_anew',
            'test_a_second_fit_forgets_the_hazards_of_the_first', 'test_the_hazards_kept_never_grow_without_bound',
            'test_missing_features_are_named', 'test_a_model_asked_before_it_is_fitted_says_so',
@@ -195,7 +197,8 @@ def test_a_feature_that_matters_is_found(name):
 def test_the_parts_of_a_group_come_back_out_of_its_number():
     model = model_of("logistic").fit(*made(300))
     rows = today()
-    cells = model._unpack(model._groups(rows), np.full(len(rows), 7))
+    bins, place = model._groups(rows)
+    cells = model._unpack(bins[place], np.full(len(rows), 7))
     assert (cells[:, :2] == [7 // 3, 7 % 3]).all()
     for place, name in enumerate(FEW):
         assert (cells[:, 2 + place] == bin_values(rows[name], model.edges_[name])).all()
@@ -206,11 +209,41 @@ def test_a_model_without_features_looks_at_age_and_phase_alone():
     rows = today(2).assign(age_days=9)
     assert model.predict_win(rows, [30])[30].nunique() == 1 and model.edges_ == {}
 
-# %% ../../../nbs/tests/models/test_close_hazard.ipynb #7ff5203d
-def test_beyond_the_oldest_bin_with_a_closing_nothing_closes():
-    model = model_of("forest").fit(*made(300))
-    old = today(3).assign(age_days=[400, 900, 9000])
-    assert (model.predict_win(old, [90]) == 0).all(axis=None)
+# %% ../../../nbs/tests/models/test_close_hazard.ipynb #9437920e
+def test_forty_columns_keep_rows_of_bins_apart():
+    names = [f"x{number}" for number in range(40)]
+    X, y = made(300)
+    rng = np.random.default_rng(1)
+    X = X.assign(**{name: rng.uniform(size=len(X)) for name in names})
+    model = CloseHazardModel("logistic", features=names).fit(X, y)
+    bins, place = model._groups(X)
+    wanted = np.column_stack([bin_values(X[name], model.edges_[name]) for name in names])
+    assert len(bins) == len(X) and (bins[place] == wanted).all()
+    changed = X.iloc[[0, 0]].assign(x0=[0.01, 0.99])
+    assert model._groups(changed)[1].tolist() == [0, 1]
+
+# %% ../../../nbs/tests/models/test_close_hazard.ipynb #9c59476e
+def followed(days):
+    "Deals of 1 to 40 days that close, and ten of the oldest that stay open for some days more."
+    X = pd.DataFrame({"as_of": pd.Timestamp("2024-01-31"), "opportunity_id": range(210), "age_days": 1})
+    y = pd.DataFrame({"event": 1, "duration": np.arange(210) % 40 + 1})
+    y.loc[200:, ["event", "duration"]] = [0, days]
+    return X.assign(alive_probability=1.0), y
+
+
+def test_beyond_the_oldest_bin_with_a_closing_days_at_risk_speak_against_closing():
+    old = followed(50)[0].iloc[:3].assign(age_days=[400, 900, 9000])
+    won = [CloseHazardModel("table", ()).fit(*followed(days)).predict_win(old, [30])[30] for days in (44, 60, 120)]
+    assert [part.nunique() for part in won] == [1, 1, 1] and won[0][0] > won[1][0] > won[2][0]
+    assert won[0][0] > 0.25 and won[1][0] < 0.1 and won[2][0] < 0.05
+
+
+def test_the_grid_is_learned_from_the_closings_and_is_forgotten_by_the_next_fit():
+    X, y = followed(50)
+    due = y.assign(duration=np.arange(210) % 7 + 360, event=1)
+    model = CloseHazardModel("table", (), follow_up_days=400)
+    assert sum(355 < edge < 370 for edge in model.fit(X, due).grid_.edges) > 4
+    assert model.fit(*made(300)).grid_ == Grid()
 
 
 def test_days_beyond_the_follow_up_are_not_learned_from():
@@ -227,6 +260,21 @@ def test_learner_settings_and_seed_reach_the_learner():
         model.learner_.get_params() == {"trees": 3, "depth": 2, "leaf_share": 0.002, "seed": 4}
         and len(model.learner_.root_) == 3
     )
+
+# %% ../../../nbs/tests/models/test_close_hazard.ipynb #7ff5203d
+def test_the_odds_of_winning_know_the_last_days_of_the_quarter():
+    rng = np.random.default_rng(3)
+    opened = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 600, 2000), "D")
+    wait = rng.integers(5, 90, 2000)
+    left = ((opened + pd.to_timedelta(wait, "D") + pd.offsets.QuarterEnd(0)) - opened).days
+    is_late = (rng.uniform(size=2000) < 0.5) & (left > 0)
+    X = pd.DataFrame({"as_of": opened, "opportunity_id": np.arange(2000), "age_days": 0, "alive_probability": 1.0})
+    y = pd.DataFrame({"event": np.where(is_late, 2, 1), "duration": np.where(is_late, left, wait)})
+    model = CloseHazardModel("table", ()).fit(X, y)
+    now = X.iloc[:1].assign(as_of=pd.Timestamp("2024-09-20"), age_days=20)
+    closing, winning = model.predict_hazards(now, 12)
+    assert model.grid_.late == (1,) and closing[0, 9] > 5 * closing[0, 8]
+    assert winning[0, 8] > 0.9 and winning[0, 9] < 0.1 and winning[0, 10] > 0.8
 
 # %% ../../../nbs/tests/models/test_close_hazard.ipynb #01e55f41
 def test_hazards_kept_from_before_are_the_hazards_computed_anew():

@@ -10,6 +10,7 @@ __all__ = ['WIDE', 'test_a_sample_takes_its_size_from_the_parameters_or_from_the
            'test_excel_sql_and_kaggle_have_their_commands', 'test_restoring_leaves_tables_that_are_there',
            'test_restoring_asks_the_cache_and_then_the_source', 'test_restoring_names_a_source_that_is_unknown',
            'shelved', 'test_each_import_is_kept_and_its_day_is_said_with_the_reason',
+           'test_a_last_day_that_was_set_follows_the_latest_import_and_an_older_one_leaves_it',
            'test_a_folder_may_be_named_after_its_day_and_excel_takes_a_day_as_well',
            'test_without_a_terminal_a_sentence_names_the_missing_option_and_nothing_moves',
            'test_on_a_terminal_the_day_is_asked_for', 'test_an_older_export_is_filed_and_the_present_tables_stay',
@@ -27,6 +28,7 @@ import pytest
 import yaml
 
 from ...base.config import CrmError
+from ...ingestion.lines import write_keys
 from ..support.commands import project, run_crm, type_into, versioned, write_params
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #4942f872
@@ -170,6 +172,18 @@ def test_each_import_is_kept_and_its_day_is_said_with_the_reason(shelved):
     told = run_crm("data", "list").splitlines()
     assert told[:2] == ["2024-03-01  3 deals", "2024-04-30  3 deals: 1 new, 1 changed, 1 vanished"]
     assert "1 deal vanished" in told[2] and "nfiles: 5" in Path("data.dvc").read_text()
+
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #f6430972
+def test_a_last_day_that_was_set_follows_the_latest_import_and_an_older_one_leaves_it(shelved):
+    _mapped()
+    write_keys([("ingest", "observed_until", "2024-03-02")])
+    assert "observed_until" not in run_crm("data", "csv", "deals.csv", "--as-of", "2024-03-02")
+    Path("deals.csv").write_text(WIDE.replace(",20,", ",25,"))
+    shown = run_crm("data", "csv", "deals.csv", "--as-of", "2024-03-09")
+    assert "ingest.observed_until, is now 2024-03-09; it was 2024-03-02." in shown
+    Path("deals.csv").write_text(WIDE.replace(",20,", ",26,"))
+    assert "observed_until" not in run_crm("data", "csv", "deals.csv", "--as-of", "2024-03-05")
+    assert yaml.safe_load(Path("params.yaml").read_text())["ingest"]["observed_until"] == "2024-03-09"
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #d0c22334
 def test_a_folder_may_be_named_after_its_day_and_excel_takes_a_day_as_well(shelved):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.calendar import FiscalCalendar
-from ..base.horizons import parse_horizon
+from ..base.horizons import parse_horizon, sort_horizons
 from ..base.metrics import bootstrap_difference, reliability, score_forecast
 from .variants import split_name
 from ..features.snapshots import label_wins
@@ -67,7 +67,8 @@ def compare_losses(
     size = wide.groupby(["horizon", "origin"])["opportunity_id"].transform("size")
     wide["weight"] = 1 / size / wide.groupby("horizon")["origin"].transform("nunique") / wide["horizon"].nunique()
     models = sorted(judged["model"].unique())
-    parts = {horizon: wide[wide["horizon"] == horizon] for horizon in sorted(wide["horizon"].unique())} | {"all": wide}
+    horizons = map(str, sort_horizons(wide["horizon"].unique()))
+    parts = {horizon: wide[wide["horizon"] == horizon] for horizon in horizons} | {"all": wide}
     rows = {
         horizon: bootstrap_difference(
             part[models], against, part["opportunity_id"], part["weight"], draws=draws, seed=seed
@@ -181,7 +182,8 @@ def summarise(
 ) -> dict[str, Any]:  # horizon -> n, base_rate, origins, models -> figures
     "Summarise the evaluation by horizon and model: scores, base rate, intervals against the reference."
     result: dict[str, Any] = {}
-    for horizon, part in judged.groupby("horizon", sort=True):
+    for horizon in map(str, sort_horizons(judged["horizon"].unique())):
+        part = judged[judged["horizon"] == horizon]
         origins = by_origin[by_origin["horizon"] == horizon]
         intervals = compared[compared["horizon"] == horizon].set_index("model")
         figures = {}

@@ -25,7 +25,7 @@ _TELLING = re.compile(
     r"\b(modified|updated|changed|created|creation|last activity|geandert|erstellt|modifie|modificado)\b"
 )
 _PLANNED = re.compile(r"\blast activity\b")  # holds appointments too, in some CRMs
-_SOON = pd.Timedelta(days=31)  # what lies later than that after every other date is an appointment or mistyped
+_SOON = pd.Timedelta(days=31)  # a change that lies later than that after the deals is mistyped
 _ONE_DAY = pd.Timedelta(days=1)
 
 
@@ -44,11 +44,10 @@ def _read(text: pd.Series, notation: str | None) -> pd.Series:
 
 
 def _leave_out_planned(days: dict[str, pd.Series]) -> pd.Series:
-    "Put the days together; activities long after everything else are only planned."
+    "Put the days together; those of activities, which may be only planned, count where there are no others."
     none = pd.Series(dtype="datetime64[ns]")
     happened = pd.concat([none, *(part for name, part in days.items() if not _PLANNED.search(plain_name(name)))])
-    every = pd.concat([none, *days.values()])
-    return every[every <= happened.max() + _SOON] if len(happened) else every
+    return happened if len(happened) else pd.concat([none, *days.values()])
 
 
 def latest_date(

@@ -54,6 +54,11 @@ def judge_origins(
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #23c0e36a
 REFERENCE = "phase_table"
 
+# %% ../../nbs/lib/40_evaluation/27_judging.ipynb #e37a6876
+def _in_order(forecasts: pd.DataFrame) -> list[str]:
+    "List the horizons, the shortest first."
+    return [str(horizon) for horizon in sort_horizons(forecasts["horizon"].unique())]
+
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #84ca1ddb
 def compare_losses(
     judged: pd.DataFrame,  # forecasts with is_won
@@ -67,8 +72,7 @@ def compare_losses(
     size = wide.groupby(["horizon", "origin"])["opportunity_id"].transform("size")
     wide["weight"] = 1 / size / wide.groupby("horizon")["origin"].transform("nunique") / wide["horizon"].nunique()
     models = sorted(judged["model"].unique())
-    horizons = map(str, sort_horizons(wide["horizon"].unique()))
-    parts = {horizon: wide[wide["horizon"] == horizon] for horizon in horizons} | {"all": wide}
+    parts = {horizon: wide[wide["horizon"] == horizon] for horizon in _in_order(wide)} | {"all": wide}
     rows = {
         horizon: bootstrap_difference(
             part[models], against, part["opportunity_id"], part["weight"], draws=draws, seed=seed
@@ -182,7 +186,7 @@ def summarise(
 ) -> dict[str, Any]:  # horizon -> n, base_rate, origins, models -> figures
     "Summarise the evaluation by horizon and model: scores, base rate, intervals against the reference."
     result: dict[str, Any] = {}
-    for horizon in map(str, sort_horizons(judged["horizon"].unique())):
+    for horizon in _in_order(judged):
         part = judged[judged["horizon"] == horizon]
         origins = by_origin[by_origin["horizon"] == horizon]
         intervals = compared[compared["horizon"] == horizon].set_index("model")

@@ -63,17 +63,17 @@ def _say_filed(what: str, source: str, filed: Any) -> str:
     return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #80b883e9
-def _renew_last_day(observed_until: str | None, filed: Any) -> str:
-    "Let ingest.observed_until, where it is set, follow the latest import; a sentence where it was written."
+def _renew_last_day(observed_until: str | None, filed: Any) -> None:
+    "Let ingest.observed_until, where it is set, follow the latest import, and say so."
     if observed_until is None or filed is None or not filed.is_latest:
-        return ""
+        return
     day = f"{filed.as_of.day:%Y-%m-%d}"
     if str(observed_until) >= day:
-        return ""
+        return
     from crm_lib.ingestion.lines import write_keys
 
     write_keys([("ingest", "observed_until", day)])
-    return f"params.yaml, key ingest.observed_until, is now {day}; it was {observed_until}."
+    typer.echo(f"params.yaml, key ingest.observed_until, is now {day}; it was {observed_until}.")
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
 def _bring(
@@ -109,9 +109,7 @@ def _bring(
     imports.version_data(DATA)
     kept_imports.share_files(DATA)
     typer.echo(_say_filed(what, new or known, filed[0] if filed else None))
-    renewed = _renew_last_day(settings.ingest.observed_until, filed[0] if filed else None)
-    if renewed:
-        typer.echo(renewed)
+    _renew_last_day(settings.ingest.observed_until, filed[0] if filed else None)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")

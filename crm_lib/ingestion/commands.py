@@ -62,19 +62,6 @@ def _say_filed(what: str, source: str, filed: Any) -> str:
         )
     return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
 
-# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #80b883e9
-def _renew_last_day(observed_until: str | None, filed: Any) -> None:
-    "Let ingest.observed_until, where it is set, follow the latest import, and say so."
-    if observed_until is None or filed is None or not filed.is_latest:
-        return
-    day = f"{filed.as_of.day:%Y-%m-%d}"
-    if str(observed_until) >= day:
-        return
-    from crm_lib.ingestion.lines import write_keys
-
-    write_keys([("ingest", "observed_until", day)])
-    typer.echo(f"params.yaml, key ingest.observed_until, is now {day}; it was {observed_until}.")
-
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
 def _bring(
     what: str,
@@ -87,6 +74,7 @@ def _bring(
 ) -> None:
     "Import with a function of `imports`, file the tables under their day, and record the version."
     from crm_lib.ingestion import imports, kept_imports
+    from crm_lib.ingestion.lines import follow_import, write_keys
 
     imports.require_dvc(DATA)
     settings = read_settings()
@@ -103,13 +91,11 @@ def _bring(
 
     getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
     if new is not None:
-        from crm_lib.ingestion.lines import write_keys
-
         write_keys([("source", "name", new)])
     imports.version_data(DATA)
     kept_imports.share_files(DATA)
     typer.echo(_say_filed(what, new or known, filed[0] if filed else None))
-    _renew_last_day(settings.ingest.observed_until, filed[0] if filed else None)
+    typer.echo(follow_import(settings.ingest.observed_until, filed), nl=False)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")

@@ -167,7 +167,7 @@ def look(project: Path) -> dict[str, object]:
     if traced:
         raise SystemExit(f"{project}: a trace stands in {', '.join(traced)}.")
     snapshots = pd.read_parquet(project / "artifacts" / "snapshots.parquet")
-    known = snapshots[list(STATE_FEATURES)].notna().mean().round(3)
+    known = snapshots.reindex(columns=list(STATE_FEATURES)).notna().mean().round(3)  # none where no history came
     return {
         "deals": ingest["deals"],
         "stages": ingest["stages"],

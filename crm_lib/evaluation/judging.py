@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.calendar import FiscalCalendar
-from ..base.horizons import parse_horizon
+from ..base.horizons import parse_horizon, sort_horizons
 from ..base.metrics import bootstrap_difference, reliability, score_forecast
 from .variants import split_name
 from ..features.snapshots import label_wins
@@ -54,6 +54,11 @@ def judge_origins(
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #23c0e36a
 REFERENCE = "phase_table"
 
+# %% ../../nbs/lib/40_evaluation/27_judging.ipynb #e37a6876
+def _in_order(forecasts: pd.DataFrame) -> list[str]:
+    "List the horizons, the shortest first."
+    return [str(horizon) for horizon in sort_horizons(forecasts["horizon"].unique())]
+
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #84ca1ddb
 def cluster_deals(
     judged: pd.DataFrame,  # forecasts with is_won
@@ -90,7 +95,7 @@ def compare_losses(
     "Give each model's Brier difference to another's, with its 95 % interval over deals and origins."
     wide = _pair_losses(judged)
     models = sorted(judged["model"].unique())
-    parts = {horizon: wide[wide["horizon"] == horizon] for horizon in sorted(wide["horizon"].unique())} | {"all": wide}
+    parts = {horizon: wide[wide["horizon"] == horizon] for horizon in _in_order(wide)} | {"all": wide}
     rows = {}
     for horizon, part in parts.items():
         drawn = (part["cluster"], part["weight"], part["origin"] if with_origins else None)
@@ -226,7 +231,8 @@ def summarise(
 ) -> dict[str, Any]:  # horizon -> n, base_rate, origins, models -> figures
     "Summarise the evaluation by horizon and model: scores, base rate, intervals against the reference."
     result: dict[str, Any] = {}
-    for horizon, part in judged.groupby("horizon", sort=True):
+    for horizon in _in_order(judged):
+        part = judged[judged["horizon"] == horizon]
         origins = by_origin[by_origin["horizon"] == horizon]
         intervals = compared[compared["horizon"] == horizon].set_index("model")
         figures = {}

@@ -89,9 +89,6 @@ class Folder(NamedTuple):
     files: pd.DataFrame  # file, taken_for, why
     said: list[str]  # sentences for the person who asked
 
-# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #85e769e5
-#| export
-
 # %% ../../nbs/lib/20_ingestion/92_folders.ipynb #b1a2c4e4
 def _free_deals(
     tables: list[RawTable], chosen: RawTable, named: dict[str, str], entries: dict[str, dict[str, Any]]
@@ -146,10 +143,27 @@ def _try(
         said.append(f"The histories end on {last:%Y-%m-%d}, so that is the last day known.")
     days = (last - first).days
     if least_days is not None and days < least_days:
-        lines.append(("validate", "min_history_days", days))
-        said.append(
-            f"Closings are recorded for {days} days only, so validate.min_history_days is lowered from {least_days}."
-        )
+        more, why = _ask_less(days, least_days)
+        return [*lines, *more], [*said, *why]
+    return lines, said
+
+# %% ../../nbs/lib/20_ingestion/92_folders.ipynb #30fd1636
+_STEPS = (7, 14, 30, 60, 90)  # days ahead
+
+
+def _ask_less(days: int, least_days: int) -> tuple[list[tuple[str, str, Any]], list[str]]:
+    "Propose horizons of at most a fifth of a short record, so that its past can judge them."
+    ahead = [step for step in _STEPS if 5 * step <= days][-3:] or [_STEPS[0]]
+    lines: list[tuple[str, str, Any]] = [
+        ("validate", "min_history_days", days),
+        ("backtest", "horizons", ahead),
+        ("publish", "main_horizon", ahead[-1]),
+    ]
+    said = [
+        f"Closings are recorded for {days} days only, so validate.min_history_days is lowered from {least_days}.",
+        f"A record of {days} days cannot judge forecasts of many months: backtest.horizons becomes "
+        f"{', '.join(map(str, ahead))} days and publish.main_horizon {ahead[-1]}. Give others where you know better.",
+    ]
     return lines, said
 
 # %% ../../nbs/lib/20_ingestion/92_folders.ipynb #98ad4720

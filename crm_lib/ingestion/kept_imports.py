@@ -19,9 +19,10 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.files import atomic_path, write_json
-from .import_day import Ask, AsOf, decide_day, latest_date
+from .history_tables import name_tables, sort_tables, table_names
+from .import_day import Ask, AsOf, decide_day, latest_change, latest_date
 from .imports import read_mapped, require_same_source
-from .sources import READABLE
+from .sources import READABLE, read_raw
 
 # %% ../../nbs/lib/20_ingestion/72_kept_imports.ipynb #4e1dcfbb
 SHELF = "imports"
@@ -213,7 +214,9 @@ def _decide(
     same = _day_of_same(fresh) if given is None else None
     if same is not None:
         return AsOf(same, "these very tables are filed under it")
-    latest = latest_date(read_mapped(fresh, ingest)["sales_pipeline"], ingest, today)
+    received = sort_tables(read_raw(fresh, table_names(ingest)), ingest, None)
+    pipeline = name_tables(received, ingest, None)["sales_pipeline"]
+    latest = latest_change(received, ingest, latest_date(pipeline, ingest, today))
     return decide_day(latest, last, [*names, *_files(fresh)], given, today, ask)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 
@@ -33,11 +33,15 @@ _KeepsNull.add_representer(
 
 def flow(
     value: Any,  # of a key
-) -> Any:  # the same; a mapping, and what is inside it, is written in one line
-    "Write mappings in one line."
-    if not isinstance(value, Mapping):
+) -> Any:  # the same; a mapping or a list, and what is inside it, is written in one line
+    "Write mappings and lists in one line."
+    if not isinstance(value, (Mapping, list)):
         return value
-    line = CommentedMap({key: flow(inner) for key, inner in value.items()})
+    line = (
+        CommentedSeq(map(flow, value))
+        if isinstance(value, list)
+        else CommentedMap({key: flow(inner) for key, inner in value.items()})
+    )
     line.fa.set_flow_style()
     return line
 

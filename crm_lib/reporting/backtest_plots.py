@@ -127,7 +127,8 @@ def plot_origins(
     need_columns(frame, ["origin", "model", "brier"], "plot_origins")
     if frame.empty:
         return sentence_figure("No origin was scored: there is no line to draw.")
-    panels = list(frame.groupby("horizon", sort=True)) if "horizon" in frame else [("", frame)]
+    horizons = sort_horizons(frame["horizon"].unique()) if "horizon" in frame else []
+    panels = [(name, frame[frame["horizon"].astype(str) == str(name)]) for name in horizons] or [("", frame)]
     fig, axes = canvas(0.7 + 2.5 * len(panels), len(panels), 1, squeeze=False)
     models = sorted(frame["model"].unique())
     color = dict(zip(models, PALETTE * len(models)))

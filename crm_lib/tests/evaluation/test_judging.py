@@ -18,7 +18,8 @@ __all__ = ['SWING', 'told', 'test_labels_are_those_of_the_deals_table_and_the_un
            'test_the_record_holds_means_over_origins_and_pooled_accuracy',
            'test_the_table_differs_from_itself_by_nothing',
            'test_an_origin_without_a_win_does_not_blank_the_mean_of_the_others',
-           'test_reliability_counts_every_row_of_each_model_and_horizon_once', 'lost', 'chosen_of', 'close_race',
+           'test_reliability_counts_every_row_of_each_model_and_horizon_once',
+           'test_horizons_stand_in_the_order_of_their_length', 'lost', 'chosen_of', 'close_race',
            'test_the_simplest_that_is_as_good_as_the_best_is_chosen_and_the_sentence_names_both',
            'test_the_interval_of_the_sentence_is_that_of_the_best_against_the_simpler_one',
            'test_a_simpler_one_that_is_worse_beyond_doubt_over_all_is_not_chosen',
@@ -273,6 +274,14 @@ def test_reliability_counts_every_row_of_each_model_and_horizon_once(judged):
         table.groupby(["horizon", "model"])["n"].sum().equals(judged.groupby(["horizon", "model"]).size().rename("n"))
     )
     assert ((table["low"] <= table["observed"] + 1e-12) & (table["observed"] <= table["high"] + 1e-12)).all()
+
+# %% ../../../nbs/tests/evaluation/test_judging.ipynb #6b9ae2a2
+def test_horizons_stand_in_the_order_of_their_length(by_hand):
+    order = ["7", "14", "30", "quarter_end"]
+    judged = pd.concat([by_hand.assign(horizon=name) for name in reversed(order)], ignore_index=True)
+    against = compare_losses(judged, 20, 0)
+    assert list(against["horizon"].unique()) == [*order, "all"]
+    assert list(summarise(judged, judge_origins(judged), against)) == order
 
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #db267f33
 SWING = np.tile([0.009, -0.009], 40)

@@ -68,6 +68,9 @@ def test_a_table_called_like_ours_needs_no_line():
 def test_a_short_record_lowers_what_is_asked_for_and_what_makes_no_deals_is_said():
     folder = propose_folder([raw_table("deals", ALL)], least_days=180)
     assert _lines(folder)["validate.min_history_days"] == 19 and "from 180" in folder.said[0]
+    assert _lines(folder)["backtest.horizons"] == [7] and _lines(folder)["publish.main_horizon"] == 7
+    assert "publish.main_horizon 7" in folder.said[1]
+    assert "backtest.horizons" not in _lines(propose_folder([raw_table("deals", ALL)], least_days=19))
     broken = propose_folder([raw_table("deals", ALL.assign(**{"Close Date": ["2024-02-01", None, None]}))])
     assert "a closed deal has a day of closing" in broken.said[0]
 

@@ -7,6 +7,8 @@ __all__ = ['TODAY', 'STAGES', 'day', 'pipeline', 'test_a_day_of_closing_counts_o
            'test_the_day_of_a_report_and_of_the_last_change_count',
            'test_a_mistyped_year_is_not_believed_and_a_wholly_future_table_is',
            'test_a_column_that_can_be_read_in_two_ways_tells_nothing_until_params_says_how',
+           'test_an_activity_that_is_only_planned_tells_no_day',
+           'test_a_history_that_goes_on_after_the_deals_tells_the_day_and_one_of_years_later_does_not',
            'test_a_name_tells_its_day', 'test_the_users_word_goes_first_then_the_name_then_the_tables',
            'test_a_latest_date_that_is_not_later_than_the_last_import_decides_nothing',
            'test_a_person_is_asked_where_one_is_there_and_the_answer_is_checked',
@@ -17,7 +19,9 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...ingestion.import_day import decide_day, latest_date, named_day, read_day
+from ...ingestion.history_tables import sort_tables
+from ...ingestion.import_day import decide_day, latest_change, latest_date, named_day, read_day
+from ..support.histories import raw_table
 
 TODAY = pd.Timestamp("2024-06-01")
 STAGES = {"Won": "won", "Lost": "lost", "Demo": "engaging"}
@@ -58,6 +62,23 @@ def test_a_column_that_can_be_read_in_two_ways_tells_nothing_until_params_says_h
     assert latest_date(rows, {"stages": STAGES}, TODAY) is None
     told = {"stages": STAGES, "notation": {"engage_date": "day-first"}}
     assert latest_date(rows, told, TODAY) == day("2024-04-03")
+
+# %% ../../../nbs/tests/ingestion/test_import_day.ipynb #4be64594
+def test_an_activity_that_is_only_planned_tells_no_day():
+    planned = pipeline(engage_date=["2024-01-02"], **{"Last Activity Date": ["2024-01-20"]})
+    assert latest_date(planned, {"stages": STAGES}, TODAY) == day("2024-01-02")
+    assert latest_date(planned.drop(columns="engage_date"), {"stages": STAGES}, TODAY) == day("2024-01-20")
+
+
+def test_a_history_that_goes_on_after_the_deals_tells_the_day_and_one_of_years_later_does_not():
+    def latest(*times):
+        moves = pd.DataFrame({"Deal": "A1", "To": "Open", "At": list(times)}, dtype=object)
+        tables = [raw_table("sales_pipeline", pipeline(engage_date=["2024-01-02"])), raw_table("moves", moves)]
+        spec = {"kind": "stages", "columns": {"opportunity_id": "Deal", "stage": "To", "changed_at": "At"}}
+        return latest_change(sort_tables(tables, {"histories": {"moves": spec}}, None), {}, day("2024-01-02"))
+
+    assert latest("2024-01-05 23:10", None) == day("2024-01-05")
+    assert latest("2031-01-05 23:10") == day("2024-01-02")
 
 # %% ../../../nbs/tests/ingestion/test_import_day.ipynb #21d65930
 @pytest.mark.parametrize(

@@ -37,4 +37,6 @@ def test_a_mapping_is_one_line_however_deep_and_anything_else_is_itself(tmp_path
     deep = {f"key {number}": {"a long word": "another long word " * 9} for number in range(30)}
     write_keys([("a", "x", flow(deep))], params)
     assert yaml.safe_load(params.read_text())["a"]["x"] == deep and len(params.read_text().splitlines()) == 1
+    write_keys([("a", "x", flow([7, 14]))], params)
+    assert "x: [7, 14]" in params.read_text()
     assert flow([1]) == [1] and flow("x") == "x"

@@ -207,21 +207,21 @@ def attach_amounts(
     return judged.drop(columns="amount", errors="ignore").merge(amount, on=keys, how="left", validate="many_to_one")
 
 
-def _brier_by_amount(rows: pd.DataFrame) -> dict[str, float]:
+def _amount_brier(rows: pd.DataFrame) -> dict[str, float]:
     "Give the Brier score in which a deal weighs by its amount, the mean over origins; nothing without amounts."
     known = rows[rows["amount"] > 0] if "amount" in rows else rows.iloc[:0]
     if known.empty:
         return {}
     error = known["amount"] * (known["probability"] - known["is_won"]) ** 2
     by_origin = error.groupby(known["origin"]).sum() / known.groupby("origin")["amount"].sum()
-    return {"brier_by_amount": float(by_origin.mean())}
+    return {"amount_brier": float(by_origin.mean())}
 
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #44e41f41
 def _summarise_model(rows: pd.DataFrame, origins: pd.DataFrame, against: list[float]) -> dict[str, Any]:
     "Give a model's pooled figures, its means over origins and its interval against the reference."
     pooled = score_forecast(rows["is_won"].to_numpy(), rows["probability"].to_numpy())
     means = origins[["auc", "brier", "log_loss", "brier_skill"]].mean().to_dict()
-    return {**pooled, **means, **_brier_by_amount(rows), "vs_table": against}
+    return {**pooled, **means, **_amount_brier(rows), "vs_table": against}
 
 # %% ../../nbs/lib/40_evaluation/27_judging.ipynb #d6eb977c
 def summarise(

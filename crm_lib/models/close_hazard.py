@@ -209,14 +209,20 @@ def _old_rate(cells: np.ndarray, days: np.ndarray, closes: np.ndarray, oldest: i
     return shrunk if shrunk >= _NONE * rate else 0.0
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #adc66e76
-class _FittedHazard(_HazardCells):
-    """Hand the counts to the learner and the closings to the odds of winning."""
+class _WinColumns(_HazardCells):
+    """Say on which columns the odds of winning depend."""
+
+    win_table_: WinOdds
 
     @property
     def chosen_win_columns(self) -> list[str]:
         """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
         found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
         return [name for name in found if name not in AGE_COLUMNS]
+
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #e7383d2b
+class _FittedHazard(_WinColumns):
+    """Hand the counts to the learner and the closings to the odds of winning."""
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
         """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
@@ -271,7 +277,7 @@ class CloseHazardModel(_HazardPaths):
     Attributes
     ----------
     edges_ : dict, inner edges of bins
-    grid_ : Grid, learned bins and phases
+    grid_, learner_ : Grid of learned bins and phases; fitted learner
     oldest_bin_, old_rate_ : last with a closing; hazard beyond
     win_table_ : WinOdds
     late_odds_ : ndarray, (phases,), beside the last month's

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.calendar import FiscalCalendar
 from ...features.episodes import deals_by_spell
 from ...features.features import build_features
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, label_wins, take_snapshots
@@ -65,7 +66,7 @@ def test_a_deal_lost_reopened_and_won_is_absent_between_and_won_after():
     taken = take_snapshots(rows, [on(20), on(60)])
     seen = follow_up(taken, rows, on(200))
     assert seen["event"].tolist() == [2, 1] and seen["duration"].tolist() == [10, 30]
-    assert label_wins(taken, rows, 90, on(200)).tolist() == [0.0, 1.0]
+    assert label_wins(taken, rows, 90, on(200), FiscalCalendar()).tolist() == [0.0, 1.0]
     assert rows["close_value"].tolist() == [0.0, 500.0]
 
 
@@ -97,7 +98,9 @@ def test_a_deal_that_is_gone_is_censored_there_and_has_no_label():
     rows = rows_of([("a", 0, "Open"), ("a", 40, None)], deal(stage="engaging", closed=None, paid=np.nan))
     taken = take_snapshots(rows, [on(20)])
     assert follow_up(taken, rows, on(200)).iloc[0].tolist() == [0, 20]
-    assert label_wins(taken, rows, 30, on(200)).isna().all() and label_wins(taken, rows, 10, on(200)).tolist() == [0.0]
+    assert label_wins(taken, rows, 30, on(200), FiscalCalendar()).isna().all() and label_wins(
+        taken, rows, 10, on(200), FiscalCalendar()
+    ).tolist() == [0.0]
     assert open_days(rows, (39, 40)) == [39]
 
 # %% ../../../nbs/tests/features/test_episodes.ipynb #d440398c

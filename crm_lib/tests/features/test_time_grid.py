@@ -48,11 +48,11 @@ def test_the_last_days_are_phases_of_their_own_in_the_companys_quarters():
     grid = Grid(FiscalCalendar(2), late=(7, 1))
     days = np.array(["2024-04-23", "2024-04-24", "2024-04-30", "2024-05-01"], "M8[D]")
     assert grid.phase(days).tolist() == [2, 3, 4, 0] and grid.size == 5 * 17
-    assert Grid().phase(days).tolist() == [0, 0, 0, 1]
+    assert Grid(FiscalCalendar()).phase(days).tolist() == [0, 0, 0, 1]
 
 
 def test_days_in_cells_with_late_phases_are_those_of_a_walk():
-    grid = Grid(edges=(3, 10), late=(5, 1))
+    grid = Grid(FiscalCalendar(), edges=(3, 10), late=(5, 1))
     start = np.datetime64("2024-03-20")
     walked = np.bincount(cells_ahead(start, np.array([0]), 14, grid)[0], minlength=grid.size)
     begin = np.array([start.astype("int64")])
@@ -73,12 +73,12 @@ def signed(share, last_days, n=1500, seed=0):
 # %% ../../../nbs/tests/features/test_time_grid.ipynb #f120a5c5
 @pytest.mark.parametrize("last_days", [1, 3, 7])
 def test_closings_that_gather_at_the_quarters_end_make_a_phase(last_days):
-    assert learn_grid(*signed(0.4, last_days), Grid()).late[0] == last_days
+    assert learn_grid(*signed(0.4, last_days), Grid(FiscalCalendar())).late[0] == last_days
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_where_nothing_gathers_the_grid_stays_the_usual_one(seed):
-    assert learn_grid(*signed(0.0, 7, seed=seed), Grid()) == Grid()
+    assert learn_grid(*signed(0.0, 7, seed=seed), Grid(FiscalCalendar())) == Grid(FiscalCalendar())
 
 
 def test_one_busy_week_is_no_habit():
@@ -86,7 +86,7 @@ def test_one_busy_week_is_no_habit():
     close = X["as_of"] + pd.to_timedelta(y["duration"], "D")
     to_end = (pd.Timestamp("2023-09-30") - X["as_of"]).dt.days
     busy = close.between("2023-09-01", "2023-10-20") & (to_end > 0)
-    assert learn_grid(X, y.assign(duration=y["duration"].mask(busy, to_end)), Grid()).late == ()
+    assert learn_grid(X, y.assign(duration=y["duration"].mask(busy, to_end)), Grid(FiscalCalendar())).late == ()
 
 
 def test_several_landmarks_of_a_deal_count_once_and_in_any_order():
@@ -95,9 +95,9 @@ def test_several_landmarks_of_a_deal_count_once_and_in_any_order():
     again = X[later].assign(as_of=X["as_of"] + pd.Timedelta(days=14), age_days=14)
     both = pd.concat([again, X], ignore_index=True)
     seen = pd.concat([y[later].assign(duration=y["duration"] - 14), y], ignore_index=True)
-    assert learn_grid(both, seen, Grid()) == learn_grid(X, y, Grid())
+    assert learn_grid(both, seen, Grid(FiscalCalendar())) == learn_grid(X, y, Grid(FiscalCalendar()))
 
 
 def test_nothing_closed_teaches_nothing():
     X, y = signed(0.0, 7, n=50)
-    assert learn_grid(X, y.assign(event=0), Grid(edges=(7,))) == Grid(edges=(7,))
+    assert learn_grid(X, y.assign(event=0), Grid(FiscalCalendar(), edges=(7,))) == Grid(FiscalCalendar(), edges=(7,))

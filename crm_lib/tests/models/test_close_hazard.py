@@ -243,7 +243,7 @@ def test_the_grid_is_learned_from_the_closings_and_is_forgotten_by_the_next_fit(
     due = y.assign(duration=np.arange(210) % 7 + 360, event=1)
     model = CloseHazardModel("table", (), follow_up_days=400)
     assert sum(355 < edge < 370 for edge in model.fit(X, due).grid_.edges) > 4
-    assert model.fit(*made(300)).grid_ == Grid()
+    assert model.fit(*made(300)).grid_ == Grid(FiscalCalendar())
 
 
 def test_days_beyond_the_follow_up_are_not_learned_from():

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from ...base.calendar import FiscalCalendar
 from ...evaluation.backtest import fit_chosen, run_backtest
 from ...evaluation.judging import attach_labels
 from ...evaluation.origins import rolling_origins
@@ -157,7 +158,7 @@ def _share_of_wins(known, snapshots, first, until):
     "Give the sum of what a cheap model says of a month's wins at past month ends over the wins that are labelled."
     protocol = usual_protocol(known, snapshots, first, until)
     forecasts = run_backtest(protocol, rolling_origins(first, until, [30], 5), ["cure_table"], [30])
-    judged = attach_labels(forecasts, known, until)
+    judged = attach_labels(forecasts, known, until, FiscalCalendar())
     return judged["probability"].sum() / judged["is_won"].sum(), fit_chosen(protocol, "cure_table", None)[2]
 
 

@@ -157,6 +157,8 @@ class Features(Section):
     own: list[str] | None
     leave_out: dict[str, Any] | None
     known_at_open: dict[str, Any] | None
+    stages: list[Name] | None
+    undo_days: Count
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #f9ba4ee1
 class LeakStory(Section):

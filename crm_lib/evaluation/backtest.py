@@ -43,8 +43,7 @@ def forecast_origin(
 ) -> pd.DataFrame:  # as_of, opportunity_id, horizon, model, probability
     "Fit every model on what the origin knew and forecast the deals open there."
     entries, landmarks = protocol.training_sets(origin)
-    snapshots = protocol.snapshots
-    test = snapshots.loc[as_days(snapshots["as_of"]) == as_days(origin)].reset_index(drop=True)
+    test = protocol.test_rows(origin)
     parts = []
     for name in models:
         model = make_variant(name, protocol.recipe, protocol.grid, protocol.seed)

@@ -139,8 +139,7 @@ def prepare_inner(
     found = {day: _learn_at(past, day) for day in chosen}
     training = {day: learned for day, learned in found.items() if learned is not None}
     kept = {day: chosen[day] for day in training}
-    days = as_days(past.snapshots["as_of"])
-    tests = {day: past.snapshots[days == day].reset_index(drop=True) for day in training}
+    tests = {day: past.test_rows(day) for day in training}
     rows = [_label(past, tests[day], day, kept[day]) for day in kept]
     return InnerTask(last, protocol.grid.calendar, tuple(protocol.grid.edges), kept, training, tests, _weigh(rows))
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..base.calendar import as_days
 from ..evaluation.backtest import fit_chosen
-from ..evaluation.origins import Protocol
+from ..evaluation.origins import Protocol, track
 from ..features.snapshots import known_at
 from .bookings import SCOPES, build_bookings, in_scope, revenue_moments, stage_weighted_pipeline
 from .outlook import Outlook
@@ -67,16 +67,21 @@ def take_origin(
     return Origin(as_days(as_of), bookings, spread, pd.DataFrame(rows))
 
 # %% ../../nbs/lib/50_forecasting/40_origins.ipynb #5a5c4841
+def _protocol(outlook: Outlook, as_of: object) -> Protocol:
+    "Give the protocol of the backtest, ending on a day."
+    grid = outlook.settings.grid
+    recipe = outlook.chosen.get("recipe")
+    bare = Protocol(outlook.deals, outlook.snapshots, outlook.records_start, as_of, grid, outlook.seed, recipe)
+    return track(bare, outlook.tracked)
+
+
 def fit_model(
     outlook: Outlook,  # what the forecast is made from
     as_of: object,  # the last day known
     name: str | None = None,  # MODEL or MODEL+VARIANT; none = the one that the backtest chose
 ) -> IncidenceModel:  # fitted
     "Fit a model on what was known on a day."
-    grid = outlook.settings.grid
-    recipe = outlook.chosen.get("recipe")
-    protocol = Protocol(outlook.deals, outlook.snapshots, outlook.records_start, as_of, grid, outlook.seed, recipe)
-    return fit_chosen(protocol, name or outlook.chosen["chosen"], outlook.backtest)[0]
+    return fit_chosen(_protocol(outlook, as_of), name or outlook.chosen["chosen"], outlook.backtest)[0]
 
 
 def fit_newcomers(
@@ -121,9 +126,10 @@ def take_origins(
     every = replace(outlook, snapshots=pd.concat([outlook.snapshots, weekly], ignore_index=True))
     for month_end, until in zip(month_ends, [*month_ends[1:], last + 1]):
         models = fit_forecasters(outlook, month_end)
+        seen = replace(every, snapshots=_protocol(every, month_end).see(every.snapshots, month_end))
         alike = [(day, windows) for day, windows in (like or {}).items() if month_end <= day < until]
         for day, windows in [*_list_days(outlook, month_end, until, between), *alike]:
             ended = {period: window for period, window in windows.items() if window[1] <= last}
             if ended:
-                found.append(take_origin(every, *models, day, ended))
+                found.append(take_origin(seen, *models, day, ended))
     return found

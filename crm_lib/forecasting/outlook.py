@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from ..base.calendar import FiscalCalendar
-from ..features.custom import list_candidates, load_functions, make_builder
-from ..features.features import FeatureSettings, build_features
+from ..features.custom import list_candidates, load_functions
+from ..features.features import FeatureSettings
+from ..features.tracked import Tracked, make_snapshot_builder
 
 # %% ../../nbs/lib/50_forecasting/18_outlook.ipynb #d6b9ac07
 METHODS = ("model", "seasonal_mean", "combination")
@@ -46,6 +47,7 @@ class Outlook:
     draws: int  # number of draws
     seed: int  # seed of learners and draws
     backtest: pd.DataFrame | None = None  # forecasts of the backtest, of which a calibrated model learns
+    tracked: Tracked | None = None  # changes and activities, with what was learned; None = nothing is tracked
 
     @property
     def calendar(self) -> FiscalCalendar:
@@ -60,8 +62,8 @@ def make_weekly(
 ) -> Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]:  # deals, as-of dates -> snapshots like the stage's own
     "Make the function that takes feature snapshots on further days."
     functions = load_functions(own)
-    built = lambda table, days: build_features(table, days, outlook.records_start, outlook.settings)
-    return make_builder(built, list_candidates(outlook.deals, functions, leave_out), functions)
+    candidates = list_candidates(outlook.deals, functions, leave_out)
+    return make_snapshot_builder(outlook.records_start, outlook.settings, candidates, functions, outlook.tracked)
 
 # %% ../../nbs/lib/50_forecasting/18_outlook.ipynb #838446d7
 def won_revenue_by_month(

@@ -16,6 +16,7 @@ import pandas as pd
 from ..base.config import CrmError
 from ..base.schema import EXTRA_PREFIX
 from ..features.features import FEATURES
+from ..features.state_features import STATE_FEATURES
 from .detectors import detect_closed, detect_copies, detect_gaps, detect_wins, detect_wins_ahead
 from .hindsight import DOUBT, LATE
 from .replay import replay_closings
@@ -76,6 +77,7 @@ def _ask_deals(deals: pd.DataFrame, snapshots: pd.DataFrame, columns: Sequence[s
     return [part.assign(column=part["column"].map(names)) for part in found]
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #0ba9dd2f
+_BUILT = (*FEATURES, *STATE_FEATURES)  # made of dated events, so what truncation leaves alone cannot know the future
 DETECTORS = {
     "copy of an outcome": "does it order the deals as their value, day of closing or duration does?",
     "total over all data": "does it repeat a statistic of the whole table?",
@@ -187,7 +189,7 @@ def _judge(
 ) -> pd.DataFrame:
     "Join the verdicts on stored columns and on own features that never change during a deal's life."
     given = judge_stored(deals) if verdicts is None else verdicts
-    own = [name for name in candidates if name not in FEATURES and not _is_of_crm(name, deals)]
+    own = [name for name in candidates if name not in _BUILT and not _is_of_crm(name, deals)]
     table, names = _first_seen(deals, snapshots, _static(snapshots, own))
     found = judge_stored(table, list(names))
     return pd.concat([given, found.assign(column=found["column"].map(names))], ignore_index=True)
@@ -210,7 +212,7 @@ def audit_features(
     verdicts: pd.DataFrame | None = None,  # from judge_stored; none = judged here
 ) -> Audit:  # what was found
     "Test every candidate feature for leakage with every detector."
-    own = [name for name in candidates if name not in FEATURES]
+    own = [name for name in candidates if name not in _BUILT]
     known_at_open = check_known_at_open(known_at_open, deals, own)
     if not len(dates):
         raise CrmError(
@@ -232,6 +234,8 @@ _ADVICE = {
     "which every later report will say.",
     "built": "Built features look ahead only through the column that makes cohorts: name one that is known when a deal "
     "is opened under features.cohort_by in params.yaml.",
+    "state": "States are looked up in changes and activities, so a moment in these is not the one at which the CRM "
+    "knew: check under ingest.histories of params.yaml which column says when each was recorded.",
 }
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #dec766c3
@@ -248,6 +252,8 @@ def require_no_leak(
         ranked = rows.iloc[np.argsort(rows["detector"].map(list(DETECTORS).index).to_numpy(), kind="stable")]
         also = f"; also found by: {', '.join(ranked['detector'].iloc[1:])}" if len(ranked) > 1 else ""
         said.append(f"{column} ({ranked['detector'].iloc[0]}: {ranked['evidence'].iloc[0]}{also})")
-    built = leaks["column"].isin([*FEATURES, "(rows)"])
-    advice = [_ADVICE[kind] for kind, is_there in (("own", not built.all()), ("built", built.any())) if is_there]
+    kinds = leaks["column"].map(
+        {**dict.fromkeys(STATE_FEATURES, "state"), **dict.fromkeys([*FEATURES, "(rows)"], "built")}
+    )
+    advice = [said for kind, said in _ADVICE.items() if kind in set(kinds.fillna("own"))]
     raise CrmError(f"These columns know the future: {'; '.join(said)}. {' '.join(advice)}")

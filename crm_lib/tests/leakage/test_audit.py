@@ -32,7 +32,8 @@ import pytest
 import yaml
 
 from ...base.config import CrmError
-from ...base.schema import fixed_columns
+from ...base.files import write_parquet
+from ...base.schema import ACTIVITIES, CHANGES, KNOWN_SINCE, empty_table, fixed_columns
 from ...features.custom import list_candidates, make_builder
 from ...features.features import FEATURES, build_features
 from ...features.snapshots import month_ends, spaced_dates, take_snapshots
@@ -378,6 +379,8 @@ def project(tmp_path, line):
     for path in [path for name in stages["features"].upstream for path in stages[name].data.values()]:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("{}")
+    for name, specs in (("changes", CHANGES), ("known_since", KNOWN_SINCE), ("activities", ACTIVITIES)):
+        write_parquet(empty_table(specs), tmp_path / stages["ingest"].products[name])
     late = {name: line.deals[name].where(line.deals["stage"] == "won") for name in ("product", "list_price")}
     line.deals.assign(x_paid=LEAKS["value"](line.deals), **late).to_parquet(
         tmp_path / stages["ingest"].products["deals"]

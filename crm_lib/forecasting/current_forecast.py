@@ -21,7 +21,7 @@ from .periods import label_window, say_days, won_revenue
 from .rolling_origin import Evaluation
 from .windows import today_windows
 from ..models.incidence import IncidenceModel
-from ..scoring.deal_value import value_spread
+from ..scoring.open_value import learn_amounts, open_spread, say_values
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #8289a9e0
 class Forecast(NamedTuple):
@@ -36,10 +36,10 @@ class Forecast(NamedTuple):
     alarm: str  # that new deals have fallen or risen beyond chance; nothing where they have not
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #079d1686
-def _say_booked(booked: float, error: Mapping[str, float]) -> str:
+def _say_booked(booked: float, counts: str, error: Mapping[str, float]) -> str:
     return (
         f"Won already in this quarter: {booked:,.0f}. "
-        f"A deal counts with what its product has brought against its list price; "
+        f"{counts}; "
         f"for {error['wins']:,} later wins that missed the value of a single deal by {error['relative']:.1%}."
     )
 
@@ -88,6 +88,8 @@ def forecast_today(
     table, notes, reasons = forecast_revenue(outlook, origin, past.record)
     whole = _take_whole(table)
     booked = won_revenue(outlook.deals, outlook.calendar.quarter_start(last + 1)[()], last)
+    known = known_at(outlook.deals, last)
+    rule = learn_amounts(known, outlook.snapshots)
     broken = find_break(outlook.deals, last, outlook.records_start)
     figures = {
         "as_of": str(last),
@@ -97,9 +99,9 @@ def forecast_today(
         "record": number_records(reasons, past.record),
         "new_deals": _describe_break(broken),
         "why": reasons[["period", "scope", "method", "why"]].to_dict("records"),
-        "value_error": value_spread(known_at(outlook.deals, last))._asdict(),
+        "value_error": open_spread(known, outlook.snapshots, rule)._asdict(),
     }
-    texts = [_say_booked(booked, figures["value_error"]), *notes]
+    texts = [_say_booked(booked, say_values(rule), figures["value_error"]), *notes]
     return Forecast(table, whole, texts, reasons, _list_coming(whole, reasons), figures, say_break(broken))
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #996273a4

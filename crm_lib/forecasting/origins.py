@@ -17,12 +17,13 @@ from ..base.calendar import as_days
 from ..evaluation.backtest import fit_chosen
 from ..evaluation.origins import Protocol, track
 from ..features.snapshots import known_at
-from .bookings import SCOPES, build_bookings, in_scope, revenue_moments, stage_weighted_pipeline
+from .bookings import SCOPES, build_bookings, in_scope, revenue_moments
 from .outlook import Outlook
 from .periods import last_period, period_window, seasonal_mean
+from .stage_weighted import stage_weighted_pipeline
 from .windows import RECORD_WINDOWS
 from ..models.incidence import IncidenceModel
-from ..scoring.deal_value import value_spread
+from ..scoring.open_value import learn_amounts, open_spread
 
 # %% ../../nbs/lib/50_forecasting/40_origins.ipynb #f0e284c7
 class Origin(NamedTuple):
@@ -53,9 +54,10 @@ def take_origin(
 ) -> Origin:  # bookings and forecasts
     "Forecast revenue by every method from what was known on a day."
     known = known_at(outlook.deals, as_of)
-    bookings = build_bookings(outlook, model, newcomers, as_of, windows)
-    spread = value_spread(known).log_spread
-    weighted = stage_weighted_pipeline(known, as_of)
+    rule = learn_amounts(known, outlook.snapshots)
+    bookings = build_bookings(outlook, model, newcomers, as_of, windows, rule)
+    spread = open_spread(known, outlook.snapshots, rule).log_spread
+    weighted = stage_weighted_pipeline(known, as_of, outlook.snapshots)
     rows = []
     for period, window in windows.items():
         ends = {"first": window[0], "last": window[1]}

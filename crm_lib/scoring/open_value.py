@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BANDED', 'has_amounts', 'won_landmarks', 'ratio_paid', 'AmountRule', 'move_amounts', 'split_wins', 'learn_amounts',
-           'open_values', 'open_spread']
+           'open_values', 'say_values', 'open_spread']
 
 # %% ../../nbs/lib/45_scoring/15_open_value.ipynb #9b34cbcc
 from typing import NamedTuple
@@ -31,11 +31,15 @@ def won_landmarks(
     snapshots: pd.DataFrame,  # of any as-of dates, with amounts
 ) -> pd.DataFrame:  # rows of snapshots with an amount, before a win: with close_date, close_value
     "List the landmarks of deals that were won later, with what was paid."
-    won = known.loc[(known["stage"] == "won") & (known["close_value"] > 0)]
+    ended = known.loc[known["stage"].isin(["won", "lost"]) & known["close_date"].notna()]
+    if "undone_at" in ended:
+        ended = ended.loc[ended["undone_at"].isna()]
     stood = snapshots.loc[snapshots["amount"] > 0, [name for name in _KEPT if name in snapshots]]
-    found = stood.merge(won[["opportunity_id", "close_date", "close_value"]], on="opportunity_id")
+    found = stood.merge(ended[["opportunity_id", "stage", "close_date", "close_value"]], on="opportunity_id")
     found = found.loc[found["as_of"] < found["close_date"]].sort_values(["close_date", "opportunity_id", "as_of"])
-    return found.drop_duplicates(["as_of", "opportunity_id"]).reset_index(drop=True)
+    found = found.drop_duplicates(["as_of", "opportunity_id"])
+    is_paid = (found["stage"] == "won") & (found["close_value"] > 0)
+    return found.loc[is_paid].drop(columns="stage").reset_index(drop=True)
 
 # %% ../../nbs/lib/45_scoring/15_open_value.ipynb #7b3de916
 _APART = 10.0  # a payment's ratio counts within this factor of the median
@@ -211,6 +215,23 @@ def open_values(
         return value
     moved = move_amounts(rule, snapshots)
     return pd.Series(np.where(np.isnan(moved), value, moved), index=value.index, name=value.name)
+
+# %% ../../nbs/lib/45_scoring/15_open_value.ipynb #0d6355a2
+_BY = {"amount": "size", "age_days": "age", "stage_place": "stage"}
+
+
+def say_values(
+    rule: AmountRule | None,  # from learn_amounts
+) -> str:  # half a sentence, without a full stop
+    "Say what an open deal counts with."
+    if rule is None:
+        return "A deal counts with what its product has brought against its list price"
+    said = "A deal counts with the amount that stands in the CRM"
+    if not rule.wins:
+        return said
+    low, high = (f"{bound(rule.factors[:-1]):.2f}" for bound in (min, max))
+    times = f"{low} to {high} by its {_BY[rule.by]}" if rule.by else low
+    return f"{said} times {times}, which is what such amounts came to at {rule.wins:,} wins"
 
 # %% ../../nbs/lib/45_scoring/15_open_value.ipynb #82f652f8
 def open_spread(

@@ -10,7 +10,9 @@ __all__ = ['make_world', 'until', 'test_only_landmarks_before_a_win_of_something
            'test_a_difference_that_is_not_proved_is_not_used', 'test_few_wins_hardly_move_the_amount',
            'test_a_giant_does_not_carry_the_others', 'test_a_placeholder_in_every_deal_gives_way_to_product_and_price',
            'test_nothing_later_moves_the_rule', 'test_one_row_gives_what_a_thousand_give',
-           'test_an_unknown_amount_takes_product_and_price', 'test_later_wins_are_held_against_their_amounts']
+           'test_an_unknown_amount_takes_product_and_price', 'test_later_wins_are_held_against_their_amounts',
+           'test_words_say_what_a_deal_counts_with',
+           'test_a_deal_that_was_lost_and_opened_again_speaks_for_its_last_spell_alone']
 
 # %% ../../../nbs/tests/scoring/test_open_value.ipynb #1cd7dd32
 import numpy as np
@@ -26,6 +28,7 @@ from crm_lib.scoring.open_value import (
     open_spread,
     open_values,
     ratio_paid,
+    say_values,
     split_wins,
     won_landmarks,
 )
@@ -242,3 +245,27 @@ def test_later_wins_are_held_against_their_amounts():
     assert spread.wins == later["opportunity_id"].nunique()
     few = known[known["stage"] == "won"][:10]
     assert open_spread(few, seen, learn_amounts(few, seen)).wins == 10
+
+
+def test_words_say_what_a_deal_counts_with():
+    assert say_values(None).endswith("what its product has brought against its list price")
+    assert say_values(AmountRule(0, "", (), (1.0, 1.0))) == "A deal counts with the amount that stands in the CRM"
+    assert say_values(AmountRule(1200, "", (), (0.9, 0.9))).endswith(
+        "times 0.90, which is what such amounts came to at 1,200 wins"
+    )
+    assert "times 0.80 to 1.00 by its stage," in say_values(AmountRule(80, "stage_place", (0.5,), (1.0, 0.8, 0.1)))
+
+
+def test_a_deal_that_was_lost_and_opened_again_speaks_for_its_last_spell_alone():
+    known = pd.DataFrame(
+        {
+            "opportunity_id": ["a", "a", "b"],
+            "stage": ["lost", "won", "won"],
+            "close_date": pd.to_datetime(["2024-02-10", "2024-04-10", "2024-02-10"]),
+            "close_value": [0.0, 80.0, 70.0],
+            "undone_at": pd.to_datetime([None, None, "2024-02-11"]),
+        }
+    )
+    seen = pd.DataFrame({"as_of": pd.to_datetime(["2024-02-01", "2024-03-31", "2024-02-01"])})
+    seen = seen.assign(opportunity_id=list("aab"), amount=100.0, amount_changes=0.0)
+    assert won_landmarks(known, seen)["as_of"].tolist() == [pd.Timestamp("2024-03-31")]

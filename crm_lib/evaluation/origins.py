@@ -19,7 +19,7 @@ from ..base.horizons import shortest_days
 from ..features.exposure import Grid
 from ..features.snapshots import entry_snapshots, follow_up, known_at, month_ends
 from ..features.state_features import Records
-from ..features.tracked import Tracked, learn_anew, make_records, read_tracked
+from ..features.tracked import Tracked, learn_anew, list_spells, make_records, read_tracked
 
 # %% ../../nbs/lib/40_evaluation/25_origins.ipynb #4c39ec44
 def rolling_origins(
@@ -62,7 +62,7 @@ def training_sets(
 class _Shared:
     """The data and the settings that all origins of an evaluation share."""
 
-    deals: pd.DataFrame  # one row per opportunity
+    deals: pd.DataFrame  # one row per opportunity, with histories one row per spell
     snapshots: pd.DataFrame  # feature snapshots; must hold the origins
     records_start: object  # first day on which a closing was recorded
     last: object  # last day that the tables know of
@@ -103,7 +103,8 @@ def track(
     if tracked is None:
         return protocol
     records = make_records(tracked, protocol.deals)
-    return replace(protocol, records=records, stages=tracked.stages, order=tracked.order)
+    rows = list_spells(protocol.deals, tracked)
+    return replace(protocol, deals=rows, records=records, stages=tracked.stages, order=tracked.order)
 
 
 def with_histories(

@@ -41,6 +41,8 @@ def known_at(
     for column in (name for name in late if name in cut and name != "stage"):
         cut[column] = cut[column].mask(open_then)
     cut["stage"] = cut["stage"].mask(open_then, "engaging")
+    if "undone_at" in cut:
+        cut["undone_at"] = cut["undone_at"].mask(as_days(cut["undone_at"]) > as_days(as_of))
     return cut.reset_index(drop=True)
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #4a1041c5
@@ -89,9 +91,22 @@ def spaced_dates(
 EVENTS = {"engaging": 0, "won": 1, "lost": 2}
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #c785db19
+def _next_close(snapshots: pd.DataFrame, deals: pd.DataFrame, last: np.datetime64) -> pd.DataFrame:
+    "Find for each snapshot the first closing after its day that nothing known by the last day takes back."
+    if "undone_at" not in deals:
+        return deals.set_index("opportunity_id")[["stage", "close_date"]].reindex(snapshots["opportunity_id"])
+    counts = deals["close_date"].notna() & ~(as_days(deals["undone_at"]) <= last)
+    closings = deals.loc[counts, ["opportunity_id", "stage", "close_date"]].sort_values("close_date", kind="stable")
+    asked = snapshots[["opportunity_id"]].assign(as_of=as_days(snapshots["as_of"]).astype("datetime64[ns]"))
+    asked = asked.assign(row=np.arange(len(asked))).sort_values("as_of", kind="stable")
+    keys = {"left_on": "as_of", "right_on": "close_date", "by": "opportunity_id"}
+    found = pd.merge_asof(asked, closings, **keys, direction="forward", allow_exact_matches=False)
+    return found.sort_values("row")[["stage", "close_date"]]
+
+
 def follow_up(
     snapshots: pd.DataFrame,  # as_of and opportunity_id
-    deals: pd.DataFrame,  # one row per opportunity
+    deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
     known_until: object,  # last day that may be looked at
 ) -> pd.DataFrame:  # event (0 censored, 1 won, 2 lost; int8), duration (days; int64); aligned
     "Give each snapshot's follow-up: its duration, and whether it was won, lost or right-censored."
@@ -101,8 +116,8 @@ def follow_up(
             f"{len(unknown)} snapshots are of deals that the table lacks (e.g. {unknown.iloc[0]}): "
             "use the deals that the snapshots were taken from."
         )
-    found = deals.set_index("opportunity_id")[["stage", "close_date"]].reindex(snapshots["opportunity_id"])
     last = as_days(known_until)
+    found = _next_close(snapshots, deals, last)
     close = as_days(found["close_date"])
     is_seen = close <= last
     duration = np.where(is_seen, close, last) - as_days(snapshots["as_of"])
@@ -112,17 +127,19 @@ def follow_up(
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #73f449bf
 def label_wins(
     snapshots: pd.DataFrame,  # as_of and opportunity_id
-    deals: pd.DataFrame,  # one row per opportunity
+    deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
     horizon: int | str,  # days, or "quarter_end"
     known_until: object,  # last day that the tables know of
     calendar: FiscalCalendar,  # the company's quarters
-) -> pd.Series:  # 1.0 won within the horizon, 0.0 not, missing where it is not known yet
+) -> pd.Series:  # 1.0 won within the horizon, 0.0 not, missing where it is not known
     "Label each snapshot: was the deal won within the horizon?"
     ends = horizon_end(snapshots["as_of"], horizon, calendar)
     seen = follow_up(snapshots, deals, known_until)
     closes = as_days(snapshots["as_of"]) + seen["duration"].to_numpy().astype("timedelta64[D]")
     won = ((seen["event"] == 1) & (closes <= ends)).astype(float)
-    return won.mask(ends > as_days(known_until)).rename("is_won")
+    last = as_days(known_until)
+    is_gone = (seen["event"] == 0) & (closes < last) & (closes <= ends) & ("undone_at" in deals)
+    return won.mask(is_gone | (ends > last)).rename("is_won")
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #64e84a8c
 def entry_snapshots(
@@ -134,6 +151,9 @@ def entry_snapshots(
     before = pd.Timestamp(as_days(records_start)) - pd.Timedelta(days=1)
     watched = deals.loc[deals["engage_date"].notna() & (as_days(deals["engage_date"]) < as_days(last))]
     watched = watched.loc[~(watched["close_date"] <= watched["engage_date"].clip(lower=before))]
+    if "undone_at" in watched:
+        ended = pd.MultiIndex.from_frame(deals.loc[deals["undone_at"].notna(), ["opportunity_id", "undone_at"]])
+        watched = watched.loc[~pd.MultiIndex.from_frame(watched[["opportunity_id", "engage_date"]]).isin(ended)]
     kept = ["opportunity_id", *[name for name in fixed_columns() if name in watched], "engage_date"]
     entered = watched[kept].assign(as_of=watched["engage_date"].clip(lower=before)).reset_index(drop=True)
     entered["age_days"] = (entered["as_of"] - entered["engage_date"]).dt.days.astype("int64")

@@ -121,7 +121,7 @@ def build_bookings(
     rule: AmountRule | None,  # how amounts move until the close, from learn_amounts; None = by product and price
 ) -> pd.DataFrame:  # opportunity_id, the segments, value, is_open, and expected wins by window
     "List the expected bookings: what may be won, as an as-of date knew it."
-    as_of, known = as_days(as_of), known_at(outlook.deals, as_of)
+    as_of, known = as_days(as_of), known_at(outlook.spells, as_of)
     today = _today(outlook.snapshots, known, as_of)
     recent, per_day = recent_deals(known, as_of, outlook.records_start, outlook.arrivals_days)
     parts = _list_rows(outlook, known, today, recent, rule)

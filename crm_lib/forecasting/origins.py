@@ -39,7 +39,7 @@ def _forecast_by_method(
     outlook: Outlook, as_of: object, window: tuple[np.datetime64, np.datetime64], scope: str, mean: float
 ) -> dict[str, float]:
     "Give the forecasts of a window beside the model's mean."
-    asked = (known_at(outlook.deals, as_of), as_of, window, outlook.records_start, scope)
+    asked = (known_at(outlook.spells, as_of), as_of, window, outlook.records_start, scope)
     usual = seasonal_mean(*asked)
     combined = float(np.nanmean([mean, usual]))
     return {"model": mean, "seasonal_mean": usual, "combination": combined, "last_period": last_period(*asked)}
@@ -53,7 +53,7 @@ def take_origin(
     windows: Mapping[str, tuple[np.datetime64, np.datetime64]],  # period -> first and last day
 ) -> Origin:  # bookings and forecasts
     "Forecast revenue by every method from what was known on a day."
-    known = known_at(outlook.deals, as_of)
+    known = known_at(outlook.spells, as_of)
     rule = learn_amounts(known, outlook.snapshots)
     bookings = build_bookings(outlook, model, newcomers, as_of, windows, rule)
     spread = open_spread(known, outlook.snapshots, rule).log_spread

@@ -8,6 +8,7 @@ __all__ = ['METHODS', 'BESIDE', 'Limits', 'Outlook', 'make_weekly', 'won_revenue
 # %% ../../nbs/lib/50_forecasting/18_outlook.ipynb #d230826a
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar
 from ..features.custom import list_candidates, load_functions
 from ..features.features import FeatureSettings
-from ..features.tracked import Tracked, make_snapshot_builder
+from ..features.tracked import Tracked, list_spells, make_snapshot_builder
 
 # %% ../../nbs/lib/50_forecasting/18_outlook.ipynb #d6b9ac07
 METHODS = ("model", "seasonal_mean", "combination")
@@ -53,6 +54,11 @@ class Outlook:
     def calendar(self) -> FiscalCalendar:
         """Return the company's quarters."""
         return self.settings.grid.calendar
+
+    @cached_property
+    def spells(self) -> pd.DataFrame:
+        """Return the deals, where their stages are tracked with one row for each time that they were open."""
+        return list_spells(self.deals, self.tracked)
 
 # %% ../../nbs/lib/50_forecasting/18_outlook.ipynb #18f6276f
 def make_weekly(

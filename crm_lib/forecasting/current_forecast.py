@@ -88,7 +88,7 @@ def forecast_today(
     table, notes, reasons = forecast_revenue(outlook, origin, past.record)
     whole = _take_whole(table)
     booked = won_revenue(outlook.deals, outlook.calendar.quarter_start(last + 1)[()], last)
-    known = known_at(outlook.deals, last)
+    known = known_at(outlook.spells, last)
     rule = learn_amounts(known, outlook.snapshots)
     broken = find_break(outlook.deals, last, outlook.records_start)
     figures = {

@@ -33,7 +33,7 @@ def _expect(
     low, high = (int((end - day).astype(int)) for end in (max(first, day + 1), last))
     won, still_open = win_paths(model, today, max(EVER_DAYS, high))
     chance = won[:, high - 1] - (won[:, low - 2] if low > 1 else 0.0)
-    known = known_at(outlook.deals, day)
+    known = known_at(outlook.spells, day)
     value = open_values(known, today, learn_amounts(known, outlook.snapshots))
     return pd.DataFrame(
         {

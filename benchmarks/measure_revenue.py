@@ -1,9 +1,10 @@
-"""Hold the revenue of the open pipeline, by amounts of the day and by prices alone, against simulated companies with histories; writes revenue.json.
+"""Hold the revenue of the open pipeline against simulated companies whose deals have histories; writes revenue.json.
 
-Run it from the top of the project: `python benchmarks/measure_revenue.py 8 3000` (companies and deals of each; about a minute each on two cores).
-Each company is looked at twice: as a CRM that keeps histories shows it, and as one that shows the last day alone. The model of the chances is the same
-table both times, so what differs is the value of a deal. Every window is the four weeks after one of the weekly days of `evaluate_origins`. `deciles` asks of the
-value alone: what the amounts of later wins come to over what was paid, by tenths of the amount, where large deals are won less and paid less.
+Run it from the top of the project: `python benchmarks/measure_revenue.py 5 3000` (companies, and deals of each; some minutes each on two cores).
+Each company is looked at twice: as a CRM that keeps histories shows it (amounts of the day; a model that reads states), and as one that shows the last
+day alone (prices; the same model without states). Every window is the four weeks after one of the weekly days of `evaluate_origins`, or a month or
+quarter after a month end. `deciles` asks of the value alone: what the amounts of deals won later come to over what was paid, by tenths of the amount,
+where large deals are won less and paid less.
 """
 
 import sys
@@ -17,6 +18,7 @@ import pandas as pd
 from measure_models import HERE, HORIZONS, PARAMS, settings_of
 
 from crm_lib.base.files import write_json
+from crm_lib.evaluation.variants import VARIANTS
 from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
 from crm_lib.features.tracked import Tracked, learn_tracked
 from crm_lib.forecasting.intervals import interval_coverage
@@ -35,6 +37,8 @@ from crm_lib.simulation.gallery import make_company
 TABLES = ("sales_pipeline", "accounts", "products", "sales_teams")
 FIRST_SEED = 20
 ORIGINS = 12
+MODEL = "cure_table"
+MODEL_OF_STATES = f"{MODEL}+states" if "states" in VARIANTS else MODEL
 METHODS = ("model", "stage_weighted", "last_period", "seasonal_mean")
 
 
@@ -46,10 +50,10 @@ def deals_of(company: HistoryCompany) -> pd.DataFrame:
 
 
 def outlook_of(deals: pd.DataFrame, tracked: Tracked | None) -> Outlook:
-    "Lay out what a forecast is made from; the model of the chances is a table."
+    "Lay out what a forecast is made from."
     first, last, own = records_start(deals), observed_until(deals, None), PARAMS["forecast"]
     limits = Limits(own["least_origins"], own["interval_origins"], own["apart"], own["widest"])
-    how = (first, last, {"chosen": "cure_table"}, settings_of(1), limits)
+    how = (first, last, {"chosen": MODEL if tracked is None else MODEL_OF_STATES}, settings_of(1), limits)
     how = (*how, own["arrivals_days"], own["draws"], own["seed"])
     bare = Outlook(deals, deals[:0], *how, tracked=learn_tracked(tracked, deals, last))
     days = [spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"]), month_ends(first, last)]
@@ -127,21 +131,27 @@ def judge_deciles(rows: pd.DataFrame) -> dict[str, Any]:
     return {"wins": len(rows), "bands": rows["by"].value_counts().to_dict(), **over}
 
 
-def main(companies: int = 8, n_deals: int = 3000) -> None:
-    "Measure and write the file."
-    pasts: dict[str, list[Evaluation]] = {"with_histories": [], "last_day_alone": []}
-    valued = []
+def measure(seed: int, n_deals: int) -> tuple[dict[str, Evaluation], pd.DataFrame]:
+    "Look at a company in both ways, and at the values of its deals."
+    company = make_company("histories", seed, n_deals)
+    deals = deals_of(company)
+    views = {"with_histories": track(company), "last_day_alone": None}
+    return {name: look_back(outlook_of(deals, tracked)) for name, tracked in views.items()}, deciles_of(company)
+
+
+def sum_up(found: list[tuple[dict[str, Evaluation], pd.DataFrame]], n_deals: int) -> dict[str, Any]:
+    "Judge all companies together."
+    what = {"world": "histories", "companies": len(found), "deals": n_deals, "models": [MODEL_OF_STATES, MODEL]}
+    views = {name: judge([pasts[name] for pasts, _ in found]) for name in found[0][0]}
+    return {**what, **views, "deciles": judge_deciles(pd.concat([valued for _, valued in found]))}
+
+
+def main(companies: int = 5, n_deals: int = 3000) -> None:
+    "Measure and write the file, anew after each company."
+    found = []
     for seed in range(FIRST_SEED, FIRST_SEED + companies):
-        company = make_company("histories", seed, n_deals)
-        deals = deals_of(company)
-        for name, tracked in (("with_histories", track(company)), ("last_day_alone", None)):
-            pasts[name].append(look_back(outlook_of(deals, tracked)))
-        valued.append(deciles_of(company))
-        said = {name: judge(found)["wape_open_pipeline"]["four_weeks"] for name, found in pasts.items()}
-        print(seed, {name: {key: round(float(one), 3) for key, one in row.items()} for name, row in said.items()}, flush=True)
-    found = {name: judge(each) for name, each in pasts.items()}
-    what = {"world": "histories", "companies": companies, "deals": n_deals, "model": "cure_table"}
-    write_json({**what, **found, "deciles": judge_deciles(pd.concat(valued))}, HERE / "revenue.json", digits=4)
+        found.append(measure(seed, n_deals))
+        write_json(sum_up(found, n_deals), HERE / "revenue.json", digits=4)
 
 
 if __name__ == "__main__":

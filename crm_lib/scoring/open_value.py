@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['BANDED', 'has_amounts', 'won_landmarks', 'ratio_paid', 'AmountRule', 'move_amounts', 'split_wins', 'learn_amounts',
-           'open_values', 'say_values', 'open_spread']
+           'open_values', 'amount_columns', 'latest_amounts', 'say_values', 'open_spread']
 
 # %% ../../nbs/lib/45_scoring/15_open_value.ipynb #9b34cbcc
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -215,6 +216,25 @@ def open_values(
         return value
     moved = move_amounts(rule, snapshots)
     return pd.Series(np.where(np.isnan(moved), value, moved), index=value.index, name=value.name)
+
+# %% ../../nbs/lib/45_scoring/15_open_value.ipynb #0ecfe9d7
+def amount_columns(
+    names: Iterable[str],  # of snapshots
+) -> list[str]:  # those that values are learned from and looked up by; empty where amounts have no history
+    "List the columns of snapshots that say what open deals are worth."
+    there = set(names)
+    return [name for name in _KEPT if name in there] if there >= _TRACKED else []
+
+
+def latest_amounts(
+    amounts: pd.DataFrame,  # snapshots with amount_columns
+    ids: Sequence[str],  # deals asked about
+    as_of: pd.Timestamp,  # day on which they are looked at
+) -> pd.DataFrame:  # amount and the columns of bands, a row per deal asked; NaN where no snapshot shows it by then
+    "Give what stood in the CRM for deals at their last snapshots up to a day."
+    past = amounts.loc[(amounts["as_of"] <= as_of) & amounts["opportunity_id"].isin(list(ids))]
+    last = past.sort_values("as_of").drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")
+    return last[[name for name in (*BANDED, "amount_changes") if name in last]].reindex(list(ids))
 
 # %% ../../nbs/lib/45_scoring/15_open_value.ipynb #0d6355a2
 _BY = {"amount": "size", "age_days": "age", "stage_place": "stage"}

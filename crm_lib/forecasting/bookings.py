@@ -78,9 +78,13 @@ def _list_rows(
     words = stage_words(outlook.tracked, today)
     if words is None:
         return now, later
-    return now.assign(**{STAGE_SEGMENT: _named(pd.Series(words, dtype=object))}), later.assign(
-        **{STAGE_SEGMENT: _TO_COME}
-    )
+    at = {STAGE_SEGMENT: _named(pd.Series(words, dtype=object))}
+    return now.assign(**at), later.assign(**{STAGE_SEGMENT: _TO_COME})
+
+# %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #e1bdc14f
+def _require_values(known: pd.DataFrame, parts: Sequence[pd.DataFrame], as_of: np.datetime64) -> None:
+    if not (known["stage"] == "won").any() or any(part["value"].isna().any() for part in parts):
+        raise CrmError(f"No deal with a value had been won by {as_of}: a revenue forecast needs won deals.")
 
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #8afc64dd
 def _between(cumulative: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -125,8 +129,7 @@ def build_bookings(
     today = _today(outlook.snapshots, known, as_of)
     recent, per_day = recent_deals(known, as_of, outlook.records_start, outlook.arrivals_days)
     parts = _list_rows(outlook, known, today, recent, rule)
-    if not (known["stage"] == "won").any() or any(part["value"].isna().any() for part in parts):
-        raise CrmError(f"No deal with a value had been won by {as_of}: a revenue forecast needs won deals.")
+    _require_values(known, parts, as_of)
     days = max(int((last - as_of).astype(int)) for _, last in windows.values())
     won = model.predict_cumulative_incidence(today, days) if len(today) else np.zeros((0, days))
     born = new_deal_wins(newcomers, as_of, days) * per_day / max(len(recent), 1)

@@ -9,6 +9,7 @@ __all__ = ['Forecast', 'forecast_today', 'in_words', 'list_numbers', 'list_parts
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ..base.calendar import as_days
@@ -22,6 +23,7 @@ from .periods import label_window, say_days, won_revenue
 from .rolling_origin import Evaluation
 from .windows import today_windows
 from ..models.incidence import IncidenceModel
+from ..scoring.deal_value import ValueSpread
 from ..scoring.open_value import learn_amounts, open_spread, say_values
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #8289a9e0
@@ -76,6 +78,13 @@ def _list_coming(whole: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
         parts.append(pd.DataFrame([published, *others]).assign(label=label, start=row["first_day"]))
     return pd.concat([part.dropna(subset="mean") for part in parts], ignore_index=True)
 
+# %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #16e9ccc6
+def _learn_values(outlook: Outlook, last: np.datetime64) -> tuple[ValueSpread, str]:
+    "Say how far values of single deals miss, and what a deal counts with."
+    known = known_at(outlook.spells, last)
+    rule = learn_amounts(known, outlook.snapshots)
+    return open_spread(known, outlook.snapshots, rule), say_values(rule)
+
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #2cd30c00
 def forecast_today(
     outlook: Outlook,  # what the forecast is made from
@@ -89,8 +98,7 @@ def forecast_today(
     table, notes, reasons = forecast_revenue(outlook, origin, past.record)
     whole = _take_whole(table)
     booked = won_revenue(outlook.deals, outlook.calendar.quarter_start(last + 1)[()], last)
-    known = known_at(outlook.spells, last)
-    rule = learn_amounts(known, outlook.snapshots)
+    spread, counts = _learn_values(outlook, last)
     broken = find_break(outlook.deals, last, outlook.records_start)
     figures = {
         "as_of": str(last),
@@ -100,9 +108,9 @@ def forecast_today(
         "record": number_records(reasons, past.record),
         "new_deals": _describe_break(broken),
         "why": reasons[["period", "scope", "method", "why"]].to_dict("records"),
-        "value_error": open_spread(known, outlook.snapshots, rule)._asdict(),
+        "value_error": spread._asdict(),
     }
-    texts = [_say_booked(booked, say_values(rule), figures["value_error"]), *notes]
+    texts = [_say_booked(booked, counts, figures["value_error"]), *notes]
     return Forecast(table, whole, texts, reasons, _list_coming(whole, reasons), figures, say_break(broken))
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #996273a4

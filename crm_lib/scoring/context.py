@@ -50,7 +50,7 @@ class Context:
     as_of: pd.Timestamp  # last day that the table knows of
     first: pd.Timestamp  # first day on which a closing was recorded
     usual: pd.DataFrame  # snapshots of the deals that reasons compare with
-    amounts: pd.DataFrame  # snapshots of all dates: what values are learned from; no columns without histories
+    amounts: pd.DataFrame  # snapshots of all dates: what values are learned from
     candidates: tuple[str, ...]  # columns that a snapshot carries
     functions: dict[str, Own]  # own features
     params: dict[str, Any]  # as in params.yaml

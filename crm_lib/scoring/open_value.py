@@ -26,7 +26,7 @@ def has_amounts(
     "Tell whether snapshots say which amount stood in the CRM on their day."
     return set(snapshots) >= _TRACKED
 
-
+# %% ../../nbs/lib/45_scoring/15_open_value.ipynb #bcae2889
 def won_landmarks(
     known: pd.DataFrame,  # one row per opportunity, as known at the as-of date
     snapshots: pd.DataFrame,  # of any as-of dates, with amounts
@@ -184,7 +184,7 @@ def _find_band(earlier: pd.DataFrame, later: pd.DataFrame, plain: pd.Series) -> 
             gains[by] = _gain(plain, _errors(later, move_amounts(_learn_bands(earlier, by), later)))
     return max(gains, key=lambda by: gains[by])
 
-
+# %% ../../nbs/lib/45_scoring/15_open_value.ipynb #1b1a31e2
 def learn_amounts(
     known: pd.DataFrame,  # one row per opportunity, as known at the as-of date
     snapshots: pd.DataFrame,  # of as-of dates up to it; later ones are not looked at

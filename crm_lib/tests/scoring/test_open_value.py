@@ -100,7 +100,7 @@ def test_only_landmarks_before_a_win_of_something_count():
     found = won_landmarks(known, seen)
     assert found["amount"].tolist() == [100.0] and found["close_value"].tolist() == [80.0]
 
-
+# %% ../../../nbs/tests/scoring/test_open_value.ipynb #c7294133
 def test_a_landmark_is_of_the_first_win_after_it():
     known = pd.DataFrame(
         {
@@ -211,7 +211,7 @@ def test_nothing_later_moves_the_rule():
     assert learn_amounts(whole, pd.concat([then, other], ignore_index=True)) == rule
     assert open_spread(whole, pd.concat([then, other]), rule) == open_spread(past, then, rule)
 
-
+# %% ../../../nbs/tests/scoring/test_open_value.ipynb #bbdc4aaf
 def test_one_row_gives_what_a_thousand_give():
     known, seen = make_world(800, cut=lambda amount: np.where(amount > 8000, 0.6, 1.0))
     rule = learn_amounts(known, seen)
@@ -246,7 +246,7 @@ def test_later_wins_are_held_against_their_amounts():
     few = known[known["stage"] == "won"][:10]
     assert open_spread(few, seen, learn_amounts(few, seen)).wins == 10
 
-
+# %% ../../../nbs/tests/scoring/test_open_value.ipynb #a87834d2
 def test_words_say_what_a_deal_counts_with():
     assert say_values(None).endswith("what its product has brought against its list price")
     assert say_values(AmountRule(0, "", (), (1.0, 1.0))) == "A deal counts with the amount that stands in the CRM"

@@ -1,6 +1,6 @@
 """Hold the revenue of the open pipeline against simulated companies whose deals have histories; writes revenue.json.
 
-Run it from the top of the project: `python benchmarks/measure_revenue.py 5 3000` (companies, and deals of each; some minutes each on two cores).
+Run it from the top of the project: `python benchmarks/measure_revenue.py 6 3000` (companies, and deals of each; some minutes each on two cores).
 Each company is looked at twice: as a CRM that keeps histories shows it (amounts of the day; a model that reads states), and as one that shows the last
 day alone (prices; the same model without states). Every window is the four weeks after one of the weekly days of `evaluate_origins`, or a month or
 quarter after a month end. `deciles` asks of the value alone: what the amounts of deals won later come to over what was paid, by tenths of the amount,
@@ -128,7 +128,7 @@ def judge_deciles(rows: pd.DataFrame) -> dict[str, Any]:
     tenth = pd.qcut(rows["amount"], 10, labels=False)
     sums = rows.groupby(tenth)[["close_value", "by_amount", "by_price"]].sum()
     over = {name: (sums[name] / sums["close_value"]).tolist() for name in ("by_amount", "by_price")}
-    return {"wins": len(rows), "bands": rows["by"].value_counts().to_dict(), **over}
+    return {"landmarks": len(rows), "bands": rows["by"].value_counts().to_dict(), **over}
 
 
 def measure(seed: int, n_deals: int) -> tuple[dict[str, Evaluation], pd.DataFrame]:
@@ -146,7 +146,7 @@ def sum_up(found: list[tuple[dict[str, Evaluation], pd.DataFrame]], n_deals: int
     return {**what, **views, "deciles": judge_deciles(pd.concat([valued for _, valued in found]))}
 
 
-def main(companies: int = 5, n_deals: int = 3000) -> None:
+def main(companies: int = 6, n_deals: int = 3000) -> None:
     "Measure and write the file, anew after each company."
     found = []
     for seed in range(FIRST_SEED, FIRST_SEED + companies):

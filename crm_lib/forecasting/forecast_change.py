@@ -21,7 +21,7 @@ from .origins import fit_model
 from .outlook import Outlook
 from .waterfall import sum_steps
 from ..models.incidence import IncidenceModel
-from ..scoring.deal_value import deal_values
+from ..scoring.open_value import learn_amounts, open_values
 from ..scoring.scores import EVER_DAYS, FLOOR, compared_date, median_close_days, win_paths
 
 # %% ../../nbs/lib/50_forecasting/80_forecast_change.ipynb #84376ce0
@@ -33,12 +33,14 @@ def _expect(
     low, high = (int((end - day).astype(int)) for end in (max(first, day + 1), last))
     won, still_open = win_paths(model, today, max(EVER_DAYS, high))
     chance = won[:, high - 1] - (won[:, low - 2] if low > 1 else 0.0)
+    known = known_at(outlook.spells, day)
+    value = open_values(known, today, learn_amounts(known, outlook.snapshots))
     return pd.DataFrame(
         {
             "opportunity_id": today["opportunity_id"],
             "probability": chance.clip(0, 1),
             "ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR),
-            "value": deal_values(known_at(outlook.deals, day), today).to_numpy(),
+            "value": value.to_numpy(),
             "expected_close_date": pd.Timestamp(day) + pd.to_timedelta(median_close_days(still_open), unit="D"),
         }
     )

@@ -17,12 +17,13 @@ from ..base.calendar import as_days
 from ..evaluation.backtest import fit_chosen
 from ..evaluation.origins import Protocol, track
 from ..features.snapshots import known_at
-from .bookings import SCOPES, build_bookings, in_scope, revenue_moments, stage_weighted_pipeline
+from .bookings import SCOPES, build_bookings, in_scope, revenue_moments
 from .outlook import Outlook
 from .periods import last_period, period_window, seasonal_mean
+from .stage_weighted import stage_weighted_pipeline
 from .windows import RECORD_WINDOWS
 from ..models.incidence import IncidenceModel
-from ..scoring.deal_value import value_spread
+from ..scoring.open_value import learn_amounts, open_spread
 
 # %% ../../nbs/lib/50_forecasting/40_origins.ipynb #f0e284c7
 class Origin(NamedTuple):
@@ -45,17 +46,19 @@ def _forecast_by_method(
 
 # %% ../../nbs/lib/50_forecasting/40_origins.ipynb #2234dc9d
 def take_origin(
-    outlook: Outlook,  # what the forecast is made from; its snapshots must hold the day
-    model: IncidenceModel,  # forecaster of open deals, fitted on what was known then or before
-    newcomers: IncidenceModel,  # forecaster of deals from their first day on, likewise
+    outlook: Outlook,  # what it is made from; its snapshots hold the day
+    model: IncidenceModel,  # of open deals, fitted on what was known then or before
+    newcomers: IncidenceModel,  # of deals from their first day on, likewise
     as_of: object,  # the last day known
     windows: Mapping[str, tuple[np.datetime64, np.datetime64]],  # period -> first and last day
 ) -> Origin:  # bookings and forecasts
-    "Forecast revenue by every method from what was known on a day."
+    "Forecast revenue by every method from what a day knew."
     known = known_at(outlook.spells, as_of)
-    bookings = build_bookings(outlook, model, newcomers, as_of, windows)
-    spread = value_spread(known).log_spread
-    weighted = stage_weighted_pipeline(known, as_of)
+    seen = outlook.snapshots
+    rule = learn_amounts(known, seen)
+    bookings = build_bookings(outlook, model, newcomers, as_of, windows, rule)
+    spread = open_spread(known, seen, rule).log_spread
+    weighted = stage_weighted_pipeline(known, as_of, seen)
     rows = []
     for period, window in windows.items():
         ends = {"first": window[0], "last": window[1]}

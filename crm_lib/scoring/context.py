@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ..base.config import CrmError, read_params
 from ..base.schema import EXTRA_PREFIX
@@ -24,8 +25,8 @@ from ..ingestion.deals import observed_until, read_deals, records_start
 from ..leakage.verdicts import hide_columns, read_left
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
-from .deal_value import deal_values
 from .explanation import explain_deals, strongest_reasons, used_features, usual_deals
+from .open_value import AmountRule, amount_columns, latest_amounts, learn_amounts, open_values
 from .scores import find_main_horizon, score_deals, score_rules
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7a9d69ac
@@ -34,7 +35,8 @@ class KnownDay(NamedTuple):
 
     sums: DaySums  # for the features
     known: pd.DataFrame  # the deals table as known then
-    values: dict[tuple[Any, Any], float]  # product and list price -> money if won, filled as it is asked
+    values: dict[tuple[Any, ...], float]  # product, price and amount -> money if won, filled as it is asked
+    rule: AmountRule | None  # how amounts move until the close; None = amounts have no history
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #52191c9f
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,7 @@ class Context:
     as_of: pd.Timestamp  # last day that the table knows of
     first: pd.Timestamp  # first day on which a closing was recorded
     usual: pd.DataFrame  # snapshots of the deals that reasons compare with
+    amounts: pd.DataFrame  # snapshots of all dates: what values are learned from
     candidates: tuple[str, ...]  # columns that a snapshot carries
     functions: dict[str, Own]  # own features
     params: dict[str, Any]  # as in params.yaml
@@ -88,6 +91,7 @@ def prepare_context(
         as_of=observed_until(deals, params["ingest"]["observed_until"]),
         first=records_start(deals),
         usual=usual,
+        amounts=snapshots[amount_columns(snapshots)],
         candidates=tuple(list_candidates(deals, functions or {}, left_out)),
         functions=dict(functions or {}),
         params=dict(params),
@@ -97,9 +101,10 @@ def prepare_context(
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #8a2f4377
 def _read_snapshots(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    "Read of the snapshots what reasons compare with."
+    "Read of the snapshots what reasons compare with, and the amounts that stood in the CRM."
     try:
-        return pd.read_parquet(path, columns=["as_of", "opportunity_id", *columns])
+        wanted = ["as_of", "opportunity_id", *columns, *amount_columns(pq.read_schema(path).names)]
+        return pd.read_parquet(path, columns=list(dict.fromkeys(wanted)))
     except FileNotFoundError:
         raise CrmError(f"{path} is missing: run `dvc repro features`.") from None
     except (OSError, ValueError) as error:
@@ -138,7 +143,8 @@ def know_day(
         sums = sum_up_day(usable, as_of, context.first, context.settings)
         while len(context.days) >= _KEPT_DAYS:
             context.days.pop(next(iter(context.days)))
-        context.days[as_of] = KnownDay(sums, known_at(usable, as_of), {})
+        known = known_at(usable, as_of)
+        context.days[as_of] = KnownDay(sums, known, {}, learn_amounts(known, context.amounts))
     return context.days[as_of]
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #2a6d9814
@@ -147,14 +153,23 @@ def estimate_value(
     product: str | None,  # of the deal
     list_price: float | None,  # its own price, money
     as_of: pd.Timestamp,  # day on which it is looked at
+    opportunity_id: str | None = None,  # the deal whose amount stands in the CRM; none = no amount is known
 ) -> float:  # money
-    "Estimate what a deal brings when it is won, from those won by a day."
-    day = know_day(context, min(as_of, context.as_of))
-    key = (None if "product" in context.left_out else product, None if "list_price" in context.left_out else list_price)
-    if key not in day.values:
-        asked = pd.DataFrame([{"opportunity_id": "", "product": key[0], "list_price": key[1]}])
-        day.values[key] = float(deal_values(day.known, asked.astype({"list_price": "float64"})).iloc[0])
-    return day.values[key]
+    "Estimate what a deal brings when it is won, from its amount and those won by a day."
+    known = min(as_of, context.as_of)
+    day = know_day(context, known)
+    asks = opportunity_id is not None and day.rule is not None
+    standing = latest_amounts(context.amounts, [str(opportunity_id)], known).iloc[0].dropna().to_dict() if asks else {}
+    key = {
+        "product": None if "product" in context.left_out else product,
+        "list_price": None if "list_price" in context.left_out else list_price,
+        **standing,
+    }
+    place = tuple(sorted(key.items()))
+    if place not in day.values:
+        asked = pd.DataFrame([{"opportunity_id": "", **key}]).astype({"list_price": "float64"})
+        day.values[place] = float(open_values(day.known, asked, day.rule if "amount" in standing else None).iloc[0])
+    return day.values[place]
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #f870167c
 def _own_of(context: Context, row: pd.DataFrame, as_of: pd.Timestamp, own: dict[str, Own]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from ..base.config import CrmError
 from ..features.movement import is_stale, name_trend
 from ..features.snapshots import known_at
 from ..models.incidence import IncidenceModel, single_as_of
-from .deal_value import deal_values
+from .open_value import learn_amounts, open_values
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #4ece5b99
 def grade_scores(
@@ -195,7 +195,8 @@ def score_latest(
     today = snapshots[snapshots["as_of"] == as_of]
     earlier = snapshots[snapshots["as_of"] == compared_date(snapshots, rules.trend_days)]
     known = known_at(deals, as_of)
-    scores = score_deals(model, today, earlier, deal_values(known, today), rules, said)
+    values = open_values(known, today, learn_amounts(known, snapshots))
+    scores = score_deals(model, today, earlier, values, rules, said)
     stale = known.loc[is_stale(known, as_of, rules.stale_quantile), "opportunity_id"]
     return scores.assign(is_stale=scores["opportunity_id"].isin(stale))
 

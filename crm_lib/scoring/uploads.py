@@ -14,8 +14,9 @@ import pandas as pd
 from ..base.schema import outcome_columns
 from ..features.snapshots import known_at
 from ..ingestion.deals import build_deals
-from .context import Context, name_reasons, score_snapshots, snapshot_table
-from .deal_value import deal_values
+from ..ingestion.notation import read_amounts
+from .context import Context, know_day, name_reasons, score_snapshots, snapshot_table
+from .open_value import latest_amounts, open_values
 from .scores import defuse_formulas
 from .upload_rows import judge_upload, read_upload
 
@@ -80,15 +81,35 @@ def _reasons(context: Context, snapshots: pd.DataFrame, progress: Progress) -> p
         progress(0.4 + 0.6 * min((start + _AT_ONCE) / len(snapshots), 1), "Giving reasons")
     return pd.concat(parts)
 
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #9b6834fc
+def _entered(context: Context, rows: pd.DataFrame) -> pd.Series:
+    "Read the amounts of an upload: opportunity_id -> money, missing where none is entered."
+    keys = rows["opportunity_id"].astype(str).str.strip()
+    if "amount" not in rows:
+        return pd.Series(float("nan"), index=keys)
+    how = (context.params["ingest"]["notation"] or {}).get("amount")
+    return pd.Series(read_amounts(rows["amount"], how).values.to_numpy(float), index=keys)
+
+
+def _values(context: Context, joined: pd.DataFrame, snapshots: pd.DataFrame, entered: pd.Series) -> pd.Series:
+    "Value uploaded deals by the amount entered, else by that of the deal of their key, else by product and price."
+    rule = know_day(context, context.as_of).rule
+    if rule is not None:
+        standing = latest_amounts(context.amounts, snapshots["opportunity_id"], context.as_of).reset_index(drop=True)
+        stands = entered.where(entered > 0).reset_index(drop=True).fillna(standing["amount"])
+        columns = {name: standing[name] for name in standing if name not in snapshots}
+        snapshots = snapshots.assign(**{**columns, "amount": stands})
+    return open_values(known_at(joined, context.as_of), snapshots, rule)
+
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #3e4929ff
-def _score(context: Context, fresh: pd.DataFrame, progress: Progress) -> pd.DataFrame:
+def _score(context: Context, fresh: pd.DataFrame, entered: pd.Series, progress: Progress) -> pd.DataFrame:
     "Score uploaded deals among all others."
     joined = _join_in(context, fresh)
     keys = joined["opportunity_id"].iloc[len(joined) - len(fresh) :].to_numpy()
     snapshots = snapshot_table(context, joined)
     snapshots = snapshots.set_index("opportunity_id", drop=False).loc[keys].reset_index(drop=True)
     progress(0.4, "Scoring")
-    values = deal_values(known_at(joined, context.as_of), snapshots)
+    values = _values(context, joined, snapshots, entered.reindex(fresh["opportunity_id"]))
     scores = score_snapshots(context, snapshots, values).drop(columns=["trend", "slipped_days"])
     named = scores.merge(_reasons(context, snapshots, progress), on="opportunity_id", validate="one_to_one")
     return named.assign(opportunity_id=named["opportunity_id"].map(dict(zip(keys, fresh["opportunity_id"]))))
@@ -122,7 +143,7 @@ def score_upload(
     fresh = _build(context, judged.good)
     place = pd.Series(judged.place, index=judged.good["opportunity_id"].astype(str).str.strip())
     details = fresh.assign(row=fresh["opportunity_id"].map(place))[_DETAILS]
-    scores = _score(context, fresh, progress)
+    scores = _score(context, fresh, _entered(context, judged.good), progress)
     whole = details.merge(scores, on="opportunity_id", validate="one_to_one")
     best = [f"p_won_{context.horizon}", "row"]
     return Scored(whole.sort_values(best, ascending=[False, True], ignore_index=True), judged.refused)

@@ -87,12 +87,19 @@ def _require(context: Context, opportunity: Opportunity, as_of: object) -> pd.Ti
     return context.as_of if as_of is None else pd.Timestamp(as_of).normalize()
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #a3170eaf
+def _of_table(context: Context, opportunity: Opportunity) -> str | None:
+    "Give the key of a deal that stands in the table with this product: its amount is that of the deal; none otherwise."
+    stored = context.deals.loc[context.deals["opportunity_id"] == opportunity.opportunity_id, "product"]
+    is_same = len(stored) > 0 and (stored.iloc[-1] == opportunity.product or pd.isna(stored.iloc[-1]))
+    return opportunity.opportunity_id if is_same else None
+
+
 def _value(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> float:
-    "Give the money that an opportunity brings if it is won, as entered or as estimated from those known."
+    "Give the money that an opportunity brings if it is won, as entered, by its amount, or as estimated from those known."
     if opportunity.value is not None:
         return float(opportunity.value)
     row = table_row(context, opportunity)
-    return estimate_value(context, row["product"], row["list_price"], as_of)
+    return estimate_value(context, row["product"], row["list_price"], as_of, _of_table(context, opportunity))
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #04234157
 def _score(context: Context, asked: Sequence[Opportunity], as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:

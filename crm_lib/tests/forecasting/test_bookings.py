@@ -12,12 +12,14 @@ __all__ = ['DEALS', 'APRIL', 'BOOKINGS', 'Steady', 'crm', 'make_bookings',
            'test_deals_to_come_are_allotted_by_the_share_of_recent_engagements',
            'test_a_scrambled_future_changes_nothing', 'test_snapshots_of_other_deals_are_refused',
            'test_before_the_first_win_there_is_no_forecast',
-           'test_a_day_without_open_or_recent_deals_gives_what_is_left', 'sheet',
+           'test_a_day_without_open_or_recent_deals_gives_what_is_left',
+           'test_an_open_deal_is_worth_its_amount_of_the_day_and_a_deal_to_come_what_its_like_brought',
+           'test_where_the_crm_tells_stages_the_pipeline_is_cut_by_them', 'sheet',
            'test_moments_of_a_coin_and_of_a_count_are_those_of_the_books',
            'test_draws_have_the_moments_that_were_computed', 'test_draws_follow_the_exact_distribution_of_two_deals',
            'test_many_deals_are_drawn_in_parts_and_the_same_seed_gives_the_same_draws',
            'test_every_draw_adds_up_over_the_segments', 'test_means_add_up_to_the_cent_and_follow_the_published_mean',
-           'test_a_shock_widens_and_does_not_lift', 'test_the_stage_weighted_pipeline_is_win_rate_times_price', 'past',
+           'test_a_shock_widens_and_does_not_lift', 'past',
            'test_the_shock_is_drawn_from_the_usual_towards_the_misses_seen',
            'test_windows_that_overlap_count_as_the_days_they_cover',
            'test_misses_that_independent_deals_explain_leave_no_shock']
@@ -30,6 +32,7 @@ import pytest
 from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...features.snapshots import known_at, take_snapshots
+from ...features.tracked import Tracked
 from crm_lib.forecasting.bookings import (
     build_bookings,
     draw_revenue,
@@ -40,11 +43,11 @@ from crm_lib.forecasting.bookings import (
     new_deal_wins,
     recent_deals,
     revenue_moments,
-    stage_weighted_pipeline,
     summarise_draws,
 )
 from ...forecasting.outlook import Outlook
 from ...models.incidence import IncidenceModel
+from ...scoring.open_value import AmountRule
 from ..support.usual import usual_outlook
 
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #4f7cb373
@@ -80,9 +83,9 @@ APRIL = {
 }
 
 
-def make_bookings(deals=DEALS, as_of="2024-03-31", windows=APRIL, start="2024-01-01"):
-    outlook = usual_outlook(deals, take_snapshots(deals, [as_of]), start, as_of, {})
-    return build_bookings(outlook, Steady(), Steady(), as_of, windows)
+def make_bookings(deals=DEALS, as_of="2024-03-31", windows=APRIL, start="2024-01-01", rule=None, **more):
+    outlook = usual_outlook(deals, more.pop("snapshots", take_snapshots(deals, [as_of])), start, as_of, {}, **more)
+    return build_bookings(outlook, Steady(), Steady(), as_of, windows, rule)
 
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #db5d1a1a
 def test_recent_deals_are_those_of_whole_months_since_the_records_began():
@@ -161,7 +164,7 @@ def test_a_scrambled_future_changes_nothing():
 def test_snapshots_of_other_deals_are_refused():
     with pytest.raises(CrmError, match="snapshots of 2024-03-31 are not those of the deals open then"):
         outlook = usual_outlook(DEALS, take_snapshots(DEALS, ["2024-03-30"]), "2024-01-01", "2024-03-31", {})
-        build_bookings(outlook, Steady(), Steady(), "2024-03-31", APRIL)
+        build_bookings(outlook, Steady(), Steady(), "2024-03-31", APRIL, None)
 
 
 def test_before_the_first_win_there_is_no_forecast():
@@ -176,6 +179,35 @@ def test_a_day_without_open_or_recent_deals_gives_what_is_left():
     assert make_bookings(DEALS, "2024-08-31", quiet)["is_open"].all()
     empty = make_bookings(closed, "2024-08-31", quiet)
     assert empty.empty and draw_revenue(empty, "september", 0.1, 3, 0)["total"].tolist() == [[0.0]] * 3
+
+# %% ../../../nbs/tests/forecasting/test_bookings.ipynb #c4dd105f
+def test_an_open_deal_is_worth_its_amount_of_the_day_and_a_deal_to_come_what_its_like_brought():
+    today = take_snapshots(DEALS, ["2024-03-31"]).assign(amount=[500.0, np.nan], amount_changes=0.0)
+    bookings = make_bookings(snapshots=today, rule=AmountRule(9, "", (), (0.9, 0.9)))
+    usual = make_bookings()
+    assert in_scope(bookings, "open_pipeline")["value"].tolist() == [450.0, 80.0]
+    pd.testing.assert_frame_equal(bookings[~bookings["is_open"]], usual[~usual["is_open"]])
+
+
+def test_where_the_crm_tells_stages_the_pipeline_is_cut_by_them():
+    moment = pd.to_datetime(["2024-03-02", "2024-04-01"])
+    changes = pd.DataFrame({"opportunity_id": "c", "changed_at": moment, "recorded_at": moment, "column": "stage"})
+    changes = changes.assign(value=["Demo", "Offer"], number=np.nan, date=pd.NaT)
+    since = pd.DataFrame({"opportunity_id": ["c"], "column": "stage", "since": moment[:1]})
+    words = {"Demo": "engaging", "Offer": "engaging"}
+    bookings = make_bookings(tracked=Tracked(changes, since, changes[:0], words, (), 7))
+    now = in_scope(bookings, "open_pipeline")
+    assert now["crm_stage"].tolist() == ["Demo", "not given"]
+    assert set(bookings.loc[~bookings["is_open"], "crm_stage"]) == {"to come"}
+    listed, places = list_segments(bookings)
+    assert listed.loc[listed["segment"] == "crm_stage", "segment_value"].tolist() == ["Demo", "not given", "to come"]
+    assert places.shape == (len(bookings), 6) and "crm_stage" not in make_bookings()
+    drawn = draw_revenue(bookings, "april", 0.1, 50, 0)
+    said = summarise_draws(bookings, "april", drawn, dict.fromkeys(drawn, 0.1), dict.fromkeys(drawn, 1.0), seed=0)
+    sums = said.groupby(["scope", "segment"])["mean"].sum().unstack()
+    assert np.allclose(sums["crm_stage"], sums["all"])
+    bare = make_bookings()
+    assert draw_revenue(bare, "april", 0.1, 50, 0)["total"][:, 0] == pytest.approx(drawn["total"][:, 0])
 
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #4a2d96c1
 def sheet(*rows):
@@ -260,14 +292,6 @@ def test_a_shock_widens_and_does_not_lift():
     )
 
 # %% ../../../nbs/tests/forecasting/test_bookings.ipynb #20e32861
-def test_the_stage_weighted_pipeline_is_win_rate_times_price():
-    known = known_at(DEALS, "2024-03-31")
-    assert stage_weighted_pipeline(known, "2024-03-31") == 0.5 * 200
-    assert stage_weighted_pipeline(known.assign(list_price=[np.nan, np.nan, 100.0, 0.0]), "2024-03-31") == 0.5 * (
-        100 + 80
-    )
-
-
 def past(*rows):
     frame = pd.DataFrame(rows, columns=["first", "last", "actual", "model"])
     return frame.assign(first=pd.to_datetime(frame["first"]), last=pd.to_datetime(frame["last"]), noise=0.0)

@@ -7,13 +7,15 @@ __all__ = ['test_the_forecast_and_what_is_booked_stand_beside_each_other',
            'test_pictures_get_what_was_won_what_is_said_and_what_came',
            'test_the_finding_names_the_days_the_amounts_and_the_record_of_the_number',
            'test_the_error_beside_the_number_is_that_of_its_method_at_windows_of_its_kind',
-           'test_a_fall_of_new_deals_is_the_first_that_is_said']
+           'test_a_fall_of_new_deals_is_the_first_that_is_said',
+           'test_the_page_draws_offices_and_stages_where_the_crm_tells_them']
 
 # %% ../../../nbs/tests/forecasting/test_current_forecast.ipynb #b90a7eae
 import pandas as pd
+import pytest
 
 from ...forecasting.arrivals import find_break, say_break
-from ...forecasting.current_forecast import in_words, say_finding
+from ...forecasting.current_forecast import in_words, list_cuts, say_finding
 from ...forecasting.forecast import say_record
 from ...forecasting.outlook import won_revenue_by_month
 from ...forecasting.periods import won_revenue
@@ -90,3 +92,12 @@ def test_a_fall_of_new_deals_is_the_first_that_is_said(outlook):
     assert say_break(find_break(more, HALF_YEAR, "2023-06-01")).startswith(
         "The number of new deals has fallen beyond chance: 18 in the month to 2023-12-10, against"
     )
+
+# %% ../../../nbs/tests/forecasting/test_current_forecast.ipynb #ace0affd
+def test_the_page_draws_offices_and_stages_where_the_crm_tells_them(ahead):
+    assert list(list_cuts(ahead)) == ["regional office"]
+    rows = ahead.forecast[ahead.forecast["segment"] == "all"].assign(segment="crm_stage", segment_value="Demo")
+    told = ahead._replace(forecast=pd.concat([ahead.forecast, rows], ignore_index=True))
+    found = list_cuts(told)
+    assert list(found) == ["regional office", "stage"] and found["stage"]["segment_value"].tolist() == ["Demo"]
+    assert found["stage"]["mean"].sum() == pytest.approx(found["regional office"]["mean"].sum())

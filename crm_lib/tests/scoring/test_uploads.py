@@ -4,7 +4,9 @@
 
 # %% auto #0
 __all__ = ['their_export', 'refused', 'test_the_crms_own_export_gets_the_published_scores_and_reasons',
-           'test_rows_are_named_by_their_place_in_the_file',
+           'test_rows_are_named_by_their_place_in_the_file', 'with_amounts',
+           'test_an_amount_that_is_entered_goes_before_the_one_that_stands_and_both_before_the_price',
+           'test_a_published_deal_is_worth_the_same_when_it_is_asked_alone',
            'test_products_may_be_missing_in_an_export_and_further_columns_come_along',
            'test_a_file_without_a_row_to_score_gives_refused_rows_alone', 'test_any_bytes_give_rows_or_a_sentence',
            'test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet',
@@ -14,6 +16,7 @@ __all__ = ['their_export', 'refused', 'test_the_crms_own_export_gets_the_publish
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #5439e0d6
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -30,11 +33,12 @@ from ...ingestion.deals import observed_until, records_start
 from ...models.segments import segment_names
 from ...models.win_columns import candidate_columns
 from ...scoring import uploads
-from ...scoring.context import name_reasons, prepare_context
+from ...scoring.context import know_day, name_reasons, prepare_context
 from ...scoring.opportunity import pick, snapshot_opportunity, table_row
 from ...scoring.scores import score_latest
 from ...scoring.upload_rows import read_upload
 from ...scoring.uploads import score_upload, write_upload
+from ...scoring.what_if import score_one
 from .test_what_if import PARAMS, asked, fitted, lacking, open_keys, small_crm
 from ..support.usual import usual_rules
 
@@ -85,6 +89,43 @@ def test_rows_are_named_by_their_place_in_the_file():
     found = score_upload(asked("age_curve"), their_export(4))
     theirs = their_export(4).set_index("opportunity_id").index
     assert [theirs[row - 2] for row in found.rows["row"]] == found.rows["opportunity_id"].tolist()
+
+# %% ../../../nbs/tests/scoring/test_uploads.ipynb #3b545414
+def with_amounts():
+    "The small CRM, with the amounts that stood in it on every day: three times the price, and what is paid is a third."
+    _, deals, snapshots = small_crm()
+    amount = 3.0 * snapshots["list_price"]
+    return snapshots.assign(amount=amount, amount_changes=0.0, stage_place=0.5, amount_log=np.log1p(amount))
+
+
+def test_an_amount_that_is_entered_goes_before_the_one_that_stands_and_both_before_the_price():
+    _, deals, _ = small_crm()
+    context = prepare_context(deals, with_amounts(), fitted("age_curve"), PARAMS)
+    theirs = their_export(3).assign(amount=["900", None, "900"])
+    theirs.loc[2, "opportunity_id"] = "new"
+    found = score_upload(context, theirs).rows.sort_values("row", ignore_index=True)
+    rule = know_day(context, context.as_of).rule
+    factor = rule.factors[0]
+    assert rule.by == "" and 0.2 < factor < 0.5
+    own = deals.set_index("opportunity_id").loc[theirs.loc[1, "opportunity_id"], "list_price"]
+    assert found["value_if_won"].tolist() == pytest.approx([900 * factor, 3 * own * factor, 900 * factor])
+    bare = score_upload(context, theirs.drop(columns="amount")).rows.sort_values("row", ignore_index=True)
+    assert bare["value_if_won"].iloc[1] == found["value_if_won"].iloc[1]
+
+
+def test_a_published_deal_is_worth_the_same_when_it_is_asked_alone():
+    _, deals, _ = small_crm()
+    snapshots = with_amounts()
+    context = prepare_context(deals, snapshots, fitted("age_curve"), PARAMS)
+    published = score_latest(context.model, deals, snapshots, usual_rules([30, 60, 90, "quarter_end"]))
+    value = published.set_index("opportunity_id")["value_if_won"]
+    for key in open_keys(context)[:3]:
+        answer = score_one(context, pick(context, key))
+        assert answer.value == value[key]
+    deal = pick(context, open_keys(context)[0])
+    other = next(name for name in sorted(deals["product"].dropna().unique()) if name != deal.product)
+    assert score_one(context, replace(deal, product=other)).value != value[open_keys(context)[0]]
+    assert score_one(context, replace(deal, value=50.0)).value == 50.0
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #2306342b
 def test_products_may_be_missing_in_an_export_and_further_columns_come_along():

@@ -17,26 +17,46 @@ from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..base.horizons import shortest_days
 from ..features.exposure import Grid
-from ..features.snapshots import entry_snapshots, follow_up, known_at, month_ends
+from ..features.snapshots import entry_snapshots, follow_up, known_at, month_ends, named_days
 from ..features.state_features import Records
 from ..features.tracked import Tracked, learn_anew, list_spells, make_records, read_tracked
 
 # %% ../../nbs/lib/40_evaluation/25_origins.ipynb #4c39ec44
+_BEFORE = 60  # days of closings behind an origin
+
+
+def _require_judged(days: np.ndarray, first: np.datetime64, last: np.datetime64, shortest: int) -> None:
+    "Refuse named days that have too little before them to learn from, or after them to be judged by."
+    earliest, latest = first + _BEFORE, last - shortest
+    told = [f"{day} lies less than {_BEFORE} days after {first}, the first closing" for day in days[days < earliest]]
+    told += [
+        f"{day} lies less than {shortest} days, the shortest horizon, before {last}, the last day with closings"
+        for day in days[days > latest]
+    ]
+    if told:
+        advice = f"give days from {earliest} to {latest}" if earliest <= latest else "a backtest needs more history"
+        raise CrmError(f"params.yaml, key backtest.origins: {'; '.join(told)}; {advice}.")
+
+
 def rolling_origins(
     first: object,  # first day on which a closing was recorded
     last: object,  # last day that the tables know of
     horizons: Sequence[int | str],  # horizons to be judged
-    count: int,  # backtest.origins: how many at most
-) -> np.ndarray:  # month ends, datetime64[D], ascending
+    origins: int | Sequence[str],  # backtest.origins: how many month ends at most, or the days themselves
+) -> np.ndarray:  # datetime64[D], ascending
     "Choose the origins of a rolling-origin evaluation."
-    shortest = shortest_days(horizons)
-    ends = month_ends(as_days(first) + np.timedelta64(60, "D"), as_days(last) - np.timedelta64(shortest, "D"))
+    begin, end, shortest = as_days(first), as_days(last), shortest_days(horizons)
+    if len(days := named_days(origins)):
+        _require_judged(days, begin, end, shortest)
+        return days
+    ends = month_ends(begin + _BEFORE, end - shortest)
     if len(ends) == 0:
         raise CrmError(
-            f"Between {as_days(first)} and {as_days(last)} lies no month end with 60 days of closings before "
-            f"and {shortest} days after it: a backtest needs more history."
+            f"Between {begin} and {end} lies no month end with {_BEFORE} days of closings before it "
+            f"and {shortest} days after it: a backtest needs more history, "
+            "or days of its own in backtest.origins."
         )
-    return ends[-count:]
+    return ends[-int(origins) :]
 
 # %% ../../nbs/lib/40_evaluation/25_origins.ipynb #ff466d57
 _Set = tuple[pd.DataFrame, pd.DataFrame]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.calendar import as_days
+from ..base.calendar import as_days, is_month_end
 from ..evaluation.backtest import fit_chosen
 from ..evaluation.origins import Protocol, track
 from ..features.snapshots import known_at
@@ -110,7 +110,8 @@ def _list_days(
     outlook: Outlook, month_end: np.datetime64, until: np.datetime64, between: np.ndarray
 ) -> Iterator[tuple[np.datetime64, _Windows]]:
     "List the days at which the models of a month end are asked, with all the windows asked for."
-    days = [(month_end, RECORD_WINDOWS), *((day, ("four_weeks",)) for day in as_days(between))]
+    whole = RECORD_WINDOWS if is_month_end(month_end) else ()
+    days = [(month_end, whole), *((day, ("four_weeks",)) for day in as_days(between))]
     for day, periods in days:
         if month_end <= day < until:
             yield day, {period: period_window(day, period, outlook.calendar) for period in periods}

@@ -6,19 +6,23 @@
 __all__ = ['Evaluation', 'evaluate_origins', 'list_record', 'list_windows', 'list_coverage']
 
 # %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #420bf31d
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..base.calendar import as_days
+from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import rolling_origins
+from ..features.snapshots import month_ends, named_days
 from .intervals import prediction_intervals, summarise_record
 from .origins import take_origins
 from .outlook import BESIDE, Outlook
+from .periods import period_window
 from .record import add_actuals, publish_record, wape_table
-from .windows import similar_windows
+from .windows import RECORD_WINDOWS, similar_windows
+from ..ingestion.recording import recording_end
 
 # %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #0c99e18e
 class Evaluation(NamedTuple):
@@ -30,20 +34,42 @@ class Evaluation(NamedTuple):
     figures: dict[str, Any]  # from summarise_record
 
 # %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #b03fca2c
+_Windows = dict[np.datetime64, dict[str, tuple[np.datetime64, np.datetime64]]]
+
+
+def _add_month_ends(windows: _Windows, stood: np.ndarray, until: np.datetime64, calendar: FiscalCalendar) -> _Windows:
+    "Add the windows of the month ends at which no model is fitted, because other days were named."
+    found = dict(windows)
+    for day in np.setdiff1d(month_ends(stood[0], until), stood):
+        whole = {period: period_window(day, period, calendar) for period in RECORD_WINDOWS}
+        found[day] = {**found.get(day, {}), **whole}
+    return dict(sorted(found.items()))
+
+
+def _past_windows(
+    outlook: Outlook, stood: np.ndarray, until: np.datetime64, origins: int | Sequence[str]
+) -> _Windows:  # day to stand on -> kind -> first and last day
+    "List the past windows that ended while closings were recorded, beside those that begin at an origin."
+    alike = similar_windows(outlook.last, outlook.calendar, stood[0])
+    ended = {day: windows for day, windows in alike.items() if min(end for _, end in windows.values()) <= until}
+    return _add_month_ends(ended, stood, until, outlook.calendar) if len(named_days(origins)) else ended
+
+# %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #b94cfd2d
 def evaluate_origins(
     outlook: Outlook,  # what the forecast is made from
     build: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame],  # makes snapshots of deals at as-of dates
     horizons: list[int | str],  # horizons of the backtest, which settle its month ends
-    origins: int,  # backtest.origins: month ends at most
+    origins: int | Sequence[str],  # backtest.origins: month ends at most, or the days themselves
 ) -> Evaluation:  # record, errors, intervals and figures
-    "Evaluate the forecast by rolling origins: every past month end and every week between."
-    last = as_days(outlook.last)
-    month_ends = rolling_origins(outlook.records_start, last, horizons, origins)
-    weeks = np.arange(month_ends[0], last - np.timedelta64(27, "D"), 7)
-    like = similar_windows(last, outlook.calendar, month_ends[0])
+    "Evaluate the forecast by rolling origins, as long as closings were recorded: past month ends and weeks between."
+    recorded = replace(outlook, last=recording_end(outlook.deals, outlook.last).day)
+    until = as_days(recorded.last)
+    stood = rolling_origins(outlook.records_start, until, horizons, origins)
+    weeks = np.arange(stood[0], until - np.timedelta64(27, "D"), 7)
+    like = _past_windows(outlook, stood, until, origins)
     missing = np.setdiff1d([*weeks, *like], as_days(outlook.snapshots["as_of"]))
     weekly = build(outlook.deals, missing) if len(missing) else outlook.snapshots[:0]
-    taken = take_origins(outlook, weekly, month_ends, weeks, like)
+    taken = take_origins(recorded, weekly, stood, weeks, like)
     record = publish_record(add_actuals(taken, outlook.deals), outlook.limits)
     intervals = prediction_intervals(taken, record, outlook.draws, outlook.seed)
     return Evaluation(record, wape_table(record), intervals, summarise_record(record, intervals))

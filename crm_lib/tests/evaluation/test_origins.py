@@ -7,6 +7,10 @@ __all__ = ['STOOD', 'test_origins_are_the_last_month_ends_that_the_shortest_hori
            'test_the_first_origin_has_sixty_days_of_closings_behind_it',
            'test_the_last_origin_may_end_its_horizon_on_the_last_day_known',
            'test_the_quarters_end_alone_asks_for_one_day', 'test_too_short_a_history_is_refused_with_its_days',
+           'test_days_that_are_named_are_the_origins_up_to_the_bounds',
+           'test_naming_the_month_ends_that_a_number_gives_changes_nothing',
+           'test_a_named_day_with_too_little_before_or_after_it_is_refused',
+           'test_where_no_day_would_do_a_longer_history_is_asked_for',
            'test_training_sets_end_before_the_origin_and_follow_nobody_beyond_it',
            'test_a_closing_after_the_origin_counts_as_open_and_one_on_the_day_counts',
            'test_snapshots_from_before_the_records_begin_are_not_learned_from', 'protocol_of', 'known_then',
@@ -34,13 +38,13 @@ from ..support.usual import usual_protocol, usual_settings
 
 # %% ../../../nbs/tests/evaluation/test_origins.ipynb #97edf558
 def test_origins_are_the_last_month_ends_that_the_shortest_horizon_can_see_past():
-    found = rolling_origins("2024-01-01", "2024-12-31", [90, 30, "quarter_end"], count=3)
+    found = rolling_origins("2024-01-01", "2024-12-31", [90, 30, "quarter_end"], origins=3)
     assert found.astype(str).tolist() == ["2024-09-30", "2024-10-31", "2024-11-30"]
 
 
 def test_the_first_origin_has_sixty_days_of_closings_behind_it():
-    assert rolling_origins("2024-03-02", "2024-12-31", [30], count=99)[0] == np.datetime64("2024-05-31")
-    assert rolling_origins("2024-03-01", "2024-12-31", [30], count=99)[0] == np.datetime64("2024-04-30")
+    assert rolling_origins("2024-03-02", "2024-12-31", [30], origins=99)[0] == np.datetime64("2024-05-31")
+    assert rolling_origins("2024-03-01", "2024-12-31", [30], origins=99)[0] == np.datetime64("2024-04-30")
 
 
 def test_the_last_origin_may_end_its_horizon_on_the_last_day_known():
@@ -57,6 +61,37 @@ def test_too_short_a_history_is_refused_with_its_days():
         CrmError, match="Between 2024-01-01 and 2024-03-15 lies no month end .* and 30 days after .* needs more history"
     ):
         rolling_origins("2024-01-01", "2024-03-15", [30, 60], 6)
+
+# %% ../../../nbs/tests/evaluation/test_origins.ipynb #b065bd85
+def test_days_that_are_named_are_the_origins_up_to_the_bounds():
+    days = ["2024-03-01", "2024-03-15", "2024-05-21"]
+    assert rolling_origins("2024-01-01", "2024-06-20", [30, "quarter_end"], days).astype(str).tolist() == days
+
+
+@pytest.mark.parametrize("number", [1, 3, 99])
+def test_naming_the_month_ends_that_a_number_gives_changes_nothing(number):
+    asked = ("2024-01-01", "2024-12-31", [30])
+    counted = rolling_origins(*asked, number)
+    named = rolling_origins(*asked, tuple(counted.astype(str)))
+    assert named.dtype == counted.dtype and (named == counted).all()
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (["2024-02-29", "2024-04-01"], "2024-02-29 lies less than 60 days after 2024-01-01, the first closing"),
+        (["2024-04-01", "2024-05-22"], "2024-05-22 lies less than 30 days, the shortest horizon, before 2024-06-20"),
+        (["2024-04-01", "2024-07-01"], "2024-07-01 lies less than 30 days.*; give days from 2024-03-01 to 2024-05-21"),
+    ],
+)
+def test_a_named_day_with_too_little_before_or_after_it_is_refused(days, said):
+    with pytest.raises(CrmError, match=f"params.yaml, key backtest.origins: .*{said}"):
+        rolling_origins("2024-01-01", "2024-06-20", [30, 90], days)
+
+
+def test_where_no_day_would_do_a_longer_history_is_asked_for():
+    with pytest.raises(CrmError, match="2024-02-01 lies less than 60 .* 2024-02-01 lies less .*needs more history"):
+        rolling_origins("2024-01-01", "2024-02-20", [30], ["2024-02-01"])
 
 # %% ../../../nbs/tests/evaluation/test_origins.ipynb #1725f68c
 def test_training_sets_end_before_the_origin_and_follow_nobody_beyond_it(deals, snapshots):

@@ -18,7 +18,9 @@ __all__ = ['FIRST', 'SEEDS', 'DAY', 'random_deals', 'day_of', 'days_tried', 'ope
            'test_no_month_end_lies_between_days_in_the_wrong_order',
            'test_spaced_dates_end_with_the_last_and_reach_back_to_the_first',
            'test_a_spacing_of_less_than_a_day_is_refused', 'closed_after',
-           'test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_fortnight', 'watched',
+           'test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_fortnight',
+           'test_days_to_look_back_from_are_spaced_ones_and_month_ends_and_those_that_are_named',
+           'test_a_day_that_the_tables_do_not_reach_is_refused_by_name', 'watched',
            'test_each_snapshot_is_followed_to_its_end_or_to_the_last_day',
            'test_what_comes_after_the_last_day_known_is_never_used', 'test_no_snapshot_has_no_outcome', 'label_by_hand',
            'test_labels_are_those_of_a_walk_to_the_horizon_for_every_fiscal_year',
@@ -39,6 +41,7 @@ from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...base.schema import late_columns
 from crm_lib.features.snapshots import (
+    as_of_dates,
     cycle_spacing,
     entry_snapshots,
     follow_up,
@@ -311,6 +314,20 @@ def test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_f
     assert cycle_spacing(closed_after(*ages)) == 1 and cycle_spacing(closed_after(*ages[:-1])) == 14
     found = [cycle_spacing(closed_after(*[float(days)] * 30)) for days in (0, 12, 21, 42, 400)]
     assert found == [1, 4, 7, 14, 14]
+
+# %% ../../../nbs/tests/features/test_snapshots.ipynb #4966c341
+def test_days_to_look_back_from_are_spaced_ones_and_month_ends_and_those_that_are_named():
+    asked = ("2024-01-03", "2024-04-17", 14)
+    usual = np.union1d(spaced_dates(*asked), month_ends(*asked[:2]))
+    assert (as_of_dates(*asked, 6) == usual).all() and as_of_dates(*asked, 6).dtype == usual.dtype
+    named = as_of_dates(*asked, ["2024-02-10", "2024-03-31"])
+    assert set(named) - set(usual) == {np.datetime64("2024-02-10")} and (np.diff(named) > np.timedelta64(0, "D")).all()
+
+
+@pytest.mark.parametrize("day", ["2024-01-02", "2024-04-18"])
+def test_a_day_that_the_tables_do_not_reach_is_refused_by_name(day):
+    with pytest.raises(CrmError, match=f"backtest.origins: {day} cannot be looked back from.*2024-01-03 to 2024-04-17"):
+        as_of_dates("2024-01-03", "2024-04-17", 14, ["2024-02-10", day])
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #cae3491a
 def watched(deal, day, last):

@@ -5,7 +5,10 @@
 # %% auto #0
 __all__ = ['test_the_past_holds_every_month_end_and_every_week_between',
            'test_days_that_have_snapshots_already_are_not_built_again',
-           'test_what_the_weeks_between_show_is_not_learned_from', 'test_no_week_needs_to_be_built_where_all_are_there']
+           'test_what_the_weeks_between_show_is_not_learned_from', 'test_no_week_needs_to_be_built_where_all_are_there',
+           'test_month_ends_that_are_named_are_judged_as_those_that_are_counted',
+           'test_models_are_fitted_on_named_days_and_the_month_ends_after_them_are_judged',
+           'test_the_record_ends_with_the_recording_and_todays_windows_stay']
 
 # %% ../../../nbs/tests/forecasting/test_rolling_origin.ipynb #35ced703
 from dataclasses import replace
@@ -14,11 +17,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.calendar import FiscalCalendar
+from ...base.calendar import FiscalCalendar, as_days
 from ...features.features import build_features
+from ...features.snapshots import month_ends
 from ...forecasting.rolling_origin import evaluate_origins
-from ...forecasting.windows import similar_windows
-from ..support.forecasts import HALF_YEAR, outlook, past
+from ...forecasting.windows import RECORD_WINDOWS, similar_windows
+from ...ingestion.recording import recording_end
+from ..support.forecasts import HALF_YEAR, LAST, outlook, past, year_of_deals, year_outlook
 from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/forecasting/test_rolling_origin.ipynb #69f97b49
@@ -68,3 +73,50 @@ def test_no_week_needs_to_be_built_where_all_are_there(outlook):
         evaluate_origins(whole, lambda *_: pytest.fail("nothing is missing"), [30, "quarter_end"], 1).figures["weeks"]
         == 2
     )
+
+# %% ../../../nbs/tests/forecasting/test_rolling_origin.ipynb #4cdda3d9
+def _build(outlook):
+    "Give the function that takes snapshots of a company on further days."
+    return lambda deals, days: build_features(deals, days, outlook.records_start, usual_settings())
+
+
+def test_month_ends_that_are_named_are_judged_as_those_that_are_counted(outlook, past):
+    named = evaluate_origins(outlook, _build(outlook), [30, "quarter_end"], ["2023-09-30", "2023-10-31"])
+    pd.testing.assert_frame_equal(named.record, past.record)
+    assert named.figures == past.figures
+
+
+def test_models_are_fitted_on_named_days_and_the_month_ends_after_them_are_judged(outlook):
+    days = ["2023-10-10", "2023-11-05"]
+    every = np.union1d(outlook.snapshots["as_of"].to_numpy().astype("datetime64[D]"), np.array(days, "datetime64[D]"))
+    seen = replace(outlook, snapshots=build_features(outlook.deals, every, outlook.records_start, usual_settings()))
+    named = evaluate_origins(seen, _build(seen), [30, "quarter_end"], days)
+    stood = named.record.groupby("period")["as_of"].unique()
+    assert stood["month"].astype(str).tolist() == ["2023-10-31"]
+    assert stood["four_weeks"].min() == pd.Timestamp(days[0]) and named.figures["weeks"] == 5
+
+# %% ../../../nbs/tests/forecasting/test_rolling_origin.ipynb #9ab1046f
+def _stop_recording(deals, day):
+    "Leave open what closed after a day, as if nobody had entered it."
+    is_late = deals["close_date"] > day
+    told = {"stage": deals["stage"].mask(is_late, "engaging"), "close_date": deals["close_date"].mask(is_late)}
+    return deals.assign(**told, close_value=deals["close_value"].mask(is_late))
+
+
+def test_the_record_ends_with_the_recording_and_todays_windows_stay():
+    deals = _stop_recording(year_of_deals(), pd.Timestamp("2023-10-15"))
+    until = recording_end(deals, LAST).day
+    assert abs((until - pd.Timestamp("2023-10-15")).days) <= 3
+    bare = year_outlook(deals, draws=20)
+    days = np.union1d(as_days(bare.snapshots["as_of"].unique()), month_ends("2023-08-31", until))
+    stopped = replace(bare, snapshots=_build(bare)(deals, days))
+    past = evaluate_origins(stopped, _build(stopped), [30, "quarter_end"], 1)
+    assert past.record["last"].max() <= until and past.intervals["as_of"].max() <= until - pd.Timedelta(days=28)
+    then = replace(stopped, last=until)
+    known = evaluate_origins(then, _build(then), [30, "quarter_end"], 1)
+    kinds = [*RECORD_WINDOWS, "four_weeks"]
+    rows = [one.record[one.record["period"].isin(kinds)].reset_index(drop=True) for one in (past, known)]
+    assert len(rows[0])
+    pd.testing.assert_frame_equal(*rows)
+    like = {kind for windows in similar_windows(LAST, stopped.calendar, "2023-06-30").values() for kind in windows}
+    assert set(past.record["period"]) - set(kinds) <= like and "like_month" in like

@@ -34,12 +34,12 @@ from .test_artifacts import make_project, publish
 from .test_pipeline_board import find, walk
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import fitted, small_crm
-from ..support.params import whole_params
+from ..support.params import GRADES, whole_params
 
 # %% ../../../nbs/tests/dashboards/test_other_horizons.ipynb #39967d81
 PARAMS = whole_params(
     backtest={"horizons": [14, 45]},
-    publish={"main_horizon": 45},
+    publish={"main_horizon": 45, "grades": GRADES},
     model_card={"subgroups": ["regional_office"], "least_deals": 2, "bootstrap": 20, "seed": 0},
 )
 RENAMED = {"30": "14", "quarter_end": "45"}

@@ -161,7 +161,9 @@ def say_origin(
     if past is None:
         usual = "the mean chance of today's deals, for there are no past forecasts"
     else:
-        usual = f"the {past.base_rate:.0%} of open deals that were won {say_horizon(horizon)} at past month ends"
+        usual = (
+            f"the {100 * past.base_rate:.3g} % of open deals that were won {say_horizon(horizon)} at past month ends"
+        )
     return (
         f"These bounds follow the company: B begins at {usual}, A at three times these odds, C at a third, moved where "
         "a grade would hold too few or too many deals. To fix them, write three falling chances into publish.grades."

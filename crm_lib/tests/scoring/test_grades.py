@@ -223,5 +223,5 @@ def test_the_sentences_name_the_bounds_and_where_they_come_from():
     assert say_bounds((0.625, 0.25, 0.1), 30) == (
         "Grade A: a chance of at least 62.5 % to be won within 30 days; B: 25 %; C: 10 %; D: less."
     )
-    assert "B begins at the 25% of open deals" in say_origin(forecasts(0.25, 1.5), 30)
+    assert "B begins at the 25 % of open deals that were won within 30 days" in say_origin(forecasts(0.25, 1.5), 30)
     assert "there are no past forecasts" in say_origin(None, 30)

@@ -270,7 +270,7 @@ class Publish(Section):
     """What is handed out."""
 
     main_horizon: Horizon
-    grades: Annotated[tuple[Share, Share, Share], AfterValidator(_check_falling), Field(strict=False)]
+    grades: Annotated[tuple[Share, Share, Share], AfterValidator(_check_falling), Field(strict=False)] | None
     trend_days: Positive
     slip_days: Count
 

@@ -22,6 +22,7 @@ from .layout import build_or_say, card, page, side_by_side, stack
 from .parts import Part, note, read_vue
 from ..registry.bundles import read_facts, say_bundle
 from ..scoring.context import Context, read_context
+from ..scoring.grades import say_bounds
 
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #5d91d5f3
 _QUESTION = "What are this deal's chances, and what would change them?"
@@ -69,7 +70,8 @@ def build_desk(
     "Put the deal desk together."
     desk = DealDesk(context)
     board = UploadBoard(context)
-    answered = card("Its chances", [desk.heading, desk.hint, desk.tiles, desk.facts, desk.curve])
+    shown = [desk.heading, desk.hint, desk.tiles, desk.facts, desk.curve]
+    answered = card("Its chances", shown, say_bounds(context.params["publish"]["grades"], context.horizon))
     if len(desk.open):
         desk.choose(desk.open["opportunity_id"].iloc[0])
     else:

@@ -48,6 +48,7 @@ from crm_lib.dashboards.open_deals import (
     shown_horizons,
     tabulate_open,
 )
+from ..scoring.grades import say_bounds
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #0adba79d
 from .parts import Part, bars, note, sentences, tiles
@@ -183,7 +184,7 @@ def _count_cards(listed: pd.DataFrame, deals: pd.DataFrame, settings: PublishedS
     meanings = explain_words(None, publish.slip_days, settings.features.stale_quantile)
     against = f"Against about {publish.trend_days} days earlier."
     changes = f"{against} Slipped: {meanings['slipped']}. Stale: {meanings['stale']}."
-    grades = f"A: a chance of at least {publish.grades[0]:.0%} to be won {say_horizon(publish.main_horizon)}."
+    grades = f"{say_bounds(publish.grades, publish.main_horizon)} The page Publish says where these bounds come from."
     return [
         card("By grade", [bars(count_grades(listed))], grades),
         card("By stage", [bars(count_stages(listed, deals))]),

@@ -35,7 +35,8 @@ from ..models.incidence import IncidenceModel
 from ..models.storage import model_hash, save_model
 from ..registry.bundles import switch, write_bundle
 from ..registry.in_use import InUse
-from ..scoring.scores import score_latest, score_rules
+from ..scoring.grades import keep_bounds
+from ..scoring.scores import grade_bounds, score_latest, score_rules
 from ..simulation.simulate import simulate_crm
 from ..simulation.world import make_world
 
@@ -150,6 +151,8 @@ def write_sample(
         fitted = _fit(_simulate(deals, seed), params)
         paths = _write_tables(fitted, params, origins)
         used = InUse("sample", 1, _MODEL, model_hash("artifacts/in_use"), f"{fitted.last:%Y-%m-%d}")
-        write_bundle("artifacts/bundle", paths, used, fitted.last, check_settings(params))
+        bounds = grade_bounds(pd.read_parquet("artifacts/scores.parquet"), score_rules(params))
+        settings = keep_bounds(check_settings(params), bounds)
+        write_bundle("artifacts/bundle", paths, used, fitted.last, settings)
         switch(keep=params["bundles"]["keep"])
     return folder

@@ -209,6 +209,7 @@ def score_pipeline(
 
     from crm_lib.base.files import write_csv, write_parquet
     from crm_lib.registry.bundles import open_bundle, read_facts, say_bundle
+    from crm_lib.scoring.grades import say_bounds
     from crm_lib.scoring.scores import defuse_formulas
 
     bundle = open_bundle()
@@ -219,4 +220,5 @@ def score_pipeline(
     else:
         scores, said = _score_again(version, bundle, settings)
     write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)
-    typer.echo(f"{len(scores):,} open deals: {out}. {said}")
+    bounds = say_bounds(settings.publish.grades, settings.publish.main_horizon)
+    typer.echo(f"{len(scores):,} open deals: {out}. {said}\n{bounds}")

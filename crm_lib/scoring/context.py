@@ -224,8 +224,14 @@ def score_snapshots(
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features
     values: pd.Series,  # opportunity_id -> value if won, money
 ) -> pd.DataFrame:  # as score_deals gives it; no deal has a direction
-    "Score snapshots with the model of the context."
-    return score_deals(context.model, snapshots, snapshots.iloc[:0], values, score_rules(context.params))
+    "Score snapshots with the model of the context, graded by the bounds that the bundle was published with."
+    rules = score_rules(context.params)
+    if rules.grades is None:
+        raise CrmError(
+            "publish.grades: a few deals alone do not say what is usual for a company; the bundle keeps the bounds "
+            "that its deals were graded by. Run `dvc repro publish`, or write three falling chances into params.yaml."
+        )
+    return score_deals(context.model, snapshots, snapshots.iloc[:0], values, rules)
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #c1b97b01
 def explain_snapshots(

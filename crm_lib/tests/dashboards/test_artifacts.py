@@ -40,10 +40,11 @@ from crm_lib.dashboards.artifacts import (
 )
 from ...registry.bundles import switch, write_bundle
 from ...registry.in_use import InUse
-from ..support.params import whole_params
+from ..support.params import GRADES, whole_params
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #4cad1e72
 PARAMS = whole_params(
+    publish={"grades": GRADES},
     model_card={"subgroups": ["regional_office"], "least_deals": 2, "bootstrap": 20, "seed": 0},
     dashboards={"targets": {}},
 )

@@ -34,12 +34,12 @@ from .test_artifacts import make_project, publish
 from .test_pipeline_board import find, walk
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import fitted, small_crm
-from ..support.params import whole_params
+from ..support.params import GRADES, whole_params
 
 # %% ../../../nbs/tests/dashboards/test_other_horizons.ipynb #39967d81
 PARAMS = whole_params(
     backtest={"horizons": [14, 45]},
-    publish={"main_horizon": 45},
+    publish={"main_horizon": 45, "grades": GRADES},
     model_card={"subgroups": ["regional_office"], "least_deals": 2, "bootstrap": 20, "seed": 0},
 )
 RENAMED = {"30": "14", "quarter_end": "45"}
@@ -111,7 +111,7 @@ def test_the_pipeline_board_shows_these_horizons_and_names_no_other(project):
     said = read_out(page)
     for words in (
         "Chance to be won within 45 days and within 14 days, expected close",
-        "to be won within 45 days.",
+        "Grade A: a chance of at least 50 % to be won within 45 days; B: 25 %; C: 10 %; D: less.",
         "Chance to be won within 45 days, at past month ends and today.",
         "Chance within 14 days",
         "Chance within 45 days",
@@ -147,7 +147,8 @@ def test_the_deal_desk_shows_these_horizons_and_names_no_other():
     assert desk.reasons.legend.startswith("Chance of being won within 45 days")
     named = [(column.key, column.heading) for column in board.columns if column.key.startswith("p_won_")]
     assert named == [("p_won_14", "14 days"), ("p_won_45", "45 days")]
-    assert USUAL.findall(" ".join(map(read_out, parts))) == []
+    said = " ".join(map(read_out, parts))
+    assert "Grade A: a chance of at least 50 % to be won within 45 days; B: 25 %" in said and USUAL.findall(said) == []
 
 
 def test_an_uploaded_file_is_scored_at_these_horizons():

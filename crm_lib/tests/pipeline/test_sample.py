@@ -6,12 +6,16 @@
 __all__ = ['test_the_same_seed_gives_the_same_bundle_and_another_another', 'test_a_folder_with_something_in_it_is_left_alone']
 
 # %% ../../../nbs/tests/pipeline/test_sample.ipynb #da58421f
+import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...base.settings import check_settings, read_settings
+from ...base.horizons import win_column
+from ...base.settings import check_settings, read_published, read_settings
 from ...pipeline.sample import sample_params, write_sample
 from ...registry.bundles import check_bundle, open_bundle
+from ...scoring.grades import grade_scores
+from ...scoring.scores import grade_bounds, score_rules
 
 # %% ../../../nbs/tests/pipeline/test_sample.ipynb #c68aac4b
 def test_the_same_seed_gives_the_same_bundle_and_another_another(tmp_path):
@@ -21,6 +25,12 @@ def test_the_same_seed_gives_the_same_bundle_and_another_another(tmp_path):
     ]
     assert names[0] == names[1] != names[2]
     assert read_settings(tmp_path / "a" / "params.yaml") == check_settings(sample_params())
+    bundle = open_bundle(tmp_path / "a")
+    rules = score_rules(sample_params())
+    scores = pd.read_parquet(bundle / "artifacts" / "scores.parquet")
+    bounds = read_published(bundle).publish.grades
+    assert rules.grades is None and bounds == grade_bounds(scores, rules)
+    assert scores["grade"].tolist() == grade_scores(scores[win_column(rules.main_horizon)], bounds).tolist()
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):

@@ -9,6 +9,7 @@ __all__ = ['test_days_are_kept_for_the_next_question_and_not_for_ever', 'test_a_
            'test_a_reason_is_the_mean_step_over_all_orders_of_the_columns',
            'test_a_few_deals_are_explained_as_the_stage_explain_explains_all',
            'test_grades_reasons_and_order_follow_the_main_horizon',
+           'test_deals_are_graded_by_the_bounds_of_the_bundle_never_by_their_own_chances',
            'test_the_deal_desk_scores_with_the_published_model_and_says_which',
            'test_a_rerun_in_progress_is_never_seen', 'test_a_bundle_of_before_the_main_horizon_says_what_to_run_again',
            'test_a_missing_or_broken_file_of_the_bundle_is_a_sentence']
@@ -34,8 +35,8 @@ from crm_lib.scoring.context import (
     snapshot_table,
 )
 from ...scoring.explanation import _encode, _list_texts, explain_scores, used_features, usual_deals
+from ...scoring.grades import grade_scores
 from ...scoring.opportunity import look_at, pick, snapshot_opportunity
-from ...scoring.scores import grade_scores
 from ...scoring.what_if import score_one
 from crm_lib.tests.scoring.test_what_if import (
     PARAMS,
@@ -46,6 +47,7 @@ from crm_lib.tests.scoring.test_what_if import (
     read_published,
     small_crm,
 )
+from ..support.params import GRADES
 
 # %% ../../../nbs/tests/scoring/test_context.ipynb #81688738
 def test_days_are_kept_for_the_next_question_and_not_for_ever():
@@ -128,7 +130,19 @@ def test_grades_reasons_and_order_follow_the_main_horizon():
     today = snapshots[snapshots["as_of"] == context.as_of]
     scores = score_snapshots(context, today, pd.Series(1.0, index=today["opportunity_id"]))
     assert scores["p_won_30"].is_monotonic_decreasing
-    assert scores["grade"].tolist() == grade_scores(scores["p_won_30"]).tolist()
+    assert scores["grade"].tolist() == grade_scores(scores["p_won_30"], GRADES).tolist()
+
+
+def test_deals_are_graded_by_the_bounds_of_the_bundle_never_by_their_own_chances():
+    _, deals, snapshots = small_crm()
+    params = {**PARAMS, "publish": {**PARAMS["publish"], "grades": [0.9, 0.001, 0.0]}}
+    context = prepare_context(deals, snapshots, fitted("cure_table"), params)
+    answer = score_one(context, pick(context, open_keys(context)[-1]))
+    assert answer.grade == grade_scores(np.array([answer.probabilities[answer.horizon]]), [0.9, 0.001, 0.0]).item()
+    params["publish"] = {**params["publish"], "grades": None}
+    context = prepare_context(deals, snapshots, fitted("cure_table"), params)
+    with pytest.raises(CrmError, match="publish.grades: a few deals alone .* Run `dvc repro publish`"):
+        score_one(context, pick(context, open_keys(context)[-1]))
 
 # %% ../../../nbs/tests/scoring/test_context.ipynb #f6643c7d
 def test_the_deal_desk_scores_with_the_published_model_and_says_which(tmp_path):

@@ -16,7 +16,8 @@ __all__ = ['sold', 'test_the_value_is_the_price_times_the_ratio_paid_shrunk_towa
            'test_few_wins_are_judged_by_themselves', 'test_the_order_of_the_rows_says_nothing',
            'test_without_a_win_there_is_no_spread_and_without_a_price_the_mean_win_is_expected', 'paid_deals',
            'test_an_ordinary_scatter_is_left_to_the_last_bit', 'test_one_giant_does_not_set_the_value_of_its_product',
-           'test_a_few_wins_without_a_price_are_taken_as_they_are']
+           'test_a_few_wins_without_a_price_are_taken_as_they_are',
+           'test_what_giants_paid_and_count_with_is_said_the_most_reduced_first']
 
 # %% ../../../nbs/tests/scoring/test_deal_value.ipynb #5dd210be
 import numpy as np
@@ -179,3 +180,20 @@ def test_one_giant_does_not_set_the_value_of_its_product(listed):
 def test_a_few_wins_without_a_price_are_taken_as_they_are():
     deals = pd.DataFrame({"product": ["A", "B"], "list_price": np.nan, "stage": "won", "close_value": [1.0, 1e6]})
     assert deal_value.ordinary_wins(deals)["close_value"].tolist() == [1.0, 1e6]
+
+
+def test_what_giants_paid_and_count_with_is_said_the_most_reduced_first():
+    days = {"engage_date": pd.Timestamp("2024-01-01"), "close_date": pd.Timestamp("2024-02-01")}
+    deals = paid_deals().assign(opportunity_id=[f"d{row}" for row in range(400)], **days)
+    day = pd.Timestamp("2024-02-01")
+    assert deal_value.say_giants(deals, day) == ""
+    giants = deals.index[deals["product"] == "B"][:5]
+    deals.loc[giants, "close_value"] = [1e6, 2e6, 3e6, 4e6, 5e6]
+    assert deal_value.say_giants(deals, pd.Timestamp("2024-01-31")) == ""
+    said = deal_value.say_giants(deals, day)
+    counted = deal_value.ordinary_wins(deals)["close_value"]
+    assert said.startswith("5 wins lie far beyond what is usual for the product and count with less: ")
+    assert f"d{giants[4]} (B: 5,000,000, counted as {counted[giants[4]]:,.0f}), d{giants[3]} " in said
+    assert said.endswith(" and 2 more.") and f"d{giants[1]} " not in said
+    said = deal_value.say_giants(deals.drop(index=giants[1:]), day)
+    assert said.startswith("1 win lies ") and said.endswith(").") and " more" not in said

@@ -56,12 +56,12 @@ from ...scoring.opportunity import Opportunity, check_opportunity, look_at, pick
 from ...scoring.scores import score_latest, win_paths
 from ...scoring.what_if import CHANGE_KINDS, list_kinds, score_one, what_would_change
 from ...simulation.simulate import simulate_sample
-from ..support.params import whole_params
+from ..support.params import GRADES, whole_params
 from ..support.usual import usual_rules, usual_settings
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #688f71d2
 STAGES = {"Prospecting": "prospecting", "Engaging": "engaging", "Won": "won", "Lost": "lost"}
-PARAMS = whole_params()
+PARAMS = whole_params(publish={"grades": GRADES})
 
 # %% ../../../nbs/tests/scoring/test_what_if.ipynb #20e45474
 @lru_cache

@@ -15,7 +15,7 @@ from ...evaluation.origins import Protocol
 from ...features.features import FeatureSettings, feature_settings
 from ...forecasting.outlook import Limits, Outlook
 from ...scoring.scores import ScoreRules, score_rules
-from .params import whole_params
+from .params import GRADES, whole_params
 
 # %% ../../../nbs/tests/support/usual.ipynb #5991a200
 def usual_settings(**changes: Any) -> FeatureSettings:
@@ -24,8 +24,8 @@ def usual_settings(**changes: Any) -> FeatureSettings:
 
 
 def usual_rules(horizons: list[int | str], **changes: Any) -> ScoreRules:
-    "Give the rules of scores for these horizons."
-    return score_rules(whole_params())._replace(horizons=horizons, **changes)
+    "Give the rules of scores for these horizons, with bounds of the grades in numbers."
+    return score_rules(whole_params())._replace(**{"horizons": horizons, "grades": GRADES} | changes)
 
 
 def usual_limits(**changes: Any) -> Limits:

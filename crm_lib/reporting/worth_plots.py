@@ -36,7 +36,9 @@ def _draw_steps(ax: Axes, places: Any, rows: list[dict[str, float]], names: tupl
     change, low, high = names
     for place, row in zip(places, rows):
         if row["verdict"] == NOT_TRACKED or pd.isna(row[change]):
-            ax.annotate(NOT_TRACKED, (0, place), xytext=(6, 0), textcoords="offset points", va="center", color=SOFT)
+            ax.annotate(
+                NOT_TRACKED, (0, place), xytext=(6, 0), textcoords="offset points", va="center", color=SOFT, fontsize=8
+            )
             continue
         above, below = row[low] > 0, row[high] < 0
         better, worse = (above, below) if sign > 0 else (below, above)
@@ -52,7 +54,7 @@ def _dress_money(ax: Axes) -> None:
     percent_axis(ax.xaxis)
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    ax.set(title="Change of the money error", xlabel="Points of WAPE, 95 % interval\n(left is better)")
+    ax.set(title="Error in money", xlabel="Points of WAPE, 95 % interval\n(left is better)")
 
 # %% ../../nbs/lib/55_reporting/57_worth_plots.ipynb #cbd2e6c3
 @themed
@@ -108,7 +110,7 @@ def show_worth(
     worth: Mapping[str, Any],  # from weigh_history
 ) -> Mapping[str, Any]:  # the same, to be kept
     "Show what each source of history is worth; one sentence where nothing is tracked."
-    show_text(f"What your history is worth. {worth['sentence']}")
+    show_text(worth["sentence"])
     if not worth["steps"]:
         return worth
     show_text(_explain(worth))

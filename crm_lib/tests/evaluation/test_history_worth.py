@@ -83,7 +83,7 @@ def test_a_step_that_knows_more_gains_beyond_doubt_and_one_that_repeats_gains_no
     assert at(skill, "amount")[["change", "low", "high"]].eq(0).all()
     assert np.isclose(at(skill, TOGETHER)["change"], at(skill, "stage")["change"])
 
-
+# %% ../../../nbs/tests/evaluation/test_history_worth.ipynb #38acb215
 def test_the_error_in_money_is_the_missed_value_over_the_value_won():
     wide, facts = rows_of()
     money = compare_money(wide, facts, draws=100, seed=0)

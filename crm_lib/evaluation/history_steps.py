@@ -7,7 +7,7 @@ __all__ = ['START', 'FIXED', 'SOURCES', 'MOST_LANDMARKS', 'list_columns', 'draw_
 
 # %% ../../nbs/lib/40_evaluation/32_history_steps.ipynb #92235a0d
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,14 @@ def draw_landmarks(
 
 def _make_quick(base: IncidenceModel, protocol: Protocol) -> StateHazardModel:
     "Make a state-hazard model that is fitted in a second or two."
-    settings = {"rounds": 100, "depth": 2, "step": 0.2, "leaf_events": 20.0, "intervals": 4, "patience": 5}
+    settings: dict[str, Any] = {
+        "rounds": 100,
+        "depth": 2,
+        "step": 0.2,
+        "leaf_events": 20.0,
+        "intervals": 4,
+        "patience": 5,
+    }
     return StateHazardModel(base, protocol.grid.calendar, seed=protocol.seed, **settings)
 
 # %% ../../nbs/lib/40_evaluation/32_history_steps.ipynb #8519be8c

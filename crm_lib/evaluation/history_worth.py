@@ -8,6 +8,7 @@ __all__ = ['TOGETHER', 'NOT_TRACKED', 'GROUND', 'NOTHING', 'thin_origins', 'comp
 
 # %% ../../nbs/lib/40_evaluation/33_history_worth.ipynb #c655db0e
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,9 @@ def _draw_sums(wide: pd.DataFrame, facts: pd.DataFrame, draws: int, seed: int) -
     missed = (
         wide.sub(facts["is_won"], axis=0).mul(facts["amount"], axis=0).assign(won=facts["is_won"] * facts["amount"])
     )
-    sums = {}
-    for (horizon, place), rows in facts.groupby(["horizon", day], sort=False).indices.items():
+    sums: dict[str, tuple[Any, Any]] = {}
+    for horizon, place in product(facts["horizon"].unique(), range(len(days))):
+        rows = np.flatnonzero((facts["horizon"] == horizon) & (day == place))
         codes = np.unique(cluster[rows])
         cell = often[:, codes] @ missed.iloc[rows].groupby(cluster[rows], sort=True).sum().to_numpy()
         errors, won = sums.get(horizon, (0.0, 0.0))
@@ -123,7 +125,7 @@ def compare_money(
     sums["all"] = tuple(sum(part[place] for part in sums.values()) for place in (0, 1))
     found = []
     for horizon, (errors, won) in sums.items():
-        found.append(_range_errors(errors, won, list(wide)).assign(horizon=horizon))
+        found.append(_range_errors(errors, won, [str(name) for name in wide]).assign(horizon=horizon))
     return pd.concat(found, ignore_index=True)
 
 # %% ../../nbs/lib/40_evaluation/33_history_worth.ipynb #26483e5d

@@ -31,10 +31,10 @@ from crm_lib.reporting.style import (
 )
 
 # %% ../../nbs/lib/55_reporting/57_worth_plots.ipynb #0394e03f
-def _draw_steps(ax: Axes, places: Any, rows: list[dict[str, float]], names: tuple[str, str, str], sign: int) -> None:
+def _draw_steps(ax: Axes, places: Any, rows: pd.DataFrame, names: tuple[str, str, str], sign: int) -> None:
     "Draw the change of each step with its interval; `sign` is 1 where more is better."
     change, low, high = names
-    for place, row in zip(places, rows):
+    for place, row in zip(places, rows.to_dict("records")):
         if row["verdict"] == NOT_TRACKED or pd.isna(row[change]):
             ax.annotate(
                 NOT_TRACKED, (0, place), xytext=(6, 0), textcoords="offset points", va="center", color=SOFT, fontsize=8
@@ -66,16 +66,15 @@ def plot_worth(
     whole = table[(table["horizon"] == "all") & ~table["source"].isin([START, FIXED])]
     if whole.empty:
         return sentence_figure("Nothing is tracked: there is no source to weigh.")
-    rows = whole.to_dict("records")
     has_money = bool(whole["money_change"].notna().any())
-    fig, axes = canvas(1.6 + 0.32 * len(rows), 1, 2 if has_money else 1, squeeze=False, sharey=True)
+    fig, axes = canvas(1.6 + 0.32 * len(whole), 1, 2 if has_money else 1, squeeze=False, sharey=True)
     ax = axes[0, 0]
     places = label_rows(ax, whole["source"].tolist(), 30)
-    _draw_steps(ax, places, rows, ("gain", "low", "high"), 1)
+    _draw_steps(ax, places, whole, ("gain", "low", "high"), 1)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 2) if value else "0"))
     ax.set(title="Gain in Brier skill", xlabel="To the step before, 95 % interval\n(right is better)")
     if has_money:
-        _draw_steps(axes[0, 1], places, rows, ("money_change", "money_low", "money_high"), -1)
+        _draw_steps(axes[0, 1], places, whole, ("money_change", "money_low", "money_high"), -1)
         _dress_money(axes[0, 1])
     return fig
 
@@ -118,8 +117,9 @@ def show_worth(
         plot_worth(worth), "What each source adds to those before it in Brier skill and in money, with 95 % intervals"
     )
     table = lay_out_worth(worth)
-    digits = {name: 3 for name in table if name.startswith("skill_") or name in ("gain", "low", "high")}
-    percent = [name for name in table if name.startswith("money")]
+    names = [str(name) for name in table]
+    digits = {name: 3 for name in names if name.startswith("skill_") or name in ("gain", "low", "high")}
+    percent = [name for name in names if name.startswith("money")]
     show_table(
         table,
         digits=digits,

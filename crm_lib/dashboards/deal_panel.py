@@ -84,7 +84,7 @@ def chance_path(
     backtest: pd.DataFrame,  # read_backtest of the chosen model
     deal: pd.Series,  # a row of tabulate_open
     main: Horizon,  # publish.main_horizon
-) -> list[Bar]:  # the chance to be won within the horizon, as it was said at past month ends and is today
+) -> list[Bar]:  # the chance to be won within the horizon, as it was said on past days and is today
     "Follow what was said of a deal."
     is_its = backtest["opportunity_id"].eq(deal["opportunity_id"]) & backtest["horizon"].eq(str(main))
     past = backtest[is_its].sort_values("as_of")
@@ -171,7 +171,7 @@ class DealCards:
         self.said = note("")
         self.none = note("", "empty")
         none_yet = pd.DataFrame(columns=[column.key for column in _PAST])
-        moved = f"Chance to be won {say_horizon(self.main)}, at past month ends and today."
+        moved = f"Chance to be won {say_horizon(self.main)}, on past days and today."
         self.past = table(none_yet, _PAST, "Comparable past deals", "opportunity_id", empty="", size=10)
         self.widget = panel(
             [

@@ -14,7 +14,7 @@ from ipywidgets import Widget
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #dc6543a4
 from ..access.users import Viewer
-from ..base.calendar import FiscalCalendar
+from ..base.calendar import FiscalCalendar, name_origins
 from ..base.config import CrmError
 from ..base.horizons import label_horizon, say_horizon
 from ..base.sections import ModelCard, PublishedSettings
@@ -96,9 +96,10 @@ def _judge(
 def _origins_card(judged: pd.DataFrame, chosen: str, viewer: Viewer, horizon: str) -> Widget:
     lines = judge_origins(judged)[["horizon", "origin", "model", "brier"]]
     lines = lines.assign(model=["chosen model" if name == chosen else _WAYS.get(name, name) for name in lines["model"]])
-    said = f"{ERROR} at each past month end, beside simpler ways; lower is better"
+    day = name_origins(judged["as_of"]).removesuffix("s")
+    said = f"{ERROR} at each past {day}, beside simpler ways; lower is better"
     hint = f"Chance to be won {say_horizon(horizon)}, as it was said on the day."
-    return card("At every past month end", [picture(plot_origins(lines, ERROR), said)], _own(viewer, hint))
+    return card(f"At every past {day}", [picture(plot_origins(lines, ERROR), said)], _own(viewer, hint))
 
 
 def _groups_card(own: pd.DataFrame, deals: pd.DataFrame, how: ModelCard, viewer: Viewer) -> Widget:
@@ -182,7 +183,7 @@ def _version_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #91e3816b
 DRIFT = (
     "No stage compares new deals with those that the model learned from yet. Until one does, look at the last points "
-    "of the record above: an error of the chances that rises at two month ends in a row, while that of the simple "
+    "of the record above: an error of the chances that rises at two of them in a row, while that of the simple "
     "table does not, is what such a change would look like here."
 )
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..base.calendar import as_days
 from .exposure import Grid, days_in_cells
+from .snapshots import taken_back
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #03d9e1a5
 class _Known(NamedTuple):
@@ -39,20 +40,30 @@ def _distinct(*columns: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     return [column[found] for column in columns], place
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #b55eb82f
-def _count_closed(engaged: np.ndarray, close: np.ndarray, before: int, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    "Count the closings and the days at risk of closed deals by cell."
+def _count_closed(
+    engaged: np.ndarray, close: np.ndarray, stands: np.ndarray, before: int, grid: Grid
+) -> tuple[np.ndarray, np.ndarray]:
+    "Count the closings that stand and the days at risk of closed deals by cell."
     (start, stop), place = _distinct(engaged, close)
     deals = np.bincount(place, minlength=len(start))
     days = deals @ days_in_cells(start, np.maximum(start, before), stop, grid)
-    return np.bincount(grid.cell(stop - start, stop.astype("datetime64[D]")), deals, grid.size), days
+    closings = np.bincount(place, stands, minlength=len(start))
+    return np.bincount(grid.cell(stop - start, stop.astype("datetime64[D]")), closings, grid.size), days
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #f6bf6d1b
 def _gather(
-    engaged: np.ndarray, close: np.ndarray, agent: np.ndarray, cohort: np.ndarray, as_of: int, before: int, grid: Grid
+    engaged: np.ndarray,
+    close: np.ndarray,
+    stands: np.ndarray,
+    agent: np.ndarray,
+    cohort: np.ndarray,
+    as_of: int,
+    before: int,
+    grid: Grid,
 ) -> tuple[_Known, np.ndarray]:
     "Sum up what the as-of date knew, and give the group of each deal that is open."
     is_open = close > as_of
-    is_counted = engaged >= before
+    is_counted = (engaged >= before) & stands
     (_,), agent = _distinct(agent)
     (_,), cohort = _distinct(cohort)
     (group_agent, group_cohort, start), group = _distinct(agent[is_open], cohort[is_open], engaged[is_open])
@@ -60,7 +71,7 @@ def _gather(
     until = np.full(len(start), as_of)
     size = len(group_agent)
     known = _Known(
-        *_count_closed(engaged[~is_open], close[~is_open], before, grid),
+        *_count_closed(engaged[~is_open], close[~is_open], stands[~is_open], before, grid),
         days_in_cells(start, np.maximum(start, before), until, grid),
         days_in_cells(start, start, until, grid),
         day,
@@ -140,11 +151,12 @@ def alive_probabilities(
     today, start = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
     engaged = as_days(deals["engage_date"])
     close = as_days(deals["close_date"])
+    stands = ~(taken_back(deals) <= as_of)
     is_known = engaged <= as_of
     engaged = engaged.astype("int64")
     close = np.where(close <= as_of, close.astype("int64"), _NEVER)
     held = np.flatnonzero(is_known & (close > np.maximum(engaged, start - 1)))
-    known, group = _gather(engaged[held], close[held], agent[held], cohort[held], today, start - 1, grid)
+    known, group = _gather(engaged[held], close[held], stands[held], agent[held], cohort[held], today, start - 1, grid)
     alive = np.full(len(deals), np.nan)
     alive[held[close[held] == _NEVER]] = np.round(1 - _fit_em(known, prior, steps), 6)[group]
     return alive

@@ -19,7 +19,7 @@ from ..base.config import CrmError
 from .cure import alive_probabilities
 from .exposure import AGE_EDGES, Grid, sum_days
 from .movement import stale_age
-from .snapshots import is_open, take_snapshots
+from .snapshots import is_open, take_snapshots, taken_back
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #5f50971a
 FEATURES = {
@@ -96,10 +96,16 @@ def _at_risk(
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #8fb85105
 def _closings(
-    engaged: np.ndarray, close: np.ndarray, group: np.ndarray, as_of: np.ndarray, shape: tuple[int, ...], grid: Grid
+    engaged: np.ndarray,
+    close: np.ndarray,
+    seen: np.ndarray,
+    group: np.ndarray,
+    as_of: np.ndarray,
+    shape: tuple[int, ...],
+    grid: Grid,
 ) -> np.ndarray:
-    "Count the closings up to each as-of date, (groups, cells, as-of dates)."
-    index = group, grid.cell(close - engaged, close.astype("datetime64[D]")), np.searchsorted(as_of, close)
+    "Count the closings seen up to each as-of date, (groups, cells, as-of dates)."
+    index = group, grid.cell(close - engaged, close.astype("datetime64[D]")), np.searchsorted(as_of, seen)
     counts = np.bincount(np.ravel_multi_index(index, shape), minlength=int(np.prod(shape)))
     return counts.reshape(shape).cumsum(axis=-1)
 
@@ -117,11 +123,18 @@ def closing_ratios(
     ends = as_of.astype("int64")
     engaged = as_days(deals["engage_date"]).astype("int64")
     close = as_days(deals["close_date"])
+    undone = taken_back(deals)
     close = np.where(np.isnat(close), never, close.astype("int64"))
     after = np.maximum(engaged, as_days(records_start).astype("int64") - 1)
     at_risk = _at_risk(engaged, after, np.minimum(close, ends[-1]), group, ends, grid)
+
+    def count(rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        return _closings(engaged[rows], close[rows], seen[rows], group[rows], ends, at_risk.shape, grid)
+
     is_closed = (close > after) & (close <= ends[-1])
-    closed = _closings(engaged[is_closed], close[is_closed], group[is_closed], ends, at_risk.shape, grid)
+    closed = count(is_closed, close)
+    if (is_back := is_closed & (undone <= as_of[-1])).any():
+        closed = closed - count(is_back, undone.astype("int64"))
     hazard = closed.sum(axis=0) / np.maximum(at_risk.sum(axis=0), 1)
     expected = (at_risk * hazard[None]).sum(axis=1)
     return (closed.sum(axis=1) + settings.prior) / (expected + settings.prior)
@@ -162,15 +175,18 @@ def stale_shares(
     settings: FeatureSettings,  # quantile and shrinkage
 ) -> np.ndarray:  # share from 0 to 1, one per agent
     "Estimate the share of its old deals that each agent has left stale by a day, shrunk to everybody's."
-    engaged = as_days(deals["engage_date"])
-    close = as_days(deals["close_date"])
+    agents = agent.max(initial=-1) + 1
+    stands = ~(taken_back(deals) <= as_of)
+    engaged = as_days(deals["engage_date"])[stands]
+    close = as_days(deals["close_date"])[stands]
+    agent = agent[stands]
     closed = close <= as_of
     if not closed.any():
-        return np.zeros(agent.max(initial=-1) + 1)
+        return np.zeros(agents)
     limit = int(stale_age(engaged, close, as_of, settings.stale_quantile))
     is_old = (engaged + limit <= as_of) & (engaged >= as_days(records_start))
-    old = np.bincount(agent[is_old], minlength=agent.max() + 1)
-    stale = np.bincount(agent[is_old & ~closed], minlength=agent.max() + 1)
+    old = np.bincount(agent[is_old], minlength=agents)
+    stale = np.bincount(agent[is_old & ~closed], minlength=agents)
     overall = stale.sum() / max(old.sum(), 1)
     return (stale + settings.prior * overall) / (old + settings.prior)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EVENTS', 'is_open', 'known_at', 'take_snapshots', 'month_ends', 'spaced_dates', 'cycle_spacing', 'named_days',
-           'as_of_dates', 'follow_up', 'label_wins', 'entry_snapshots']
+           'as_of_dates', 'taken_back', 'follow_up', 'label_wins', 'entry_snapshots']
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #39746c01
 from collections.abc import Sequence
@@ -128,12 +128,20 @@ def as_of_dates(
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #d63f73fa
 EVENTS = {"engaging": 0, "won": 1, "lost": 2}
 
+# %% ../../nbs/lib/25_features/10_snapshots.ipynb #2f08d5da
+def taken_back(
+    deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
+) -> np.ndarray:  # day on which a closing was taken back as a slip of the pen, datetime64[D]; missing where it stands
+    "Give the day on which each closing was taken back."
+    never = np.full(len(deals), np.datetime64("NaT", "D"))
+    return as_days(deals["undone_at"]) if "undone_at" in deals else never
+
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #c785db19
 def _next_close(snapshots: pd.DataFrame, deals: pd.DataFrame, last: np.datetime64) -> pd.DataFrame:
     "Find for each snapshot the first closing after its day that nothing known by the last day takes back."
     if "undone_at" not in deals:
         return deals.set_index("opportunity_id")[["stage", "close_date"]].reindex(snapshots["opportunity_id"])
-    counts = deals["close_date"].notna() & ~(as_days(deals["undone_at"]) <= last)
+    counts = deals["close_date"].notna() & ~(taken_back(deals) <= last)
     closings = deals.loc[counts, ["opportunity_id", "stage", "close_date"]].sort_values("close_date", kind="stable")
     asked = snapshots[["opportunity_id"]].assign(as_of=as_days(snapshots["as_of"]).astype("datetime64[ns]"))
     asked = asked.assign(row=np.arange(len(asked))).sort_values("as_of", kind="stable")

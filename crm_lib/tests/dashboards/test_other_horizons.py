@@ -112,7 +112,7 @@ def test_the_pipeline_board_shows_these_horizons_and_names_no_other(project):
     for words in (
         "Chance to be won within 45 days and within 14 days, expected close",
         "Grade A: a chance of at least 50 % to be won within 45 days; B: 25 %; C: 10 %; D: less.",
-        "Chance to be won within 45 days, at past month ends and today.",
+        "Chance to be won within 45 days, on past days and today.",
         "Chance within 14 days",
         "Chance within 45 days",
     ):

@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = ['test_the_horizon_is_that_of_the_shown_score_where_it_was_judged', 'test_the_verdict_stands_beside_the_simple_table',
+           'test_days_that_are_no_month_ends_are_not_called_so',
            'test_the_forecasts_record_is_tabulated_beside_simpler_ways', 'test_findings_about_the_data_are_sentences']
 
 # %% ../../../nbs/tests/dashboards/test_track_record.ipynb #24e5671f
@@ -40,7 +41,7 @@ def test_the_horizon_is_that_of_the_shown_score_where_it_was_judged():
     ],
 )
 def test_the_verdict_stands_beside_the_simple_table(interval, words):
-    part = METRICS["backtest"]["horizons"]["quarter_end"]
+    part = METRICS["backtest"]["horizons"]["quarter_end"] | {"origins": ["2024-01-31", "2024-02-29"]}
     backtest = {
         "chosen": "cure_table",
         "horizons": {"30": {**part, "models": {"cure_table": {**JUDGED, "vs_table": interval}}}},
@@ -51,6 +52,12 @@ def test_the_verdict_stands_beside_the_simple_table(interval, words):
         and shown[2].remark == "Always the likelier answer: 74\u00a0%."
         and shown[3].remark.startswith("At 2 month ends, for the 30 days")
     )
+
+
+def test_days_that_are_no_month_ends_are_not_called_so():
+    part = METRICS["backtest"]["horizons"]["quarter_end"] | {"models": {"cure_table": JUDGED}}
+    judged = {"chosen": "cure_table", "horizons": {"30": part | {"origins": ["2024-01-15", "2024-01-31"]}}}
+    assert verdict_tiles(judged, "30")[3].remark.startswith("At 2 days, for the 30 days")
 
 # %% ../../../nbs/tests/dashboards/test_track_record.ipynb #be1acd8e
 def test_the_forecasts_record_is_tabulated_beside_simpler_ways():

@@ -16,7 +16,7 @@ from ..evaluation.subgroups import TOO_SMALL, say_overall, say_subgroups
 from ..models.close_hazard import BASELINES
 from .card_parts import CardTable, Section
 from .card_run import Run, name_model, order_horizons
-from ..scoring.explanation import name_feature
+from ..scoring.reason_words import name_feature
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #e801e2e7
 def _describe_test(run: Run) -> Section:

@@ -14,8 +14,9 @@ import pandas as pd
 
 from ..base.config import CrmError
 from .context import Context, estimate_value, explain_snapshots, score_snapshots
-from .explanation import name_feature, used_features
+from .explanation import used_features
 from .opportunity import AHEAD_DAYS, BROUGHT, Opportunity, check_opportunity, look_at, table_row
+from .reason_words import name_feature
 from .scores import EVER_DAYS, win_paths
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #ee3d6845

@@ -22,8 +22,11 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_contributions_of_texts_equal_shapley_values_computed_by_hand',
            'test_every_column_has_a_name_for_readers', 'mixed',
            'test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_listed_twice',
-           'test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal',
-           'test_with_many_columns_the_parts_still_sum_to_the_score']
+           'test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal', 'many',
+           'test_a_model_that_reads_states_has_a_reason_per_group_and_they_add_up',
+           'test_a_few_deals_get_the_reasons_of_groups_that_the_general_explainer_gives',
+           'test_very_many_columns_that_are_no_states_are_groups_as_well',
+           'test_a_group_speaks_through_its_leading_column_and_names_nobody']
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #aefcc9d5
 from itertools import combinations
@@ -43,15 +46,15 @@ from crm_lib.scoring.explanation import (
     ScoreFunction,
     explain_deals,
     explain_scores,
-    label_reason,
-    name_feature,
+    reason_features,
+    reason_groups,
     reference_deals,
-    say_effect,
-    say_reason,
     strongest_reasons,
     used_features,
+    usual_deals,
     win_columns,
 )
+from ...scoring.reason_words import label_group, label_reason, name_feature, say_effect, say_reason
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #81bf211e
 FEW = ("cohort_closing", "agent_stale_share")
@@ -394,19 +397,52 @@ def test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_
     )
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #c0fe8629
-def test_with_many_columns_the_parts_still_sum_to_the_score():
+@pytest.fixture(scope="module")
+def many():
+    "A model that reads the first column of a state among twenty, and what it was fitted on."
     rng = np.random.default_rng(0)
     names = list(STATE_FEATURES[:20])
-    X = pd.DataFrame(rng.normal(size=(400, 20)), columns=names)
-    X = X.assign(as_of=pd.Timestamp("2024-01-31"), opportunity_id=[f"D{i}" for i in range(400)], age_days=5)
-    y = pd.DataFrame({"event": np.where(X[names[0]] > 0, 1, 2), "duration": rng.integers(1, 60, 400)})
-    model = StateHazardModel(CloseHazardModel("table", (), alive=None)).fit(X, y)
-    assert used_features(model) == ["age_days", *names]
+    X = pd.DataFrame(rng.integers(0, 40, size=(400, 20)).astype(float), columns=names)
+    X = X.assign(as_of=pd.Timestamp("2024-01-31"), opportunity_id=[f"D{i}" for i in range(400)], age_days=45)
+    y = pd.DataFrame({"event": np.where(X[names[0]] > 20, 1, 2), "duration": rng.integers(1, 60, 400)})
+    return StateHazardModel(CloseHazardModel("table", (), alive=None), rounds=40).fit(X, y), X
+
+
+def test_a_model_that_reads_states_has_a_reason_per_group_and_they_add_up(many):
+    model, X = many
+    assert reason_features(model) == ["time", "stage", "amount", "dates"] == list(reason_groups(model))
     few = X[:3].reset_index(drop=True)
     reasons = explain_scores(model, few, 30, background=4, usual=X)
-    said = reasons.groupby("opportunity_id")["contribution"].sum() + reasons.groupby("opportunity_id")["base"].first()
-    assert np.allclose(said, log_odds(model.predict_win(few, [30])[30].to_numpy()), atol=1e-6)
-    strongest = reasons.loc[reasons["contribution"].abs().groupby(reasons["opportunity_id"]).idxmax(), "feature"]
-    assert set(strongest) == {names[0]}
-    alone = explain_deals(model, few[:1], 30, X[:4])
-    assert len(alone) == 21 and alone["contribution"].notna().all()
+    assert np.allclose(total(reasons), shown(model, few, 30), atol=1e-9)
+    assert reasons["feature"].tolist() == 3 * reason_features(model)
+    strongest = reasons.loc[reasons["contribution"].abs().groupby(reasons["opportunity_id"]).idxmax()]
+    assert set(strongest["feature"]) == {"stage"} and strongest["label"].str.startswith("in its stage, ").all()
+    assert list(reasons) == list(
+        explain_scores(CloseHazardModel("table", (), alive=None).fit(*made()), made(5)[0], 30, 3)
+    )
+
+
+def test_a_few_deals_get_the_reasons_of_groups_that_the_general_explainer_gives(many):
+    model, X = many
+    few = X[5:8].reset_index(drop=True)
+    whole = explain_scores(model, few, 60, background=5, usual=X)
+    alone = explain_deals(model, few, 60, usual_deals(model, X, 60, 5))
+    pd.testing.assert_frame_equal(alone, whole, rtol=1e-9, atol=1e-9)
+
+
+def test_very_many_columns_that_are_no_states_are_groups_as_well():
+    X, y = made(200)
+    own = {f"x_{place}": np.random.default_rng(place).random(200) for place in range(13)}
+    model = CloseHazardModel("logistic", features=[*own], alive=None).fit(X.assign(**own), y)
+    assert reason_groups(model) == {"time": ["age_days"], "own": [*own]}
+    assert reason_groups(CloseHazardModel("logistic", features=FEW, alive=None)) is None
+
+
+def test_a_group_speaks_through_its_leading_column_and_names_nobody():
+    deal = {"stage_days": 45.0, "stage_pace": 3.75, "sales_agent": "Ada Abel", "activity_days": 30.0, "x_size": np.nan}
+    assert label_group("stage", "stage_days", deal, "Proposal") == "in Proposal for 45 days, usual 12"
+    assert label_group("stage", "stage_days", deal | {"stage_pace": np.nan}) == "in its stage for 45 days"
+    assert label_group("activity", "activity_days", deal) == "nobody has been in touch for 30 days"
+    assert label_group("owner", "sales_agent", deal) == "the owner's record"
+    assert label_group("own", "x_size", deal) == "the company's own columns not known"
+    assert name_feature("dates") == "closing date"

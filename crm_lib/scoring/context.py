@@ -26,7 +26,7 @@ from ..leakage.verdicts import hide_columns, read_left
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
 from .deal_value import deal_values
-from .explanation import explain_deals, strongest_reasons, used_features, usual_deals
+from .explanation import explain_deals, stage_words, strongest_reasons, used_features, usual_deals
 from .past import Past, lived_deals, open_past, read_past, with_states
 from .scores import find_main_horizon, score_deals, score_rules
 
@@ -226,7 +226,9 @@ def explain_snapshots(
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features
 ) -> pd.DataFrame:  # as explain_scores gives it
     "Split each score into reasons."
-    return explain_deals(context.model, snapshots, context.horizon, context.usual)
+    is_today = bool((snapshots["as_of"] == context.as_of).all())
+    stages = stage_words(context.deals) if is_today else None
+    return explain_deals(context.model, snapshots, context.horizon, context.usual, stages)
 
 
 def name_reasons(

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['win_columns', 'used_features', 'reason_groups', 'reason_features', 'ScoreFunction', 'reference_deals', 'usual_deals',
-           'explain_scores', 'explain_deals', 'strongest_reasons']
+           'explain_scores', 'stage_words', 'explain_deals', 'strongest_reasons']
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #dd29fea9
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from crm_lib.scoring.coalitions import (
     share_out,
     split_groups,
 )
-from .reason_words import label_group, label_reason, say_effect
+from .reason_words import POOLED, label_group, label_reason, say_effect
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #8b8b45e5
 def win_columns(
@@ -194,25 +195,44 @@ def explain_scores(
     return _lay_out(snapshots, columns, horizon, found.base_values[place], found.values[place])
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #8279c5f9
+def _group_row(
+    group: str, lead: str, size: float, deal: Mapping[str, Any], stage: str | None
+) -> dict[str, float | str]:
+    "Give a contribution its words; a column that is not named in them gives no value away either."
+    value = deal[lead]
+    is_said = lead not in POOLED and not isinstance(value, str)
+    label = label_group(group, lead, deal, stage)
+    return {
+        "feature": group,
+        "value": float(value) if is_said else np.nan,
+        "contribution": size,
+        "label": label,
+        "words": f"{label}: {say_effect(size)}",
+    }
+
+
 def _lay_out_groups(
     snapshots: pd.DataFrame, horizon: int | str, base: float, leads: pd.DataFrame, stages: Mapping[str, str]
 ) -> pd.DataFrame:
-    "Lay contributions out as one row per deal and group; `leads` has group, lead and contribution of each deal."
+    "Lay contributions out as one row per deal and group; `leads` has group, lead and contribution by row of deal."
     keys = snapshots[["as_of", "opportunity_id"]].reset_index(drop=True).assign(horizon=str(horizon), base=base)
     deals = snapshots.to_dict("records")
-    found = keys.loc[leads.index].reset_index(drop=True)
-    rows = list(zip(leads.index, leads["group"], leads["lead"], leads["contribution"]))
-    values = [deals[row][lead] for row, _, lead, _ in rows]
-    label = [
-        label_group(group, lead, deals[row], stages.get(deals[row]["opportunity_id"])) for row, group, lead, _ in rows
+    rows = [
+        _group_row(group, lead, size, deals[row], stages.get(deals[row]["opportunity_id"]))
+        for row, group, lead, size in leads.itertuples()
     ]
-    return found.assign(
-        feature=leads["group"].to_numpy(),
-        value=[np.nan if isinstance(value, str) or pd.isna(value) else float(value) for value in values],
-        contribution=leads["contribution"].to_numpy(),
-        label=label,
-        words=[f"{one}: {say_effect(size)}" for one, (*_, size) in zip(label, rows)],
-    ).sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
+    found = keys.loc[leads.index].reset_index(drop=True).join(pd.DataFrame(rows))
+    return found.sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
+
+# %% ../../nbs/lib/45_scoring/30_explanation.ipynb #30f1bd7d
+def stage_words(
+    deals: pd.DataFrame,  # one row per opportunity, with crm_stage where the CRM's words are kept
+) -> dict[str, str]:  # opportunity_id -> the CRM's word for its stage
+    "Read in which stage each deal is on the day of the export."
+    if "crm_stage" not in deals:
+        return {}
+    told = deals.loc[deals["crm_stage"].notna(), ["opportunity_id", "crm_stage"]].astype(str)
+    return dict(zip(told["opportunity_id"], told["crm_stage"]))
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #87502f62
 def _split_by_shap(score: CoalitionScore, usual: int) -> tuple[float, np.ndarray]:

@@ -116,7 +116,8 @@ def score_one(
     scores = scores.iloc[0]
     won, still_open = win_paths(context.model, snapshot, EVER_DAYS)
     horizon = context.horizon
-    base, reasons = _explain(context, snapshot, scores[f"p_won_{horizon}"])
+    named = snapshot.assign(opportunity_id=opportunity.opportunity_id)
+    base, reasons = _explain(context, named, scores[f"p_won_{horizon}"])
     return Answer(
         opportunity=opportunity,
         as_of=day,

@@ -86,9 +86,9 @@ def _whole_column(name: str, frames: Sequence[pd.DataFrame]) -> np.ndarray:
     texts = [frame[name].astype(object).map(str, na_action="ignore") for frame in frames]
     return np.concatenate([text.where(text.notna(), None).to_numpy(object) for text in texts])
 
-
-class Sources:
-    """Deals whose groups of columns are mixed: those of the reference first, then those explained."""
+# %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #d73ac8d9
+class _Whole:
+    """Deals whose groups of columns are mixed."""
 
     def __init__(
         self,
@@ -104,6 +104,10 @@ class Sources:
         parts = [[*names, "_spare"] if group in _CLOCKS else names for group, names in self.players.items()]
         numbers = [keys.groupby(part, dropna=False, sort=False).ngroup().to_numpy() for part in parts]
         self.same = [np.unique(number, return_index=True)[1][number] for number in numbers]  # first equal deal
+
+# %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #d944d838
+class Sources(_Whole):
+    """Deals whose groups of columns are mixed: those of the reference first, then those explained."""
 
     def compose(
         self,
@@ -193,7 +197,7 @@ def _steps_alone(score: CoalitionScore, usual: int, deal: int) -> Columns:
     alone = found[1:].reshape(len(names), usual).mean(axis=1)
     return dict(zip(names, found[0] - alone))
 
-
+# %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #7dda8e92
 def find_leads(
     score: CoalitionScore,  # of the reference and the deals
     usual: int,  # deals of the reference

@@ -26,7 +26,8 @@ from ..leakage.verdicts import hide_columns, read_left
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
 from .deal_value import deal_values
-from .explanation import explain_deals, stage_words, strongest_reasons, used_features, usual_deals
+from .explanation import explain_deals, strongest_reasons, used_features, usual_deals
+from .group_reasons import stage_words
 from .past import Past, lived_deals, open_past, read_past, with_states
 from .scores import find_main_horizon, score_deals, score_rules
 
@@ -70,15 +71,15 @@ class Context:
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7df2c114
 def prepare_context(
-    deals: pd.DataFrame,  # one row per opportunity, canonical columns
-    snapshots: pd.DataFrame,  # feature snapshots of all as-of dates
+    deals: pd.DataFrame,  # one row per opportunity
+    snapshots: pd.DataFrame,  # of all as-of dates
     model: IncidenceModel,  # fitted
-    params: Mapping[str, Any],  # sections of params.yaml
-    mine: pd.DataFrame | None = None,  # rows of deals that the viewer may see; none = all
-    functions: dict[str, Own] | None = None,  # own features, from load_functions
-    note: str = "",  # which model it is, as a sentence
-    left: Mapping[str, str] | None = None,  # columns not used -> why
-    tracked: Tracked | None = None,  # changes and activities, with what was learned; None = nothing is tracked
+    params: Mapping[str, Any],  # of params.yaml
+    mine: pd.DataFrame | None = None,  # deals that the viewer may see; none = all
+    functions: dict[str, Own] | None = None,  # from load_functions
+    note: str = "",  # which model it is
+    left: Mapping[str, str] | None = None,  # column -> why
+    tracked: Tracked | None = None,  # None = nothing is tracked
 ) -> Context:  # ready to be asked
     "Get everything ready that does not depend on the question."
     features = params["features"]

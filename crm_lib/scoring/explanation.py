@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['win_columns', 'used_features', 'reason_groups', 'reason_features', 'ScoreFunction', 'reference_deals', 'usual_deals',
-           'explain_scores', 'stage_words', 'explain_deals', 'strongest_reasons']
+           'explain_scores', 'explain_deals', 'strongest_reasons']
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #dd29fea9
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,15 +22,9 @@ from ..base.metrics import log_odds
 from ..features.column_groups import group_columns
 from ..features.state_features import STATE_FEATURES
 from ..models.incidence import IncidenceModel, single_as_of
-from crm_lib.scoring.coalitions import (
-    CoalitionScore,
-    Sources,
-    coalition_masks,
-    find_leads,
-    share_out,
-    split_groups,
-)
-from .reason_words import POOLED, label_group, label_reason, say_effect
+from .coalitions import CoalitionScore, coalition_masks, share_out, split_groups
+from .group_reasons import explain_groups
+from .reason_words import label_reason, say_effect
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #8b8b45e5
 def win_columns(
@@ -166,6 +159,22 @@ def _lay_out(
     found = pd.concat(rows, ignore_index=True)
     return found.sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
 
+# %% ../../nbs/lib/45_scoring/30_explanation.ipynb #84e6a86f
+def _split_columns(
+    model: IncidenceModel, snapshots: pd.DataFrame, horizon: int | str, background: int, usual: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    "Split scores into the base of each deal and a Shapley value per column, (deals, columns)."
+    columns = used_features(model)
+    texts = _list_texts([snapshots, usual], columns)
+    values, place = np.unique(_encode(snapshots, columns, texts), axis=0, return_inverse=True)
+    score = ScoreFunction(model, pd.Timestamp(single_as_of(snapshots)), horizon, columns, texts)
+    others = _encode(usual, columns, texts)
+    reference = reference_deals(others, score(others), background)
+    masker = shap.maskers.Independent(reference, max_samples=len(reference))
+    found = shap.ExactExplainer(score, masker)(values, silent=True)
+    place = place.reshape(-1)
+    return found.base_values[place], found.values[place]
+
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #d8b90b46
 def explain_scores(
     model: IncidenceModel,  # fitted
@@ -178,61 +187,14 @@ def explain_scores(
     pd.DataFrame
 ):  # as_of, opportunity_id, horizon, base, feature, value (missing for a text), contribution, label, words
     "Split each score (log-odds) into a base and a Shapley value per feature or group (Lundberg and Lee 2017)."
-    columns = used_features(model)
     usual = snapshots if usual is None else usual
     as_of = pd.Timestamp(single_as_of(snapshots))
+    columns = used_features(model)
     if reason_groups(model):
         chosen = _pick_usual(model, usual, as_of, horizon, background)
-        return _explain_groups(model, snapshots, horizon, chosen, _split_by_shap, stages)
-    texts = _list_texts([snapshots, usual], columns)
-    values, place = np.unique(_encode(snapshots, columns, texts), axis=0, return_inverse=True)
-    score = ScoreFunction(model, as_of, horizon, columns, texts)
-    usual = _encode(usual, columns, texts)
-    reference = reference_deals(usual, score(usual), background)
-    masker = shap.maskers.Independent(reference, max_samples=len(reference))
-    found = shap.ExactExplainer(score, masker)(values, silent=True)
-    place = place.reshape(-1)
-    return _lay_out(snapshots, columns, horizon, found.base_values[place], found.values[place])
-
-# %% ../../nbs/lib/45_scoring/30_explanation.ipynb #8279c5f9
-def _group_row(
-    group: str, lead: str, size: float, deal: Mapping[str, Any], stage: str | None
-) -> dict[str, float | str]:
-    "Give a contribution its words; a column that is not named in them gives no value away either."
-    value = deal[lead]
-    is_said = lead not in POOLED and not isinstance(value, str)
-    label = label_group(group, lead, deal, stage)
-    return {
-        "feature": group,
-        "value": float(value) if is_said else np.nan,
-        "contribution": size,
-        "label": label,
-        "words": f"{label}: {say_effect(size)}",
-    }
-
-
-def _lay_out_groups(
-    snapshots: pd.DataFrame, horizon: int | str, base: float, leads: pd.DataFrame, stages: Mapping[str, str]
-) -> pd.DataFrame:
-    "Lay contributions out as one row per deal and group; `leads` has group, lead and contribution by row of deal."
-    keys = snapshots[["as_of", "opportunity_id"]].reset_index(drop=True).assign(horizon=str(horizon), base=base)
-    deals = snapshots.to_dict("records")
-    rows = [
-        _group_row(group, lead, size, deals[row], stages.get(deals[row]["opportunity_id"]))
-        for row, group, lead, size in leads.itertuples()
-    ]
-    found = keys.loc[leads.index].reset_index(drop=True).join(pd.DataFrame(rows))
-    return found.sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
-
-# %% ../../nbs/lib/45_scoring/30_explanation.ipynb #30f1bd7d
-def stage_words(
-    deals: pd.DataFrame,  # one row per opportunity, with crm_stage where the CRM's words are kept
-) -> dict[str, str]:  # opportunity_id -> the CRM's word for its stage
-    "Read in which stage each deal is on the day of the export."
-    if "crm_stage" not in deals:
-        return {}
-    told = deals.loc[deals["crm_stage"].notna(), ["opportunity_id", "crm_stage"]].astype(str)
-    return dict(zip(told["opportunity_id"], told["crm_stage"]))
+        return explain_groups(model, columns, snapshots, horizon, chosen, _split_by_shap, stages)
+    base, parts = _split_columns(model, snapshots, horizon, background, usual)
+    return _lay_out(snapshots, columns, horizon, base, parts)
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #87502f62
 def _split_by_shap(score: CoalitionScore, usual: int) -> tuple[float, np.ndarray]:
@@ -242,30 +204,6 @@ def _split_by_shap(score: CoalitionScore, usual: int) -> tuple[float, np.ndarray
     masker = shap.maskers.Independent(places[:usual], max_samples=usual)
     found = shap.ExactExplainer(score, masker)(places[usual:], silent=True)
     return float(found.base_values[0]), found.values
-
-
-def _explain_groups(
-    model: IncidenceModel,
-    snapshots: pd.DataFrame,
-    horizon: int | str,
-    reference: pd.DataFrame,
-    split: Callable[[CoalitionScore, int], tuple[float, np.ndarray]],
-    stages: Mapping[str, str] | None,
-) -> pd.DataFrame:
-    "Split scores into a Shapley value per group of columns."
-    groups = group_columns(used_features(model))
-    score = CoalitionScore(model, snapshots["as_of"].iloc[0], horizon, Sources([reference, snapshots], groups))
-    base, parts = split(score, len(reference))
-    named = find_leads(score, len(reference), parts)
-    leads = pd.DataFrame(
-        {
-            "group": np.tile(list(groups), len(parts)),
-            "lead": [name for names in named for name in names],
-            "contribution": parts.ravel(),
-        },
-        index=np.repeat(np.arange(len(parts)), len(groups)),
-    )
-    return _lay_out_groups(snapshots, horizon, base, leads, stages or {})
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #240138e7
 def _ask_coalitions(
@@ -300,7 +238,7 @@ def explain_deals(
     "Split the scores of a few deals into a base and a Shapley value per feature or group."
     columns = used_features(model)
     if reason_groups(model):
-        return _explain_groups(model, snapshots, horizon, reference, split_groups, stages)
+        return explain_groups(model, columns, snapshots, horizon, reference, split_groups, stages)
     masks = coalition_masks(len(columns))
     size = max(1, _MOST_ROWS // (len(masks) * len(reference)))
     starts = range(0, len(snapshots), size)

@@ -46,7 +46,7 @@ def test_every_column_belongs_to_exactly_one_group_and_a_strange_one_is_the_comp
     assert found == {"time": ["age_days"], "amount": ["amount"], "own": ["x_region", "mine"]}
     assert group_label("dates") == "closing date" and group_label("age_days") is None
 
-# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #ea016b06
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #9543fb54
 COLUMNS = ["age_days", "alive_probability", "cohort_closing", "regional_office", *STATE_FEATURES]
 
 
@@ -55,7 +55,7 @@ def today():
     snapshots = company()[2]
     return snapshots[snapshots["as_of"] == LAST].reset_index(drop=True)
 
-
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #d3fabe34
 def coalitions_of(today, seed, usual=6):
     "Give the sources of a random deal and reference, and the places of all their coalitions."
     drawn = today.sample(usual + 1, random_state=seed)
@@ -64,7 +64,7 @@ def coalitions_of(today, seed, usual=6):
     places = np.where(masks[:, None, :], usual, np.arange(usual)[None, :, None]).reshape(-1, masks.shape[1])
     return drawn.reset_index(drop=True), sources, places
 
-
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #4ad22888
 def test_no_coalition_is_a_deal_that_could_not_be(today):
     for seed in range(8):
         drawn, sources, places = coalitions_of(today, seed)
@@ -82,7 +82,7 @@ def test_no_coalition_is_a_deal_that_could_not_be(today):
         where = places[:, list(sources.players).index("stage")]
         assert np.allclose((made["stage_days"] * pace.to_numpy()[where])[told].fillna(0), made["stage_pace"][told])
 
-
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #d422d83c
 def test_a_deal_taken_whole_stays_as_it_is_reopened_or_not(today):
     assert (today["stage_reopened"] > 0).sum() > 5 and (
         spare_days(Sources([today], group_columns(COLUMNS)).columns) > 0
@@ -93,7 +93,7 @@ def test_a_deal_taken_whole_stays_as_it_is_reopened_or_not(today):
         made[COLUMNS[:3] + list(STATE_FEATURES)], today[COLUMNS[:3] + list(STATE_FEATURES)], check_dtype=False
     )
 
-
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #17f3bbeb
 def test_silence_that_is_longer_than_the_deals_life_means_that_nobody_was_ever_in_touch():
     usual = pd.DataFrame({"age_days": [20], "activities_30": [2.0], "activities_90": [2.0], "activity_days": [3.0]})
     deal = pd.DataFrame({"age_days": [80], "activities_30": [0.0], "activities_90": [4.0], "activity_days": [50.0]})
@@ -102,14 +102,14 @@ def test_silence_that_is_longer_than_the_deals_life_means_that_nobody_was_ever_i
     made = sources.compose(np.array([[0, 1]]))
     assert made.iloc[0].tolist() == [20, 0, 0, 20, 0, 2]
 
-
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #09eaabdd
 def test_a_deal_that_cannot_be_is_refused_by_name():
     with pytest.raises(CrmError, match="stage_days is longer than its life"):
         check_possible({"stage_days": np.array([9.0])}, {"stage": np.array([3.0])})
     with pytest.raises(CrmError, match="more activities_7 than activities_30: run `dvc repro features` again"):
         check_possible({"activities_7": np.array([9.0]), "activities_30": np.array([3.0])}, {})
 
-# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #5fcbf646
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #9bec0227
 class Asked(IncidenceModel):
     """A model that counts what it is asked, with effects that hang together."""
 
@@ -121,7 +121,7 @@ class Asked(IncidenceModel):
         found = 1 / (1 + np.exp(sum_ - 1 - 0.1 * X["close_pushes"].fillna(0) * X["age_days"].gt(20)))
         return pd.DataFrame(dict.fromkeys(horizons, found))
 
-
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #0c6c105d
 def test_contributions_are_the_mean_steps_over_all_orders_of_the_groups(today):
     drawn = today.sample(5, random_state=1)
     columns = ["age_days", "stage_days", "close_pushes", "regional_office"]
@@ -143,7 +143,7 @@ def test_contributions_are_the_mean_steps_over_all_orders_of_the_groups(today):
         assert parts[row] == pytest.approx(steps, abs=1e-12) and base == pytest.approx(worth(deal, ()), abs=1e-12)
     assert parts.shape == (2, 4)
 
-
+# %% ../../../nbs/tests/scoring/test_coalitions.ipynb #bda0881e
 def test_equal_groups_are_asked_once_and_a_group_that_says_nothing_gets_nothing():
     one = pd.DataFrame({"age_days": [60], "stage_days": [9.0], "close_pushes": [1.0], "regional_office": ["East"]})
     deal = one.assign(age_days=80, close_pushes=7.0)

@@ -20,7 +20,7 @@ from ...scoring.explanation import explain_deals, strongest_reasons, usual_deals
 from ..support.deal_stories import DAY, known_from, tell
 from ..support.usual import usual_settings
 
-# %% ../../../nbs/tests/scoring/test_drivers.ipynb #f8f7f2e6
+# %% ../../../nbs/tests/scoring/test_drivers.ipynb #f37d1d37
 WORDS = {"Demo": "engaging", "Offer": "engaging", "Won": "won", "Lost": "lost"}
 DRIVERS = {"stage": "stalled", "dates": "pushed", "activity": "silent", "amount": "small"}
 LAST = DAY + pd.Timedelta(days=300)
@@ -38,7 +38,7 @@ def tell_deal(name, deal):
         told += [(name, begin + 4 * n, "expected_close_date", begin + 50 + 20 * n) for n in (1, 2, 3)]
     return [*told, (name, begin + deal["wait"], "stage", "Won" if deal["won"] else "Lost")]
 
-
+# %% ../../../nbs/tests/scoring/test_drivers.ipynb #8af7d4b9
 def make_company(driver, seed=0):
     "Give the deals, what is tracked of them, and which deals each thing befell."
     rng = np.random.default_rng(seed)

@@ -37,7 +37,7 @@ from ..support.params import whole_params
 from ..support.tracked import LAST, tracked_company
 from ..support.usual import usual_settings
 
-# %% ../../../nbs/tests/scoring/test_past.ipynb #893be4c2
+# %% ../../../nbs/tests/scoring/test_past.ipynb #a7831dbc
 STATES = list(STATE_FEATURES)
 DATES = pd.date_range("2024-02-29", LAST, freq="ME").union([LAST]).to_numpy()
 
@@ -52,7 +52,7 @@ def company():
     build = make_snapshot_builder(records_start(deals), usual_settings(), list(FEATURES), {}, tracked)
     return deals, tracked, build(deals, DATES)
 
-
+# %% ../../../nbs/tests/scoring/test_past.ipynb #9ec8252a
 @lru_cache
 def state_model():
     "Fit hazards that read states."
@@ -61,7 +61,7 @@ def state_model():
     y = follow_up(X, list_spells(deals, tracked), LAST)
     return StateHazardModel(CloseHazardModel("table"), rounds=20, leaf_events=2.0).fit(X, y)
 
-
+# %% ../../../nbs/tests/scoring/test_past.ipynb #ed502f54
 @lru_cache
 def asked():
     "Give the context of the model."
@@ -100,7 +100,7 @@ def test_the_whole_table_gets_its_published_scores():
     found = score_snapshots(asked(), rows, pd.Series(1.0, index=rows["opportunity_id"])).set_index("opportunity_id")
     assert found["p_won_60"].to_dict() == pytest.approx(published()["p_won_60"].to_dict(), abs=1e-12)
 
-# %% ../../../nbs/tests/scoring/test_past.ipynb #f5ccd35d
+# %% ../../../nbs/tests/scoring/test_past.ipynb #b237fdce
 def test_a_past_day_knows_nothing_of_what_came_after():
     deals, tracked, snapshots = company()
     day = DATES[5]
@@ -113,14 +113,14 @@ def test_a_past_day_knows_nothing_of_what_came_after():
             found[STATES].astype(float), then.loc[key, STATES].astype(float), check_names=False
         )
 
-
+# %% ../../../nbs/tests/scoring/test_past.ipynb #17d61fa0
 def test_a_day_to_come_lets_the_days_in_a_stage_go_on():
     key = published().index[0]
     now, later = (look_at(asked(), pick(asked(), key), LAST + pd.Timedelta(days=ahead)).iloc[0] for ahead in (0, 40))
     assert later["stage_days"] == now["stage_days"] + 40 and later["age_days"] == now["age_days"] + 40
     assert later["activities_30"] == 0 and later["stage_place"] == now["stage_place"]
 
-
+# %% ../../../nbs/tests/scoring/test_past.ipynb #5263dd25
 def test_a_deal_entered_by_hand_has_no_past_but_its_owners_record():
     new = Opportunity("Ada", "Plan", LAST - pd.Timedelta(days=30))
     found = look_at(asked(), new, LAST).iloc[0]
@@ -130,7 +130,7 @@ def test_a_deal_entered_by_hand_has_no_past_but_its_owners_record():
     assert 0 < answer.probabilities[60] < 1
     assert len(what_would_change(asked(), new, kind="as_of").table) == 5
 
-
+# %% ../../../nbs/tests/scoring/test_past.ipynb #2bae384d
 def test_another_day_of_engagement_is_taken_as_entered():
     context = asked()
     deal = pick(context, published().index[0])

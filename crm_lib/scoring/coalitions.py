@@ -42,7 +42,8 @@ def spare_days(
     for days, inner, outer in _WINDOWS:
         if inner in columns and outer in columns:
             over = np.where(columns[outer] > columns[inner], np.maximum(over, days - age), over)
-    return np.maximum(over, 0.0)
+    spare: np.ndarray = np.maximum(over, 0.0)
+    return spare
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #bf4b8de8
 def _end_clock(mixed: Columns, name: str, limit: np.ndarray) -> None:

@@ -205,7 +205,7 @@ def snapshot_table(
 ) -> pd.DataFrame:  # the deals open on the last day known, with every column that a snapshot carries
     "Take the snapshots of a whole table on the last day known."
 
-    def build(table: pd.DataFrame, dates: Sequence[object]) -> pd.DataFrame:
+    def build(table: pd.DataFrame, dates: Any) -> pd.DataFrame:
         lived = lived_deals(context.past, table, context.as_of, entered)
         return build_features(lived, dates, context.first, context.settings)
 

@@ -76,11 +76,11 @@ def find_start(
 ) -> pd.Timestamp:  # missing where the deal is not engaged
     "Find the day since which a deal has been open, the last time."
     if past is None:
-        return deal["engage_date"].iloc[0]
+        return pd.Timestamp(deal["engage_date"].iloc[0])
     key = deal["opportunity_id"].iloc[0]
     mine = [part.loc[part["opportunity_id"] == key] for part in (past.tracked.changes, past.tracked.known_since)]
     alone = replace(past.tracked, changes=mine[0], known_since=mine[1])
-    return list_spells(deal, cut_tracked(alone, as_of))["engage_date"].iloc[-1]
+    return pd.Timestamp(list_spells(deal, cut_tracked(alone, as_of))["engage_date"].iloc[-1])
 
 # %% ../../nbs/lib/45_scoring/35_past.ipynb #bc5835fc
 _HISTORIES = ("changes", "known_since", "activities")

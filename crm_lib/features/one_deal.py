@@ -115,7 +115,8 @@ class _Engaged(NamedTuple):
 
 def _put_in(day: DaySums, row: Mapping[str, Any]) -> _Engaged:
     "Put a deal among the engaged deals of a day, in the place of its old self."
-    kept = day.ids != row["opportunity_id"]
+    is_over = day.close <= _number(row["engage_date"])  # an earlier time that the deal was open
+    kept = (day.ids != row["opportunity_id"]) | is_over
     grid = day.settings.grid
     entered = {
         "engaged": _number(row["engage_date"]),

@@ -18,7 +18,7 @@ from ..models.close_hazard import BASELINES
 from ..models.stacked import CLASSIFIERS
 from .card_parts import CardTable, Section
 from .card_run import Run, name_model, order_horizons
-from ..scoring.explanation import name_feature
+from ..scoring.reason_words import name_feature
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #1bd480c0
 def _say_doubts(run: Run) -> list[str]:

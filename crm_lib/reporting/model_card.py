@@ -20,7 +20,7 @@ from .card_parts import CardTable, Commands, Section, part_markdown
 from .card_results import describe_results
 from .card_run import Run, list_names, name_model, order_horizons
 from .formatting import escape_markdown
-from ..scoring.explanation import name_feature
+from ..scoring.reason_words import name_feature
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #6b7c1945
 def _describe_model(run: Run) -> Section:

@@ -7,7 +7,7 @@ __all__ = ['KnownDay', 'Context', 'prepare_context', 'read_context', 'know_day',
            'extra_columns', 'snapshot_table', 'score_snapshots', 'explain_snapshots', 'name_reasons']
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #bdffb5d3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +21,15 @@ from ..features.custom import Own, add_features, list_candidates, load_functions
 from ..features.features import FEATURES, FeatureSettings, build_features, feature_settings
 from ..features.one_deal import DaySums, deal_snapshots, sum_up_day
 from ..features.snapshots import known_at, take_snapshots
+from ..features.tracked import Tracked
 from ..ingestion.deals import observed_until, read_deals, records_start
 from ..leakage.verdicts import hide_columns, read_left
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
 from .explanation import explain_deals, strongest_reasons, used_features, usual_deals
+from .group_reasons import stage_words
 from .open_value import AmountRule, amount_columns, latest_amounts, learn_amounts, open_values
+from .past import Past, lived_deals, open_past, read_past, with_states
 from .scores import find_main_horizon, score_deals, score_rules
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7a9d69ac
@@ -56,6 +59,7 @@ class Context:
     params: dict[str, Any]  # as in params.yaml
     note: str = ""  # which model it is
     left_out: dict[str, str] = field(default_factory=dict)  # columns that are not used -> why
+    past: Past | None = None  # what is tracked of the deals; None = nothing
     days: dict[pd.Timestamp, KnownDay] = field(default_factory=dict)  # what was summed up of each as-of date
 
     @property
@@ -70,14 +74,15 @@ class Context:
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7df2c114
 def prepare_context(
-    deals: pd.DataFrame,  # one row per opportunity, canonical columns
-    snapshots: pd.DataFrame,  # feature snapshots of all as-of dates
+    deals: pd.DataFrame,  # one row per opportunity
+    snapshots: pd.DataFrame,  # of all as-of dates
     model: IncidenceModel,  # fitted
-    params: Mapping[str, Any],  # sections of params.yaml
-    mine: pd.DataFrame | None = None,  # rows of deals that the viewer may see; none = all
-    functions: dict[str, Own] | None = None,  # own features, from load_functions
-    note: str = "",  # which model it is, as a sentence
-    left: Mapping[str, str] | None = None,  # columns not used -> why
+    params: Mapping[str, Any],  # of params.yaml
+    mine: pd.DataFrame | None = None,  # deals that the viewer may see; none = all
+    functions: dict[str, Own] | None = None,  # from load_functions
+    note: str = "",  # which model it is
+    left: Mapping[str, str] | None = None,  # column -> why
+    tracked: Tracked | None = None,  # None = nothing is tracked
 ) -> Context:  # ready to be asked
     "Get everything ready that does not depend on the question."
     features = params["features"]
@@ -97,6 +102,7 @@ def prepare_context(
         params=dict(params),
         note=note,
         left_out=left_out,
+        past=open_past(tracked, hide_columns(deals, left_out)),
     )
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #8a2f4377
@@ -127,7 +133,7 @@ def read_context(
     functions = load_functions(params["features"]["own"], folder)
     metrics = bundle / "reports" / "metrics" / "features.json"
     left = read_left(metrics) if metrics.is_file() else {}  # bundles of earlier versions say nothing
-    return prepare_context(deals, snapshots, model, params, mine, functions, note, left)
+    return prepare_context(deals, snapshots, model, params, mine, functions, note, left, read_past(bundle))
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #774ab10a
 _KEPT_DAYS = 8
@@ -140,7 +146,8 @@ def know_day(
     "Sum up what an as-of date knew; kept for the next question."
     if as_of not in context.days:
         usable = hide_columns(context.deals, context.left_out)
-        sums = sum_up_day(usable, as_of, context.first, context.settings)
+        lived = lived_deals(context.past, usable, as_of)
+        sums = sum_up_day(lived, as_of, context.first, context.settings)
         while len(context.days) >= _KEPT_DAYS:
             context.days.pop(next(iter(context.days)))
         known = known_at(usable, as_of)
@@ -187,7 +194,7 @@ def snapshot_rows(
     rows: pd.DataFrame,  # deals as entered or changed, columns of the deals table
     as_of: pd.Timestamp,  # an as-of date up to the last day known
     wanted: Sequence[str] = tuple(FEATURES),  # features to compute
-) -> pd.DataFrame:  # one snapshot per row, with own features and columns x_... of the CRM
+) -> pd.DataFrame:  # one snapshot per row, with own features, columns x_... of the CRM and what is tracked
     "Take the snapshots that the pipeline would take of single deals."
     rows = hide_columns(rows, context.left_out)
     taken = deal_snapshots(rows, know_day(context, as_of).sums, wanted)
@@ -195,7 +202,7 @@ def snapshot_rows(
     if own:
         found = [_own_of(context, rows.iloc[[place]], as_of, own) for place in range(len(rows))]
         taken = taken.join(pd.concat(found, ignore_index=True))
-    return taken.join(rows[extra_columns(context)].reset_index(drop=True))
+    return with_states(context.past, taken.join(rows[extra_columns(context)].reset_index(drop=True)))
 
 
 def extra_columns(
@@ -209,14 +216,16 @@ def extra_columns(
 def snapshot_table(
     context: Context,  # from prepare_context
     deals: pd.DataFrame,  # a table with more or other rows, columns of the deals table
+    entered: Collection[str] = (),  # keys of deals that are open since the day entered, whatever was tracked
 ) -> pd.DataFrame:  # the deals open on the last day known, with every column that a snapshot carries
     "Take the snapshots of a whole table on the last day known."
-    build = make_builder(
-        lambda table, dates: build_features(table, dates, context.first, context.settings),
-        context.candidates,
-        context.functions,
-    )
-    return build(hide_columns(deals, context.left_out), [context.as_of])
+
+    def build(table: pd.DataFrame, dates: Any) -> pd.DataFrame:
+        lived = lived_deals(context.past, table, context.as_of, entered)
+        return build_features(lived, dates, context.first, context.settings)
+
+    whole = make_builder(build, context.candidates, context.functions)
+    return with_states(context.past, whole(hide_columns(deals, context.left_out), [context.as_of]))
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #fcc44a9b
 def score_snapshots(
@@ -239,7 +248,9 @@ def explain_snapshots(
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features
 ) -> pd.DataFrame:  # as explain_scores gives it
     "Split each score into reasons."
-    return explain_deals(context.model, snapshots, context.horizon, context.usual)
+    is_today = bool((snapshots["as_of"] == context.as_of).all())
+    stages = stage_words(context.deals) if is_today else None
+    return explain_deals(context.model, snapshots, context.horizon, context.usual, stages)
 
 
 def name_reasons(

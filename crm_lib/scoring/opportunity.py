@@ -17,6 +17,7 @@ from ..base.schema import outcome_columns
 from ..features.features import FEATURES
 from .context import Context, extra_columns, snapshot_rows
 from .explanation import used_features
+from .past import find_start, with_states
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #9bfcbc51
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ def pick(
             f"There is no opportunity {opportunity_id} among those you may see: "
             "choose one from the list, or enter a new one."
         )
+    since = find_start(context.past, row, context.as_of)
     row = row.iloc[0]
-    return Opportunity(_known(row["sales_agent"]), _known(row["product"]), row["engage_date"], None, opportunity_id)
+    return Opportunity(_known(row["sales_agent"]), _known(row["product"]), since, None, opportunity_id)
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #eadc11f8
 AHEAD_DAYS = 365  # how far ahead of the last day known a deal may be looked at
@@ -164,4 +166,5 @@ def look_at(
     engaged = pd.Timestamp(opportunity.engage_date)
     entered = replace(opportunity, engage_date=min(engaged, known))
     snapshot = snapshot_opportunity(context, entered, known, used_features(context.model))
-    return _move_ahead(context, snapshot, (as_of - max(known, engaged)).days).assign(as_of=as_of, engage_date=engaged)
+    later = _move_ahead(context, snapshot, (as_of - max(known, engaged)).days).assign(as_of=as_of, engage_date=engaged)
+    return later if as_of == known else with_states(context.past, later)

@@ -81,6 +81,15 @@ def _reasons(context: Context, snapshots: pd.DataFrame, progress: Progress) -> p
         progress(0.4 + 0.6 * min((start + _AT_ONCE) / len(snapshots), 1), "Giving reasons")
     return pd.concat(parts)
 
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #63d0e6bd
+def _entered(context: Context, rows: pd.DataFrame) -> list[str]:
+    "List the deals that are new, closed in the table, or open since another day than the table says."
+    known = context.deals.set_index("opportunity_id").reindex(rows["opportunity_id"])
+    is_same = known["stage"].eq("engaging").to_numpy() & (
+        known["engage_date"].to_numpy() == rows["engage_date"].to_numpy()
+    )
+    return rows.loc[~is_same, "opportunity_id"].tolist()
+
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #9b6834fc
 def _entered(context: Context, rows: pd.DataFrame) -> pd.Series:
     "Read the amounts of an upload: opportunity_id -> money, missing where none is entered."
@@ -106,7 +115,7 @@ def _score(context: Context, fresh: pd.DataFrame, entered: pd.Series, progress: 
     "Score uploaded deals among all others."
     joined = _join_in(context, fresh)
     keys = joined["opportunity_id"].iloc[len(joined) - len(fresh) :].to_numpy()
-    snapshots = snapshot_table(context, joined)
+    snapshots = snapshot_table(context, joined, _entered(context, joined.iloc[len(joined) - len(fresh) :]))
     snapshots = snapshots.set_index("opportunity_id", drop=False).loc[keys].reset_index(drop=True)
     progress(0.4, "Scoring")
     values = _values(context, joined, snapshots, entered.reindex(fresh["opportunity_id"]))

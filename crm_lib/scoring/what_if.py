@@ -14,8 +14,9 @@ import pandas as pd
 
 from ..base.config import CrmError
 from .context import Context, estimate_value, explain_snapshots, score_snapshots
-from .explanation import name_feature, used_features
+from .explanation import used_features
 from .opportunity import AHEAD_DAYS, BROUGHT, Opportunity, check_opportunity, look_at, table_row
+from .reason_words import name_feature
 from .scores import EVER_DAYS, win_paths
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #ee3d6845
@@ -122,7 +123,8 @@ def score_one(
     scores = scores.iloc[0]
     won, still_open = win_paths(context.model, snapshot, EVER_DAYS)
     horizon = context.horizon
-    base, reasons = _explain(context, snapshot, scores[f"p_won_{horizon}"])
+    named = snapshot.assign(opportunity_id=opportunity.opportunity_id)
+    base, reasons = _explain(context, named, scores[f"p_won_{horizon}"])
     return Answer(
         opportunity=opportunity,
         as_of=day,

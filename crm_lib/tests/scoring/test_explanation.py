@@ -22,8 +22,11 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_contributions_of_texts_equal_shapley_values_computed_by_hand',
            'test_every_column_has_a_name_for_readers', 'mixed',
            'test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_listed_twice',
-           'test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal',
-           'test_with_many_columns_the_parts_still_sum_to_the_score']
+           'test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal', 'many',
+           'test_a_model_that_reads_states_has_a_reason_per_group_and_they_add_up',
+           'test_a_few_deals_get_the_reasons_of_groups_that_the_general_explainer_gives',
+           'test_very_many_columns_that_are_no_states_are_groups_as_well',
+           'test_a_group_speaks_through_its_leading_column_and_names_nobody']
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #aefcc9d5
 from itertools import combinations
@@ -43,17 +46,17 @@ from crm_lib.scoring.explanation import (
     ScoreFunction,
     explain_deals,
     explain_scores,
-    label_reason,
-    name_feature,
+    reason_features,
+    reason_groups,
     reference_deals,
-    say_effect,
-    say_reason,
     strongest_reasons,
     used_features,
+    usual_deals,
     win_columns,
 )
+from ...scoring.reason_words import label_group, label_reason, name_feature, say_effect, say_reason
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #81bf211e
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #57b51c77
 FEW = ("cohort_closing", "agent_stale_share")
 
 
@@ -71,28 +74,28 @@ def made(n=600, seed=0):
     wait = rng.geometric(0.02 * X["cohort_closing"])
     return X, pd.DataFrame({"event": np.where(wait > 80, 0, rng.integers(1, 3, n)), "duration": np.minimum(wait, 80)})
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #d65d4310
 @pytest.fixture(scope="module")
 def model():
     return CloseHazardModel(
         "xgboost", features=FEW, alive=None, learner_settings={"rounds": 30, "leaf_weight": 1.0}
     ).fit(*made())
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #56e82f89
 @pytest.fixture(scope="module")
 def open_deals():
     return made(25, seed=3)[0]
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #7d6f5316
 def shown(model, rows, horizon):
     return log_odds(model.predict_win(rows, [horizon])[horizon].to_numpy())
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #ff025702
 def total(reasons):
     by_deal = reasons.groupby("opportunity_id")
     return (by_deal["base"].first() + by_deal["contribution"].sum()).to_numpy()
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #296cb3cd
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #3b4889d0
 def shapley_by_hand(score, row, reference):
     "Average what each feature adds over all coalitions; the absent ones take each reference deal's values."
     columns = range(len(row))
@@ -113,7 +116,7 @@ def shapley_by_hand(score, row, reference):
         for j in columns
     ]
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #f934d875
 @pytest.mark.parametrize("features", [(), ("cohort_closing",), FEW])
 @pytest.mark.parametrize("horizon", [30, "quarter_end"])
 def test_contributions_equal_shapley_values_computed_by_hand(open_deals, features, horizon):
@@ -130,7 +133,7 @@ def test_contributions_equal_shapley_values_computed_by_hand(open_deals, feature
             found["base"], base, atol=1e-9
         )
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #edecd061
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #e2b5d584
 @pytest.mark.parametrize("learner", ["logistic", "forest", "xgboost"])
 @pytest.mark.parametrize("horizon", [1, 30, "quarter_end"])
 def test_base_and_contributions_are_the_log_odds_of_the_shown_score(open_deals, learner, horizon):
@@ -140,7 +143,7 @@ def test_base_and_contributions_are_the_log_odds_of_the_shown_score(open_deals, 
     assert np.allclose(total(reasons), shown(model, open_deals, horizon), atol=1e-9)
     assert len(reasons) == 3 * len(open_deals) and (reasons["horizon"] == str(horizon)).all()
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #cc2cded5
 @pytest.mark.parametrize("kind", [AlwaysNo, AgeCurve, PhaseTable])
 def test_the_reasons_of_a_baseline_are_its_age_alone(open_deals, kind):
     model = kind().fit(*made())
@@ -149,7 +152,7 @@ def test_the_reasons_of_a_baseline_are_its_age_alone(open_deals, kind):
     assert np.allclose(total(reasons), shown(model, open_deals, 30))
     assert kind is not AlwaysNo or np.allclose(reasons["contribution"], 0)
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #df4d35e8
 def test_the_reference_may_be_other_deals_of_other_days(model, open_deals):
     usual = made(200, seed=8)[0].assign(as_of=pd.Timestamp("2023-10-31"))
     reasons = explain_scores(model, open_deals, 30, background=9, usual=usual)
@@ -158,7 +161,7 @@ def test_the_reference_may_be_other_deals_of_other_days(model, open_deals):
     values = usual[["age_days", *FEW]].to_numpy(float)
     assert reasons["base"].iloc[0] == pytest.approx(score(reference_deals(values, score(values), 9)).mean())
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #d7c99376
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #d367f91e
 def test_a_feature_that_changes_no_score_has_no_contribution(open_deals):
     X, y = made()
     model = CloseHazardModel("logistic", features=("week_volume", "cohort_closing"), alive=None).fit(
@@ -167,7 +170,7 @@ def test_a_feature_that_changes_no_score_has_no_contribution(open_deals):
     reasons = explain_scores(model, open_deals.assign(week_volume=1.0), 30, background=5)
     assert np.allclose(reasons.loc[reasons["feature"] == "week_volume", "contribution"], 0)
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #7ae9c338
 def test_an_unknown_value_is_explained_as_unknown(model, open_deals):
     reasons = explain_scores(model, open_deals, 30, background=5)
     unknown = reasons[reasons["value"].isna()]
@@ -177,7 +180,7 @@ def test_an_unknown_value_is_explained_as_unknown(model, open_deals):
         and np.isfinite(unknown["contribution"]).all()
     )
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #d6057430
 def test_equal_deals_have_equal_reasons(model, open_deals):
     twins = pd.concat(
         [open_deals.head(3), open_deals.head(3).assign(opportunity_id=["E1", "E2", "E3"])], ignore_index=True
@@ -189,7 +192,7 @@ def test_equal_deals_have_equal_reasons(model, open_deals):
     )
     assert np.array_equal(wide[:3], wide[3:])
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #2b3bc190
 def test_reasons_stand_by_deal_and_feature_whatever_the_order_of_the_rows(model, open_deals):
     reasons = explain_scores(model, open_deals, 30, background=4)
     again = explain_scores(model, open_deals.iloc[::-1], 30, background=4)
@@ -199,7 +202,7 @@ def test_reasons_stand_by_deal_and_feature_whatever_the_order_of_the_rows(model,
     ]
     pd.testing.assert_frame_equal(reasons, again)
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #b7cd3e5b
 def test_explaining_leaves_the_snapshots_as_they_were(model, open_deals):
     kept = open_deals.copy()
     explain_scores(model, open_deals, 30, background=4)
@@ -232,7 +235,7 @@ def test_equal_scores_are_put_in_order_by_their_values():
     mixed = rng.permutation(40)
     assert np.array_equal(reference_deals(values, np.zeros(40), 6), reference_deals(values[mixed], np.zeros(40), 6))
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #465dba5a
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #852ae7c5
 @pytest.mark.parametrize(
     "reason, words",
     [
@@ -262,7 +265,7 @@ def test_equal_scores_are_put_in_order_by_their_values():
 def test_a_reason_says_its_value_and_what_that_does(reason, words):
     assert say_reason(*reason) == words
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #b4f28a49
 def test_label_and_words_stand_in_columns_of_their_own_even_where_a_name_holds_a_colon(speaking):
     X, model = speaking
     rows = X.head(2).assign(sales_agent=["Ada: the first", "Bela"])
@@ -273,11 +276,11 @@ def test_label_and_words_stand_in_columns_of_their_own_even_where_a_name_holds_a
     numbers = reasons[reasons["feature"] != "sales_agent"]
     assert numbers["label"].tolist() == [label_reason(*pair) for pair in zip(numbers["feature"], numbers["value"])]
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #a1ebd752
 def test_every_feature_of_the_model_has_words():
     assert set(used_features(CloseHazardModel())) == set(FEATURES)
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #ea8baa6a
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #634d0b9b
 def reasons_of(**contributions):
     return pd.DataFrame(
         [
@@ -287,23 +290,23 @@ def reasons_of(**contributions):
         ]
     )
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #51cbf635
 def test_the_largest_contributions_come_first_whatever_their_sign():
     found = strongest_reasons(reasons_of(B={"a": 0.1, "b": -2.0, "c": 1.0}, A={"a": -0.3, "b": 0.2, "c": 0.1}), top=2)
     assert found.values.tolist() == [["A", "a!", "b!"], ["B", "b!", "c!"]]
     assert list(found.columns) == ["opportunity_id", "reason_1", "reason_2"] and found.columns.name is None
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #851295b2
 def test_equal_reasons_are_ordered_by_name_even_when_rounding_noise_differs():
     found = strongest_reasons(reasons_of(A={"b": 0.1 + 0.2, "a": 0.3}, B={"b": 0.3, "a": -(0.1 + 0.2)}))
     assert found["reason_1"].tolist() == ["a!", "a!"]
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #33cc42db
 def test_where_there_are_fewer_reasons_the_rest_is_missing():
     found = strongest_reasons(reasons_of(A={"a": 0.1}), top=3)
     assert found["reason_1"].item() == "a!" and found[["reason_2", "reason_3"]].isna().all(axis=None)
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #4cab8039
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #c4d09bc7
 @pytest.fixture(scope="module")
 def speaking():
     rng = np.random.default_rng(4)
@@ -315,7 +318,7 @@ def speaking():
         X, y.assign(event=np.where(y["event"] > 0, np.where(is_won, 1, 2), 0))
     )
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #1f8f9a26
 def test_texts_are_explained_by_name_and_the_reasons_still_add_up(speaking):
     X, model = speaking
     rows = X.head(9).assign(sales_agent=["Ada", "Nobody", None] * 3)
@@ -361,14 +364,14 @@ def test_contributions_of_texts_equal_shapley_values_computed_by_hand(speaking):
 def test_every_column_has_a_name_for_readers(feature, name):
     assert name_feature(feature) == name
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #7553a7ce
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #354ac996
 @pytest.fixture(scope="module")
 def mixed():
     X, y = made()
     X = X.assign(alive_probability=np.random.default_rng(6).choice([0.2, 0.6, 1.0, np.nan], len(X)))
     return X, CloseHazardModel("logistic", features=FEW).fit(X, y)
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #385812b0
 def test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_listed_twice(mixed):
     assert used_features(mixed[1]) == ["age_days", *FEW, "alive_probability"] and win_columns(mixed[1]) == []
     assert used_features(CloseHazardModel("table", ())) == ["age_days", "alive_probability"]
@@ -378,7 +381,7 @@ def test_the_chance_of_being_alive_is_among_the_columns_of_a_mixture_and_never_l
         "alive_probability",
     ]
 
-
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #ee63dcb6
 @pytest.mark.parametrize("horizon", [30, "quarter_end"])
 def test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_a_deal(mixed, horizon):
     X, model = mixed
@@ -393,20 +396,53 @@ def test_the_reasons_of_a_mixture_add_up_to_the_shown_score_and_life_speaks_for_
         and life["value"].isna().sum() == rows["alive_probability"].isna().sum()
     )
 
-# %% ../../../nbs/tests/scoring/test_explanation.ipynb #c0fe8629
-def test_with_many_columns_the_parts_still_sum_to_the_score():
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #92a1a8cb
+@pytest.fixture(scope="module")
+def many():
+    "A model that reads the first column of a state among twenty, and what it was fitted on."
     rng = np.random.default_rng(0)
     names = list(STATE_FEATURES[:20])
-    X = pd.DataFrame(rng.normal(size=(400, 20)), columns=names)
-    X = X.assign(as_of=pd.Timestamp("2024-01-31"), opportunity_id=[f"D{i}" for i in range(400)], age_days=5)
-    y = pd.DataFrame({"event": np.where(X[names[0]] > 0, 1, 2), "duration": rng.integers(1, 60, 400)})
-    model = StateHazardModel(CloseHazardModel("table", (), alive=None)).fit(X, y)
-    assert used_features(model) == ["age_days", *names]
+    X = pd.DataFrame(rng.integers(0, 40, size=(400, 20)).astype(float), columns=names)
+    X = X.assign(as_of=pd.Timestamp("2024-01-31"), opportunity_id=[f"D{i}" for i in range(400)], age_days=45)
+    y = pd.DataFrame({"event": np.where(X[names[0]] > 20, 1, 2), "duration": rng.integers(1, 60, 400)})
+    return StateHazardModel(CloseHazardModel("table", (), alive=None), rounds=40).fit(X, y), X
+
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #f6cfb75d
+def test_a_model_that_reads_states_has_a_reason_per_group_and_they_add_up(many):
+    model, X = many
+    assert reason_features(model) == ["time", "stage", "amount", "dates"] == list(reason_groups(model))
     few = X[:3].reset_index(drop=True)
     reasons = explain_scores(model, few, 30, background=4, usual=X)
-    said = reasons.groupby("opportunity_id")["contribution"].sum() + reasons.groupby("opportunity_id")["base"].first()
-    assert np.allclose(said, log_odds(model.predict_win(few, [30])[30].to_numpy()), atol=1e-6)
-    strongest = reasons.loc[reasons["contribution"].abs().groupby(reasons["opportunity_id"]).idxmax(), "feature"]
-    assert set(strongest) == {names[0]}
-    alone = explain_deals(model, few[:1], 30, X[:4])
-    assert len(alone) == 21 and alone["contribution"].notna().all()
+    assert np.allclose(total(reasons), shown(model, few, 30), atol=1e-9)
+    assert reasons["feature"].tolist() == 3 * reason_features(model)
+    strongest = reasons.loc[reasons["contribution"].abs().groupby(reasons["opportunity_id"]).idxmax()]
+    assert set(strongest["feature"]) == {"stage"} and strongest["label"].str.startswith("in its stage, ").all()
+    assert list(reasons) == list(
+        explain_scores(CloseHazardModel("table", (), alive=None).fit(*made()), made(5)[0], 30, 3)
+    )
+
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #a9ba42c0
+def test_a_few_deals_get_the_reasons_of_groups_that_the_general_explainer_gives(many):
+    model, X = many
+    few = X[5:8].reset_index(drop=True)
+    whole = explain_scores(model, few, 60, background=5, usual=X)
+    alone = explain_deals(model, few, 60, usual_deals(model, X, 60, 5))
+    pd.testing.assert_frame_equal(alone, whole, rtol=1e-9, atol=1e-9)
+
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #0d206521
+def test_very_many_columns_that_are_no_states_are_groups_as_well():
+    X, y = made(200)
+    own = {f"x_{place}": np.random.default_rng(place).random(200) for place in range(13)}
+    model = CloseHazardModel("logistic", features=[*own], alive=None).fit(X.assign(**own), y)
+    assert reason_groups(model) == {"time": ["age_days"], "own": [*own]}
+    assert reason_groups(CloseHazardModel("logistic", features=FEW, alive=None)) is None
+
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #8efa24c8
+def test_a_group_speaks_through_its_leading_column_and_names_nobody():
+    deal = {"stage_days": 45.0, "stage_pace": 3.75, "sales_agent": "Ada Abel", "activity_days": 30.0, "x_size": np.nan}
+    assert label_group("stage", "stage_days", deal, "Proposal") == "in Proposal for 45 days, usual 12"
+    assert label_group("stage", "stage_days", deal | {"stage_pace": np.nan}) == "in its stage for 45 days"
+    assert label_group("activity", "activity_days", deal) == "nobody has been in touch for 30 days"
+    assert label_group("owner", "sales_agent", deal) == "the owner's record"
+    assert label_group("own", "x_size", deal) == "the company's own columns not known"
+    assert name_feature("dates") == "closing date"

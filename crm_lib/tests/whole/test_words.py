@@ -19,7 +19,7 @@ from ...dashboards.deal_desk import build_desk
 from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page
 from ...features.features import FEATURES
-from ...scoring.explanation import name_feature, say_reason
+from ...scoring.reason_words import name_feature, say_reason
 from ..dashboards.test_artifacts import NORTH, make_project
 from ..dashboards.test_pipeline_board import find, walk
 from ..scoring.test_what_if import asked

@@ -78,7 +78,7 @@ def _advise(error: dict[str, Any]) -> str:
     bounds = _bounds(_limits(error["loc"])) or _bounds([SimpleNamespace(**context)])
     return f"give a number {bounds}" if bounds else f"{error['msg'][0].lower()}{error['msg'][1:]}"
 
-
+# %% ../../nbs/lib/10_base/60_settings.ipynb #563f339d
 RENAMED = {"features.allow_leaks": "features.known_at_open"}  # keys of earlier versions
 ADDED = {"features": {"stages": [], "undo_days": 7}}  # keys that earlier versions lack, with what was done without them
 

@@ -57,7 +57,8 @@ def verdict_tiles(
     skill = f"1 is perfect, 0 is no better than the average share won. {_against_table(figures.get('vs_table'))}"
     ranking = "How often the won one of two deals had the higher chance; 0.5 is a coin."
     likelier = f"Always the likelier answer: {format_number(100 * figures['majority_accuracy'], 0, '%')}."
-    judged = f"At {len(part['origins'])} {name_origins(part['origins'])}, for the {label_horizon(horizon)}; none was learned from."
+    stood = f"{len(part['origins'])} {name_origins(part['origins'])}"
+    judged = f"At {stood}, for the {label_horizon(horizon)}; none was learned from."
     return [
         Tile("Skill of the chances", format_number(figures["brier_skill"], 2), "", skill),
         Tile("Ranking of the deals", format_number(figures["auc"], 2), "", ranking),

@@ -37,7 +37,7 @@ def _require_judged(days: np.ndarray, first: np.datetime64, last: np.datetime64,
         advice = f"give days from {earliest} to {latest}" if earliest <= latest else "a backtest needs more history"
         raise CrmError(f"params.yaml, key backtest.origins: {'; '.join(told)}; {advice}.")
 
-
+# %% ../../nbs/lib/40_evaluation/25_origins.ipynb #281d1156
 def rolling_origins(
     first: object,  # first day on which a closing was recorded
     last: object,  # last day that the tables know of

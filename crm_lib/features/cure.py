@@ -133,10 +133,10 @@ def _fit_em(known: _Known, prior: float, steps: int) -> np.ndarray:
         )
     return _expect(known, hazard, agent_share, cohort_share)[1]
 
-# %% ../../nbs/lib/25_features/40_cure.ipynb #2a61ecdb
+# %% ../../nbs/lib/25_features/40_cure.ipynb #5d84a965
 _NEVER = np.iinfo("int64").max
 
-
+# %% ../../nbs/lib/25_features/40_cure.ipynb #2a61ecdb
 def alive_probabilities(
     deals: pd.DataFrame,  # engaged deals, one row each
     agent: np.ndarray,  # of each deal, whole numbers from 0

@@ -98,16 +98,23 @@ def _at_risk(
 def _closings(
     engaged: np.ndarray,
     close: np.ndarray,
-    seen: np.ndarray,
+    undone: np.ndarray,
     group: np.ndarray,
     as_of: np.ndarray,
     shape: tuple[int, ...],
     grid: Grid,
 ) -> np.ndarray:
-    "Count the closings seen up to each as-of date, (groups, cells, as-of dates)."
-    index = group, grid.cell(close - engaged, close.astype("datetime64[D]")), np.searchsorted(as_of, seen)
-    counts = np.bincount(np.ravel_multi_index(index, shape), minlength=int(np.prod(shape)))
-    return counts.reshape(shape).cumsum(axis=-1)
+    "Count the closings up to each as-of date that had not been taken back, (groups, cells, as-of dates)."
+    cell = grid.cell(close - engaged, close.astype("datetime64[D]"))
+
+    def count(rows: np.ndarray, since: np.ndarray) -> np.ndarray:
+        index = group[rows], cell[rows], np.searchsorted(as_of, since[rows])
+        counts = np.bincount(np.ravel_multi_index(index, shape), minlength=int(np.prod(shape)))
+        return counts.reshape(shape).cumsum(axis=-1)
+
+    closed = count(np.ones(len(close), bool), close)
+    is_back = undone <= as_of[-1]
+    return closed - count(is_back, undone) if is_back.any() else closed
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #5840e74e
 def closing_ratios(
@@ -122,19 +129,13 @@ def closing_ratios(
     never = np.iinfo("int64").max
     ends = as_of.astype("int64")
     engaged = as_days(deals["engage_date"]).astype("int64")
-    close = as_days(deals["close_date"])
-    undone = taken_back(deals)
-    close = np.where(np.isnat(close), never, close.astype("int64"))
+    days = as_days(deals["close_date"]), taken_back(deals)
+    close, undone = (np.where(np.isnat(day), never, day.astype("int64")) for day in days)
     after = np.maximum(engaged, as_days(records_start).astype("int64") - 1)
     at_risk = _at_risk(engaged, after, np.minimum(close, ends[-1]), group, ends, grid)
-
-    def count(rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        return _closings(engaged[rows], close[rows], seen[rows], group[rows], ends, at_risk.shape, grid)
-
     is_closed = (close > after) & (close <= ends[-1])
-    closed = count(is_closed, close)
-    if (is_back := is_closed & (undone <= as_of[-1])).any():
-        closed = closed - count(is_back, undone.astype("int64"))
+    known = [values[is_closed] for values in (engaged, close, undone, group)]
+    closed = _closings(*known, ends, at_risk.shape, grid)
     hazard = closed.sum(axis=0) / np.maximum(at_risk.sum(axis=0), 1)
     expected = (at_risk * hazard[None]).sum(axis=1)
     return (closed.sum(axis=1) + settings.prior) / (expected + settings.prior)

@@ -41,9 +41,25 @@ class KnownDay(NamedTuple):
     values: dict[tuple[Any, ...], float]  # product, price and amount -> money if won, filled as it is asked
     rule: AmountRule | None  # how amounts move until the close; None = amounts have no history
 
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #337152fc
+class _Horizons:
+    """The horizons that params.yaml asks for."""
+
+    params: dict[str, Any]
+
+    @property
+    def horizons(self) -> list[int | str]:
+        """Return the horizons of the scores."""
+        return list(self.params["backtest"]["horizons"])
+
+    @property
+    def horizon(self) -> int | str:
+        """Return the horizon that grade and reasons follow."""
+        return find_main_horizon(self.params)
+
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #52191c9f
 @dataclass(frozen=True, eq=False)
-class Context:
+class Context(_Horizons):
     """What a question is asked of; made by `prepare_context` or `read_context`."""
 
     deals: pd.DataFrame  # one row per opportunity
@@ -62,29 +78,19 @@ class Context:
     past: Past | None = None  # what is tracked of the deals; None = nothing
     days: dict[pd.Timestamp, KnownDay] = field(default_factory=dict)  # what was summed up of each as-of date
 
-    @property
-    def horizons(self) -> list[int | str]:
-        """Return the horizons of the scores."""
-        return list(self.params["backtest"]["horizons"])
-
-    @property
-    def horizon(self) -> int | str:
-        """Return the horizon that grade and reasons follow."""
-        return find_main_horizon(self.params)
-
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7df2c114
 def prepare_context(
     deals: pd.DataFrame,  # one row per opportunity
     snapshots: pd.DataFrame,  # of all as-of dates
     model: IncidenceModel,  # fitted
     params: Mapping[str, Any],  # of params.yaml
-    mine: pd.DataFrame | None = None,  # deals that the viewer may see; none = all
+    mine: pd.DataFrame | None = None,  # what the viewer may see; none = all
     functions: dict[str, Own] | None = None,  # from load_functions
-    note: str = "",  # which model it is
+    note: str = "",  # on the model
     left: Mapping[str, str] | None = None,  # column -> why
-    tracked: Tracked | None = None,  # None = nothing is tracked
+    tracked: Tracked | None = None,  # None = nothing
 ) -> Context:  # ready to be asked
-    "Get everything ready that does not depend on the question."
+    "Prepare what does not depend on the question."
     features = params["features"]
     left_out = {**(left or {}), **(features["leave_out"] or {})}
     usual = usual_deals(model, snapshots, find_main_horizon(params), params["explain"]["background"])

@@ -154,8 +154,8 @@ def score_upload(
     details = fresh.assign(row=fresh["opportunity_id"].map(place))[_DETAILS]
     scores = _score(context, fresh, _entered(context, judged.good), progress)
     whole = details.merge(scores, on="opportunity_id", validate="one_to_one")
-    best = [f"p_won_{context.horizon}", "row"]
-    return Scored(whole.sort_values(best, ascending=[False, True], ignore_index=True), judged.refused)
+    best = [f"p_won_{context.horizon}", "expected_value", "row"]
+    return Scored(whole.sort_values(best, ascending=[False, False, True], ignore_index=True), judged.refused)
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #036a2d78
 def write_upload(

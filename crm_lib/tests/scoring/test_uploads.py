@@ -72,6 +72,8 @@ def test_the_crms_own_export_gets_the_published_scores_and_reasons():
     )
     same = ["p_won_30", "p_won_60", "p_won_90", "p_won_quarter_end", "p_won_ever", "expected_value", "grade"]
     assert (found.rows[same].to_numpy() == published[same].to_numpy()).all() and len(found.rows) == len(their_export())
+    order = found.rows.sort_values(["p_won_quarter_end", "expected_value"], ascending=False, kind="stable")
+    assert order.index.tolist() == list(range(len(order)))  # equal chances stand by their value
     assert (
         len(found.rows) + len(found.refused) == len(tables["sales_pipeline"]) and told == sorted(told) and told[-1] == 1
     )

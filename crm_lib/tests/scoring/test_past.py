@@ -9,6 +9,7 @@ __all__ = ['STATES', 'DATES', 'company', 'state_model', 'asked', 'published',
            'test_a_day_to_come_lets_the_days_in_a_stage_go_on',
            'test_a_deal_entered_by_hand_has_no_past_but_its_owners_record',
            'test_another_day_of_engagement_is_taken_as_entered',
+           'test_a_deal_without_a_history_begins_as_the_table_says',
            'test_a_bundle_without_histories_has_no_past_and_one_with_them_says_what_is_broken']
 
 # %% ../../../nbs/tests/scoring/test_past.ipynb #9f86144f
@@ -30,7 +31,7 @@ from ...models.close_hazard import CloseHazardModel
 from ...models.state_hazard import StateHazardModel
 from ...scoring.context import prepare_context, score_snapshots, snapshot_table
 from ...scoring.opportunity import Opportunity, look_at, pick
-from ...scoring.past import list_histories, open_past, read_past
+from ...scoring.past import find_start, list_histories, lived_deals, open_past, read_past
 from ...scoring.scores import score_latest, score_rules
 from ...scoring.what_if import score_one, what_would_change
 from ..support.params import whole_params
@@ -139,6 +140,18 @@ def test_another_day_of_engagement_is_taken_as_entered():
     moved = company()[0].assign(engage_date=LAST - pd.Timedelta(days=3))
     rows = snapshot_table(context, moved, moved["opportunity_id"]).set_index("opportunity_id")
     assert (rows["age_days"] == 3).all() and rows.loc[deal.opportunity_id, "stage_days"] > 3
+
+# %% ../../../nbs/tests/scoring/test_past.ipynb #a668f13b
+def test_a_deal_without_a_history_begins_as_the_table_says():
+    deals, tracked, _ = company()
+    past, one = open_past(tracked, deals), deals.iloc[:1].assign(opportunity_id="Z")
+    assert find_start(past, one, LAST) == one["engage_date"].iloc[0]
+    assert pd.isna(find_start(past, one.assign(engage_date=pd.NaT), LAST))
+    assert (
+        len(lived_deals(past, deals, LAST, [*deals["opportunity_id"]]))
+        == len(deals)
+        < len(lived_deals(past, deals, LAST))
+    )
 
 # %% ../../../nbs/tests/scoring/test_past.ipynb #454d8d7d
 def test_a_bundle_without_histories_has_no_past_and_one_with_them_says_what_is_broken(tmp_path):

@@ -112,7 +112,7 @@ class AmountRule(NamedTuple):
 
 
 def _between(ratio: np.ndarray, variance: np.ndarray) -> float:
-    "Give the variance of the true ratios of bands, by the method of moments; 0 where chance explains their differences."
+    "Give the variance of the true ratios of bands, by moments; 0 where chance explains the differences."
     weight = 1 / np.maximum(variance, _SMALL)
     scatter = (weight * (ratio - np.average(ratio, weights=weight)) ** 2).sum()
     free = weight.sum() - (weight**2).sum() / weight.sum()

@@ -96,7 +96,7 @@ def _of_table(context: Context, opportunity: Opportunity) -> str | None:
 
 
 def _value(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> float:
-    "Give the money that an opportunity brings if it is won, as entered, by its amount, or as estimated from those known."
+    "Give what an opportunity brings if it is won: as entered, by its amount, or estimated from those known."
     if opportunity.value is not None:
         return float(opportunity.value)
     row = table_row(context, opportunity)

@@ -208,20 +208,8 @@ def _old_rate(cells: np.ndarray, days: np.ndarray, closes: np.ndarray, oldest: i
     shrunk = float(_OLD_CLOSINGS / (days[cells[:, 0] > oldest].sum() + _OLD_CLOSINGS / rate))
     return shrunk if shrunk >= _NONE * rate else 0.0
 
-# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #adc66e76
-class _WinColumns(_HazardCells):
-    """Say on which columns the odds of winning depend."""
-
-    win_table_: WinOdds
-
-    @property
-    def chosen_win_columns(self) -> list[str]:
-        """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
-        found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
-        return [name for name in found if name not in AGE_COLUMNS]
-
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #e7383d2b
-class _FittedHazard(_WinColumns):
+class _FittedHazard(_HazardCells):
     """Hand the counts to the learner and the closings to the odds of winning."""
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
@@ -242,6 +230,12 @@ class _FittedHazard(_WinColumns):
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #b774b4ff
 class _HazardPaths(_FittedHazard):
     """Look the hazards of the days to come up."""
+
+    @property
+    def chosen_win_columns(self) -> list[str]:
+        """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
+        found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
+        return [name for name in found if name not in AGE_COLUMNS]
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""

@@ -138,9 +138,8 @@ def alive_weights(
     table = grid.table().to_numpy()
     for _ in range(turns):
         counts = count_exposure(X, y, None, limit, grid=grid, weight=np.round(weight * 2**20) / 2**20)
-        learner = make_learner("table").fit(
-            table[counts["cell"]], counts["days"].to_numpy(), counts["closes"].to_numpy()
-        )
+        seen = counts[["days", "closes"]].to_numpy().T
+        learner = make_learner("table").fit(table[counts["cell"]], *seen)
         still = known * _survive(X, duration, learner.predict_proba(table), grid)
         weight = np.where(known < 1, still / np.maximum(still + 1 - known, 1e-12), 1.0)
     return np.round(weight * 2**20) / 2**20

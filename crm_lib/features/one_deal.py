@@ -18,6 +18,7 @@ from ..base.schema import fixed_columns
 from .cure import alive_probabilities
 from .exposure import Grid
 from .features import FEATURES, FeatureSettings, cohort_volumes, cohort_window, stale_shares
+from .snapshots import taken_back
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #046040ec
 def _number(day: object) -> int:
@@ -48,6 +49,7 @@ class DaySums(NamedTuple):
     ids: np.ndarray  # opportunity_id
     engaged: np.ndarray  # days since 1970
     close: np.ndarray  # the same; far away while open
+    stands: np.ndarray  # bool: not taken back by then
     place: np.ndarray  # code of the cohort's column
     agent: np.ndarray  # code of the owner
     places: dict[str, int]  # value -> code
@@ -85,6 +87,7 @@ def sum_up_day(
     engaged = as_days(known["engage_date"]).astype("int64")
     close = as_days(known["close_date"])
     close = np.where(close <= as_days(as_of), close.astype("int64"), _NEVER)
+    stands = ~(taken_back(known) <= as_days(as_of))
     places = _listed(deals[by])
     agents = _listed(deals["sales_agent"])
     return DaySums(
@@ -94,12 +97,13 @@ def sum_up_day(
         known["opportunity_id"].to_numpy(),
         engaged,
         close,
+        stands,
         known[by].astype(str).map(places).to_numpy("int64"),
         known["sales_agent"].astype(str).map(agents).to_numpy("int64"),
         places,
         agents,
         _count_days(engaged, np.minimum(close, day), start, grid),
-        _count_closings(engaged, close, day, start, grid),
+        _count_closings(engaged[stands], close[stands], day, start, grid),
     )
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #1db69546
@@ -108,6 +112,7 @@ class _Engaged(NamedTuple):
 
     engaged: np.ndarray
     close: np.ndarray
+    stands: np.ndarray
     place: np.ndarray
     agent: np.ndarray
     at_risk: np.ndarray  # days at risk of all deals, by grid cell
@@ -121,6 +126,7 @@ def _put_in(day: DaySums, row: Mapping[str, Any]) -> _Engaged:
     entered = {
         "engaged": _number(row["engage_date"]),
         "close": _NEVER,
+        "stands": True,
         "place": day.places.get(str(row[day.settings.cohort_by]), len(day.places)),
         "agent": day.agents.get(str(row["sales_agent"]), len(day.agents)),
     }
@@ -136,8 +142,9 @@ def _closing_ratio(day: DaySums, known: _Engaged, group: np.ndarray) -> float:
     prior = day.settings.prior
     engaged = known.engaged[group]
     close = known.close[group]
+    stands = known.stands[group]
     at_risk = _count_days(engaged, np.minimum(close, day.as_of), day.first, grid)
-    closed = _count_closings(engaged, close, day.as_of, day.first, grid)
+    closed = _count_closings(engaged[stands], close[stands], day.as_of, day.first, grid)
     # added one after the other, as the pipeline does
     expected = (at_risk * (day.closings / np.maximum(known.at_risk, 1))).cumsum()[-1]
     return (closed.sum() + prior) / (expected + prior)
@@ -155,6 +162,13 @@ def _cohorts(day: DaySums, known: _Engaged, window: np.ndarray) -> np.ndarray:
     order = np.argsort(np.argsort([str(code) for code in range(len(day.places) + 1)]))
     return order[known.place] * (window.max() + 1) + window
 
+# %% ../../nbs/lib/25_features/60_one_deal.ipynb #21167a14
+def _as_deals(known: _Engaged, as_of: int) -> pd.DataFrame:
+    "Give the engaged deals as a table; a closing that does not stand was taken back by the as-of date."
+    undone = np.where(known.stands, _NEVER, as_of)
+    days = {"engage_date": known.engaged, "close_date": known.close, "undone_at": undone}
+    return pd.DataFrame({name: _dates(found) for name, found in days.items()})
+
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #88569831
 def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, float]:
     "Compute the wanted features of one deal on a day."
@@ -167,7 +181,7 @@ def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> di
     week = window == window[-1]
     home = known.place == known.place[-1]
     engaged = known.engaged.astype("datetime64[D]")
-    frame = pd.DataFrame({"engage_date": _dates(known.engaged), "close_date": _dates(known.close)})
+    frame = _as_deals(known, day.as_of)
     cohort = _cohorts(day, known, window)
     found = {
         "age_days": lambda: day.as_of - int(known.engaged[-1]),

@@ -34,7 +34,7 @@ from ...scoring.opportunity import Opportunity, look_at, pick
 from ...scoring.past import find_start, list_histories, lived_deals, open_past, read_past
 from ...scoring.scores import score_latest, score_rules
 from ...scoring.what_if import score_one, what_would_change
-from ..support.params import whole_params
+from ..support.params import GRADES, whole_params
 from ..support.tracked import LAST, tracked_company
 from ..support.usual import usual_settings
 
@@ -67,13 +67,15 @@ def state_model():
 def asked():
     "Give the context of the model."
     deals, tracked, snapshots = company()
-    params = whole_params(ingest={"observed_until": f"{LAST:%Y-%m-%d}"})
+    params = whole_params(ingest={"observed_until": f"{LAST:%Y-%m-%d}"}, publish={"grades": GRADES})
     return prepare_context(deals, snapshots, state_model(), params, tracked=tracked)
 
 # %% ../../../nbs/tests/scoring/test_past.ipynb #e2574ff0
 def published():
     deals, _, snapshots = company()
-    return score_latest(state_model(), deals, snapshots, score_rules(whole_params())).set_index("opportunity_id")
+    return score_latest(
+        state_model(), deals, snapshots, score_rules(whole_params(publish={"grades": GRADES}))
+    ).set_index("opportunity_id")
 
 
 def test_every_open_deal_gets_its_published_score_reopened_ones_too():

@@ -20,7 +20,7 @@ def tell(*told):
     table = pd.DataFrame(rows, columns=["opportunity_id", "at", "column", "value", "late"])
     date = table["column"] == "expected_close_date"
     number = table["column"] == "amount"
-    moment = pd.to_timedelta(pd.to_numeric(table["value"].where(date)), "D")
+    moment = pd.to_timedelta(pd.to_numeric(table["value"].where(date)).astype("Int64"), "D")
     return pd.DataFrame(
         {
             "opportunity_id": table["opportunity_id"].astype(object),

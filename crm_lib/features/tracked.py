@@ -188,6 +188,17 @@ def describe_tracked(
     rules = {"stages": dict(tracked.stages), "order": list(tracked.order), "undo_days": tracked.undo_days}
     return {"tracked": True, **rules, "learned": tracked.learned.to_dict()}
 
+# %% ../../nbs/lib/25_features/72_tracked.ipynb #8e6385e5
+def _leave_import_stages(changes: pd.DataFrame, known_since: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    "Leave out the stages that only the difference between imports tells: the deals table knows the day of a closing."
+    is_stage = changes["column"] == "stage"
+    is_import = is_stage & (changes["source"] == "import")
+    if not is_import.any():
+        return changes, known_since
+    only = set(changes.loc[is_import, "opportunity_id"]) - set(changes.loc[is_stage & ~is_import, "opportunity_id"])
+    is_untold = (known_since["column"] == "stage") & known_since["opportunity_id"].isin(only)
+    return changes[~is_import].reset_index(drop=True), known_since[~is_untold].reset_index(drop=True)
+
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #fba709aa
 def open_tracked(
     ingest: Mapping[str, Any],  # products of the stage ingest: changes, known_since, activities
@@ -205,7 +216,8 @@ def open_tracked(
         except (OSError, ValueError) as error:
             said = " ".join(str(error).split())[:200]
             raise CrmError(f"{ingest[name]} cannot be read ({said}): run `dvc repro ingest` again.") from None
-    found = Tracked(*tables, stages, tuple(order or ()), undo_days)
+    changes, known_since = _leave_import_stages(tables[0], tables[1])
+    found = Tracked(changes, known_since, tables[2], stages, tuple(order or ()), undo_days)
     return None if found.is_empty else found
 
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #6e40d734

@@ -35,7 +35,7 @@ from crm_lib.scoring.grades import (
     grade_scores,
     keep_bounds,
     past_chances,
-    read_past,
+    read_past_chances,
     say_bounds,
     say_origin,
 )
@@ -203,7 +203,7 @@ def test_past_forecasts_are_those_of_the_model_in_use_or_else_of_the_chosen_one(
     assert past_chances(backtest, {**record, "chosen": "gone"}, 30, "forest") is None
     files = {"backtest": tmp_path / "backtest.parquet", "metrics": tmp_path / "backtest.json"}
     write_parquet(backtest, files["backtest"]), write_json(record, files["metrics"])
-    assert read_past(files, 30, "cure_table").chances.tolist() == [0.2, 0.3]
+    assert read_past_chances(files, 30, "cure_table").chances.tolist() == [0.2, 0.3]
 
 # %% ../../../nbs/tests/scoring/test_grades.ipynb #ed00b355
 def test_a_bundle_keeps_the_bounds_and_nothing_else_changes():

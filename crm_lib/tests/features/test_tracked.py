@@ -13,9 +13,9 @@ __all__ = ['DATES', 'NAMES', 'build_of', 'company',
            'test_an_order_by_hand_is_kept_and_one_that_lacks_a_stage_is_refused',
            'test_activities_alone_are_enough_and_none_at_all_are_unknown',
            'test_the_table_of_what_is_tracked_counts_deals_days_and_changes', 'products',
-           'test_what_was_learned_comes_back_whole',
-           'test_stages_that_only_imports_tell_leave_the_closings_to_the_deals_table',
-           'test_a_project_that_tracks_nothing_says_so', 'test_files_that_are_missing_or_broken_are_named']
+           'test_what_was_learned_comes_back_whole', 'test_a_project_that_tracks_nothing_says_so',
+           'test_files_that_are_missing_or_broken_are_named',
+           'test_stages_that_only_imports_tell_leave_the_closings_to_the_deals_table']
 
 # %% ../../../nbs/tests/features/test_tracked.ipynb #69730e18
 import json
@@ -183,21 +183,6 @@ def test_what_was_learned_comes_back_whole(company, products, tmp_path):
     assert build_of(again)(deals, DATES[:3]).equals(build_of(tracked)(deals, DATES[:3]))
 
 
-def test_stages_that_only_imports_tell_leave_the_closings_to_the_deals_table(company, products):
-    deals, tracked = company
-    few = set(deals["opportunity_id"].iloc[::2])
-    changes, known = tracked.changes, tracked.known_since
-    is_few = changes["opportunity_id"].isin(few)
-    is_stage = changes["column"] == "stage"
-    write_parquet(changes.assign(source=changes["source"].mask(is_few & is_stage, "import")), products["changes"])
-    found = open_tracked(products, WORDS, [], 7)
-    pd.testing.assert_frame_equal(found.changes, changes[~(is_few & is_stage)].reset_index(drop=True))
-    is_left = known["opportunity_id"].isin(few) & (known["column"] == "stage")
-    pd.testing.assert_frame_equal(found.known_since, known[~is_left].reset_index(drop=True))
-    plain = list_spells(deals, found).set_index("opportunity_id").loc[sorted(few), "close_date"]
-    assert is_left.any() and plain.equals(deals.set_index("opportunity_id").loc[sorted(few), "close_date"])
-
-
 def test_a_project_that_tracks_nothing_says_so(products, tmp_path):
     for name, specs in (("changes", CHANGES), ("known_since", KNOWN_SINCE), ("activities", ACTIVITIES)):
         write_parquet(empty_table(specs), products[name])
@@ -225,3 +210,18 @@ def test_files_that_are_missing_or_broken_are_named(products, tmp_path):
     products["changes"].unlink()
     with pytest.raises(CrmError, match="changes.parquet is missing: run `dvc repro ingest`"):
         open_tracked(products, WORDS, [], 7)
+
+# %% ../../../nbs/tests/features/test_tracked.ipynb #19c7d449
+def test_stages_that_only_imports_tell_leave_the_closings_to_the_deals_table(company, products):
+    deals, tracked = company
+    few = set(deals["opportunity_id"].iloc[::2])
+    changes, known = tracked.changes, tracked.known_since
+    is_few = changes["opportunity_id"].isin(few)
+    is_stage = changes["column"] == "stage"
+    write_parquet(changes.assign(source=changes["source"].mask(is_few & is_stage, "import")), products["changes"])
+    found = open_tracked(products, WORDS, [], 7)
+    pd.testing.assert_frame_equal(found.changes, changes[~(is_few & is_stage)].reset_index(drop=True))
+    is_left = known["opportunity_id"].isin(few) & (known["column"] == "stage")
+    pd.testing.assert_frame_equal(found.known_since, known[~is_left].reset_index(drop=True))
+    plain = list_spells(deals, found).set_index("opportunity_id").loc[sorted(few), "close_date"]
+    assert is_left.any() and plain.equals(deals.set_index("opportunity_id").loc[sorted(few), "close_date"])

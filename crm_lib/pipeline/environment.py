@@ -39,6 +39,13 @@ def write_startup(
     return list(texts)
 
 # %% ../../nbs/lib/90_pipeline/20_environment.ipynb #2dffe2af
+# a kernel that is stopped while its sockets close would log a traceback of a run that was well
+_QUIET = (
+    "--IPKernelApp.log_level=50",
+    "--IPKernelApp.exec_lines=__import__('logging').getLogger('tornado.general').setLevel(50)",
+)
+
+
 class PrivateKernelManager(AsyncKernelManager):
     """Start kernels on sockets in a folder that belongs to the user alone."""
 
@@ -50,8 +57,8 @@ class PrivateKernelManager(AsyncKernelManager):
             self.transport = "ipc"
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
-        """Return the command that starts the kernel, which keeps its log to itself: being stopped is no error."""
-        return super().format_kernel_cmd([*(extra_arguments or []), "--IPKernelApp.log_level=50"])
+        """Return the command that starts the kernel, which keeps its logs to itself: being stopped is no error."""
+        return super().format_kernel_cmd([*(extra_arguments or []), *_QUIET])
 
     def cleanup_connection_file(self) -> None:
         """Forget the kernel's address, sockets included."""

@@ -11,6 +11,9 @@ __all__ = ['test_the_startup_files_are_written_again_without_a_difference', 'tes
 import stat
 from pathlib import Path
 
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
 from ...pipeline import environment
 from ...pipeline.environment import PrivateKernelManager, write_startup
 
@@ -48,5 +51,12 @@ def test_a_folder_too_deep_for_sockets_leaves_tcp(monkeypatch, tmp_path):
     manager.cleanup_connection_file()
 
 # %% ../../../nbs/tests/pipeline/test_environment.ipynb #d1b51708
-def test_a_kernel_that_is_stopped_logs_nothing():
-    assert PrivateKernelManager().format_kernel_cmd(["--quiet"])[-2:] == ["--quiet", "--IPKernelApp.log_level=50"]
+def test_a_kernel_that_is_stopped_logs_nothing(capfd):
+    asked = PrivateKernelManager().format_kernel_cmd(["--quiet"])
+    assert asked[-3:-1] == ["--quiet", "--IPKernelApp.log_level=50"]
+    late = "import logging; logging.getLogger('tornado.general').error('Uncaught exception in ZMQStream callback')"
+    notebook = new_notebook(cells=[new_code_cell(late), new_code_cell("[name for name in dir() if name[0] != '_']")])
+    NotebookClient(notebook, kernel_manager_class=PrivateKernelManager, kernel_name="python3").execute()
+    assert capfd.readouterr().err == "" and notebook.cells[0]["outputs"] == []
+    assert "logging" in notebook.cells[1]["outputs"][0]["data"]["text/plain"]
+    assert notebook.cells[0]["execution_count"] == 1

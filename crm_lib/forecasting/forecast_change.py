@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.calendar import as_days
+from ..base.calendar import as_days, days_after
 from ..features.movement import count_words, is_stale, tabulate_words
 from ..features.snapshots import known_at
 from .deal_changes import STEPS, explain_change
@@ -41,7 +41,7 @@ def _expect(
             "probability": chance.clip(0, 1),
             "ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR),
             "value": value.to_numpy(),
-            "expected_close_date": pd.Timestamp(day) + pd.to_timedelta(median_close_days(still_open), unit="D"),
+            "expected_close_date": days_after(day, median_close_days(still_open)),
         }
     )
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..base.calendar import FiscalCalendar, as_days, horizon_end
+from ..base.calendar import FiscalCalendar, as_days, days_after, horizon_end
 from ..base.config import CrmError
 from ..base.horizons import win_column
 from ..features.movement import is_stale, name_trend
@@ -117,7 +117,7 @@ def _chances(model: IncidenceModel, snapshots: pd.DataFrame, horizons: Sequence[
     scores = snapshots[["as_of", "opportunity_id"]].copy()
     for name, days in ahead.items():
         scores[name] = np.clip(won[:, days - 1], FLOOR, 1 - FLOOR)
-    scores["expected_close_date"] = as_of + pd.to_timedelta(median_close_days(still_open), unit="D")
+    scores["expected_close_date"] = days_after(as_of, median_close_days(still_open))
     return scores, still_open.shape[1]
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #eb6bca41
@@ -157,7 +157,7 @@ def _look_back(model: IncidenceModel, earlier: pd.DataFrame, wanted: pd.Series, 
     if earlier.empty:
         return pd.DataFrame({"ever": np.nan, "close": pd.NaT}, index=wanted).astype({"close": "datetime64[ns]"})
     won, still_open = win_paths(model, earlier, days)
-    close = pd.Timestamp(single_as_of(earlier)) + pd.to_timedelta(median_close_days(still_open), unit="D")
+    close = days_after(single_as_of(earlier), median_close_days(still_open))
     then = pd.DataFrame(
         {"ever": won[:, EVER_DAYS - 1].clip(FLOOR, 1 - FLOOR), "close": close},
         index=earlier["opportunity_id"].to_numpy(),

@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...base.calendar import FiscalCalendar
+from ...base.calendar import FiscalCalendar, days_after
 from ...base.config import CrmError
 from ...base.schema import late_columns
 from crm_lib.features.snapshots import (
@@ -306,7 +306,7 @@ def test_a_spacing_of_less_than_a_day_is_refused(every):
 def closed_after(*ages):
     "Deals closed at ages of so many days; a missing age is an open deal."
     opened = pd.Series(pd.Timestamp("2024-01-01"), index=range(len(ages)))
-    return pd.DataFrame({"engage_date": opened, "close_date": opened + pd.to_timedelta(pd.Series(ages), "D")})
+    return pd.DataFrame({"engage_date": opened, "close_date": days_after("2024-01-01", ages)})
 
 
 def test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_fortnight():

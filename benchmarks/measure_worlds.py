@@ -5,6 +5,7 @@ Run it from the top of the project:
     python benchmarks/measure_worlds.py --code PATH --as before  the same with the code of another checkout, as another column
     python benchmarks/measure_worlds.py falling silence          only these companies
     python benchmarks/measure_worlds.py --seeds 11 12 --deals 500
+    python benchmarks/measure_worlds.py --jobs 16 --as fresh --seeds 41 42 43     16 companies and seeds side by side
 For each company, model and horizon: the model's Brier score less that of the truth, and the mean squared distance of its
 probabilities from the true ones, means over origins and seeds. "chosen" is the model that `choose_model` takes among the
 candidates asked; "published" are the scores of the export's day by that model: sums of chances and of value against the
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ parser.add_argument("--code", type=Path, help="top of the checkout whose code is
 parser.add_argument("--as", dest="column", default="now", help="name of the column that is written, such as before")
 parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23])
 parser.add_argument("--deals", type=int, default=2000)
+parser.add_argument("--jobs", type=int, default=1, help="companies and seeds measured side by side, a core each")
 parser.add_argument("--out", type=Path, help="file to write; else company_losses.json beside this script")
 ASKED = parser.parse_args()
 ROOT = (ASKED.code or Path(__file__).parents[1]).resolve()
@@ -37,6 +40,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from scipy import stats  # noqa: E402
 
+from crm_lib.base.calendar import FiscalCalendar  # noqa: E402
 from crm_lib.base.config import CrmError, read_params  # noqa: E402
 from crm_lib.base.files import write_json  # noqa: E402
 from crm_lib.evaluation.backtest import fit_chosen, run_backtest  # noqa: E402
@@ -72,7 +76,17 @@ OWN = {  # companies that the gallery does not have
     "silence": _plan(stats.weibull_min(1.4, scale=45), win=0.55, never=0.45),
     "mostly_won": _plan(stats.gamma(2, scale=25), win=0.92, never=0.0),
 }
+SLOW = ("stages", "histories")  # companies with histories take longest
 DAYS_LEFT = {"last_week": (20, 10, 4)}  # origins so many days before the ends of quarters
+
+
+CALENDAR = FiscalCalendar(1)
+
+
+def ask(function: Any, *given: Any, **named: Any) -> Any:
+    "Call a function with the company's quarters too where it takes them: older code has a default of its own."
+    takes = "calendar" in inspect.signature(function).parameters
+    return function(*given, **named, **({"calendar": CALENDAR} if takes else {}))
 
 
 class World(NamedTuple):
@@ -112,7 +126,7 @@ def look_at(company: Company, name: str) -> World:
     first, last = records_start(deals), observed_until(deals, None)
     settings = feature_settings({**PARAMS, "calendar": {**PARAMS["calendar"], "fiscal_year_start": 1}})
     origins = origins_of(name, first, last)
-    spaced = spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"])
+    spaced = spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"] or 14)
     dates = np.unique(np.concatenate([spaced, month_ends(first, last), origins]))
     snapshots = build_features(deals, dates, first, settings)
     protocol = Protocol(deals, snapshots, first, last, settings.grid, PARAMS["backtest"]["seed"])
@@ -137,7 +151,7 @@ def knows(protocol: Protocol, name: str) -> bool:
     if base in BASELINES or base == "cure_table" or base in LEARNERS:
         return True
     try:
-        return type(make_model(base, seed=0)).__name__ != "CloseHazardModel"
+        return type(ask(make_model, base, seed=0)).__name__ != "CloseHazardModel"
     except CrmError:
         return False
 
@@ -145,7 +159,7 @@ def knows(protocol: Protocol, name: str) -> bool:
 def beside_truth(world: World, models: list[str]) -> pd.DataFrame:
     "Forecast from every origin, and set the true chance and outcome beside."
     forecasts = run_backtest(world.protocol, world.origins, models, HORIZONS)
-    truth = pd.concat([perfect_forecast(world.company, day, HORIZONS) for day in world.origins])
+    truth = pd.concat([ask(perfect_forecast, world.company, day, HORIZONS) for day in world.origins])
     truth = truth.rename(columns={"probability": "truth"})
     return forecasts.merge(truth, on=["as_of", "opportunity_id", "horizon"], validate="many_to_one")
 
@@ -170,7 +184,7 @@ def losses(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def choose(world: World, rows: pd.DataFrame, models: list[str]) -> str:
     "Choose as the stage backtest does, among the candidates asked."
-    judged = attach_labels(rows.drop(columns=["is_won", "truth"]), world.deals, world.protocol.last)
+    judged = ask(attach_labels, rows.drop(columns=["is_won", "truth"]), world.deals, world.protocol.last)
     own = PARAMS["backtest"]
     candidates = [name for name in models if name in CANDIDATES]
     asked = {"draws": own["bootstrap"], "seed": own["seed"]}
@@ -211,7 +225,7 @@ def _truth_of(world: World, scores: pd.DataFrame) -> pd.DataFrame:
     held = world.company.known_days - 1 - int(world.company.day_number(day)[()])
     named = {name: min(horizon, held) if isinstance(horizon, int) else horizon for name, horizon in named.items()}
     parts = {
-        f"true_{name}": perfect_forecast(world.company, day, [horizon]).set_index("opportunity_id")["probability"]
+        f"true_{name}": ask(perfect_forecast, world.company, day, [horizon]).set_index("opportunity_id")["probability"]
         for name, horizon in named.items()
     }
     return pd.DataFrame(parts).rename_axis("opportunity_id").reset_index()
@@ -254,6 +268,21 @@ def over_seeds(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def side_by_side(names: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    "Measure companies and seeds, those with histories first, and give each company when its last seed is there."
+    asked = sorted(
+        ((name, seed) for seed in ASKED.seeds for name in names), key=lambda one: not one[0].startswith(SLOW)
+    )
+    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in names}
+    with ProcessPoolExecutor(ASKED.jobs) as pool:
+        running = {pool.submit(measure, name, seed, ASKED.deals): (name, seed) for name, seed in asked}
+        for one in as_completed(running):
+            name, seed = running[one]
+            found[name][seed] = one.result()
+            if len(found[name]) == len(ASKED.seeds):
+                yield name, [found[name][seed] for seed in ASKED.seeds]
+
+
 def main() -> None:
     "Measure the companies asked for, and renew their place in the file after each."
     file = ASKED.out or Path(__file__).with_name("company_losses.json")
@@ -262,11 +291,11 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"There is no company {', '.join(unknown)}: choose from {', '.join(names)}.")
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    for name in ASKED.names or names:
-        found = over_seeds([measure(name, seed, ASKED.deals) for seed in ASKED.seeds])
-        column = kept.setdefault(ASKED.column, {"deals": ASKED.deals, "seeds": ASKED.seeds, "companies": {}})
-        if (column["deals"], column["seeds"]) != (ASKED.deals, ASKED.seeds):
-            raise SystemExit(f"The column {ASKED.column} holds other deals or seeds: name another one with --as.")
+    column = kept.setdefault(ASKED.column, {"deals": ASKED.deals, "seeds": ASKED.seeds, "companies": {}})
+    if (column["deals"], column["seeds"]) != (ASKED.deals, ASKED.seeds):
+        raise SystemExit(f"The column {ASKED.column} holds other deals or seeds: name another one with --as.")
+    for name, parts in side_by_side(ASKED.names or names):
+        found = over_seeds(parts)
         column["companies"][name] = found
         write_json(kept, file, digits=5)
         print(name, found["chosen"], json.dumps(found["brier_less_truth"]["the chosen"]), flush=True)

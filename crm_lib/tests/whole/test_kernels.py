@@ -74,7 +74,7 @@ print(json.dumps(state, default=str))
 print(numpy.random.rand(), random.random())
 """
 
-
+# %% ../../../nbs/tests/whole/test_kernels.ipynb #2f92bad4
 def _ask(client, source):
     lines = []
     client.execute_interactive(source, output_hook=lambda message: lines.append(message["content"].get("text", "")))
@@ -93,7 +93,7 @@ def _end(manager, client):
     client.stop_channels()
     manager.shutdown_kernel(now=True)
 
-
+# %% ../../../nbs/tests/whole/test_kernels.ipynb #dd0be85b
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kernels")

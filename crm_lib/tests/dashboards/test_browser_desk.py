@@ -152,7 +152,7 @@ def test_what_is_being_typed_outlives_the_late_answer_to_an_earlier_entry(desk):
         page.get_by_text("Give an amount above 0").wait_for()
         assert (value.input_value(), [text for text in written() if "Give an amount" not in text]) == ("-5", [])
 
-
+# %% ../../../nbs/tests/dashboards/test_browser_desk.ipynb #1f7a39ef
 def test_the_answer_to_an_older_entry_never_stands_beside_a_newer_one(desk):
     page, _ = desk
     value = page.get_by_label("Value if won")
@@ -167,7 +167,7 @@ def test_the_answer_to_an_older_entry_never_stands_beside_a_newer_one(desk):
         page.get_by_text("of 800 if won, as entered").wait_for()
         assert (value.input_value(), written()) == ("800", [])
 
-
+# %% ../../../nbs/tests/dashboards/test_browser_desk.ipynb #ec46eb0b
 def test_a_search_keeps_its_letters_while_earlier_ones_are_answered(desk):
     page, _ = desk
     box = page.get_by_label("Find by number, account, product or agent")

@@ -10,28 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from traitlets import Dict, List, Unicode
+from traitlets import Dict, Unicode
 
-from .parts import Part, read_vue
+from .fields import Entries
+from .parts import read_vue
 from .tables import holds_words, search_texts
 from ..scoring.context import Context
 from ..scoring.opportunity import Opportunity
 
 # %% ../../nbs/lib/85_dashboards/50_entry_form.ipynb #9fafa104
-class Form(Part):
+class Form(Entries):
     """Fields with a sentence each; `on_change` gets all values when one was changed, a fixed field never is."""
 
-    fields = List(Dict()).tag(sync=True)
-    values = Dict({}).tag(sync=True)
     errors = Dict({}).tag(sync=True)
-    template = Unicode(read_vue("form.vue")).tag(sync=True)
-    on_change: Callable[[dict[str, str]], Any] | None = None
-
-    def vue_set_value(self, pair: Sequence[str]) -> None:
-        """Take a changed field."""
-        if pair[0] in [field["key"] for field in self.fields if not field["fixed"]]:
-            self.values = {**self.values, pair[0]: str(pair[1])[:200]}
-            self.answer(self.on_change, self.values)
+    template = Unicode(read_vue("form.vue", script="entries.js")).tag(sync=True)
+    most = 200
 
 # %% ../../nbs/lib/85_dashboards/50_entry_form.ipynb #e01891d6
 def _field(

@@ -90,7 +90,7 @@ def hostile_tables():
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #893be638
 def call(folder, *command, **variables):
     environment = {**os.environ, **quiet_telemetry(), "PLOOMBER_ENV_FILENAME": "params.yaml", **variables}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800)
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #79426e09
 def hashes(folder):

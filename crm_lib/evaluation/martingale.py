@@ -84,6 +84,11 @@ def _mean_by_deal(values: np.ndarray, deal: np.ndarray) -> tuple[float, float]:
     error = np.sqrt((_sum_by_deal(values - mean, deal) ** 2).sum()) / len(values)
     return float(mean), float(error)
 
+
+def _with_interval(name: str, value: float, error: float) -> dict[str, float]:
+    "Give a figure with its 95 % interval."
+    return {name: value, f"{name}_low": value - _WIDTH * error, f"{name}_high": value + _WIDTH * error}
+
 # %% ../../nbs/lib/40_evaluation/29_martingale.ipynb #b3c6d166
 def judge_movement(
     steps: pd.DataFrame,  # from pair_chances
@@ -101,24 +106,16 @@ def judge_movement(
             "a backtest with quarter_end and origins in one quarter gives them."
         )
     before, after = (steps[name].to_numpy(float) for name in ("before", "after"))
-    slope, slope_error = _fit_line(before, after, deal)
     excess, excess_error = _mean_by_deal((after - before) * (1 - 2 * before), deal)
-    drift, drift_error = _mean_by_deal(after - before, deal)
-    movement = ((after - before) ** 2).mean()
+    movement = float(((after - before) ** 2).mean())
     return {
         "pairs": len(steps),
         "deals": len(names),
-        "slope": slope,
-        "slope_low": slope - _WIDTH * slope_error,
-        "slope_high": slope + _WIDTH * slope_error,
-        "movement": float(movement),
-        "reduction": float(movement - excess),
-        "excess": excess,
-        "excess_low": excess - _WIDTH * excess_error,
-        "excess_high": excess + _WIDTH * excess_error,
-        "drift": drift,
-        "drift_low": drift - _WIDTH * drift_error,
-        "drift_high": drift + _WIDTH * drift_error,
+        "movement": movement,
+        "reduction": movement - excess,
+        **_with_interval("slope", *_fit_line(before, after, deal)),
+        **_with_interval("excess", excess, excess_error),
+        **_with_interval("drift", *_mean_by_deal(after - before, deal)),
     }
 
 # %% ../../nbs/lib/40_evaluation/29_martingale.ipynb #93fe0fe1

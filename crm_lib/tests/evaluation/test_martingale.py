@@ -53,7 +53,7 @@ def stretched(said: pd.DataFrame, factor: float) -> pd.DataFrame:
     usual = np.median(odds)
     return said.assign(probability=1 / (1 + np.exp(-(usual + factor * (odds - usual)))))
 
-
+# %% ../../../nbs/tests/evaluation/test_martingale.ipynb #df7ded00
 @pytest.mark.parametrize("name", ["stages", "histories"])
 def test_true_chances_are_a_martingale(name):
     found = judge_movement(pair_chances(*true_chances(name)))
@@ -112,7 +112,7 @@ def test_a_deal_that_is_gone_or_closes_later_says_nothing():
     said = chances(("A", 0, 0.4), ("B", 0, 0.3), ("C", 1, 0.5))
     assert pair_chances(said, deals_of(A=("won", "2024-06-01"), C=("engaging", None))).empty
 
-
+# %% ../../../nbs/tests/evaluation/test_martingale.ipynb #5d41062a
 def test_windows_with_other_last_days_are_not_mixed():
     said = pd.concat([chances(("A", 0, 0.4)), chances(("A", 1, 0.5)).assign(end=pd.Timestamp("2024-09-30"))])
     assert pair_chances(said, deals_of(A=("engaging", None))).empty
@@ -146,7 +146,7 @@ def test_pairs_of_one_deal_widen_the_interval():
     thrice = judge_movement(steps_of(np.tile(before, 3), np.tile(after, 3), np.tile(np.arange(300), 3)))
     assert thrice["slope_low"] == pytest.approx(apart["slope_low"]) and thrice["deals"] == 300
 
-
+# %% ../../../nbs/tests/evaluation/test_martingale.ipynb #3b92b32a
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(2)
     held = []

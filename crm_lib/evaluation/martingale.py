@@ -141,14 +141,14 @@ def say_movement(
     "Say whether chances move as honest ones do."
     if found is None or np.isnan(found["slope"]):
         return ""
+    drift = "" if found["drift_low"] < 0 < found["drift_high"] else f", and {found['drift']:+.4f} on the whole"
     figures = (
-        f"the later chance rises by {found['slope']:.2f} (95 % interval {found['slope_low']:.2f} to "
-        f"{found['slope_high']:.2f}) for each 1.00 of the earlier one, and moves "
-        f"{found['movement']:.4f} in the square where uncertainty falls by {found['reduction']:.4f}"
+        f"for each 1.00 of the earlier chance the later one rises by {found['slope']:.2f} (95 % interval over deals "
+        f"{found['slope_low']:.2f} to {found['slope_high']:.2f}); it moves {found['movement']:.4f} in the square where "
+        f"uncertainty falls by {found['reduction']:.4f}{drift}."
     )
-    is_steep, is_flat = found["slope_low"] > 1, found["slope_high"] < 1
-    if is_flat or (found["excess_low"] > 0 and not is_steep):
-        return f"Within a quarter its chances move too much: {figures}; take a sudden change with a grain of salt."
-    if is_steep or found["excess_high"] < 0:
-        return f"Within a quarter its chances lie too close together: {figures}; it is slow to believe what it sees."
-    return f"Within a quarter its chances move as honest ones do: {figures}."
+    if found["slope_high"] < 1:
+        return f"Within a quarter its chances move too much, so take a sudden change with a grain of salt: {figures}"
+    if found["slope_low"] > 1:
+        return f"Within a quarter its chances move too little, so it is slow to believe what it sees: {figures}"
+    return f"Within a quarter its chances move as honest ones do: {figures}"

@@ -12,6 +12,7 @@ __all__ = ['DAYS', 'END', 'true_chances', 'stretched', 'test_true_chances_are_a_
            'test_the_figures_of_four_pairs_are_those_by_hand', 'test_pairs_of_one_deal_widen_the_interval',
            'test_the_interval_holds_the_truth_as_often_as_it_says',
            'test_where_all_chances_are_alike_there_is_no_slope_and_nothing_is_said',
+           'test_a_drift_of_all_chances_is_told_and_not_taken_for_over_reaction',
            'test_what_cannot_be_paired_is_refused_in_a_sentence', 'test_a_backtest_is_judged_within_its_quarters']
 
 # %% ../../../nbs/tests/evaluation/test_martingale.ipynb #b78549f5
@@ -77,7 +78,7 @@ def test_an_over_reacting_forecaster_is_found_out(name):
 def test_a_forecaster_that_is_slow_to_believe_is_found_out(name):
     said, deals = true_chances(name)
     found = judge_movement(pair_chances(stretched(said, 0.3), deals))
-    assert found["slope_low"] > 1 and "lie too close together" in say_movement(found)
+    assert found["slope_low"] > 1 and "move too little" in say_movement(found)
 
 # %% ../../../nbs/tests/evaluation/test_martingale.ipynb #d80d36ca
 DAYS = pd.to_datetime(["2024-04-30", "2024-05-31", "2024-06-15"])
@@ -161,6 +162,15 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 def test_where_all_chances_are_alike_there_is_no_slope_and_nothing_is_said():
     found = judge_movement(steps_of([0.3] * 10, [0.3] * 10))
     assert np.isnan(found["slope"]) and say_movement(found) == "" and say_movement(None) == ""
+
+
+def test_a_drift_of_all_chances_is_told_and_not_taken_for_over_reaction():
+    rng = np.random.default_rng(5)
+    before = rng.uniform(0.2, 0.8, 2000)
+    found = judge_movement(steps_of(before, before - 0.1 + rng.choice([-0.05, 0.05], 2000)))
+    said = say_movement(found)
+    assert "move as honest ones do" in said and said.endswith(f", and {found['drift']:+.4f} on the whole.")
+    assert found["drift"] == pytest.approx(-0.1, abs=0.005)
 
 # %% ../../../nbs/tests/evaluation/test_martingale.ipynb #26af137f
 def test_what_cannot_be_paired_is_refused_in_a_sentence():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from measure_state_models import CALENDAR, SEEDS, Direct, World, simulate
+from measure_state_models import CALENDAR, World, simulate
 
 from crm_lib.base.calendar import as_days, horizon_end
 from crm_lib.base.files import write_json
@@ -24,6 +24,7 @@ from crm_lib.models.close_hazard import make_model
 from crm_lib.models.state_hazard import StateHazardModel
 
 COMPANIES = ("histories", "stages")
+SEEDS = (1,)
 QUARTERS = 2  # the last whole ones of a company's history
 H = "quarter_end"
 
@@ -54,7 +55,7 @@ def ask(world: World) -> dict[str, pd.DataFrame]:
     for origin in world.origins:
         X, y, test, _, true = world.stand(origin)
         base = make_model("cure_table", CALENDAR, world.edges, seed=0)
-        models = {"base": base, "states": StateHazardModel(base, CALENDAR), "direct": Direct()}
+        models = {"base": base, "states": StateHazardModel(base, CALENDAR)}
         chances = {name: model.fit(X, y).predict_win(test, (H,))[H].to_numpy() for name, model in models.items()}
         chances |= {"truth": true[H], "hasty": hasty(true[H])}
         keys = test[["opportunity_id", "as_of"]].assign(end=pd.Timestamp(horizon_end(origin, H, CALENDAR)))

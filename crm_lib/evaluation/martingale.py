@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
+from ..features.snapshots import follow_up
 
 # %% ../../nbs/lib/40_evaluation/29_martingale.ipynb #ce9555e0
 _KEYS = ["opportunity_id", "end"]
@@ -30,29 +31,29 @@ def _require_single(said: pd.DataFrame) -> None:
         raise CrmError(f"{said['probability'].isna().sum()} of {len(said)} chances are missing: leave their rows out.")
 
 
-def _known_by(rows: pd.DataFrame, deals: pd.DataFrame) -> np.ndarray:
+def _known_by(steps: pd.DataFrame, deals: pd.DataFrame) -> np.ndarray:
     "Say what was known of each deal on its later day: 1.0 won by then, 0.0 lost by then, NaN neither."
-    closed = deals.drop_duplicates("opportunity_id").set_index("opportunity_id")[["stage", "close_date"]]
-    found = closed.reindex(rows["opportunity_id"])
-    is_closed = as_days(found["close_date"]) <= as_days(rows["later"])
-    stage = found["stage"].to_numpy()
-    return np.where(is_closed & (stage == "won"), 1.0, np.where(is_closed & (stage == "lost"), 0.0, np.nan))
+    asked = steps[["opportunity_id"]].assign(as_of=steps["earlier"])
+    seen = follow_up(asked, deals, steps["later"].max())
+    closes = as_days(steps["earlier"]) + seen["duration"].to_numpy().astype("timedelta64[D]")
+    is_closed = (seen["event"] > 0).to_numpy() & (closes <= as_days(steps["later"]))
+    return np.where(is_closed, (seen["event"] == 1).to_numpy(), np.nan)
 
 # %% ../../nbs/lib/40_evaluation/29_martingale.ipynb #25138ec6
 def pair_chances(
     said: pd.DataFrame,  # opportunity_id, as_of, end (last day of the window), probability: one model's
-    deals: pd.DataFrame,  # opportunity_id, stage, close_date
+    deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
 ) -> pd.DataFrame:  # opportunity_id, end, earlier, later (days), before, after (chances); a row per step
     "Pair each chance with what was said of the same deal and window on the next day that was stood at."
     _require_single(said)
     days = said[["end", "as_of"]].drop_duplicates().sort_values(["end", "as_of"])
     days["later"] = days.groupby("end")["as_of"].shift(-1)
     steps = said.merge(days.dropna(), on=["end", "as_of"])
+    steps = steps.rename(columns={"as_of": "earlier", "probability": "before"})
     after = said[[*_KEYS, "as_of", "probability"]].rename(columns={"as_of": "later", "probability": "after"})
-    steps = steps.merge(after, on=[*_KEYS, "later"], how="left").rename(
-        columns={"as_of": "earlier", "probability": "before"}
-    )
-    steps["after"] = steps["after"].fillna(pd.Series(_known_by(steps, deals), steps.index))
+    steps = steps.merge(after, on=[*_KEYS, "later"], how="left")
+    if len(steps):
+        steps["after"] = steps["after"].fillna(pd.Series(_known_by(steps, deals), steps.index))
     told = steps.dropna(subset="after").sort_values([*_KEYS, "earlier"], kind="stable", ignore_index=True)
     return told[[*_KEYS, "earlier", "later", "before", "after"]]
 
@@ -121,7 +122,7 @@ def judge_movement(
 # %% ../../nbs/lib/40_evaluation/29_martingale.ipynb #93fe0fe1
 def judge_backtest_movement(
     forecasts: pd.DataFrame,  # as_of, opportunity_id, horizon, model, probability, of several models
-    deals: pd.DataFrame,  # opportunity_id, stage, close_date
+    deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
     model: str,  # name of the model
     calendar: FiscalCalendar,  # the company's quarters
 ) -> dict[str, float] | None:  # as from judge_movement; None: fewer than 50 deals were asked twice in a quarter

@@ -7,9 +7,10 @@ __all__ = ['DAYS', 'END', 'true_chances', 'stretched', 'test_true_chances_are_a_
            'test_an_over_reacting_forecaster_is_found_out', 'test_a_forecaster_that_is_slow_to_believe_is_found_out',
            'chances', 'deals_of', 'test_what_closed_in_between_counts_as_said',
            'test_the_next_day_is_the_next_that_was_stood_at_even_if_the_deal_was_not_there',
-           'test_a_deal_that_is_gone_or_closes_later_says_nothing', 'test_windows_with_other_last_days_are_not_mixed',
-           'test_the_order_of_rows_does_not_matter_and_inputs_stay', 'steps_of',
-           'test_the_figures_of_four_pairs_are_those_by_hand', 'test_pairs_of_one_deal_widen_the_interval',
+           'test_a_deal_that_is_gone_or_closes_later_says_nothing',
+           'test_a_deal_that_was_lost_and_reopened_is_read_from_the_spell_in_which_it_was_asked',
+           'test_windows_with_other_last_days_are_not_mixed', 'test_the_order_of_rows_does_not_matter_and_inputs_stay',
+           'steps_of', 'test_the_figures_of_four_pairs_are_those_by_hand', 'test_pairs_of_one_deal_widen_the_interval',
            'test_the_interval_holds_the_truth_as_often_as_it_says',
            'test_where_all_chances_are_alike_there_is_no_slope_and_nothing_is_said',
            'test_a_drift_of_all_chances_is_told_and_not_taken_for_over_reaction',
@@ -111,7 +112,18 @@ def test_the_next_day_is_the_next_that_was_stood_at_even_if_the_deal_was_not_the
 
 def test_a_deal_that_is_gone_or_closes_later_says_nothing():
     said = chances(("A", 0, 0.4), ("B", 0, 0.3), ("C", 1, 0.5))
-    assert pair_chances(said, deals_of(A=("won", "2024-06-01"), C=("engaging", None))).empty
+    deals = deals_of(A=("won", "2024-06-01"), B=("engaging", None), C=("engaging", None))
+    assert pair_chances(said, deals).empty
+    with pytest.raises(CrmError, match="1 snapshots are of deals that the table lacks .e.g. B."):
+        pair_chances(said, deals.drop(index=1))
+
+
+def test_a_deal_that_was_lost_and_reopened_is_read_from_the_spell_in_which_it_was_asked():
+    said = chances(("A", 1, 0.4), ("B", 1, 0.3), ("B", 2, 0.6))
+    deals = deals_of(A=("lost", "2024-04-20"), B=("lost", "2024-06-01")).assign(undone_at=pd.NaT)
+    again = deals_of(A=("won", "2024-06-10"), B=("engaging", None)).assign(undone_at=pd.NaT)
+    steps = pair_chances(said, pd.concat([deals, again], ignore_index=True))
+    assert steps[["opportunity_id", "before", "after"]].values.tolist() == [["A", 0.4, 1.0], ["B", 0.3, 0.6]]
 
 # %% ../../../nbs/tests/evaluation/test_martingale.ipynb #5d41062a
 def test_windows_with_other_last_days_are_not_mixed():

@@ -37,7 +37,6 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from scipy import stats  # noqa: E402
 
-from crm_lib.base.calendar import FiscalCalendar  # noqa: E402
 from crm_lib.base.config import CrmError, read_params  # noqa: E402
 from crm_lib.base.files import write_json  # noqa: E402
 from crm_lib.evaluation.backtest import fit_chosen, run_backtest  # noqa: E402
@@ -59,7 +58,6 @@ from crm_lib.simulation.mechanisms import BEYOND, Plan  # noqa: E402
 
 PARAMS = read_params(ROOT / "params.yaml")
 HORIZONS = PARAMS["backtest"]["horizons"]
-CALENDAR = FiscalCalendar(1)  # that of every company
 CANDIDATES = ("cure_table", "xgboost", "xgboost+states", "direct_stacked")  # those that the code knows
 BESIDE = ("always_no", "age_curve", "phase_table", "stage_rate", "direct")
 
@@ -139,7 +137,7 @@ def knows(protocol: Protocol, name: str) -> bool:
     if base in BASELINES or base == "cure_table" or base in LEARNERS:
         return True
     try:
-        return type(make_model(base, CALENDAR, seed=0)).__name__ != "CloseHazardModel"
+        return type(make_model(base, seed=0)).__name__ != "CloseHazardModel"
     except CrmError:
         return False
 
@@ -172,7 +170,7 @@ def losses(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def choose(world: World, rows: pd.DataFrame, models: list[str]) -> str:
     "Choose as the stage backtest does, among the candidates asked."
-    judged = attach_labels(rows.drop(columns=["is_won", "truth"]), world.deals, world.protocol.last, CALENDAR)
+    judged = attach_labels(rows.drop(columns=["is_won", "truth"]), world.deals, world.protocol.last)
     own = PARAMS["backtest"]
     candidates = [name for name in models if name in CANDIDATES]
     asked = {"draws": own["bootstrap"], "seed": own["seed"]}

@@ -125,7 +125,9 @@ def judge_backtest_movement(
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
     model: str,  # name of the model
     calendar: FiscalCalendar,  # the company's quarters
-) -> dict[str, float] | None:  # as from judge_movement; None: fewer than 50 deals were asked twice in a quarter
+) -> (
+    dict[str, float] | None
+):  # as from judge_movement; None: fewer than 50 deals asked twice in a quarter, or all alike
     "Test how a model's chances for the end of the quarter move within the quarter."
     own = forecasts[(forecasts["model"] == model) & (forecasts["horizon"].astype(str) == "quarter_end")]
     if own.empty:
@@ -133,7 +135,9 @@ def judge_backtest_movement(
     end = horizon_end(as_days(own["as_of"]), "quarter_end", calendar)
     said = own[["opportunity_id", "as_of", "probability"]].assign(end=end.astype("datetime64[ns]"))
     steps = pair_chances(said, deals)
-    return judge_movement(steps) if steps["opportunity_id"].nunique() >= _LEAST_DEALS else None
+    if steps["opportunity_id"].nunique() < _LEAST_DEALS or steps["before"].nunique() < 2:
+        return None
+    return judge_movement(steps)
 
 # %% ../../nbs/lib/40_evaluation/29_martingale.ipynb #c5fcbec2
 def say_movement(

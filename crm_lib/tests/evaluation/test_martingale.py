@@ -209,4 +209,5 @@ def test_a_backtest_is_judged_within_its_quarters():
     deals = deals_of(**dict.fromkeys(ids, ("engaging", None)))
     found = judge_backtest_movement(said, deals, "own", FiscalCalendar())
     assert found["pairs"] == found["deals"] == 200 and found["slope"] == pytest.approx(1, abs=0.05)
-    assert judge_backtest_movement(said.head(80), deals, "own", FiscalCalendar()) is None
+    for few in (said.head(80), said.assign(probability=0.0)):
+        assert judge_backtest_movement(few, deals, "own", FiscalCalendar()) is None

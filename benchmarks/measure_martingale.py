@@ -90,4 +90,4 @@ if __name__ == "__main__":
     for company in COMPANIES:
         result[company] = measure_company(company)
         print(company, pd.DataFrame(result[company]).round(4).T.to_string(), flush=True)
-    write_json(result, Path(__file__).with_name("martingale.json"), digits=5)
+        write_json(result, Path(__file__).with_name("martingale.json"), digits=5)

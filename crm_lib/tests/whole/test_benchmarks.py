@@ -10,6 +10,8 @@ __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_h
            'test_the_audit_catches_planted_hindsight_and_blames_next_to_no_honest_column',
            'test_the_classifiers_reach_their_bars_on_real_loans_and_do_not_beat_the_chosen_model',
            'test_a_stage_is_told_as_well_as_its_noise_allows_and_better_with_more_deals',
+           'test_where_nothing_is_dead_the_chosen_model_loses_next_to_nothing_against_the_truth',
+           'test_true_chances_move_as_honest_ones_do_and_hasty_ones_do_not',
            'test_rows_are_not_written_into_the_project', 'load',
            'test_a_deal_has_one_fold_and_folds_have_much_the_same_size',
            'test_all_snapshots_of_a_deal_and_of_those_begun_in_its_week_stay_together',
@@ -133,6 +135,24 @@ def test_a_stage_is_told_as_well_as_its_noise_allows_and_better_with_more_deals(
     assert many["states"]["gap_mean"] < 0.6 * few["states"]["gap_mean"] and many["states"]["gap_mean"] < 0.015
     assert many["states"]["distance"] < min(many["direct"]["distance"], many["direct_stacked"]["distance"])
     assert many["stage_rate"]["errors_rms"] < 1.5
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #abdcaf38
+def test_where_nothing_is_dead_the_chosen_model_loses_next_to_nothing_against_the_truth():
+    found = json.loads((FOLDER / "alive_losses.json").read_text(encoding="utf-8"))["now"]["companies"]["log_normal"]
+    lost = found["brier_less_truth"]["the chosen"]
+    assert {"30", "60", "90", "quarter_end"} <= lost.keys() and max(lost.values()) <= 0.0005
+    assert max(found["squared_distance"]["the chosen"].values()) <= 0.0005
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #70f1189c
+def test_true_chances_move_as_honest_ones_do_and_hasty_ones_do_not():
+    figures = json.loads((FOLDER / "martingale.json").read_text(encoding="utf-8"))
+    honest = [("histories", "truth"), ("stages", "truth"), ("histories", "states"), ("sample", "cure_table+states")]
+    for company, model in honest:
+        found = figures[company][model]
+        assert found["slope_low"] < 1 < found["slope_high"], (company, model)
+        assert found["excess_low"] < 0 < found["excess_high"], (company, model)
+    for company in ("histories", "stages"):
+        assert figures[company]["hasty"]["slope_high"] < 1 and figures[company]["hasty"]["excess_low"] > 0
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #80347558
 def _run(script, *given):

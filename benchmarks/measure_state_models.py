@@ -63,8 +63,8 @@ class World:
         return X, y, test, won, {h: part["probability"].to_numpy() for h, part in parts.items()}
 
 
-def read_loans(folder):
-    "Real loan applications with stage history and work items; the last of the README's origins is kept for the end."
+def loan_tables(folder):
+    "Deals, records of what is tracked, and stages of the real loan applications with stage history and work items."
     told = pd.read_csv(folder / "deals.csv", parse_dates=["Created Date", "Close Date"])
     moves = pd.read_csv(folder / "stage_history.csv", parse_dates=["Changed At"])
     items = pd.read_csv(folder / "activities.csv", parse_dates=["Time"])
@@ -79,7 +79,12 @@ def read_loans(folder):
     acts = {"opportunity_id": items["Deal ID"], "at": items["Time"], "recorded_at": items["Time"], "by": items["By"]}
     acts = pd.DataFrame(acts | {"kind": items["Activity"]}).sort_values(["opportunity_id", "at"], kind="stable")
     stages = {word: closed.get(word, "engaging") for word in moves["Stage"].unique()}
-    records = index_records(changes, _since(changes), acts.reset_index(drop=True), deals, stages)
+    return deals, index_records(changes, _since(changes), acts.reset_index(drop=True), deals, stages), stages
+
+
+def read_loans(folder):
+    "Loan applications at three origins; the last of the README's origins is kept for measure_loans.py."
+    deals, records, stages = loan_tables(folder)
     dates = np.arange("2011-10-15", "2012-01-31", 3, dtype="datetime64[D]")
     origins = np.array(["2011-12-31", "2012-01-15", "2012-01-31"], "datetime64[D]")
     return World(deals, records, stages, dates, origins, "2011-10-01", "2012-03-14", (7, 14, 30))

@@ -8,6 +8,10 @@ __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_h
            'test_each_model_is_judged_at_each_horizon_beside_the_chosen_one',
            'test_the_forecasts_intervals_hold_in_simulated_companies',
            'test_the_audit_catches_planted_hindsight_and_blames_next_to_no_honest_column',
+           'test_the_classifiers_reach_their_bars_on_real_loans_and_do_not_beat_the_chosen_model',
+           'test_a_stage_is_told_as_well_as_its_noise_allows_and_better_with_more_deals',
+           'test_where_nothing_is_dead_the_chosen_model_loses_next_to_nothing_against_the_truth',
+           'test_true_chances_move_as_honest_ones_do_and_hasty_ones_do_not',
            'test_rows_are_not_written_into_the_project', 'load',
            'test_a_deal_has_one_fold_and_folds_have_much_the_same_size',
            'test_all_snapshots_of_a_deal_and_of_those_begun_in_its_week_stay_together',
@@ -110,6 +114,45 @@ def test_the_audit_catches_planted_hindsight_and_blames_next_to_no_honest_column
     assert sum(part["in_doubt"] for part in honest.values()) <= 0.01 * sum(part["asked"] for part in honest.values())
     for name in ("the sample", "public data", "loan applications"):
         assert honest[name]["spoke"] == 0
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #62297687
+def test_the_classifiers_reach_their_bars_on_real_loans_and_do_not_beat_the_chosen_model():
+    figures = json.loads((FOLDER / "loans.json").read_text(encoding="utf-8"))
+    assert [len(figures[part]["origins"]) for part in ("development", "last", "all")] == [3, 1, 4]
+    assert figures["chosen"] == figures["held_out_by_backtest"]["chosen"] and figures["gate"]["beaten_by"] is None
+    for place, horizon in enumerate(("7", "14", "30")):
+        models = figures["all"]["models"][horizon]
+        for rival in ("direct", "direct_stacked"):
+            assert models[rival]["brier"] <= figures["bars"]["brier"][place], (horizon, rival)
+            assert models[rival]["auc"] >= figures["bars"]["auc"][place], (horizon, rival)
+            assert figures["all"]["rivals_less_chosen"][horizon][rival]["high"] >= 0
+    assert figures["run"]["seconds"] < 480
+
+
+def test_a_stage_is_told_as_well_as_its_noise_allows_and_better_with_more_deals():
+    figures = json.loads((FOLDER / "markov.json").read_text(encoding="utf-8"))["deals"]
+    few, many = (figures[size] for size in sorted(figures, key=int))
+    assert many["states"]["gap_mean"] < 0.6 * few["states"]["gap_mean"] and many["states"]["gap_mean"] < 0.015
+    assert many["states"]["distance"] < min(many["direct"]["distance"], many["direct_stacked"]["distance"])
+    assert many["stage_rate"]["errors_rms"] < 1.5
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #abdcaf38
+def test_where_nothing_is_dead_the_chosen_model_loses_next_to_nothing_against_the_truth():
+    found = json.loads((FOLDER / "alive_losses.json").read_text(encoding="utf-8"))["now"]["companies"]["log_normal"]
+    lost = found["brier_less_truth"]["the chosen"]
+    assert {"30", "60", "90", "quarter_end"} <= lost.keys() and max(lost.values()) <= 0.0005
+    assert max(found["squared_distance"]["the chosen"].values()) <= 0.0005
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #70f1189c
+def test_true_chances_move_as_honest_ones_do_and_hasty_ones_do_not():
+    figures = json.loads((FOLDER / "martingale.json").read_text(encoding="utf-8"))
+    honest = [("histories", "truth"), ("stages", "truth"), ("histories", "states"), ("sample", "cure_table+states")]
+    for company, model in honest:
+        found = figures[company][model]
+        assert found["slope_low"] < 1 < found["slope_high"], (company, model)
+        assert found["excess_low"] < 0 < found["excess_high"], (company, model)
+    for company in ("histories", "stages"):
+        assert figures[company]["hasty"]["slope_high"] < 1 and figures[company]["hasty"]["excess_low"] > 0
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #80347558
 def _run(script, *given):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import poisson
 
 from ..base.calendar import as_days
 from .exposure import Grid, days_in_cells
@@ -117,9 +118,41 @@ def _update_fractions(
         (by_cohort + _COHORT_PRIOR * _COHORT_SHARE) / (known.cohort_deals + _COHORT_PRIOR),
     )
 
+# %% ../../nbs/lib/25_features/40_cure.ipynb #aeea9118
+_PARAMETERS = 3  # level and spread of the agents' fractions, the cohorts' level
+
+
+def _log_likelihood(known: _Known, hazard: np.ndarray, agent_share: np.ndarray, cohort_share: np.ndarray) -> float:
+    "Give the log-likelihood of what was seen: closings, days at risk, and the deals still open."
+    stays = np.log1p(-hazard)
+    closes = np.log(np.maximum(hazard, 1e-12)) - stays
+    open_by_agent = np.bincount(known.agent, known.counted, len(agent_share))
+    open_by_cohort = np.bincount(known.cohort, known.counted, len(cohort_share))
+    uncured = (known.agent_deals - open_by_agent) @ np.log1p(-agent_share)
+    uncured += (known.cohort_deals - open_by_cohort) @ np.log1p(-cohort_share)
+    share = 1 - (1 - agent_share[known.agent]) * (1 - cohort_share[known.cohort])
+    still_open = np.exp(known.lived @ stays)[known.day]
+    left = known.deals @ np.log(np.maximum(share + (1 - share) * still_open, 1e-300))
+    return float(known.closes @ closes + known.days @ stays + uncured + left)
+
+# %% ../../nbs/lib/25_features/40_cure.ipynb #f3a7f96a
+_USUAL = (0.8, 0.95)  # shares of the closings between which the rate is taken that is held against what comes after
+_SLOWER = 0.25  # of that rate: a tail that closes at less has a plateau
+_DOUBT = 0.001  # chance of so few closings in a tail without one
+
+
+def _has_plateau(known: _Known, phases: int) -> bool:
+    "Tell whether deals older than usual close too rarely for all of them to close some day."
+    days = known.days + np.bincount(known.day, known.deals, len(known.watched)) @ known.watched
+    closes, days = (cells.reshape(-1, phases).sum(axis=1) for cells in (known.closes, days))
+    low, high = (int(np.argmax(np.cumsum(closes) >= share * closes.sum())) for share in _USUAL)
+    rate = closes[low : high + 1].sum() / max(days[low : high + 1].sum(), 1)
+    expected = _SLOWER * rate * days[high + 1 :].sum()
+    return bool(poisson.cdf(closes[high + 1 :].sum(), expected) < _DOUBT)
+
 # %% ../../nbs/lib/25_features/40_cure.ipynb #8f7dbcdd
-def _fit_em(known: _Known, prior: float, steps: int) -> np.ndarray:
-    "Take the two steps in turn and give each group's cured probability."
+def _fit_em(known: _Known, prior: float, steps: int, phases: int | None) -> np.ndarray:
+    "Take the two steps in turn and give each group's cured probability, 0 without proof (phases None: none asked)."
     cured = np.full(len(known.deals), 0.3)
     agent_share = np.full(len(known.agent_deals), 0.15)
     cohort_share = np.full(len(known.cohort_deals), _COHORT_SHARE)
@@ -131,10 +164,26 @@ def _fit_em(known: _Known, prior: float, steps: int) -> np.ndarray:
         agent_share, cohort_share = _update_fractions(
             known, known.counted * cured / share, agent_share, cohort_share, prior
         )
+    if phases is not None and not _has_plateau(known, phases):
+        none = [np.zeros_like(cured), np.zeros_like(agent_share), np.zeros_like(cohort_share)]
+        least = _log_likelihood(known, _update_hazard(known, none[0]), *none[1:])
+        gained = _log_likelihood(known, hazard, agent_share, cohort_share) - least
+        if gained <= _PARAMETERS / 2 * np.log(max(known.agent_deals.sum(), 1)):
+            return none[0]
     return _expect(known, hazard, agent_share, cohort_share)[1]
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #5d84a965
 _NEVER = np.iinfo("int64").max
+
+
+def _hold(
+    engaged: np.ndarray, close: np.ndarray, as_of: np.datetime64, start: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Give the rows that are watched, and all first and last days as the as-of date knew them, in whole days."
+    is_known = engaged <= as_of
+    engaged = engaged.astype("int64")
+    close = np.where(close <= as_of, close.astype("int64"), _NEVER)
+    return np.flatnonzero(is_known & (close > np.maximum(engaged, start - 1))), engaged, close
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #2a61ecdb
 def alive_probabilities(
@@ -146,17 +195,16 @@ def alive_probabilities(
     grid: Grid,  # age and phase
     prior: float = 3.0,  # deals' worth of shrinkage of an agent's cured fraction
     steps: int = 30,  # EM iterations
+    asks_proof: bool = True,  # whether dead deals must be proved; else they are believed as fitted
 ) -> np.ndarray:  # P(will close some day), one per deal; missing for deals that are not open
     "Estimate P(alive): one minus the cured probability of each open deal."
     today, start = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
     engaged = as_days(deals["engage_date"])
     close = as_days(deals["close_date"])
     stands = ~(taken_back(deals) <= as_of)
-    is_known = engaged <= as_of
-    engaged = engaged.astype("int64")
-    close = np.where(close <= as_of, close.astype("int64"), _NEVER)
-    held = np.flatnonzero(is_known & (close > np.maximum(engaged, start - 1)))
+    held, engaged, close = _hold(engaged, close, as_of, start)
     known, group = _gather(engaged[held], close[held], stands[held], agent[held], cohort[held], today, start - 1, grid)
+    cured = _fit_em(known, prior, steps, grid.phases if asks_proof else None)
     alive = np.full(len(deals), np.nan)
-    alive[held[close[held] == _NEVER]] = np.round(1 - _fit_em(known, prior, steps), 6)[group]
+    alive[held[close[held] == _NEVER]] = np.round(1 - cured, 6)[group]
     return alive

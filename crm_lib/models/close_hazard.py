@@ -20,9 +20,10 @@ from ..base.config import CrmError
 from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from ..features.time_grid import late_odds, learn_grid
-from .baselines import AgeCurve, AlwaysNo, PhaseTable
+from .baselines import AgeCurve, AlwaysNo
 from .incidence import IncidenceModel, mix_hazards, single_as_of
 from .learners import make_learner
+from .phase_table import PhaseTable
 from .stacked import CLASSIFIERS
 from .win_ages import AGE_COLUMNS, win_closings
 from .win_model import WinOdds
@@ -260,8 +261,7 @@ class CloseHazardModel(_HazardPaths):
     features : columns, in quantile bins
     calendar : FiscalCalendar
     age_edges : usual ends of the age bins, days
-    bins : int
-    follow_up_days : int, then a landmark is censored
+    bins, follow_up_days : int; a landmark is censored after the latter
     win_prior : float, closings' weight of the share won
     seed, turns : of the learner; of the EM
     win_columns : None for all

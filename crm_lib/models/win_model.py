@@ -21,7 +21,7 @@ from .incidence import WinTable
 from .logistic import fit_logistic
 from .win_ages import AGE, AGE_COLUMNS, ages_on, code_ages, describe_ages
 from .win_columns import describe_column, encode_column, unfold_codes
-from .win_drift import choose_half_life, recency, recent_shift
+from .win_drift import LEAST_CLOSED, choose_half_life, recency, recent_shift
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #1ca06888
 class _Cells(NamedTuple):
@@ -197,7 +197,7 @@ class _RecentOdds(WinTable):
     def _follow(self, day: np.ndarray, coded: pd.DataFrame) -> None:
         "Shift the level to that of recent closings where the rate of winning drifts."
         phase, won = coded["phase"].to_numpy(), coded["won"].to_numpy()
-        self.half_life_ = choose_half_life(day, phase, won, self.prior) if len(day) >= _MIN_CLOSED else None
+        self.half_life_ = choose_half_life(day, phase, won, self.prior) if len(day) >= LEAST_CLOSED else None
         if self.half_life_ is None:
             return
         odds = self.phase_odds_[phase]

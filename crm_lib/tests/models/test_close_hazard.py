@@ -48,7 +48,7 @@ from ...features.exposure import Grid
 from ...features.features import build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, records_start
-from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
+from ...models.baselines import AgeCurve, AlwaysNo
 from crm_lib.models.close_hazard import (
     BASELINES,
     MODEL_FEATURES,
@@ -59,6 +59,7 @@ from crm_lib.models.close_hazard import (
     quantile_edges,
 )
 from ...models.incidence import chain_hazards
+from ...models.phase_table import PhaseTable
 from ...simulation.simulate import World, simulate, true_probabilities
 from ..support.usual import usual_protocol, usual_settings
 

@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
+from ...models.baselines import AgeCurve, AlwaysNo
 from ...models.calibration import CalibratedModel
 from ...models.calibration_maps import Calibrator
 from ...models.close_hazard import CloseHazardModel
 from ...models.incidence import WinTable
 from ...models.learners import LogisticLearner, TableLearner
+from ...models.phase_table import PhaseTable
 from ...models.segments import SegmentedModel
 from ...models.state_hazard import StateHazardModel
 from ...models.tree_learners import ForestLearner, XGBoostLearner

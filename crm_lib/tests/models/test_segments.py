@@ -35,8 +35,8 @@ from sklearn.exceptions import NotFittedError
 from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...base.metrics import log_odds
-from ...models.baselines import PhaseTable
 from ...models.close_hazard import CloseHazardModel
+from ...models.phase_table import PhaseTable
 from ...models.segments import SegmentedModel, blend, count_segments, segment_names
 from ...scoring.explanation import ScoreFunction, _encode, _list_texts, used_features
 

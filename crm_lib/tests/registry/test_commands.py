@@ -43,7 +43,7 @@ def _snapshots(n, seed=0):
 # %% ../../../nbs/tests/registry/test_commands.ipynb #b77fe1f8
 @pytest.fixture
 def models(project, monkeypatch):
-    from crm_lib.models.baselines import PhaseTable
+    from crm_lib.models.phase_table import PhaseTable
     from crm_lib.models.storage import save_model
     from crm_lib.registry.champion import promote
     from crm_lib.registry.tracking import connect, log_model

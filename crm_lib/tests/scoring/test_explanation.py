@@ -39,8 +39,9 @@ import pytest
 from ...base.metrics import log_odds
 from ...features.features import FEATURES
 from ...features.state_features import STATE_FEATURES
-from ...models.baselines import AgeCurve, AlwaysNo, PhaseTable
+from ...models.baselines import AgeCurve, AlwaysNo
 from ...models.close_hazard import CloseHazardModel
+from ...models.phase_table import PhaseTable
 from ...models.state_hazard import StateHazardModel
 from crm_lib.scoring.explanation import (
     ScoreFunction,

@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
-from .incidence import IncidenceModel, WinTable, closed_deals, single_as_of
+from .incidence import IncidenceModel, WinTable, closed_deals
+from .rows import single_as_of
 
 # %% ../../nbs/lib/35_models/20_baselines.ipynb #8cec0385
 class AlwaysNo(IncidenceModel):

@@ -16,6 +16,7 @@ from pandas.api.types import is_numeric_dtype
 
 from ..features.state_features import STATE_FEATURES
 from .incidence import IncidenceModel
+from .rows import Rows, as_numbers, as_words
 from .win_columns import candidate_columns
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #c6b3ee61
@@ -143,13 +144,14 @@ def learn_codes(
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #ceaf4fed
 def code_columns(
-    X: pd.DataFrame,  # snapshots
+    X: pd.DataFrame | Rows,  # snapshots
     columns: Sequence[str],  # of X
     codes: Codes,  # from learn_codes
 ) -> np.ndarray:  # (rows, columns + 1) of float32
     "Turn columns into numbers; the age comes last."
-    parts = [
-        X[name].astype(object).map(str, na_action="ignore").map(codes[name]).fillna(0.0) if name in codes else X[name]
-        for name in (*columns, "age_days")
-    ]
-    return np.column_stack([part.to_numpy("float32", na_value=np.nan) for part in parts])
+    rows = X if isinstance(X, Rows) else Rows({}, np.datetime64("NaT", "D"), len(X), X)
+    coded = np.empty((len(rows), len(columns) + 1), "float32")
+    for place, name in enumerate((*columns, "age_days")):
+        column = rows[name]
+        coded[:, place] = as_words(column).look_up(codes[name], 0.0) if name in codes else as_numbers(column)
+    return coded

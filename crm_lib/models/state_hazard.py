@@ -18,6 +18,7 @@ from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel
+from .rows import Rows, distinct_rows, read_rows
 from crm_lib.models.stacked_landmarks import (
     BLENDS,
     CAUSES,
@@ -105,12 +106,14 @@ class _Columns(_BoosterSettings):
         """Return the columns on which the base's odds of winning depend."""
         return list(getattr(getattr(self, "base_", None), "chosen_win_columns", ()))
 
-    def _design(self, X: pd.DataFrame, cause: str, place: np.ndarray, interval: np.ndarray) -> np.ndarray:
+    def _design(self, X: pd.DataFrame | Rows, cause: str, place: np.ndarray, interval: np.ndarray) -> np.ndarray:
         "Give the boosters' input: the columns, the age at the interval and its first day."
         start = np.append(0, self.ends_[:-1])[interval].astype("float32")
-        coded = code_columns(X, self.columns_, self.codes_[cause])[place]
-        coded[:, -1] += start
-        return np.column_stack([coded, start])
+        design = np.empty((len(place), len(self.columns_) + 2), "float32")
+        design[:, :-1] = code_columns(X, self.columns_, self.codes_[cause])[place]
+        design[:, -2] += start
+        design[:, -1] = start
+        return design
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #0a01b0f9
 class _Grown(_Columns):
@@ -183,16 +186,23 @@ class _FittedStates(_Boosted):
 class _StatePaths(_FittedStates):
     """Multiply the base's hazards by what the state says."""
 
-    def _multiply(self, X: pd.DataFrame, cause: str, hazard: np.ndarray) -> np.ndarray:
-        share, booster = self.shares_[cause], self.boosters_[cause]
-        hazard = (1 - share) * hazard + share * self.rates_[cause]
+    def _effects(self, X: Rows, cause: str, ahead: np.ndarray) -> np.ndarray | None:
+        "Give what the state multiplies a cause's hazard by in each interval, (deals, intervals); None = nothing."
+        booster = self.boosters_[cause]
         if booster is None:
-            return hazard
-        ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, hazard.shape[1] + 1)), len(self.ends_) - 1)
+            return None
         count = int(ahead.max()) + 1
         design = self._design(X, cause, np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X)))
-        effect = booster.inplace_predict(design, predict_type="margin").reshape(len(X), count)
-        return hazard * np.exp(effect.astype(float))[:, ahead]
+        effect = booster.inplace_predict(design, predict_type="margin", validate_features=False)
+        return np.exp(effect.reshape(len(X), count).astype(float))
+
+    def _multiply(self, X: Rows, cause: str, hazard: np.ndarray, place: np.ndarray) -> np.ndarray:
+        "Give a cause's hazards, (deals, days), from the base's of each distinct deal and the place of each deal's."
+        ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, hazard.shape[1] + 1)), len(self.ends_) - 1)
+        effect = self._effects(X, cause, ahead)
+        share = self.shares_[cause]
+        hazard = ((1 - share) * hazard + share * self.rates_[cause])[place]
+        return hazard if effect is None else hazard * effect[:, ahead]
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #e6fb1cd8
 _MOST = 0.95  # P(closes on a day), at most
@@ -201,18 +211,31 @@ _MOST = 0.95  # P(closes on a day), at most
 class _StateHazards(_StatePaths):
     """Put the hazards of the causes together."""
 
-    def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def takes_rows(self) -> bool:
+        """Tell that X may be `Rows`."""
+        return True
+
+    def _base_hazards(self, X: Rows, days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        "Give the base's hazards of each distinct deal, and which of them each deal has."
+        if not self.base_.takes_rows:
+            return *self.base_.predict_hazards(X.frame(), days), np.arange(len(X))
+        distinct, place = distinct_rows(X, ["age_days", *self.base_.score_columns])
+        return *self.base_.predict_hazards(distinct, days), place
+
+    def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
         check_is_fitted(self, "base_")
-        missing = [name for name in self.columns_ if name not in X]
+        rows = read_rows(X)
+        missing = [name for name in self.columns_ if name not in rows]
         if missing:
             raise CrmError(
                 f"The snapshots lack {', '.join(missing)}, which the model reads: rerun the features stage, "
                 "with histories where there were some."
             )
-        closing, winning = self.base_.predict_hazards(X, days)
-        won = self._multiply(X, "won", closing * winning)
-        both = won + self._multiply(X, "lost", closing * (1 - winning))
+        closing, winning, place = self._base_hazards(rows, days)
+        won = self._multiply(rows, "won", closing * winning, place)
+        both = won + self._multiply(rows, "lost", closing * (1 - winning), place)
         return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #42cdbf90

@@ -21,7 +21,8 @@ with warnings.catch_warnings():
 from ..base.metrics import log_odds
 from ..features.column_groups import group_columns
 from ..features.state_features import STATE_FEATURES
-from ..models.incidence import IncidenceModel, single_as_of
+from ..models.incidence import IncidenceModel
+from ..models.rows import single_as_of
 from .coalitions import CoalitionScore, coalition_masks, share_out, split_groups
 from .group_reasons import explain_groups
 from .reason_words import label_reason, say_effect

@@ -18,7 +18,8 @@ from ..base.config import CrmError
 from ..base.horizons import win_column
 from ..features.movement import is_stale, name_trend
 from ..features.snapshots import known_at
-from ..models.incidence import IncidenceModel, single_as_of
+from ..models.incidence import IncidenceModel
+from ..models.rows import single_as_of
 from .grades import PastChances, company_bounds, grade_scores
 from .open_value import learn_amounts, open_values
 

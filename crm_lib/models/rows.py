@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Column', 'Words', 'take_rows', 'read_words', 'read_column', 'as_numbers', 'as_words', 'Rows', 'single_as_of',
-           'read_rows', 'as_codes', 'number_equal', 'distinct_rows']
+           'read_rows', 'read_record', 'as_codes', 'number_equal', 'distinct_rows']
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #58eb4624
 from collections.abc import Iterable, Mapping
@@ -151,6 +151,23 @@ def read_rows(
 ) -> Rows:  # as they are where they are rows already
     "Read snapshots of one as-of date."
     return X if isinstance(X, Rows) else Rows({}, single_as_of(X), len(X), X)
+
+
+def read_record(
+    record: Mapping[str, Any],  # column -> value of one deal
+    names: Iterable[str],  # columns to read, where they are there
+    as_of: np.datetime64,  # day
+) -> Rows:  # one row
+    "Read one deal; what is None, NaN or NA is missing."
+    found = {name: record[name] for name in names if name in record}
+    return Rows({name: _read_value(value) for name, value in found.items()}, as_of, 1)
+
+
+def _read_value(value: Any) -> Column:
+    "Read one value as a column."
+    if isinstance(value, str):
+        return Words(np.zeros(1, "int64"), (value,))
+    return np.array([np.nan if pd.isna(value) else value], float)
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #2a122322
 def as_codes(

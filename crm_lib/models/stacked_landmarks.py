@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from ..features.state_features import STATE_FEATURES
 from .incidence import IncidenceModel
-from .rows import Rows, as_numbers, as_words
+from .rows import Rows, Words, as_numbers, as_words
 from .win_columns import candidate_columns
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #c6b3ee61
@@ -127,31 +126,35 @@ Codes = dict[str, dict[str, float]]  # column -> word -> log ratio
 
 
 def learn_codes(
-    X: pd.DataFrame,  # snapshots
+    X: pd.DataFrame | Rows,  # snapshots
     columns: Sequence[str],  # those of words are coded
     place: np.ndarray,  # row of X of each stacked row
     pairs: np.ndarray,  # events and expected events, (2, stacked rows)
 ) -> Codes:  # column -> word -> log ratio
     "Learn the log ratio of events (first of the pairs) to expected ones by word."
-    sums = np.stack([np.bincount(place, part, minlength=len(X)) for part in pairs])
-    found = {}
+    rows = X if isinstance(X, Rows) else Rows({}, np.datetime64("NaT", "D"), len(X), X)
+    sums = pd.DataFrame({cause: np.bincount(place, part, minlength=len(X)) for cause, part in enumerate(pairs)})
+    found: Codes = {}
     for name in columns:
-        if not is_numeric_dtype(X[name]):
-            words = X[name].astype(object).map(str, na_action="ignore")
-            by_word = pd.DataFrame(sums.T).groupby(words.to_numpy(), sort=True).sum()
-            found[name] = dict(np.log((by_word[0] + 10) / (by_word[1] + 10)))
-    return {name: {word: float(value) for word, value in codes.items()} for name, codes in found.items()}
+        if isinstance(words := rows[name], Words):
+            by_word = sums.groupby(words.code).sum().drop(index=-1, errors="ignore")
+            ratio = np.log((by_word[0] + 10) / (by_word[1] + 10))
+            found[name] = {words.texts[code]: float(value) for code, value in ratio.items()}
+    return {name: dict(sorted(codes.items())) for name, codes in found.items()}
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #ceaf4fed
 def code_columns(
     X: pd.DataFrame | Rows,  # snapshots
     columns: Sequence[str],  # of X
     codes: Codes,  # from learn_codes
+    like: np.ndarray | None = None,  # the same rows by other codes of the same columns; spares their numbers
 ) -> np.ndarray:  # (rows, columns + 1) of float32
     "Turn columns into numbers; the age comes last."
     rows = X if isinstance(X, Rows) else Rows({}, np.datetime64("NaT", "D"), len(X), X)
-    coded = np.empty((len(rows), len(columns) + 1), "float32")
+    coded = np.empty((len(rows), len(columns) + 1), "float32") if like is None else like.copy()
     for place, name in enumerate((*columns, "age_days")):
-        column = rows[name]
-        coded[:, place] = as_words(column).look_up(codes[name], 0.0) if name in codes else as_numbers(column)
+        if name in codes:
+            coded[:, place] = as_words(rows[name]).look_up(codes[name], 0.0)
+        elif like is None:
+            coded[:, place] = as_numbers(rows[name])
     return coded

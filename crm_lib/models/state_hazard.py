@@ -106,11 +106,11 @@ class _Columns(_BoosterSettings):
         """Return the columns on which the base's odds of winning depend."""
         return list(getattr(getattr(self, "base_", None), "chosen_win_columns", ()))
 
-    def _design(self, X: pd.DataFrame | Rows, cause: str, place: np.ndarray, interval: np.ndarray) -> np.ndarray:
-        "Give the boosters' input: the columns, the age at the interval and its first day."
+    def _design(self, coded: np.ndarray, place: np.ndarray, interval: np.ndarray) -> np.ndarray:
+        "Give the boosters' input: the coded columns, the age at the interval and its first day."
         start = np.append(0, self.ends_[:-1])[interval].astype("float32")
         design = np.empty((len(place), len(self.columns_) + 2), "float32")
-        design[:, :-1] = code_columns(X, self.columns_, self.codes_[cause])[place]
+        design[:, :-1] = coded[place]
         design[:, -2] += start
         design[:, -1] = start
         return design
@@ -123,13 +123,13 @@ class _Grown(_Columns):
     rates_: dict[str, float]
     boosters_: dict[str, xgb.Booster | None]
 
-    def _matrix(self, X: pd.DataFrame, rows: StackedRows, cause: int, kept: np.ndarray) -> xgb.DMatrix:
-        design = self._design(X, CAUSES[cause], rows.place[kept], rows.interval[kept])
+    def _matrix(self, coded: np.ndarray, rows: StackedRows, cause: int, kept: np.ndarray) -> xgb.DMatrix:
+        design = self._design(coded, rows.place[kept], rows.interval[kept])
         return xgb.DMatrix(design, rows.events[cause, kept], nthread=1)
 
-    def _choose(self, X: pd.DataFrame, rows: StackedRows, cause: int, held: np.ndarray) -> tuple[float, int]:
+    def _choose(self, coded: np.ndarray, rows: StackedRows, cause: int, held: np.ndarray) -> tuple[float, int]:
         "Choose the share of the constant hazard and the number of rounds."
-        first, later = (self._matrix(X, rows, cause, kept) for kept in (~held, held))
+        first, later = (self._matrix(coded, rows, cause, kept) for kept in (~held, held))
         found = []
         for share in BLENDS:
             expected = mix_expected(rows, cause, share)
@@ -146,14 +146,16 @@ class _Grown(_Columns):
 class _Boosted(_Grown):
     """Grow the boosters."""
 
-    def _grow(self, X: pd.DataFrame, rows: StackedRows, cause: int, held: np.ndarray) -> None:
+    def _grow(self, X: Rows, rows: StackedRows, cause: int, held: np.ndarray) -> None:
         name = CAUSES[cause]
         pairs = np.stack([rows.events[cause], rows.expected[cause]])
         self.codes_[name] = learn_codes(X, self.columns_, rows.place[~held], pairs[:, ~held])
-        self.shares_[name], rounds = self._choose(X, rows, cause, held)
+        coded = code_columns(X, self.columns_, self.codes_[name])
+        self.shares_[name], rounds = self._choose(coded, rows, cause, held)
         self.codes_[name] = learn_codes(X, self.columns_, rows.place, pairs)
         if rounds:
-            matrix = self._matrix(X, rows, cause, np.ones(len(held), bool))
+            coded = code_columns(X, self.columns_, self.codes_[name], coded)
+            matrix = self._matrix(coded, rows, cause, np.ones(len(held), bool))
             matrix.set_base_margin(np.log(mix_expected(rows, cause, self.shares_[name])))
             self.boosters_[name] = xgb.train(self._settings(), matrix, rounds)
 
@@ -176,33 +178,36 @@ class _FittedStates(_Boosted):
         self.shares_ = dict.fromkeys(CAUSES, 0.0)
         self.rates_ = {name: float(rows.events[cause].sum() / rows.days.sum()) for cause, name in enumerate(CAUSES)}
         self.boosters_ = dict.fromkeys(CAUSES)
+        read = Rows({}, np.datetime64("NaT", "D"), len(X), X)
         for cause in range(len(CAUSES)):
             came = np.bincount(held, rows.events[cause], minlength=2)
             if self.columns_ and came.min() >= _LEAST_EVENTS:
-                self._grow(X, rows, cause, held)
+                self._grow(read, rows, cause, held)
         return self
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #41fcabd2
 class _StatePaths(_FittedStates):
     """Multiply the base's hazards by what the state says."""
 
-    def _effects(self, X: Rows, cause: str, ahead: np.ndarray) -> np.ndarray | None:
-        "Give what the state multiplies a cause's hazard by in each interval, (deals, intervals); None = nothing."
-        booster = self.boosters_[cause]
-        if booster is None:
-            return None
+    def _effects(self, X: Rows, ahead: np.ndarray) -> dict[str, np.ndarray | None]:
+        "Give what the state multiplies each cause's hazard by in each interval, (deals, intervals); None = nothing."
         count = int(ahead.max()) + 1
-        design = self._design(X, cause, np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X)))
-        effect = booster.inplace_predict(design, predict_type="margin", validate_features=False)
-        return np.exp(effect.reshape(len(X), count).astype(float))
+        place, interval = np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X))
+        coded, found = None, {}
+        for cause, booster in self.boosters_.items():
+            found[cause] = None
+            if booster is not None:
+                coded = code_columns(X, self.columns_, self.codes_[cause], coded)
+                design = self._design(coded, place, interval)
+                effect = booster.inplace_predict(design, predict_type="margin", validate_features=False)
+                found[cause] = np.exp(effect.reshape(len(X), count).astype(float))[:, ahead]
+        return found
 
-    def _multiply(self, X: Rows, cause: str, hazard: np.ndarray, place: np.ndarray) -> np.ndarray:
+    def _multiply(self, cause: str, hazard: np.ndarray, place: np.ndarray, effect: np.ndarray | None) -> np.ndarray:
         "Give a cause's hazards, (deals, days), from the base's of each distinct deal and the place of each deal's."
-        ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, hazard.shape[1] + 1)), len(self.ends_) - 1)
-        effect = self._effects(X, cause, ahead)
         share = self.shares_[cause]
         hazard = ((1 - share) * hazard + share * self.rates_[cause])[place]
-        return hazard if effect is None else hazard * effect[:, ahead]
+        return hazard if effect is None else hazard * effect
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #e6fb1cd8
 _MOST = 0.95  # P(closes on a day), at most
@@ -234,8 +239,10 @@ class _StateHazards(_StatePaths):
                 "with histories where there were some."
             )
         closing, winning, place = self._base_hazards(rows, days)
-        won = self._multiply(rows, "won", closing * winning, place)
-        both = won + self._multiply(rows, "lost", closing * (1 - winning), place)
+        ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, days + 1)), len(self.ends_) - 1)
+        effects = self._effects(rows, ahead)
+        won = self._multiply("won", closing * winning, place, effects["won"])
+        both = won + self._multiply("lost", closing * (1 - winning), place, effects["lost"])
         return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #42cdbf90

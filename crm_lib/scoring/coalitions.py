@@ -200,23 +200,31 @@ def split_groups(
     return float(found[0, 0]), share_out(found, masks)
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #9360a0bb
-def _steps_alone(score: CoalitionScore, usual: int, deal: int) -> dict[str, np.ndarray]:
-    "Give for each column how far the score falls when the column alone comes from the reference."
-    sources = score.sources
-    names = [name for columns in sources.players.values() for name in columns]
-    places = np.full((1 + len(names) * usual, len(names)), deal)
-    for place in range(len(names)):
-        places[1 + place * usual : 1 + (place + 1) * usual, place] = np.arange(usual)
-    codes = np.column_stack([as_codes(sources.columns[name])[places[:, place]] for place, name in enumerate(names)])
-    row, back = number_equal(codes)
-    asked = {name: take_rows(sources.columns[name], places[row, place]) for place, name in enumerate(names)}
-    found = score.ask(asked, len(row))[back]
-    alone = found[1:].reshape(len(names), usual).mean(axis=1)
-    return dict(zip(names, found[0] - alone))
+def _steps_alone(score: CoalitionScore, usual: int, deal: int, tried: Sequence[str]) -> dict[str, float]:
+    "Give for each column tried how far the score falls when it alone comes from the reference."
+    columns, names = score.sources.columns, score.sources.names
+    places = np.full((1 + len(tried) * usual, len(names)), deal)
+    for row, name in enumerate(tried):
+        places[1 + row * usual : 1 + (row + 1) * usual, names.index(name)] = np.arange(usual)
+    codes = np.column_stack([as_codes(columns[name])[places[:, place]] for place, name in enumerate(names)])
+    first, back = number_equal(codes)
+    asked = {name: take_rows(columns[name], places[first, place]) for place, name in enumerate(names)}
+    found = score.ask(asked, len(first))[back]
+    alone = found[1:].reshape(len(tried), usual).mean(axis=1)
+    return dict(zip(tried, (found[0] - alone).round(9).tolist()))
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #7dda8e92
 def _is_missing(column: Column, row: int) -> bool:
     return bool(column.code[row] < 0 if isinstance(column, Words) else np.isnan(column[row]))
+
+
+def _may_lead(sources: Sources, deal: int) -> list[list[str]]:
+    "List the columns of each group that may speak for it: those known, or all where nothing is known."
+    groups = []
+    for names in sources.players.values():
+        known = [name for name in names if not _is_missing(sources.columns[name], deal)]
+        groups.append(known or names)
+    return groups
 
 
 def find_leads(
@@ -227,12 +235,13 @@ def find_leads(
     "Find the column of each group that does most of what the group does."
     leads = []
     for row, part in enumerate(parts):
-        steps = _steps_alone(score, usual, usual + row)
-        missing = {name: _is_missing(score.sources.columns[name], usual + row) for name in steps}
-        leads.append(
-            [
-                min(names, key=lambda name: (missing[name], -np.sign(size) * steps[name].round(9), names.index(name)))
-                for names, size in zip(score.sources.players.values(), part)
-            ]
-        )
+        groups = _may_lead(score.sources, usual + row)
+        tried = [name for names in groups if len(names) > 1 for name in names]
+        steps = _steps_alone(score, usual, usual + row, tried) if tried else {}
+        leads.append([_lead(names, steps, np.sign(size)) for names, size in zip(groups, part)])
     return leads
+
+
+def _lead(names: Sequence[str], steps: Mapping[str, float], sign: float) -> str:
+    "Name the column of the largest step in the direction of its group, the first of equals."
+    return names[0] if len(names) == 1 else min(names, key=lambda name: -sign * steps[name])

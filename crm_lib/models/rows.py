@@ -82,8 +82,8 @@ def as_words(
     return column if isinstance(column, Words) else read_words(column.tolist())
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #d9336447
-class Rows:
-    """Deals of one as-of date, by column; made by `read_rows` of a table, or of columns as they are."""
+class _Read:
+    """Columns that are there, or are read when they are asked for."""
 
     def __init__(
         self,
@@ -108,6 +108,10 @@ class Rows:
             self.columns[name] = read_column(self.source[name])
         return self.columns[name]
 
+# %% ../../nbs/lib/35_models/07_rows.ipynb #91e0a018
+class Rows(_Read):
+    """Deals of one as-of date, by column; made by `read_rows` of a table, or of columns as they are."""
+
     def numbers(self, name: str) -> np.ndarray:
         """Return a column as numbers."""
         return as_numbers(self[name])
@@ -121,7 +125,7 @@ class Rows:
         age = {"age_days": table["age_days"].round().astype("int64")} if "age_days" in table else {}
         return table.assign(as_of=pd.Timestamp(self.as_of), opportunity_id="", **age)
 
-
+# %% ../../nbs/lib/35_models/07_rows.ipynb #0aefbfed
 def _as_values(column: Column) -> np.ndarray:
     "Give a column as a table holds it; a missing text is None."
     if isinstance(column, Words):
@@ -145,14 +149,14 @@ def single_as_of(
         raise CrmError(found)
     return as_days(dates[0])
 
-
+# %% ../../nbs/lib/35_models/07_rows.ipynb #5f92807f
 def read_rows(
     X: pd.DataFrame | Rows,  # snapshots of one as-of date
 ) -> Rows:  # as they are where they are rows already
     "Read snapshots of one as-of date."
     return X if isinstance(X, Rows) else Rows({}, single_as_of(X), len(X), X)
 
-
+# %% ../../nbs/lib/35_models/07_rows.ipynb #ef7ef616
 def read_record(
     record: Mapping[str, Any],  # column -> value of one deal
     names: Iterable[str],  # columns to read, where they are there
@@ -191,7 +195,7 @@ def number_equal(
     first[place[::-1]] = np.arange(len(place))[::-1]
     return first, place
 
-
+# %% ../../nbs/lib/35_models/07_rows.ipynb #d529a0e4
 def distinct_rows(
     rows: Rows,  # of any columns
     names: Iterable[str],  # columns that are read

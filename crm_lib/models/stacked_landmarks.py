@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CAUSES', 'BLENDS', 'Codes', 'state_columns', 'lead_ends', 'StackedRows', 'stack_landmarks', 'mix_expected',
-           'poisson_loss', 'hold_out', 'learn_codes', 'code_columns']
+           'poisson_loss', 'hold_out', 'learn_codes', 'code_columns', 'lay_out_intervals', 'distinct_hazards']
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #4f6cbca8
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..features.state_features import STATE_FEATURES
 from .incidence import IncidenceModel
-from .rows import Rows, Words, as_numbers, as_words
+from .rows import Rows, Words, as_numbers, as_words, distinct_rows
 from .win_columns import candidate_columns
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #c6b3ee61
@@ -158,3 +158,30 @@ def code_columns(
         elif like is None:
             coded[:, place] = as_numbers(rows[name])
     return coded
+
+# %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #0b5f8b66
+def lay_out_intervals(
+    coded: np.ndarray,  # from code_columns
+    ends: np.ndarray,  # from lead_ends
+    place: np.ndarray,  # row of the coded columns, one per stacked row
+    interval: np.ndarray,  # 0 .. intervals - 1, the same
+) -> np.ndarray:  # (stacked rows, columns + 2) of float32
+    "Give the boosters' input: the coded columns, the age at the interval and its first day."
+    start = np.append(0, ends[:-1])[interval].astype("float32")
+    design = np.empty((len(place), coded.shape[1] + 1), "float32")
+    design[:, :-1] = coded[place]
+    design[:, -2] += start
+    design[:, -1] = start
+    return design
+
+
+def distinct_hazards(
+    base: IncidenceModel,  # fitted
+    rows: Rows,  # of one as-of date
+    days: int,  # how far to look
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # P(closes | open) and P(won | closes), and which of them each row has
+    "Ask the base for the hazards of each distinct row of its columns."
+    if not base.takes_rows:
+        return *base.predict_hazards(rows.frame(), days), np.arange(len(rows))
+    distinct, place = distinct_rows(rows, ["age_days", *base.score_columns])
+    return *base.predict_hazards(distinct, days), place

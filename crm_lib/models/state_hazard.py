@@ -18,14 +18,16 @@ from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel
-from .rows import Rows, distinct_rows, read_rows
+from .rows import Rows, read_rows
 from crm_lib.models.stacked_landmarks import (
     BLENDS,
     CAUSES,
     Codes,
     StackedRows,
     code_columns,
+    distinct_hazards,
     hold_out,
+    lay_out_intervals,
     lead_ends,
     learn_codes,
     mix_expected,
@@ -106,15 +108,6 @@ class _Columns(_BoosterSettings):
         """Return the columns on which the base's odds of winning depend."""
         return list(getattr(getattr(self, "base_", None), "chosen_win_columns", ()))
 
-    def _design(self, coded: np.ndarray, place: np.ndarray, interval: np.ndarray) -> np.ndarray:
-        "Give the boosters' input: the coded columns, the age at the interval and its first day."
-        start = np.append(0, self.ends_[:-1])[interval].astype("float32")
-        design = np.empty((len(place), len(self.columns_) + 2), "float32")
-        design[:, :-1] = coded[place]
-        design[:, -2] += start
-        design[:, -1] = start
-        return design
-
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #0a01b0f9
 class _Grown(_Columns):
     """Choose the offset and the rounds on held-out deals."""
@@ -124,11 +117,11 @@ class _Grown(_Columns):
     boosters_: dict[str, xgb.Booster | None]
 
     def _matrix(self, coded: np.ndarray, rows: StackedRows, cause: int, kept: np.ndarray) -> xgb.DMatrix:
-        design = self._design(coded, rows.place[kept], rows.interval[kept])
+        design = lay_out_intervals(coded, self.ends_, rows.place[kept], rows.interval[kept])
         return xgb.DMatrix(design, rows.events[cause, kept], nthread=1)
 
     def _choose(self, coded: np.ndarray, rows: StackedRows, cause: int, held: np.ndarray) -> tuple[float, int]:
-        "Choose the share of the constant hazard and the number of rounds."
+        "Choose the share of the constant hazard and the rounds."
         first, later = (self._matrix(coded, rows, cause, kept) for kept in (~held, held))
         found = []
         for share in BLENDS:
@@ -198,7 +191,7 @@ class _StatePaths(_FittedStates):
             found[cause] = None
             if booster is not None:
                 coded = code_columns(X, self.columns_, self.codes_[cause], coded)
-                design = self._design(coded, place, interval)
+                design = lay_out_intervals(coded, self.ends_, place, interval)
                 effect = booster.inplace_predict(design, predict_type="margin", validate_features=False)
                 found[cause] = np.exp(effect.reshape(len(X), count).astype(float))[:, ahead]
         return found
@@ -221,13 +214,6 @@ class _StateHazards(_StatePaths):
         """Tell that X may be `Rows`."""
         return True
 
-    def _base_hazards(self, X: Rows, days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        "Give the base's hazards of each distinct deal, and which of them each deal has."
-        if not self.base_.takes_rows:
-            return *self.base_.predict_hazards(X.frame(), days), np.arange(len(X))
-        distinct, place = distinct_rows(X, ["age_days", *self.base_.score_columns])
-        return *self.base_.predict_hazards(distinct, days), place
-
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
         check_is_fitted(self, "base_")
@@ -238,7 +224,7 @@ class _StateHazards(_StatePaths):
                 f"The snapshots lack {', '.join(missing)}, which the model reads: rerun the features stage, "
                 "with histories where there were some."
             )
-        closing, winning, place = self._base_hazards(rows, days)
+        closing, winning, place = distinct_hazards(self.base_, rows, days)
         ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, days + 1)), len(self.ends_) - 1)
         effects = self._effects(rows, ahead)
         won = self._multiply("won", closing * winning, place, effects["won"])

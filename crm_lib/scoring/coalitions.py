@@ -226,7 +226,7 @@ def _may_lead(sources: Sources, deal: int) -> list[list[str]]:
         groups.append(known or names)
     return groups
 
-
+# %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #d030ed62
 def find_leads(
     score: CoalitionScore,  # of the reference and the deals
     usual: int,  # deals of the reference

@@ -200,7 +200,7 @@ def explain_scores(
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #87502f62
 def _split_by_shap(score: CoalitionScore, usual: int, deals: np.ndarray) -> np.ndarray:
-    "Give the Shapley values of deals, (deals, groups), by the general explainer, to which a deal is its groups' places."
+    "Give the Shapley values of deals, (deals, groups), by the general explainer, told of a deal by its places."
     players = len(score.sources.players)
     places = np.repeat(np.arange(len(score.sources.spare), dtype=float)[:, None], players, axis=1)
     masker = shap.maskers.Independent(places[:usual], max_samples=usual)

@@ -133,7 +133,7 @@ def find_chances(
     found = {name: np.clip(won[:, days - 1], FLOOR, 1 - FLOOR) for name, days in ahead.items()}
     return Chances(found, median_close_days(still_open), (won, still_open))
 
-
+# %% ../../nbs/lib/45_scoring/20_scores.ipynb #afd3a3de
 def _chances(model: IncidenceModel, snapshots: pd.DataFrame, horizons: Sequence[int | str]) -> tuple[pd.DataFrame, int]:
     "Give the chance of each deal at each horizon and its expected closing, and how many days ahead was looked."
     as_of = pd.Timestamp(single_as_of(snapshots))

@@ -23,7 +23,7 @@ from ..features.time_grid import late_odds, learn_grid
 from .baselines import AgeCurve, AlwaysNo, PhaseTable
 from .incidence import IncidenceModel, mix_hazards
 from .learners import make_learner
-from .rows import Rows, as_numbers, read_column, read_rows
+from .rows import Rows, read_columns, read_rows
 from .stacked import CLASSIFIERS
 from .win_ages import AGE_COLUMNS, win_closings
 from .win_model import WinOdds
@@ -79,8 +79,7 @@ class _CellCoder(IncidenceModel):
         if missing:
             word = "features" if len(missing) > 1 else "feature"
             raise CrmError(f"The snapshots lack the {word} {', '.join(missing)}: build them with build_features first.")
-        read = X.numbers if isinstance(X, Rows) else X.__getitem__
-        binned = [bin_values(read(name), self.edges_[name]) for name in self.features]
+        binned = [bin_values(read_columns(X).numbers(name), self.edges_[name]) for name in self.features]
         return _number_rows(np.column_stack(binned) if binned else np.zeros((len(X), 0), "int64"))
 
     def _unpack(self, bins: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -185,8 +184,7 @@ class _HazardCells(_HazardSettings):
     def _alive(self, X: pd.DataFrame | Rows) -> np.ndarray:
         if self.alive not in X:
             raise CrmError(f"The snapshots lack the column {self.alive}: build them with build_features first.")
-        column = X[self.alive] if isinstance(X, Rows) else read_column(X[self.alive])
-        return np.nan_to_num(as_numbers(column), nan=1.0)
+        return np.nan_to_num(read_columns(X).numbers(self.alive), nan=1.0)
 
     def _count(self, X: pd.DataFrame, y: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "Give the learner's cells with their days at risk and closings."
@@ -233,16 +231,13 @@ class _FittedHazard(_HazardCells):
 class _HazardPaths(_FittedHazard):
     """Look the hazards of the days to come up."""
 
+    takes_rows = True
+
     @property
     def chosen_win_columns(self) -> list[str]:
         """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
         found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
         return [name for name in found if name not in AGE_COLUMNS]
-
-    @property
-    def takes_rows(self) -> bool:
-        """Tell that X may be `Rows`."""
-        return True
 
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
@@ -268,12 +263,10 @@ class CloseHazardModel(_HazardPaths):
     features : columns, in quantile bins
     calendar : FiscalCalendar
     age_edges : usual ends of the age bins, days
-    bins : int
-    follow_up_days : int, then a landmark is censored
+    bins, follow_up_days : int; days after which a landmark is censored
     win_prior : float, closings' weight of the share won
     seed, turns : of the learner; of the EM
-    win_columns : None for all
-    alive : column of P(alive), None: all are
+    win_columns, alive : None for all; column of P(alive), None: all are
 
     Attributes
     ----------

@@ -129,10 +129,7 @@ def closed_deals(
 class _Incidence(BaseEstimator):
     """Chain the hazards of a subclass into curves of cumulative incidence."""
 
-    @property
-    def takes_rows(self) -> bool:
-        """Tell whether X may be `Rows`, which are read faster than a frame."""
-        return False
+    takes_rows: bool = False  # whether X may be `Rows`, which are read faster than a frame
 
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes on day j | open) and P(won | closes then), (deals, days), for X of one as-of date."""
@@ -156,11 +153,20 @@ def days_ahead(
     "Count the days that a horizon reaches ahead."
     return int((horizon_end(as_of, horizon, calendar) - as_days(as_of)).astype(int))
 
-# %% ../../nbs/lib/35_models/10_incidence.ipynb #6f7f908a
-class IncidenceModel(_Incidence):
-    """Base of all forecasters of wins: `fit(X, y)`, then `predict_paths`, of which `predict_win` is a part."""
+# %% ../../nbs/lib/35_models/10_incidence.ipynb #8b37fccc
+class _WinsByHorizon(_Incidence):
+    """Read the curves where horizons end."""
 
     calendar: FiscalCalendar
+
+    def _won_by(self, X: pd.DataFrame | Rows, as_of: object, horizons: Sequence[int | str]) -> np.ndarray:
+        "Give P(won within the horizon), (deals, horizons), for X of one as-of date."
+        ahead = [days_ahead(as_of, horizon, self.calendar) for horizon in horizons]
+        return self.predict_cumulative_incidence(X, max(ahead))[:, np.array(ahead) - 1]
+
+# %% ../../nbs/lib/35_models/10_incidence.ipynb #6f7f908a
+class IncidenceModel(_WinsByHorizon):
+    """Base of all forecasters of wins: `fit(X, y)`, then `predict_paths`, of which `predict_win` is a part."""
 
     @property
     def score_columns(self) -> list[str]:
@@ -172,13 +178,8 @@ class IncidenceModel(_Incidence):
     def predict_win(self, X: pd.DataFrame | Rows, horizons: Sequence[int | str]) -> pd.DataFrame:
         """Return P(won within the horizon), a column per horizon, a row per row of X."""
         if isinstance(X, Rows):
-            ahead = [days_ahead(X.as_of, horizon, self.calendar) for horizon in horizons]
-            won = self.predict_cumulative_incidence(X, max(ahead))
-            return pd.DataFrame(won[:, np.array(ahead) - 1], columns=list(horizons))
+            return pd.DataFrame(self._won_by(X, X.as_of, horizons), columns=list(horizons))
         result = pd.DataFrame(np.nan, index=X.index, columns=list(horizons))
         for as_of, rows in X.groupby("as_of", sort=True).indices.items():
-            ahead = [days_ahead(as_of, horizon, self.calendar) for horizon in horizons]
-            won = self.predict_cumulative_incidence(X.iloc[rows], max(ahead))
-            for place, days in enumerate(ahead):
-                result.iloc[rows, place] = won[:, days - 1]
+            result.iloc[rows] = self._won_by(X.iloc[rows], as_of, horizons)
         return result

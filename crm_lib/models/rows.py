@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Column', 'Words', 'take_rows', 'read_words', 'read_column', 'as_numbers', 'as_words', 'Rows', 'single_as_of',
-           'read_rows', 'read_record', 'as_codes', 'number_equal', 'distinct_rows']
+           'read_rows', 'read_columns', 'read_record', 'as_codes', 'number_equal', 'distinct_rows']
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #58eb4624
 from collections.abc import Iterable, Mapping
@@ -155,6 +155,13 @@ def read_rows(
 ) -> Rows:  # as they are where they are rows already
     "Read snapshots of one as-of date."
     return X if isinstance(X, Rows) else Rows({}, single_as_of(X), len(X), X)
+
+
+def read_columns(
+    X: pd.DataFrame | Rows,  # snapshots of any as-of dates
+) -> Rows:  # as they are where they are rows already; without a date where they are a table
+    "Read the columns of snapshots."
+    return X if isinstance(X, Rows) else Rows({}, np.datetime64("NaT", "D"), len(X), X)
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #ef7ef616
 def read_record(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..features.state_features import STATE_FEATURES
 from .incidence import IncidenceModel
-from .rows import Rows, Words, as_numbers, as_words, distinct_rows
+from .rows import Rows, Words, as_numbers, as_words, distinct_rows, read_columns
 from .win_columns import candidate_columns
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #c6b3ee61
@@ -132,7 +132,7 @@ def learn_codes(
     pairs: np.ndarray,  # events and expected events, (2, stacked rows)
 ) -> Codes:  # column -> word -> log ratio
     "Learn the log ratio of events (first of the pairs) to expected ones by word."
-    rows = X if isinstance(X, Rows) else Rows({}, np.datetime64("NaT", "D"), len(X), X)
+    rows = read_columns(X)
     sums = pd.DataFrame({cause: np.bincount(place, part, minlength=len(X)) for cause, part in enumerate(pairs)})
     found: Codes = {}
     for name in columns:
@@ -150,7 +150,7 @@ def code_columns(
     like: np.ndarray | None = None,  # the same rows by other codes of the same columns; spares their numbers
 ) -> np.ndarray:  # (rows, columns + 1) of float32
     "Turn columns into numbers; the age comes last."
-    rows = X if isinstance(X, Rows) else Rows({}, np.datetime64("NaT", "D"), len(X), X)
+    rows = read_columns(X)
     coded = np.empty((len(rows), len(columns) + 1), "float32") if like is None else like.copy()
     for place, name in enumerate((*columns, "age_days")):
         if name in codes:

@@ -18,7 +18,7 @@ from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel
-from .rows import Rows, read_rows
+from .rows import Rows, read_columns, read_rows
 from crm_lib.models.stacked_landmarks import (
     BLENDS,
     CAUSES,
@@ -171,7 +171,7 @@ class _FittedStates(_Boosted):
         self.shares_ = dict.fromkeys(CAUSES, 0.0)
         self.rates_ = {name: float(rows.events[cause].sum() / rows.days.sum()) for cause, name in enumerate(CAUSES)}
         self.boosters_ = dict.fromkeys(CAUSES)
-        read = Rows({}, np.datetime64("NaT", "D"), len(X), X)
+        read = read_columns(X)
         for cause in range(len(CAUSES)):
             came = np.bincount(held, rows.events[cause], minlength=2)
             if self.columns_ and came.min() >= _LEAST_EVENTS:
@@ -209,10 +209,7 @@ _MOST = 0.95  # P(closes on a day), at most
 class _StateHazards(_StatePaths):
     """Put the hazards of the causes together."""
 
-    @property
-    def takes_rows(self) -> bool:
-        """Tell that X may be `Rows`."""
-        return True
+    takes_rows = True
 
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""

@@ -18,7 +18,7 @@ from ..models.rows import read_record
 from .context import Context, explain_snapshots
 from .explanation import used_features
 from .grades import grade_scores
-from .scores import Chances, days_by_column, find_chances, score_rules
+from .scores import Chances, ScoreRules, days_by_column, find_chances, score_rules
 
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #00bb0cfb
 class Score(NamedTuple):
@@ -60,22 +60,23 @@ class _Prepared:
             self._ahead[as_of] = days_by_column(pd.Timestamp(as_of), self.rules.horizons, self.model.calendar)
         return self._ahead[as_of]
 
-    def _lay_out(self, found: Chances, day: np.datetime64, value: float) -> Score:
-        "Give the score of the first of the deals."
-        chances = {name: float(chance[0]) for name, chance in found.won.items()}
-        return Score(
-            {horizon: chances[f"p_won_{horizon}"] for horizon in self.rules.horizons},
-            chances["p_won_ever"],
-            _expected_close(day, found.close_days[0]),
-            value,
-            chances["p_won_ever"] * value,
-            str(grade_scores(found.won[f"p_won_{self.rules.main_horizon}"], self.rules.grades)[0]),
-        )
-
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #918b9502
 def _expected_close(day: np.datetime64, days: float) -> pd.Timestamp:
     "Give the day on which half of the expected closings have come."
     return pd.NaT if np.isnan(days) else pd.Timestamp(day + np.timedelta64(int(days), "D"))
+
+
+def _lay_out(rules: ScoreRules, found: Chances, day: np.datetime64, value: float) -> Score:
+    "Give the score of the first of the deals."
+    chances = {name: float(chance[0]) for name, chance in found.won.items()}
+    return Score(
+        {horizon: chances[f"p_won_{horizon}"] for horizon in rules.horizons},
+        chances["p_won_ever"],
+        _expected_close(day, found.close_days[0]),
+        value,
+        chances["p_won_ever"] * value,
+        str(grade_scores(found.won[f"p_won_{rules.main_horizon}"], rules.grades)[0]),
+    )
 
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #b585e5d1
 class Scorer(_Prepared):
@@ -93,7 +94,7 @@ class Scorer(_Prepared):
         rows = read_record(record, self.columns, day)
         ahead = self._horizons(day)
         found = find_chances(self.model, rows if self.model.takes_rows else rows.frame(), ahead)
-        return self._lay_out(found, day, float(value))
+        return _lay_out(self.rules, found, day, float(value))
 
     def explain(
         self,

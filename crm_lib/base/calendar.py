@@ -21,6 +21,8 @@ def as_days(
     if isinstance(dates, (str, pd.Timestamp)) or np.ndim(dates) == 0:
         day = pd.Timestamp(dates) if dates is not None else pd.NaT
         return np.datetime64("NaT", "D") if day is pd.NaT else np.datetime64(day, "D")
+    if isinstance(dates, np.ndarray) and dates.dtype.kind == "M":
+        return dates.astype("datetime64[D]")
     return np.asarray(pd.to_datetime(pd.Series(np.asarray(dates)), cache=False)).astype("datetime64[D]")
 
 # %% ../../nbs/lib/10_base/40_calendar.ipynb #59067d27

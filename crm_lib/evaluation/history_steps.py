@@ -18,6 +18,7 @@ from .variants import make_variant
 from ..features.state_features import STATE_FEATURES
 from ..models.close_hazard import BASELINES
 from ..models.incidence import IncidenceModel
+from ..models.rows import Rows
 from ..models.stacked import CLASSIFIERS
 from ..models.stacked_landmarks import state_columns
 from ..models.state_hazard import StateHazardModel
@@ -70,7 +71,12 @@ class _FittedBase(IncidenceModel):
         """Leave the model as it is."""
         return self
 
-    def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def takes_rows(self) -> bool:
+        """Tell whether the model takes `Rows`."""
+        return self.model.takes_rows
+
+    def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the hazards of the model."""
         return self.model.predict_hazards(X, days)
 

@@ -16,7 +16,8 @@ from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.config import CrmError
 from ..base.horizons import parse_horizon
 from .calibration_maps import CALIBRATORS, Calibrator
-from .incidence import IncidenceModel, days_ahead, single_as_of, unchain_paths
+from .incidence import IncidenceModel, days_ahead, unchain_paths
+from .rows import Rows, single_as_of
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #6a72bd84
 def fit_calibration_maps(
@@ -131,7 +132,12 @@ class _CalibratedPaths(IncidenceModel):
     model: IncidenceModel | None
     maps_: dict[str, Calibrator]
 
-    def predict_paths(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def takes_rows(self) -> bool:
+        """Tell whether the wrapped model takes `Rows`."""
+        return self.model is not None and self.model.takes_rows
+
+    def predict_paths(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the corrected P(won within j + 1 days) and P(open after them), (deals, days), for one as-of date."""
         if not hasattr(self, "maps_"):
             raise CrmError(
@@ -144,7 +150,7 @@ class _CalibratedPaths(IncidenceModel):
             won, still_open = _correct_paths(won, still_open, self.maps_, ahead)
         return won[:, :days], still_open[:, :days]
 
-    def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+    def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes on day j | open) and P(won | closes then) of the corrected curves, (deals, days)."""
         return unchain_paths(*self.predict_paths(X, days))
 

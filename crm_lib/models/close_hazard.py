@@ -21,9 +21,10 @@ from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from ..features.time_grid import late_odds, learn_grid
 from .baselines import AgeCurve, AlwaysNo
-from .incidence import IncidenceModel, mix_hazards, single_as_of
+from .incidence import IncidenceModel, mix_hazards
 from .learners import make_learner
 from .phase_table import PhaseTable
+from .rows import Rows, read_columns, read_rows
 from .stacked import CLASSIFIERS
 from .win_ages import AGE_COLUMNS, win_closings
 from .win_model import WinOdds
@@ -41,7 +42,7 @@ def quantile_edges(
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #221ebc68
 def bin_values(
-    values: pd.Series,  # one feature
+    values: pd.Series | np.ndarray,  # one feature
     edges: Sequence[float],  # ascending inner edges
 ) -> np.ndarray:  # 0 .. len(edges); the middle one for a missing value
     "Bin a feature."
@@ -73,13 +74,13 @@ class _CellCoder(IncidenceModel):
     def _grid(self) -> Grid:
         return getattr(self, "grid_", Grid(self.calendar, tuple(self.age_edges)))
 
-    def _groups(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def _groups(self, X: pd.DataFrame | Rows) -> tuple[np.ndarray, np.ndarray]:
         "Give the distinct rows of bins, (groups, features), and the group of each row of X."
         missing = [name for name in self.features if name not in X]
         if missing:
             word = "features" if len(missing) > 1 else "feature"
             raise CrmError(f"The snapshots lack the {word} {', '.join(missing)}: build them with build_features first.")
-        binned = [bin_values(X[name], self.edges_[name]) for name in self.features]
+        binned = [bin_values(read_columns(X).numbers(name), self.edges_[name]) for name in self.features]
         return _number_rows(np.column_stack(binned) if binned else np.zeros((len(X), 0), "int64"))
 
     def _unpack(self, bins: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -181,10 +182,10 @@ class _HazardSettings(_CachedHazards):
 class _HazardCells(_HazardSettings):
     """Count days at risk and closings by cell, weighed by who is alive."""
 
-    def _alive(self, X: pd.DataFrame) -> np.ndarray:
+    def _alive(self, X: pd.DataFrame | Rows) -> np.ndarray:
         if self.alive not in X:
             raise CrmError(f"The snapshots lack the column {self.alive}: build them with build_features first.")
-        return X[self.alive].fillna(1.0).to_numpy(float)
+        return np.nan_to_num(read_columns(X).numbers(self.alive), nan=1.0)
 
     def _count(self, X: pd.DataFrame, y: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "Give the learner's cells with their days at risk and closings."
@@ -231,24 +232,26 @@ class _FittedHazard(_HazardCells):
 class _HazardPaths(_FittedHazard):
     """Look the hazards of the days to come up."""
 
+    takes_rows = True
+
     @property
     def chosen_win_columns(self) -> list[str]:
         """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
         found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
         return [name for name in found if name not in AGE_COLUMNS]
 
-    def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+    def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
         check_is_fitted(self, "learner_")
-        as_of = single_as_of(X)
-        cells = cells_ahead(as_of, X["age_days"].to_numpy(), days, self._grid)
-        bins, place = self._groups(X)
+        rows = read_rows(X)
+        cells = cells_ahead(rows.as_of, rows.numbers("age_days"), days, self._grid)
+        bins, place = self._groups(rows)
         closing = self._rates(bins)[place.reshape(-1, 1), cells]
-        ahead = as_of + np.arange(1, days + 1).astype("timedelta64[D]")
-        winning = self.win_table_.predict_deals(X, ahead)
+        ahead = rows.as_of + np.arange(1, days + 1).astype("timedelta64[D]")
+        winning = self.win_table_.predict_deals(rows, ahead)
         if self.grid_.late:
             winning = expit(log_odds(winning) + self.late_odds_[self.grid_.phase(ahead)])
-        return mix_hazards(closing, self._alive(X)) if self.alive else closing, winning
+        return mix_hazards(closing, self._alive(rows)) if self.alive else closing, winning
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #7e49eae4
 class CloseHazardModel(_HazardPaths):
@@ -261,11 +264,10 @@ class CloseHazardModel(_HazardPaths):
     features : columns, in quantile bins
     calendar : FiscalCalendar
     age_edges : usual ends of the age bins, days
-    bins, follow_up_days : int; a landmark is censored after the latter
+    bins, follow_up_days : int; days after which a landmark is censored
     win_prior : float, closings' weight of the share won
     seed, turns : of the learner; of the EM
-    win_columns : None for all
-    alive : column of P(alive), None: all are
+    win_columns, alive : None for all; column of P(alive), None: all are
 
     Attributes
     ----------

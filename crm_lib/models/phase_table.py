@@ -17,7 +17,8 @@ from ..base.calendar import FiscalCalendar, as_days
 from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from ..features.time_grid import late_odds, learn_grid
-from .incidence import IncidenceModel, WinTable, closed_deals, single_as_of
+from .incidence import IncidenceModel, WinTable, closed_deals
+from .rows import single_as_of
 from .win_drift import LEAST_CLOSED, choose_half_life, recency, recent_shift
 
 # %% ../../nbs/lib/35_models/28_phase_table.ipynb #48ca2217

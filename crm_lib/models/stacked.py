@@ -18,7 +18,8 @@ from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
 from .column_codes import ColumnCodes, quarter_places, read_codes
 from .direct import TREES, DirectClassifier, StageRate, last_known_day
-from .incidence import IncidenceModel, single_as_of
+from .incidence import IncidenceModel
+from .rows import single_as_of
 
 # %% ../../nbs/lib/35_models/47_stacked.ipynb #e8eeb337
 LEADS = (7, 14, 30, 45, 60, 90, 120, 180, 270, 365)

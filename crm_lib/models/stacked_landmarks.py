@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CAUSES', 'BLENDS', 'Codes', 'state_columns', 'lead_ends', 'StackedRows', 'stack_landmarks', 'mix_expected',
-           'poisson_loss', 'hold_out', 'learn_codes', 'code_columns']
+           'poisson_loss', 'hold_out', 'learn_codes', 'code_columns', 'lay_out_intervals', 'distinct_hazards']
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #4f6cbca8
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from ..features.state_features import STATE_FEATURES
 from .incidence import IncidenceModel
+from .rows import Rows, Words, as_numbers, as_words, distinct_rows, read_columns
 from .win_columns import candidate_columns
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #c6b3ee61
@@ -126,30 +126,62 @@ Codes = dict[str, dict[str, float]]  # column -> word -> log ratio
 
 
 def learn_codes(
-    X: pd.DataFrame,  # snapshots
+    X: pd.DataFrame | Rows,  # snapshots
     columns: Sequence[str],  # those of words are coded
     place: np.ndarray,  # row of X of each stacked row
     pairs: np.ndarray,  # events and expected events, (2, stacked rows)
 ) -> Codes:  # column -> word -> log ratio
     "Learn the log ratio of events (first of the pairs) to expected ones by word."
-    sums = np.stack([np.bincount(place, part, minlength=len(X)) for part in pairs])
-    found = {}
+    rows = read_columns(X)
+    sums = pd.DataFrame({cause: np.bincount(place, part, minlength=len(X)) for cause, part in enumerate(pairs)})
+    found: Codes = {}
     for name in columns:
-        if not is_numeric_dtype(X[name]):
-            words = X[name].astype(object).map(str, na_action="ignore")
-            by_word = pd.DataFrame(sums.T).groupby(words.to_numpy(), sort=True).sum()
-            found[name] = dict(np.log((by_word[0] + 10) / (by_word[1] + 10)))
-    return {name: {word: float(value) for word, value in codes.items()} for name, codes in found.items()}
+        if isinstance(words := rows[name], Words):
+            by_word = sums.groupby(words.code).sum().drop(index=-1, errors="ignore")
+            ratio = np.log((by_word[0] + 10) / (by_word[1] + 10))
+            found[name] = {words.texts[code]: float(value) for code, value in ratio.items()}
+    return {name: dict(sorted(codes.items())) for name, codes in found.items()}
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #ceaf4fed
 def code_columns(
-    X: pd.DataFrame,  # snapshots
+    X: pd.DataFrame | Rows,  # snapshots
     columns: Sequence[str],  # of X
     codes: Codes,  # from learn_codes
+    like: np.ndarray | None = None,  # the same rows by other codes of the same columns; spares their numbers
 ) -> np.ndarray:  # (rows, columns + 1) of float32
     "Turn columns into numbers; the age comes last."
-    parts = [
-        X[name].astype(object).map(str, na_action="ignore").map(codes[name]).fillna(0.0) if name in codes else X[name]
-        for name in (*columns, "age_days")
-    ]
-    return np.column_stack([part.to_numpy("float32", na_value=np.nan) for part in parts])
+    rows = read_columns(X)
+    coded = np.empty((len(rows), len(columns) + 1), "float32") if like is None else like.copy()
+    for place, name in enumerate((*columns, "age_days")):
+        if name in codes:
+            coded[:, place] = as_words(rows[name]).look_up(codes[name], 0.0)
+        elif like is None:
+            coded[:, place] = as_numbers(rows[name])
+    return coded
+
+# %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #0b5f8b66
+def lay_out_intervals(
+    coded: np.ndarray,  # from code_columns
+    ends: np.ndarray,  # from lead_ends
+    place: np.ndarray,  # row of the coded columns, one per stacked row
+    interval: np.ndarray,  # 0 .. intervals - 1, the same
+) -> np.ndarray:  # (stacked rows, columns + 2) of float32
+    "Give the boosters' input: the coded columns, the age at the interval and its first day."
+    start = np.append(0, ends[:-1])[interval].astype("float32")
+    design = np.empty((len(place), coded.shape[1] + 1), "float32")
+    design[:, :-1] = coded[place]
+    design[:, -2] += start
+    design[:, -1] = start
+    return design
+
+
+def distinct_hazards(
+    base: IncidenceModel,  # fitted
+    rows: Rows,  # of one as-of date
+    days: int,  # how far to look
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # P(closes | open) and P(won | closes), and which of them each row has
+    "Ask the base for the hazards of each distinct row of its columns."
+    if not base.takes_rows:
+        return *base.predict_hazards(rows.frame(), days), np.arange(len(rows))
+    distinct, place = distinct_rows(rows, ["age_days", *base.score_columns])
+    return *base.predict_hazards(distinct, days), place

@@ -18,13 +18,16 @@ from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel
+from .rows import Rows, read_columns, read_rows
 from crm_lib.models.stacked_landmarks import (
     BLENDS,
     CAUSES,
     Codes,
     StackedRows,
     code_columns,
+    distinct_hazards,
     hold_out,
+    lay_out_intervals,
     lead_ends,
     learn_codes,
     mix_expected,
@@ -105,13 +108,6 @@ class _Columns(_BoosterSettings):
         """Return the columns on which the base's odds of winning depend."""
         return list(getattr(getattr(self, "base_", None), "chosen_win_columns", ()))
 
-    def _design(self, X: pd.DataFrame, cause: str, place: np.ndarray, interval: np.ndarray) -> np.ndarray:
-        "Give the boosters' input: the columns, the age at the interval and its first day."
-        start = np.append(0, self.ends_[:-1])[interval].astype("float32")
-        coded = code_columns(X, self.columns_, self.codes_[cause])[place]
-        coded[:, -1] += start
-        return np.column_stack([coded, start])
-
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #0a01b0f9
 class _Grown(_Columns):
     """Choose the offset and the rounds on held-out deals."""
@@ -120,13 +116,13 @@ class _Grown(_Columns):
     rates_: dict[str, float]
     boosters_: dict[str, xgb.Booster | None]
 
-    def _matrix(self, X: pd.DataFrame, rows: StackedRows, cause: int, kept: np.ndarray) -> xgb.DMatrix:
-        design = self._design(X, CAUSES[cause], rows.place[kept], rows.interval[kept])
+    def _matrix(self, coded: np.ndarray, rows: StackedRows, cause: int, kept: np.ndarray) -> xgb.DMatrix:
+        design = lay_out_intervals(coded, self.ends_, rows.place[kept], rows.interval[kept])
         return xgb.DMatrix(design, rows.events[cause, kept], nthread=1)
 
-    def _choose(self, X: pd.DataFrame, rows: StackedRows, cause: int, held: np.ndarray) -> tuple[float, int]:
-        "Choose the share of the constant hazard and the number of rounds."
-        first, later = (self._matrix(X, rows, cause, kept) for kept in (~held, held))
+    def _choose(self, coded: np.ndarray, rows: StackedRows, cause: int, held: np.ndarray) -> tuple[float, int]:
+        "Choose the share of the constant hazard and the rounds."
+        first, later = (self._matrix(coded, rows, cause, kept) for kept in (~held, held))
         found = []
         for share in BLENDS:
             expected = mix_expected(rows, cause, share)
@@ -143,14 +139,16 @@ class _Grown(_Columns):
 class _Boosted(_Grown):
     """Grow the boosters."""
 
-    def _grow(self, X: pd.DataFrame, rows: StackedRows, cause: int, held: np.ndarray) -> None:
+    def _grow(self, X: Rows, rows: StackedRows, cause: int, held: np.ndarray) -> None:
         name = CAUSES[cause]
         pairs = np.stack([rows.events[cause], rows.expected[cause]])
         self.codes_[name] = learn_codes(X, self.columns_, rows.place[~held], pairs[:, ~held])
-        self.shares_[name], rounds = self._choose(X, rows, cause, held)
+        coded = code_columns(X, self.columns_, self.codes_[name])
+        self.shares_[name], rounds = self._choose(coded, rows, cause, held)
         self.codes_[name] = learn_codes(X, self.columns_, rows.place, pairs)
         if rounds:
-            matrix = self._matrix(X, rows, cause, np.ones(len(held), bool))
+            coded = code_columns(X, self.columns_, self.codes_[name], coded)
+            matrix = self._matrix(coded, rows, cause, np.ones(len(held), bool))
             matrix.set_base_margin(np.log(mix_expected(rows, cause, self.shares_[name])))
             self.boosters_[name] = xgb.train(self._settings(), matrix, rounds)
 
@@ -173,26 +171,36 @@ class _FittedStates(_Boosted):
         self.shares_ = dict.fromkeys(CAUSES, 0.0)
         self.rates_ = {name: float(rows.events[cause].sum() / rows.days.sum()) for cause, name in enumerate(CAUSES)}
         self.boosters_ = dict.fromkeys(CAUSES)
+        read = read_columns(X)
         for cause in range(len(CAUSES)):
             came = np.bincount(held, rows.events[cause], minlength=2)
             if self.columns_ and came.min() >= _LEAST_EVENTS:
-                self._grow(X, rows, cause, held)
+                self._grow(read, rows, cause, held)
         return self
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #41fcabd2
 class _StatePaths(_FittedStates):
     """Multiply the base's hazards by what the state says."""
 
-    def _multiply(self, X: pd.DataFrame, cause: str, hazard: np.ndarray) -> np.ndarray:
-        share, booster = self.shares_[cause], self.boosters_[cause]
-        hazard = (1 - share) * hazard + share * self.rates_[cause]
-        if booster is None:
-            return hazard
-        ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, hazard.shape[1] + 1)), len(self.ends_) - 1)
+    def _effects(self, X: Rows, ahead: np.ndarray) -> dict[str, np.ndarray | None]:
+        "Give what the state multiplies each cause's hazard by in each interval, (deals, intervals); None = nothing."
         count = int(ahead.max()) + 1
-        design = self._design(X, cause, np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X)))
-        effect = booster.inplace_predict(design, predict_type="margin").reshape(len(X), count)
-        return hazard * np.exp(effect.astype(float))[:, ahead]
+        place, interval = np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X))
+        coded, found = None, {}
+        for cause, booster in self.boosters_.items():
+            found[cause] = None
+            if booster is not None:
+                coded = code_columns(X, self.columns_, self.codes_[cause], coded)
+                design = lay_out_intervals(coded, self.ends_, place, interval)
+                effect = booster.inplace_predict(design, predict_type="margin", validate_features=False)
+                found[cause] = np.exp(effect.reshape(len(X), count).astype(float))[:, ahead]
+        return found
+
+    def _multiply(self, cause: str, hazard: np.ndarray, place: np.ndarray, effect: np.ndarray | None) -> np.ndarray:
+        "Give a cause's hazards, (deals, days), from the base's of each distinct deal and the place of each deal's."
+        share = self.shares_[cause]
+        hazard = ((1 - share) * hazard + share * self.rates_[cause])[place]
+        return hazard if effect is None else hazard * effect
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #e6fb1cd8
 _MOST = 0.95  # P(closes on a day), at most
@@ -201,18 +209,23 @@ _MOST = 0.95  # P(closes on a day), at most
 class _StateHazards(_StatePaths):
     """Put the hazards of the causes together."""
 
-    def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
+    takes_rows = True
+
+    def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
         check_is_fitted(self, "base_")
-        missing = [name for name in self.columns_ if name not in X]
+        rows = read_rows(X)
+        missing = [name for name in self.columns_ if name not in rows]
         if missing:
             raise CrmError(
                 f"The snapshots lack {', '.join(missing)}, which the model reads: rerun the features stage, "
                 "with histories where there were some."
             )
-        closing, winning = self.base_.predict_hazards(X, days)
-        won = self._multiply(X, "won", closing * winning)
-        both = won + self._multiply(X, "lost", closing * (1 - winning))
+        closing, winning, place = distinct_hazards(self.base_, rows, days)
+        ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, days + 1)), len(self.ends_) - 1)
+        effects = self._effects(rows, ahead)
+        won = self._multiply("won", closing * winning, place, effects["won"])
+        both = won + self._multiply("lost", closing * (1 - winning), place, effects["lost"])
         return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #42cdbf90

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..base.calendar import as_days
 from .incidence import closed_deals
+from .rows import Rows
 from .win_columns import candidate_columns
 
 # %% ../../nbs/lib/35_models/27_win_ages.ipynb #7a9d7252
@@ -42,10 +43,12 @@ def code_ages(
 
 # %% ../../nbs/lib/35_models/27_win_ages.ipynb #0e495db3
 def ages_on(
-    X: pd.DataFrame,  # snapshots: as_of, age_days
+    X: pd.DataFrame | Rows,  # snapshots: as_of, age_days
     days: np.ndarray,  # calendar days, datetime64[D]
 ) -> np.ndarray:  # days, (deals, days)
     "Give the age that each deal has on each day."
+    if isinstance(X, Rows):
+        return X.numbers("age_days")[:, None] + (days - X.as_of).astype("int64")
     return X["age_days"].to_numpy()[:, None] + (days[None, :] - as_days(X["as_of"])[:, None]).astype("int64")
 
 # %% ../../nbs/lib/35_models/27_win_ages.ipynb #1d9dcbec

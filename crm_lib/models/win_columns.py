@@ -15,6 +15,7 @@ from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype, is_timed
 
 from ..base.config import CrmError
 from ..base.schema import EXTRA_PREFIX, fixed_columns, late_columns
+from .rows import Column, as_numbers, as_words, read_column
 
 # %% ../../nbs/lib/35_models/26_win_columns.ipynb #6687ccb8
 _MOST_NAMES = 300
@@ -26,7 +27,10 @@ def _is_number(name: str, values: pd.Series) -> bool:
 
 
 def _numbers(name: str, values: pd.Series) -> np.ndarray:
-    number = values.to_numpy(float, na_value=np.nan)
+    return _to_numbers(name, values.to_numpy(float, na_value=np.nan))
+
+
+def _to_numbers(name: str, number: np.ndarray) -> np.ndarray:
     if name == "list_price":
         number = np.log(np.where(number > 0, number, np.nan))
     return np.where(np.isfinite(number), number, np.nan)
@@ -68,11 +72,13 @@ def describe_column(name: str, values: pd.Series) -> dict[str, Any]:
     return {"centre": float(np.nanmean(number)), "spread": float(np.nanstd(number)) or 1.0}
 
 # %% ../../nbs/lib/35_models/26_win_columns.ipynb #b10e85b3
-def encode_column(name: str, values: pd.Series, how: Mapping[str, Any]) -> np.ndarray:
+def encode_column(name: str, values: pd.Series | Column, how: Mapping[str, Any]) -> np.ndarray:
     "Code each value by its level, or a number by its standardised, winsorised size."
+    column = read_column(values) if isinstance(values, pd.Series) else values
     if "values" in how:
-        return pd.Index(how["values"], dtype=object).get_indexer(_words(values))
-    steps = (_numbers(name, values) - how["centre"]) / how["spread"]
+        place = {level: code for code, level in enumerate(how["values"])}
+        return as_words(column).look_up(place, -1)
+    steps = (_to_numbers(name, as_numbers(column)) - how["centre"]) / how["spread"]
     return np.nan_to_num(np.clip(steps, -3, 3).round(2))
 
 

@@ -19,6 +19,7 @@ from ..base.config import CrmError
 from ..base.metrics import log_odds
 from .incidence import WinTable
 from .logistic import fit_logistic
+from .rows import Rows
 from .win_ages import AGE, AGE_COLUMNS, ages_on, code_ages, describe_ages
 from .win_columns import describe_column, encode_column, unfold_codes
 from .win_drift import LEAST_CLOSED, choose_half_life, recency, recent_shift
@@ -238,7 +239,7 @@ class _ColumnOdds(_RecentOdds):
 class _AgeOdds(_ColumnOdds):
     """Look the effects of the age on each day up."""
 
-    def _age_effects(self, X: pd.DataFrame, days: np.ndarray) -> np.ndarray | float:
+    def _age_effects(self, X: pd.DataFrame | Rows, days: np.ndarray) -> np.ndarray | float:
         "Give the effects of the age that each deal will have on each day, (deals, days); 0 where none was proved."
         hows = [how for name, how in self.columns_.items() if name in AGE_COLUMNS]
         if not hows:
@@ -250,14 +251,14 @@ class _AgeOdds(_ColumnOdds):
 class _DealOdds(_AgeOdds):
     """Look the effects of a deal's values up."""
 
-    def predict_deals(self, X: pd.DataFrame, days: np.ndarray) -> np.ndarray:
+    def predict_deals(self, X: pd.DataFrame | Rows, days: np.ndarray) -> np.ndarray:
         """Return P(won | closes on the day), (deals, days), for snapshots X and calendar days (datetime64[D])."""
         check_is_fitted(self, "share_")
         if not self.columns_:
             return np.broadcast_to(self.predict_proba(days), (len(X), len(days)))
         fixed = {name: how for name, how in self.columns_.items() if name not in AGE_COLUMNS}
         needed = [*fixed, *(["as_of", "age_days"] if len(fixed) < len(self.columns_) else [])]
-        missing = [name for name in needed if name not in X]
+        missing = [name for name in needed if not (name == "as_of" and isinstance(X, Rows)) and name not in X]
         if missing:
             raise CrmError(
                 f"The snapshots lack {', '.join(missing)}, on which the odds of winning depend: "

@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..base.metrics import log_odds
 from ..features.state_features import STATE_FEATURES
 from ..models.incidence import IncidenceModel
+from ..models.rows import Column, Rows, Words, as_codes, number_equal, read_column, read_words, take_rows
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #7ee55e9b
 _CLOCKS = {
@@ -29,11 +31,11 @@ _CLOCKS = {
 }
 _RATIOS = {"stage_days": "stage_pace", "activity_days": "activity_silence"}
 _WINDOWS = ((7, "activities_7", "activities_30"), (30, "activities_30", "activities_90"))
-Columns = dict[str, np.ndarray]
+Columns = dict[str, Column]
 
 
 def spare_days(
-    columns: Mapping[str, np.ndarray],  # age_days and features of states, one value per deal
+    columns: Mapping[str, Column],  # age_days and features of states, one value per deal
 ) -> np.ndarray:  # days, 0 or more
     "Give the days that each deal existed before it was opened the last time, as far as its columns tell."
     age = columns["age_days"].astype(float)
@@ -68,7 +70,7 @@ def _end_windows(mixed: Columns, limit: np.ndarray) -> None:
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #3f86fbff
 def check_possible(
-    mixed: Mapping[str, np.ndarray],  # columns of deals
+    mixed: Mapping[str, Column],  # columns of deals
     limits: Mapping[str, np.ndarray],  # group -> days of the deal's life, as its part of that group knows them
 ) -> None:  # raises a CrmError that names the column
     "Check that deals could be: nothing is older than the deal, and longer windows hold the shorter ones."
@@ -81,11 +83,11 @@ def check_possible(
             raise CrmError(f"A deal has more {inner} than {outer}: run `dvc repro features` again.")
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #8f75766b
-def _whole_column(name: str, frames: Sequence[pd.DataFrame]) -> np.ndarray:
+def _whole_column(name: str, frames: Sequence[pd.DataFrame]) -> Column:
+    "Read a column of several tables as one; numbers are numbers in all of them."
     if all(is_numeric_dtype(frame[name]) for frame in frames):
-        return np.concatenate([frame[name].to_numpy(float, na_value=np.nan) for frame in frames])
-    texts = [frame[name].astype(object).map(str, na_action="ignore") for frame in frames]
-    return np.concatenate([text.where(text.notna(), None).to_numpy(object) for text in texts])
+        return np.concatenate([read_column(frame[name]) for frame in frames])
+    return read_words([text for frame in frames for text in frame[name].astype(object)])
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #d73ac8d9
 class _Whole:
@@ -97,26 +99,30 @@ class _Whole:
         players: Mapping[str, Sequence[str]],  # group -> columns, from group_columns
     ):
         self.players = {group: list(names) for group, names in players.items()}
-        used = [name for names in self.players.values() for name in names]
+        self.names = [name for names in self.players.values() for name in names]
         tied = [name for name in STATE_FEATURES if all(name in frame for frame in frames)]
-        self.columns: Columns = {name: _whole_column(name, frames) for name in dict.fromkeys([*used, *tied])}
+        self.columns: Columns = {name: _whole_column(name, frames) for name in dict.fromkeys([*self.names, *tied])}
         self.spare = spare_days(self.columns)
-        keys = pd.DataFrame(self.columns).assign(_spare=self.spare)
-        parts = [[*names, "_spare"] if group in _CLOCKS else names for group, names in self.players.items()]
-        numbers = [keys.groupby(part, dropna=False, sort=False).ngroup().to_numpy() for part in parts]
-        self.same = [np.unique(number, return_index=True)[1][number] for number in numbers]  # first equal deal
+        self.same = [self._first_equal(group) for group in self.players]
+
+    def _first_equal(self, group: str) -> np.ndarray:
+        "Give for each deal the first one that is equal in a group."
+        codes = [as_codes(self.columns[name]) for name in self.players[group]]
+        first, place = number_equal(np.column_stack([*codes, self.spare] if group in _CLOCKS else codes))
+        return first[place]
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #d944d838
 class Sources(_Whole):
     """Deals whose groups of columns are mixed: those of the reference first, then those explained."""
 
-    def compose(
+    def mix(
         self,
         places: np.ndarray,  # deal that each group is taken from, (rows, groups) of whole numbers
-    ) -> pd.DataFrame:  # a row per made-up deal
+    ) -> Columns:  # a value per made-up deal
         """Make deals up of the groups of others, all of them deals that could be."""
         place = dict(zip(self.players, places.T))
-        mixed = {name: self.columns[name][place[group]] for group, names in self.players.items() for name in names}
+        taken = [(name, place[group]) for group, names in self.players.items() for name in names]
+        mixed = {name: take_rows(self.columns[name], rows) for name, rows in taken}
         age = mixed["age_days"]
         limits = {group: age + self.spare[place[group]] for group in place if group in _CLOCKS}
         for group, limit in limits.items():
@@ -125,7 +131,14 @@ class Sources(_Whole):
         if "activity" in limits:
             _end_windows(mixed, limits["activity"])
         check_possible(mixed, limits)
-        return pd.DataFrame(mixed)
+        return mixed
+
+    def compose(
+        self,
+        places: np.ndarray,  # as `mix` takes them
+    ) -> pd.DataFrame:  # a row per made-up deal
+        """Lay made-up deals out as a table."""
+        return Rows(self.mix(places), np.datetime64("NaT", "D"), len(places)).frame()[self.names]
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #4b49e843
 class CoalitionScore:
@@ -137,18 +150,18 @@ class CoalitionScore:
         self.horizon = horizon
         self.sources = sources
 
-    def ask(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the log-odds of deals, one per row."""
-        rows = frame.assign(as_of=self.as_of, opportunity_id="", age_days=frame["age_days"].round().astype("int64"))
-        return log_odds(self.model.predict_win(rows, [self.horizon])[self.horizon].to_numpy())
+    def ask(self, columns: Columns, size: int) -> np.ndarray:
+        """Return the log-odds of so many deals, one per row."""
+        rows = Rows(columns | {"age_days": np.round(columns["age_days"])}, as_days(self.as_of), size)
+        asked = rows if self.model.takes_rows else rows.frame()
+        return log_odds(self.model.predict_win(asked, [self.horizon])[self.horizon].to_numpy())
 
     def __call__(self, places: np.ndarray) -> np.ndarray:
         """Return the log-odds, one per row of places (rows, groups)."""
         given = np.asarray(places).astype(np.int64)
         first = np.column_stack([same[given[:, place]] for place, same in enumerate(self.sources.same)])
-        number = pd.DataFrame(first).groupby(list(range(first.shape[1])), sort=False).ngroup().to_numpy()
-        _, row, back = np.unique(number, return_index=True, return_inverse=True)
-        return self.ask(self.sources.compose(first[row]))[back.reshape(-1)]
+        row, back = number_equal(first)
+        return self.ask(self.sources.mix(first[row]), len(row))[back]
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #47b2dc86
 def coalition_masks(
@@ -187,18 +200,33 @@ def split_groups(
     return float(found[0, 0]), share_out(found, masks)
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #9360a0bb
-def _steps_alone(score: CoalitionScore, usual: int, deal: int) -> Columns:
-    "Give for each column how far the score falls when the column alone comes from the reference."
-    sources = score.sources
-    names = [name for columns in sources.players.values() for name in columns]
-    rows = {name: np.repeat(sources.columns[name][deal : deal + 1], 1 + len(names) * usual) for name in names}
-    for place, name in enumerate(names):
-        rows[name][1 + place * usual : 1 + (place + 1) * usual] = sources.columns[name][:usual]
-    found = score.ask(pd.DataFrame(rows))
-    alone = found[1:].reshape(len(names), usual).mean(axis=1)
-    return dict(zip(names, found[0] - alone))
+def _steps_alone(score: CoalitionScore, usual: int, deal: int, tried: Sequence[str]) -> dict[str, float]:
+    "Give for each column tried how far the score falls when it alone comes from the reference."
+    columns, names = score.sources.columns, score.sources.names
+    places = np.full((1 + len(tried) * usual, len(names)), deal)
+    for row, name in enumerate(tried):
+        places[1 + row * usual : 1 + (row + 1) * usual, names.index(name)] = np.arange(usual)
+    codes = np.column_stack([as_codes(columns[name])[places[:, place]] for place, name in enumerate(names)])
+    first, back = number_equal(codes)
+    asked = {name: take_rows(columns[name], places[first, place]) for place, name in enumerate(names)}
+    found = score.ask(asked, len(first))[back]
+    alone = found[1:].reshape(len(tried), usual).mean(axis=1)
+    return dict(zip(tried, (found[0] - alone).round(9).tolist()))
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #7dda8e92
+def _is_missing(column: Column, row: int) -> bool:
+    return bool(column.code[row] < 0 if isinstance(column, Words) else np.isnan(column[row]))
+
+
+def _may_lead(sources: Sources, deal: int) -> list[list[str]]:
+    "List the columns of each group that may speak for it: those known, or all where nothing is known."
+    groups = []
+    for names in sources.players.values():
+        known = [name for name in names if not _is_missing(sources.columns[name], deal)]
+        groups.append(known or names)
+    return groups
+
+# %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #d030ed62
 def find_leads(
     score: CoalitionScore,  # of the reference and the deals
     usual: int,  # deals of the reference
@@ -207,12 +235,13 @@ def find_leads(
     "Find the column of each group that does most of what the group does."
     leads = []
     for row, part in enumerate(parts):
-        steps = _steps_alone(score, usual, usual + row)
-        missing = {name: pd.isna(score.sources.columns[name][usual + row]) for name in steps}
-        leads.append(
-            [
-                min(names, key=lambda name: (missing[name], -np.sign(size) * steps[name].round(9), names.index(name)))
-                for names, size in zip(score.sources.players.values(), part)
-            ]
-        )
+        groups = _may_lead(score.sources, usual + row)
+        tried = [name for names in groups if len(names) > 1 for name in names]
+        steps = _steps_alone(score, usual, usual + row, tried) if tried else {}
+        leads.append([_lead(names, steps, np.sign(size)) for names, size in zip(groups, part)])
     return leads
+
+
+def _lead(names: Sequence[str], steps: Mapping[str, float], sign: float) -> str:
+    "Name the column of the largest step in the direction of its group, the first of equals."
+    return names[0] if len(names) == 1 else min(names, key=lambda name: -sign * steps[name])

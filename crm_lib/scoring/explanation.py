@@ -18,10 +18,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import shap
 
+from ..base.config import CrmError
 from ..base.metrics import log_odds
 from ..features.column_groups import group_columns
 from ..features.state_features import STATE_FEATURES
-from ..models.incidence import IncidenceModel, single_as_of
+from ..models.incidence import IncidenceModel
+from ..models.rows import single_as_of
 from .coalitions import CoalitionScore, coalition_masks, share_out, split_groups
 from .group_reasons import explain_groups
 from .reason_words import label_reason, say_effect
@@ -192,18 +194,30 @@ def explain_scores(
     columns = used_features(model)
     if reason_groups(model):
         chosen = _pick_usual(model, usual, as_of, horizon, background)
-        return explain_groups(model, columns, snapshots, horizon, chosen, _split_by_shap, stages)
+        return explain_groups(model, columns, snapshots, horizon, chosen, _split_compared, stages)
     base, parts = _split_columns(model, snapshots, horizon, background, usual)
     return _lay_out(snapshots, columns, horizon, base, parts)
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #87502f62
-def _split_by_shap(score: CoalitionScore, usual: int) -> tuple[float, np.ndarray]:
-    "Split as `split_groups` does, by the general explainer: a deal is the place of its groups in the list of deals."
+def _split_by_shap(score: CoalitionScore, usual: int, deals: np.ndarray) -> np.ndarray:
+    "Give the Shapley values of deals, (deals, groups), by the general explainer, told of a deal by its places."
     players = len(score.sources.players)
     places = np.repeat(np.arange(len(score.sources.spare), dtype=float)[:, None], players, axis=1)
     masker = shap.maskers.Independent(places[:usual], max_samples=usual)
-    found = shap.ExactExplainer(score, masker)(places[usual:], silent=True)
-    return float(found.base_values[0]), found.values
+    return shap.ExactExplainer(score, masker)(places[deals], silent=True).values
+
+
+_COMPARED = 12  # deals of each table that both ways are asked about
+
+
+def _split_compared(score: CoalitionScore, usual: int) -> tuple[float, np.ndarray]:
+    "Split as `split_groups` does, and hold deals evenly drawn against the general explainer."
+    base, parts = split_groups(score, usual)
+    drawn = np.unique(np.linspace(0, len(parts) - 1, _COMPARED).round().astype(int))
+    gap = np.abs(_split_by_shap(score, usual, usual + drawn) - parts[drawn]).max()
+    if not gap < 1e-8:
+        raise CrmError(f"The reasons differ from those of the package shap by {gap:.1e}: report this as an error.")
+    return base, parts
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #240138e7
 def _ask_coalitions(

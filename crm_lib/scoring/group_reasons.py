@@ -50,9 +50,10 @@ def _lay_out_groups(
     "Lay contributions out as one row per deal and group; `leads` has group, lead and contribution by row of deal."
     keys = snapshots[["as_of", "opportunity_id"]].reset_index(drop=True).assign(horizon=str(horizon), base=base)
     deals = snapshots.to_dict("records")
+    told = zip(leads.index.tolist(), leads["group"].tolist(), leads["lead"].tolist(), leads["contribution"].tolist())
     rows = [
         _group_row(group, lead, size, deals[row], stages.get(deals[row]["opportunity_id"]))
-        for row, group, lead, size in leads.itertuples()
+        for row, group, lead, size in told
     ]
     found = keys.loc[leads.index].reset_index(drop=True).join(pd.DataFrame(rows))
     return found.sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)

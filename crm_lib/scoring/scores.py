@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['EVER_DAYS', 'FLOOR', 'FORMULA_STARTS', 'median_close_days', 'find_main_horizon', 'ScoreRules', 'score_rules',
-           'grade_bounds', 'win_paths', 'score_deals', 'compared_date', 'score_latest', 'defuse_formulas']
+           'grade_bounds', 'win_paths', 'days_by_column', 'Chances', 'find_chances', 'score_deals', 'compared_date',
+           'score_latest', 'defuse_formulas']
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #eb5b1850
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,8 @@ from ..base.config import CrmError
 from ..base.horizons import win_column
 from ..features.movement import is_stale, name_trend
 from ..features.snapshots import known_at
-from ..models.incidence import IncidenceModel, single_as_of
+from ..models.incidence import IncidenceModel
+from ..models.rows import Rows, single_as_of
 from .grades import PastChances, company_bounds, grade_scores
 from .open_value import learn_amounts, open_values
 
@@ -87,14 +89,18 @@ FLOOR = 1e-4
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #eda1d345
 def win_paths(
     model: IncidenceModel,  # fitted
-    snapshots: pd.DataFrame,  # deals open at one as-of date, with features
+    snapshots: pd.DataFrame | Rows,  # deals open at one as-of date, with features
     days: int = EVER_DAYS,  # how far to look
 ) -> tuple[np.ndarray, np.ndarray]:  # P(won within j + 1 days) and P(open after them), (deals, days)
     "Follow each deal's chances day by day."
     return model.predict_paths(snapshots, days)
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #aee8a34d
-def _days_ahead(as_of: pd.Timestamp, horizons: Sequence[int | str], calendar: FiscalCalendar) -> dict[str, int]:
+def days_by_column(
+    as_of: pd.Timestamp,  # as-of date
+    horizons: Sequence[int | str],  # backtest.horizons
+    calendar: FiscalCalendar,  # the company's quarters
+) -> dict[str, int]:  # p_won_<horizon>, p_won_ever -> days
     "Say how many days ahead each column of chances looks."
     ends = {f"p_won_{horizon}": horizon_end(as_of, horizon, calendar) for horizon in horizons}
     ahead = {name: int((end - as_days(as_of)).astype(int)) for name, end in ends.items()}
@@ -109,16 +115,32 @@ def _require_main(horizons: Sequence[int | str], main_horizon: int | str) -> Non
         )
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #55f4da22
+class Chances(NamedTuple):
+    """What becomes of deals by the model, an array of one value per deal each."""
+
+    won: dict[str, np.ndarray]  # p_won_<horizon> and p_won_ever -> probability, FLOOR to 1 - FLOOR
+    close_days: np.ndarray  # days until half of the expected closings have come; NaN where hardly any will
+    paths: tuple[np.ndarray, np.ndarray]  # from win_paths, as far as the furthest of them looks
+
+
+def find_chances(
+    model: IncidenceModel,  # fitted
+    snapshots: pd.DataFrame | Rows,  # deals open at one as-of date, with features
+    ahead: Mapping[str, int],  # column of chances -> days, from days_by_column
+) -> Chances:
+    "Give the chance of each deal at each horizon, and when it may close."
+    won, still_open = win_paths(model, snapshots, max(ahead.values()))
+    found = {name: np.clip(won[:, days - 1], FLOOR, 1 - FLOOR) for name, days in ahead.items()}
+    return Chances(found, median_close_days(still_open), (won, still_open))
+
+# %% ../../nbs/lib/45_scoring/20_scores.ipynb #afd3a3de
 def _chances(model: IncidenceModel, snapshots: pd.DataFrame, horizons: Sequence[int | str]) -> tuple[pd.DataFrame, int]:
     "Give the chance of each deal at each horizon and its expected closing, and how many days ahead was looked."
     as_of = pd.Timestamp(single_as_of(snapshots))
-    ahead = _days_ahead(as_of, horizons, model.calendar)
-    won, still_open = win_paths(model, snapshots, max(ahead.values()))
-    scores = snapshots[["as_of", "opportunity_id"]].copy()
-    for name, days in ahead.items():
-        scores[name] = np.clip(won[:, days - 1], FLOOR, 1 - FLOOR)
-    scores["expected_close_date"] = days_after(as_of, median_close_days(still_open))
-    return scores, still_open.shape[1]
+    found = find_chances(model, snapshots, days_by_column(as_of, horizons, model.calendar))
+    scores = snapshots[["as_of", "opportunity_id"]].assign(**found.won)
+    scores["expected_close_date"] = days_after(as_of, found.close_days)
+    return scores, found.paths[1].shape[1]
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #eb6bca41
 def score_deals(

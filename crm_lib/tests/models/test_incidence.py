@@ -40,7 +40,8 @@ from sklearn.exceptions import NotFittedError
 
 from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
-from ...models.incidence import IncidenceModel, WinTable, chain_hazards, closed_deals, mix_hazards, single_as_of
+from ...models.incidence import IncidenceModel, WinTable, chain_hazards, closed_deals, mix_hazards
+from ...models.rows import single_as_of
 
 # %% ../../../nbs/tests/models/test_incidence.ipynb #f7208cdb
 @pytest.fixture

@@ -26,7 +26,8 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_a_model_that_reads_states_has_a_reason_per_group_and_they_add_up',
            'test_a_few_deals_get_the_reasons_of_groups_that_the_general_explainer_gives',
            'test_very_many_columns_that_are_no_states_are_groups_as_well',
-           'test_a_group_speaks_through_its_leading_column_and_names_nobody']
+           'test_a_group_speaks_through_its_leading_column_and_names_nobody',
+           'test_the_coalitions_give_what_shap_gives_and_a_difference_is_refused']
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #aefcc9d5
 from itertools import combinations
@@ -36,13 +37,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.config import CrmError
 from ...base.metrics import log_odds
+from ...features.column_groups import group_columns
 from ...features.features import FEATURES
 from ...features.state_features import STATE_FEATURES
 from ...models.baselines import AgeCurve, AlwaysNo
 from ...models.close_hazard import CloseHazardModel
 from ...models.phase_table import PhaseTable
 from ...models.state_hazard import StateHazardModel
+from ...scoring import explanation
+from ...scoring.coalitions import CoalitionScore, Sources, split_groups
 from crm_lib.scoring.explanation import (
     ScoreFunction,
     explain_deals,
@@ -56,6 +61,8 @@ from crm_lib.scoring.explanation import (
     win_columns,
 )
 from ...scoring.reason_words import label_group, label_reason, name_feature, say_effect, say_reason
+from .test_coalitions import Asked
+from .test_past import LAST, company
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #57b51c77
 FEW = ("cohort_closing", "agent_stale_share")
@@ -447,3 +454,16 @@ def test_a_group_speaks_through_its_leading_column_and_names_nobody():
     assert label_group("owner", "sales_agent", deal) == "the owner's record"
     assert label_group("own", "x_size", deal) == "the company's own columns not known"
     assert name_feature("dates") == "closing date"
+
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #f6655898
+def test_the_coalitions_give_what_shap_gives_and_a_difference_is_refused(monkeypatch):
+    snapshots = company()[2]
+    drawn = snapshots[snapshots["as_of"] == LAST].sample(20, random_state=2)
+    columns = ["age_days", "stage_days", "close_pushes", "regional_office"]
+    score = CoalitionScore(Asked(), LAST, 30, Sources([drawn[:4], drawn[4:]], group_columns(columns)))
+    base, parts = split_groups(score, 4)
+    assert np.allclose(explanation._split_by_shap(score, 4, np.arange(4, 20)), parts, rtol=0, atol=1e-9)
+    assert np.abs(parts).max() > 0.01 and (explanation._split_compared(score, 4)[1] == parts).all()
+    monkeypatch.setattr(explanation, "split_groups", lambda score, usual: (base, parts + 1e-6))
+    with pytest.raises(CrmError, match="differ from those of the package shap by 1.0e-06"):
+        explanation._split_compared(score, 4)

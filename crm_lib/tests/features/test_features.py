@@ -9,8 +9,9 @@ __all__ = ['SEEDS', 'DAY', 'DATES', 'START', 'STAGES', 'MONTHS', 'random_deals',
            'test_a_closing_before_the_records_start_or_on_the_first_day_counts_for_nothing',
            'test_days_at_risk_are_those_that_delayed_entry_counts', 'volumes_by_hand',
            'test_volumes_are_a_weeks_deals_over_the_places_usual_week',
-           'test_deals_to_come_leave_the_volumes_of_today_alone', 'quantile_by_hand', 'shares_by_hand',
-           'test_shares_are_the_old_deals_still_open_over_all_old_deals',
+           'test_deals_to_come_leave_the_volumes_of_today_alone',
+           'test_a_deal_that_was_opened_again_counts_once_in_the_cohort_of_its_present_spell', 'quantile_by_hand',
+           'shares_by_hand', 'test_shares_are_the_old_deals_still_open_over_all_old_deals',
            'test_nobody_has_left_a_deal_lying_before_the_first_closing',
            'test_the_grid_of_the_settings_has_their_calendar_and_edges',
            'test_every_feature_has_words_for_its_value_and_a_label', 'simulated', 'crm', 'same', 'part',
@@ -50,6 +51,7 @@ from crm_lib.features.features import (
     build_features,
     closing_ratios,
     cohort_volumes,
+    find_again,
     stale_shares,
 )
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, take_snapshots
@@ -219,6 +221,23 @@ def test_deals_to_come_leave_the_volumes_of_today_alone():
         found[:3].tolist() == cohort_volumes(engaged, np.zeros(3, int), np.datetime64("2024-01-20"), 7).tolist()
         and np.isnan(found[3:]).all()
     )
+
+
+def test_a_deal_that_was_opened_again_counts_once_in_the_cohort_of_its_present_spell():
+    ids = np.array(["A", "B", "A", "C", "A"], object)
+    engaged = as_days(["2024-01-01", "2024-01-02", "2024-01-15", "2024-01-16", "2024-02-05"])
+    again = find_again(ids, engaged)
+    assert again.astype(str).tolist() == ["2024-01-15", "NaT", "2024-02-05", "NaT", "NaT"]
+    place = np.zeros(5, int)
+    before, then, now = (
+        cohort_volumes(engaged, place, np.datetime64(day), 7, again)
+        for day in ("2024-01-10", "2024-01-20", "2024-02-10")
+    )
+    assert before[:2].tolist() == [1, 1] and np.isnan(before[2:]).all()
+    kept = np.array([False, True, True, True, False])
+    alone = cohort_volumes(engaged[kept], place[kept], np.datetime64("2024-01-20"), 7)
+    assert then[kept].tolist() == alone.tolist() and now[4] == 1 and now[3] == 1
+    assert np.isnat(find_again(ids[1:4], engaged[1:4])).all()
 
 # %% ../../../nbs/tests/features/test_features.ipynb #b6f3fcf4
 def quantile_by_hand(values, share):

@@ -112,7 +112,7 @@ def find_activity_features(
     gap: float,  # from learn_gap, days
     deal: np.ndarray,  # deal of each question
     day: np.ndarray,  # as-of day of each question, days since 1970
-    opened: np.ndarray,  # day on which the deal of each question began, days since 1970
+    opened: np.ndarray,  # first day of its deal, days since 1970
 ) -> dict[str, np.ndarray]:  # ACTIVITY_FEATURES -> float64, NaN = unknown
     "Compute the features of the activities for each deal and day."
     keys = row_keys(activities.start, activities.known)

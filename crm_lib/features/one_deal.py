@@ -82,8 +82,8 @@ def _require_columns(deals: pd.DataFrame, cohort_by: str) -> None:
 def sum_up_day(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: object,  # as-of date
-    records_start: object,  # first day on which a closing was recorded
-    settings: FeatureSettings,  # what the features depend on
+    records_start: object,  # first day with a recorded closing
+    settings: FeatureSettings,
 ) -> DaySums:  # what an as-of date knew
     "Sum up what all deals give to the features of one of them."
     by = settings.cohort_by
@@ -95,6 +95,7 @@ def sum_up_day(
     engaged = as_days(known["engage_date"]).astype("int64")
     close = as_days(known["close_date"])
     close = np.where(close <= as_days(as_of), close.astype("int64"), _NEVER)
+    ids = known["opportunity_id"].to_numpy()
     stands = ~(taken_back(known) <= as_days(as_of))
     places = _listed(deals[by])
     agents = _listed(deals["sales_agent"])
@@ -102,11 +103,11 @@ def sum_up_day(
         day,
         start,
         settings,
-        known["opportunity_id"].to_numpy(),
+        ids,
         engaged,
         close,
         stands,
-        find_again(known["opportunity_id"].to_numpy(), engaged.astype("datetime64[D]")),
+        find_again(ids, engaged.astype("datetime64[D]")),
         known[by].astype(str).map(places).to_numpy("int64"),
         known["sales_agent"].astype(str).map(agents).to_numpy("int64"),
         places,
@@ -127,7 +128,7 @@ class _Engaged(NamedTuple):
     agent: np.ndarray
     at_risk: np.ndarray  # days at risk of all deals, by grid cell
 
-
+# %% ../../nbs/lib/25_features/60_one_deal.ipynb #b16bd512
 def _put_in(day: DaySums, row: Mapping[str, Any]) -> _Engaged:
     "Put a deal among the engaged deals of a day, in the place of its old self."
     is_over = day.close <= _number(row["engage_date"])  # an earlier time that the deal was open

@@ -168,7 +168,7 @@ def estimate_value(
     list_price: float | None,  # its own price, money
     as_of: pd.Timestamp,  # day on which it is looked at
     opportunity_id: str | None = None,  # the deal whose amount stands in the CRM; none = no amount is known
-    entered: Mapping[str, float] | None = None,  # amount and columns of its bands, after what is entered of the deal
+    entered: Mapping[str, float] | None = None,  # amount and its bands, as entered
 ) -> float:  # money
     "Estimate what a deal brings when it is won, from its amount and those won by a day."
     known = min(as_of, context.as_of)
@@ -217,7 +217,7 @@ def snapshot_rows(
     carried = taken.join(rows[extra_columns(context)].reset_index(drop=True))
     return with_edits(context.past, carried, edits, as_of)
 
-
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #7915f8fe
 def extra_columns(
     context: Context,  # from prepare_context
 ) -> list[str]:  # x_..., as the deals table has them

@@ -31,7 +31,7 @@ def _say_span(what: str, first: pd.Timestamp, last: pd.Timestamp) -> str:
         f"{what} between the deal's first day and the as-of day: give a day from {first:%Y-%m-%d} to {last:%Y-%m-%d}."
     )
 
-
+# %% ../../nbs/lib/45_scoring/38_edit_checks.ipynb #442a8c8b
 def _check_numbers(edits: Edits, created: pd.Timestamp, day: pd.Timestamp, today: pd.Timestamp) -> dict[str, str]:
     wrong = {}
     if edits.amount is not None and not 0 <= edits.amount < 1e12:
@@ -70,7 +70,7 @@ def check_edits(
         found |= {"stage": "Choose the stage that the deal has had since then."}
     return wrong | found
 
-
+# %% ../../nbs/lib/45_scoring/38_edit_checks.ipynb #28258efb
 _UNREADABLE = ("Give a day, written as year-month-day, or leave it empty.", "Give an amount, such as 1054.50.")
 
 # %% ../../nbs/lib/45_scoring/38_edit_checks.ipynb #33bc67e2

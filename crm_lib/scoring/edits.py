@@ -42,7 +42,7 @@ class Edits:
 
 _DAYS = ("stage_since", "expected_close_date", "touched", "next_touch")
 
-
+# %% ../../nbs/lib/45_scoring/37_edits.ipynb #472c8c58
 def tabulate_edits(
     edits: Mapping[str, Edits],  # opportunity_id -> what is said of it
 ) -> pd.DataFrame:  # a row per deal (index): a column per field of Edits, missing where nothing is said
@@ -104,7 +104,7 @@ def find_standing(
         touched=_day(known.max()),
     )
 
-
+# %% ../../nbs/lib/45_scoring/37_edits.ipynb #ab015d44
 def find_created(
     past: Past | None,  # from open_past
     opportunity_id: str,  # a deal
@@ -157,7 +157,7 @@ def _known_from(since: np.ndarray, moment: np.ndarray, began: np.ndarray) -> np.
     "Give the moment from which an entry is known, where the CRM does not know the column by then."
     return np.where(np.isnat(since), moment, np.where(since <= began, began, since - _DAY))
 
-
+# %% ../../nbs/lib/45_scoring/37_edits.ipynb #f0dc1011
 def _know(known: pd.DataFrame, ids: pd.Index, column: str, needed: np.ndarray, moment: np.ndarray) -> pd.DataFrame:
     "Let a column be known by the moment of an entry."
     mine = known[known["column"] == column].set_index("opportunity_id")["since"].reindex(ids)
@@ -177,7 +177,7 @@ def _begins(name: str, edits: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
         return pd.Series(day, edits.index)
     return edits["stage_since"] if name == "stage" else pd.Series(pd.NaT, edits.index, dtype="datetime64[ns]")
 
-
+# %% ../../nbs/lib/45_scoring/37_edits.ipynb #b8dd3486
 def _write_changes(
     past: Past, edits: pd.DataFrame, engaged: pd.Series, day: pd.Timestamp
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -235,7 +235,7 @@ def edit_records(
     histories = index_histories(changes, known, created, list(stands.columns))
     return replace(past.records, histories=histories, activities=_write_activities(past, edits))
 
-
+# %% ../../nbs/lib/45_scoring/37_edits.ipynb #b779c990
 def with_edits(
     past: Past | None,  # from open_past
     rows: pd.DataFrame,  # snapshots: opportunity_id, as_of, engage_date, ...

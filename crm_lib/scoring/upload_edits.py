@@ -47,7 +47,7 @@ def _stands(context: Context, ids: pd.Index) -> pd.DataFrame:
         touched=latest.reindex(ids).to_numpy("datetime64[ns]")
     )
 
-
+# %% ../../nbs/lib/45_scoring/53_upload_edits.ipynb #91be67c8
 def _told(context: Context, rows: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
     "Read what the rows say, as tabulate_edits lays it out."
     notation = context.params["ingest"]["notation"] or {}

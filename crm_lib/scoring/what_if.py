@@ -119,7 +119,7 @@ def _entered_amount(
     found = snapshot_opportunity(context, entered, day, ("age_days",)).iloc[0]
     return found[[*BANDED, "amount_changes"]].astype(float).dropna().to_dict()
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #7e93ba95
 def _value(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> float:
     "Give what an opportunity brings if it is won: as entered, by its amount, or estimated from those known."
     if opportunity.value is not None:
@@ -143,7 +143,7 @@ def _entered_stage(opportunity: Opportunity) -> dict[str, str]:
     stage = opportunity.edits.next_stage or opportunity.edits.stage
     return {} if stage is None else {opportunity.opportunity_id: stage}
 
-
+# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #6a602aff
 def score_one(
     context: Context,  # from prepare_context
     opportunity: Opportunity,  # as entered

@@ -45,7 +45,7 @@ def test_the_fields_hold_what_stands_in_the_crm_and_change_nothing(desk):
     assert desk.heading.text.startswith(f"Opportunity {key}, as it stands in the CRM.")
     assert desk.kind == "next" and len(desk.changes.ordered) >= 3
 
-
+# %% ../../../nbs/tests/dashboards/test_state_fields.ipynb #19fd754e
 def test_another_stage_begins_today_until_another_day_is_entered_and_going_back_takes_it_back(desk):
     deal, stands = first_stage_deal()
     desk.choose(deal.opportunity_id)
@@ -62,7 +62,7 @@ def test_another_stage_begins_today_until_another_day_is_entered_and_going_back_
         desk.form.values["stage_since"] == f"{stands.stage_since:%Y-%m-%d}" and desk.answer.opportunity.edits.is_empty
     )
 
-
+# %% ../../../nbs/tests/dashboards/test_state_fields.ipynb #87f5f18a
 def test_what_cannot_be_is_said_beside_its_field(desk):
     deal, _ = first_stage_deal()
     desk.choose(deal.opportunity_id)
@@ -79,7 +79,7 @@ def test_what_cannot_be_is_said_beside_its_field(desk):
     desk.form.vue_set_value(["stage", "Open"])
     assert "another stage, amount and last contact than" in desk.heading.text
 
-
+# %% ../../../nbs/tests/dashboards/test_state_fields.ipynb #87a549db
 def test_an_earlier_day_shows_what_stood_in_the_crm_then(desk):
     deal, _ = first_stage_deal()
     desk.choose(deal.opportunity_id)

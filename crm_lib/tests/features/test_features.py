@@ -61,8 +61,14 @@ from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/features/test_features.ipynb #94a5f4c8
 SEEDS = pytest.mark.parametrize("seed", range(6))
+
+
 DAY = datetime.timedelta(days=1)
+
+
 DATES = np.array(["2024-01-20", "2024-02-29", "2024-03-31", "2024-05-15"], "M8[D]")
+
+
 START = np.datetime64("2024-01-10")
 
 
@@ -92,7 +98,7 @@ def dated(deals):
         for a, b in zip(deals["engage_date"], deals["close_date"])
     ]
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #11cd98a4
 def settings_of(seed):
     return usual_settings(
         fiscal_year_start=seed * 2 + 1, age_edges=(5, 15, 40), prior=1.5, stale_quantile=0.8, cohort_days=5 + seed
@@ -124,7 +130,7 @@ def ratios_by_hand(deals, group, as_of, start, settings):
         expected[own] += closes[cell] / days[cell]
     return [(some + settings.prior) / (due + settings.prior) for some, due in zip(seen, expected)]
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #5c2a355d
 @SEEDS
 def test_ratios_are_closings_over_what_a_walk_through_all_deal_days_expects(seed):
     deals = random_deals(seed)
@@ -212,7 +218,7 @@ def test_volumes_are_a_weeks_deals_over_the_places_usual_week(seed, days):
             cohort_volumes(engaged, place, day, days), volumes_by_hand(engaged, place, day, days), rtol=1e-12
         )
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #c5c4f67e
 def test_deals_to_come_leave_the_volumes_of_today_alone():
     engaged = as_days(["2024-01-01", "2024-01-03", "2024-01-20"])
     with_later = as_days(["2024-01-01", "2024-01-03", "2024-01-20", *["2024-01-21"] * 50, None])
@@ -222,7 +228,7 @@ def test_deals_to_come_leave_the_volumes_of_today_alone():
         and np.isnan(found[3:]).all()
     )
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #ff7e908c
 def test_a_deal_that_was_opened_again_counts_once_in_the_cohort_of_its_present_spell():
     ids = np.array(["A", "B", "A", "C", "A"], object)
     engaged = as_days(["2024-01-01", "2024-01-02", "2024-01-15", "2024-01-16", "2024-02-05"])
@@ -264,7 +270,7 @@ def shares_by_hand(deals, agent, as_of, start, settings):
     overall = sum(stale) / max(sum(old), 1)
     return [(some + settings.prior * overall) / (all_ + settings.prior) for some, all_ in zip(stale, old)]
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #d7d85cdc
 @SEEDS
 def test_shares_are_the_old_deals_still_open_over_all_old_deals(seed):
     deals = random_deals(seed)
@@ -422,7 +428,7 @@ def other_future(deals, day, rng):
     )
     return pd.concat([past.astype(object), new.astype(object)], ignore_index=True).astype(deals.dtypes.to_dict())
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #fddbcb91
 @pytest.mark.parametrize("draw", range(2))
 def test_another_future_changes_no_feature_of_any_day_before_it(crm, draw):
     deals, start = crm
@@ -466,7 +472,7 @@ def test_a_date_before_all_deals_gives_no_rows_beside_later_dates():
         build_features(deals, DATES, START, usual_settings()),
     )
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #60c55d66
 def test_deals_never_engaged_and_deals_without_agent_or_office_do_no_harm():
     deals = random_deals(0)
     prospects = deals.head(5).assign(

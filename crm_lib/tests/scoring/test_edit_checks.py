@@ -33,7 +33,7 @@ def wrong(edits, day=LAST):
     deal = replace(pick(context, published().index[0]), edits=edits)
     return check_opportunity(context, deal, day)
 
-
+# %% ../../../nbs/tests/scoring/test_edit_checks.ipynb #4d60ef76
 def test_each_impossible_entry_has_its_own_sentence():
     context = asked()
     first = find_created(context.past, published().index[0], LAST)
@@ -52,7 +52,7 @@ def test_each_impossible_entry_has_its_own_sentence():
     with pytest.raises(CrmError, match="Stage: Wishing is no open stage"):
         score_one(context, replace(pick(context, published().index[0]), edits=Edits(stage="Wishing")))
 
-
+# %% ../../../nbs/tests/scoring/test_edit_checks.ipynb #e40636ea
 def test_what_can_be_entered_has_no_sentence():
     assert wrong(Edits("Offer", LAST, 0.0, LAST, LAST)) == {}
     assert wrong(Edits(touched=LAST + DAY, stage_since=LAST + DAY, stage="Demo"), LAST + 3 * DAY) == {}

@@ -36,6 +36,8 @@ from ..support.tracked import LAST, tracked_company
 
 # %% ../../../nbs/tests/scoring/test_edits.ipynb #ade3e23a
 STATES = list(STATE_FEATURES)
+
+
 OWN = [name for name in STATES if not name.startswith(("owner_closed", "owner_win", "account_"))]
 
 
@@ -56,7 +58,7 @@ def with_change(tracked, key, moment, column, **held):
     row = pd.DataFrame([row]).reindex(columns=list(changes)).astype(changes.dtypes)
     return replace(tracked, changes=pd.concat([changes, row], ignore_index=True))
 
-
+# %% ../../../nbs/tests/scoring/test_edits.ipynb #913f8345
 def states_of(past, key, edits, day=LAST, engaged=None):
     "Give the features of one deal with what is entered of it."
     began = engaged if engaged is not None else find_created(past, key, day)
@@ -153,7 +155,7 @@ def test_of_a_new_deal_only_what_is_said_is_known():
     today = states_of(past, "(new)", Edits(expected_close_date=LAST + pd.Timedelta(days=9)), engaged=LAST)
     assert today["close_in_days"] == 9 and today["close_pushes"] == 0
 
-
+# %% ../../../nbs/tests/scoring/test_edits.ipynb #45e54310
 def test_of_a_new_deal_the_silence_since_the_last_contact_is_known_and_no_count_that_reaches_further_back():
     deals, tracked, _ = company()
     past = open_past(tracked, deals)

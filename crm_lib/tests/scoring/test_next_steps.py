@@ -39,7 +39,7 @@ def first_stage_deal():
             return pick(context, key), stands
     raise AssertionError("no deal in Demo")
 
-
+# %% ../../../nbs/tests/scoring/test_next_steps.ipynb #5bf8077e
 def test_steps_are_scored_as_if_they_were_entered():
     context = asked()
     deal, stands = first_stage_deal()
@@ -62,7 +62,7 @@ def test_steps_are_scored_as_if_they_were_entered():
     )
     assert "entering it does not bring a deal on" in found.sentence
 
-
+# %% ../../../nbs/tests/scoring/test_next_steps.ipynb #6f4094a3
 def test_steps_come_after_what_is_entered_already():
     context = asked()
     deal, _ = first_stage_deal()
@@ -93,7 +93,7 @@ def test_a_step_that_was_taken_or_leads_nowhere_is_not_offered():
     far = list_steps(context, deal, LAST + 365 * DAY, "next")
     assert not any("nothing done" in step[0] for step in far)
 
-
+# %% ../../../nbs/tests/scoring/test_next_steps.ipynb #476decd0
 def test_every_step_has_a_sentence_and_a_table_and_a_new_deal_has_some_too():
     context = asked()
     deal, _ = first_stage_deal()

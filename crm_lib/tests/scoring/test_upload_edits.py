@@ -34,7 +34,7 @@ def context():
     params = {**known.params, "ingest": {**known.params["ingest"], "stages": {**WORDS, "Open": "engaging"}}}
     return replace(known, params=params)
 
-
+# %% ../../../nbs/tests/scoring/test_upload_edits.ipynb #0f74f576
 def own_export(count: int) -> pd.DataFrame:
     "Give open deals as the CRM exports them on the last day."
     deals = asked().deals.set_index("opportunity_id")
@@ -57,7 +57,7 @@ def own_export(count: int) -> pd.DataFrame:
     named = {"sales_agent": deals.loc[keys, "sales_agent"].tolist(), "product": "Plan", "account": "Acme"}
     return pd.DataFrame({"opportunity_id": keys, **named, **told, **texts, "close_date": None, "close_value": None})
 
-
+# %% ../../../nbs/tests/scoring/test_upload_edits.ipynb #e6983a25
 def test_the_crms_own_export_gets_the_published_scores():
     frame = own_export(12)
     found = score_upload(context(), frame)
@@ -66,7 +66,7 @@ def test_the_crms_own_export_gets_the_published_scores():
     for key in rows.index:
         assert rows.loc[key, SAME[:3]].tolist() == pytest.approx(published().loc[key, SAME[:3]].tolist(), abs=1e-12)
 
-
+# %% ../../../nbs/tests/scoring/test_upload_edits.ipynb #475a5093
 def test_a_row_gets_the_score_that_its_words_get_alone():
     frame = own_export(4)
     close = LAST + pd.Timedelta(days=45)
@@ -99,7 +99,7 @@ def test_a_row_gets_the_score_that_its_words_get_alone():
     answer = score_one(context(), replace(new, edits=Edits("Demo", None, said["amount"], close, contact)))
     assert found["p_won_60"] == pytest.approx(answer.probabilities[60], abs=1e-3)
 
-
+# %% ../../../nbs/tests/scoring/test_upload_edits.ipynb #b2b914d1
 def test_what_cannot_be_is_refused_in_the_rows_own_sentence():
     frame = own_export(4)
     frame.loc[0, "deal_stage"] = "Wishing"

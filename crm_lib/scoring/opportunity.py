@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AHEAD_DAYS', 'BROUGHT', 'Opportunity', 'pick', 'check_opportunity', 'table_row', 'written_edits',
-           'snapshot_opportunity', 'look_at']
+           'snapshot_opportunity', 'amount_key', 'entered_amount', 'look_at']
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #8fe7e009
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from .context import Context, extra_columns, snapshot_rows
 from .edit_checks import check_edits, keep_changes
 from .edits import Edits, tabulate_edits, with_edits
 from .explanation import used_features
+from .open_value import BANDED
 from .past import find_start
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #9bfcbc51
@@ -177,6 +178,26 @@ def _move_ahead(context: Context, snapshot: pd.DataFrame, days: int) -> pd.DataF
     living = model.predict_paths(snapshot.assign(**{name: 1.0}), days)[1][:, -1]
     alive = snapshot[name].fillna(1.0) * living
     return later.assign(**{name: alive / (alive + 1 - snapshot[name].fillna(1.0))})
+
+# %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #73590ad3
+def amount_key(context: Context, opportunity: Opportunity) -> str | None:
+    "Give the key of a deal that stands in the table with this product: its amount is that of the deal; none otherwise."
+    stored = context.deals.loc[context.deals["opportunity_id"] == opportunity.opportunity_id, "product"]
+    is_same = len(stored) > 0 and (stored.iloc[-1] == opportunity.product or pd.isna(stored.iloc[-1]))
+    return opportunity.opportunity_id if is_same else None
+
+
+def entered_amount(
+    context: Context, opportunity: Opportunity, as_of: pd.Timestamp, key: str | None
+) -> dict[str, float] | None:
+    "Give the amount and the columns of its bands after what is entered; None where nothing is, or no amount counts."
+    edits = opportunity.edits
+    if context.past is None or edits.is_empty or (key is None and edits.amount is None):
+        return None
+    day = min(as_of, context.as_of)
+    entered = replace(opportunity, engage_date=min(pd.Timestamp(opportunity.engage_date), day))
+    found = snapshot_opportunity(context, entered, day, ("age_days",)).iloc[0]
+    return found[[*BANDED, "amount_changes"]].astype(float).dropna().to_dict()
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #64438e70
 def look_at(

@@ -16,14 +16,14 @@ from ..base.config import CrmError
 from .context import Context, estimate_value, explain_snapshots, score_snapshots
 from .explanation import used_features
 from .next_steps import STATE_KINDS, Tried, list_state_kinds, list_steps
-from .open_value import BANDED
 from crm_lib.scoring.opportunity import (
     AHEAD_DAYS,
     BROUGHT,
     Opportunity,
+    amount_key,
     check_opportunity,
+    entered_amount,
     look_at,
-    snapshot_opportunity,
     table_row,
 )
 from .reason_words import name_feature
@@ -99,34 +99,14 @@ def _require(context: Context, opportunity: Opportunity, as_of: object) -> pd.Ti
         )
     return context.as_of if as_of is None else pd.Timestamp(as_of).normalize()
 
-# %% ../../nbs/lib/45_scoring/50_what_if.ipynb #a3170eaf
-def _of_table(context: Context, opportunity: Opportunity) -> str | None:
-    "Give the key of a deal that stands in the table with this product: its amount is that of the deal; none otherwise."
-    stored = context.deals.loc[context.deals["opportunity_id"] == opportunity.opportunity_id, "product"]
-    is_same = len(stored) > 0 and (stored.iloc[-1] == opportunity.product or pd.isna(stored.iloc[-1]))
-    return opportunity.opportunity_id if is_same else None
-
-
-def _entered_amount(
-    context: Context, opportunity: Opportunity, as_of: pd.Timestamp, key: str | None
-) -> dict[str, float] | None:
-    "Give the amount and the columns of its bands after what is entered; None where nothing is, or no amount counts."
-    edits = opportunity.edits
-    if context.past is None or edits.is_empty or (key is None and edits.amount is None):
-        return None
-    day = min(as_of, context.as_of)
-    entered = replace(opportunity, engage_date=min(pd.Timestamp(opportunity.engage_date), day))
-    found = snapshot_opportunity(context, entered, day, ("age_days",)).iloc[0]
-    return found[[*BANDED, "amount_changes"]].astype(float).dropna().to_dict()
-
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #7e93ba95
 def _value(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> float:
     "Give what an opportunity brings if it is won: as entered, by its amount, or estimated from those known."
     if opportunity.value is not None:
         return float(opportunity.value)
     row = table_row(context, opportunity)
-    key = _of_table(context, opportunity)
-    entered = _entered_amount(context, opportunity, as_of, key)
+    key = amount_key(context, opportunity)
+    entered = entered_amount(context, opportunity, as_of, key)
     return estimate_value(context, row["product"], row["list_price"], as_of, key, entered)
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #04234157

@@ -3,6 +3,7 @@
 Run it from the top of the project:
     python benchmarks/measure_models.py sundays FOLDER   a folder of CRM tables: Sundays between the month ends, models frozen -> sundays.json
     python benchmarks/measure_models.py truncation FOLDER  the same tables cut at each month end: do the forecasts change? -> truncation.json
+    python benchmarks/measure_models.py rivals FOLDER    the same tables: plain classifiers, and the choice made without the last month end -> rivals.json
     python benchmarks/measure_models.py worlds           simulated worlds: loss against the truth's own probabilities -> worlds.json
     python benchmarks/measure_models.py seeds 1 2 3      the same for other seeds of the embedded sample -> seeds.json
 Only sums over many deals are written. Each part takes some minutes on two cores.
@@ -21,8 +22,9 @@ from tqdm.auto import tqdm
 
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
-from crm_lib.evaluation.backtest import forecast_origin, run_backtest
-from crm_lib.evaluation.judging import attach_labels, choose_model, compare_losses
+from crm_lib.evaluation.backtest import forecast_origin, list_forecasters, run_backtest
+from crm_lib.evaluation.gate import question_choice
+from crm_lib.evaluation.judging import attach_labels, choose_model, compare_losses, judge_origins, summarise
 from crm_lib.evaluation.origins import Protocol, rolling_origins, training_sets
 from crm_lib.features.features import FeatureSettings, build_features, feature_settings
 from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
@@ -144,6 +146,29 @@ def measure_truncation(folder: str) -> dict[str, Any]:
     return {"forecasts": len(both), "largest_difference": gap.groupby(both["model"]).max().to_dict()}
 
 
+def measure_rivals(folder: str) -> dict[str, Any]:
+    "Give the figures of every model and plain classifier, and those of the choice made without the last month end."
+    settings = settings_of(PARAMS["calendar"]["fiscal_year_start"])
+    deals = build_deals(map_tables(read_raw(folder)), PARAMS["ingest"]["stages"], PARAMS["ingest"]["mend_names"]).deals
+    first, last, own = records_start(deals), observed_until(deals, None), PARAMS["backtest"]
+    protocol = Protocol(deals, snapshots_of(deals, settings), first, last, settings.grid, own["seed"])
+    stood = rolling_origins(first, last, HORIZONS, own["origins"])
+    judged = attach_labels(
+        run_backtest(protocol, stood, list_forecasters(own["models"]), HORIZONS), deals, last, settings.grid.calendar
+    )
+    drawn = {"draws": own["bootstrap"], "seed": own["seed"]}
+    compared = compare_losses(judged, own["bootstrap"], own["seed"])
+    chosen, why = choose_model(compared, own["models"], judged, **drawn)
+    doubts, said = question_choice(judged, chosen, own["models"], **drawn)
+    return {
+        "chosen": chosen,
+        "why": why,
+        "said": said,
+        **doubts,
+        "horizons": summarise(judged, judge_origins(judged), compared),
+    }
+
+
 def beside_truth(forecasts: pd.DataFrame, simulation: Simulation) -> pd.DataFrame:
     "Add the true probability of each forecast's win."
     truth = pd.concat([true_probabilities(simulation, day, HORIZONS) for day in forecasts["as_of"].unique()])
@@ -210,6 +235,8 @@ def main(part: str, *words: str) -> None:
         write_json(measure_sundays(*words), HERE / "sundays.json", digits=5)
     elif part == "truncation":
         write_json(measure_truncation(*words), HERE / "truncation.json", digits=12)
+    elif part == "rivals":
+        write_json(measure_rivals(*words), HERE / "rivals.json", digits=6)
     elif part == "worlds":
         chosen = {name: world for name, world in WORLDS.items() if not words or any(word in name for word in words)}
         write_json({name: measure_world(world) for name, world in chosen.items()}, HERE / "worlds.json", digits=5)
@@ -217,7 +244,7 @@ def main(part: str, *words: str) -> None:
         write_json({seed: measure_world({"seed": int(seed)}) for seed in words}, HERE / "seeds.json", digits=5)
     else:
         raise SystemExit(
-            f"There is no part {part!r}: choose sundays, truncation, worlds or seeds, as the head of this file says."
+            f"There is no part {part!r}: choose sundays, truncation, rivals, worlds or seeds, as the head of this file says."
         )
 
 

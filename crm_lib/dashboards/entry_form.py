@@ -14,6 +14,7 @@ from traitlets import Dict, Unicode
 
 from .fields import Entries
 from .parts import read_vue
+from .state_fields import list_state_fields, read_edits
 from .tables import holds_words, search_texts
 from ..scoring.context import Context
 from ..scoring.opportunity import Opportunity
@@ -45,6 +46,7 @@ def form_fields(
         *[field for field in named if field["choices"]],
         _field("engage_date", "Engaged on", kind="date"),
         _field("as_of", "Looked at on", kind="date"),
+        *[{**field, "fixed": False} for field in list_state_fields(context)],
         _field("value", "Value if won", kind="number", hint="estimated"),
     ]
 
@@ -62,6 +64,7 @@ def opportunity_form(
 def read_entry(
     values: Mapping[str, str],  # of the form
     opportunity_id: str = "(new)",  # which opportunity it is
+    standing: Mapping[str, str] | None = None,  # from say_standing; None = nothing is tracked
 ) -> tuple[Opportunity, str, dict[str, str]]:  # the opportunity, the as-of day; field -> why it cannot be read
     "Read what was entered."
     wrong = {}
@@ -73,7 +76,8 @@ def read_entry(
         wrong = {"value": "Give an amount, such as 1054.50, or leave it empty to have it estimated."}
     engaged = pd.to_datetime(values.get("engage_date", ""), errors="coerce")
     agent, product = (values.get(name) or None for name in ("sales_agent", "product"))
-    return Opportunity(agent, product, engaged, value, opportunity_id), values.get("as_of", ""), wrong
+    edits = read_edits(values, standing or {})
+    return Opportunity(agent, product, engaged, value, opportunity_id, edits), values.get("as_of", ""), wrong
 
 # %% ../../nbs/lib/85_dashboards/50_entry_form.ipynb #60374f9d
 _SEARCHED = ["opportunity_id", "account", "product", "sales_agent"]

@@ -38,13 +38,14 @@ class Activities:
     known: np.ndarray  # day on which each was known, days since 1970
     latest: np.ndarray  # day of the latest activity of the deal up to each row, days since 1970
     people: np.ndarray  # different people of the deal up to each row
-    since: int  # first day of the table: before it nothing is known
+    since: int | np.ndarray  # first day of the table, or of each deal: before it nothing is known
 
     def take(self, deals: np.ndarray) -> "Activities":
         """Return the activities of some deals, in their order; -1 is a deal without any."""
         start, rows = take_groups(self.start, deals)
         parts = {name: getattr(self, name)[rows] for name in ("known", "latest", "people")}
-        return replace(self, start=start, **parts)
+        since = self.since[deals] if isinstance(self.since, np.ndarray) else self.since
+        return replace(self, start=start, since=since, **parts)
 
 # %% ../../nbs/lib/25_features/62_activity_features.ipynb #621a6fe3
 def _running_latest(deal: np.ndarray, day: np.ndarray) -> np.ndarray:
@@ -111,23 +112,25 @@ def find_activity_features(
     gap: float,  # from learn_gap, days
     deal: np.ndarray,  # deal of each question
     day: np.ndarray,  # as-of day of each question, days since 1970
-    opened: np.ndarray,  # day on which the deal of each question began, days since 1970
+    opened: np.ndarray,  # first day of its deal, days since 1970
 ) -> dict[str, np.ndarray]:  # ACTIVITY_FEATURES -> float64, NaN = unknown
     "Compute the features of the activities for each deal and day."
     keys = row_keys(activities.start, activities.known)
     until = rows_until(keys, deal, day)
     first = activities.start[deal]
-    whole = opened >= activities.since
+    since = np.asarray(activities.since)
+    since = since[deal] if since.ndim else since
+    whole = opened >= since
     found = {}
     for days in ACTIVITY_WINDOWS:
         count = (until - rows_until(keys, deal, day - days)).astype(float)
-        found[f"activities_{days}"] = np.where(whole | (day - days + 1 >= activities.since), count, np.nan)
+        found[f"activities_{days}"] = np.where(whole | (day - days + 1 >= since), count, np.nan)
     has_any = until > first
     latest = np.where(whole, opened, np.nan)
     latest[has_any] = activities.latest[until[has_any] - 1]
     people = np.where(whole, 0.0, np.nan)
     people[has_any & whole] = activities.people[until[has_any & whole] - 1]
-    silence = np.where(day >= activities.since, np.maximum(day - latest, 0), np.nan)
+    silence = np.where(day >= since, np.maximum(day - latest, 0), np.nan)
     return found | {
         "activity_days": silence,
         "activity_people": people,

@@ -17,7 +17,14 @@ from ..base.config import CrmError
 from ..base.schema import fixed_columns
 from .cure import alive_probabilities
 from .exposure import Grid
-from .features import FEATURES, FeatureSettings, cohort_volumes, cohort_window, stale_shares
+from crm_lib.features.features import (
+    FEATURES,
+    FeatureSettings,
+    cohort_volumes,
+    cohort_window,
+    find_again,
+    stale_shares,
+)
 from .snapshots import taken_back
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #046040ec
@@ -50,6 +57,7 @@ class DaySums(NamedTuple):
     engaged: np.ndarray  # days since 1970
     close: np.ndarray  # the same; far away while open
     stands: np.ndarray  # bool: not taken back by then
+    again: np.ndarray  # day on which the same deal was engaged again, datetime64[D]; NaT = never
     place: np.ndarray  # code of the cohort's column
     agent: np.ndarray  # code of the owner
     places: dict[str, int]  # value -> code
@@ -74,8 +82,8 @@ def _require_columns(deals: pd.DataFrame, cohort_by: str) -> None:
 def sum_up_day(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: object,  # as-of date
-    records_start: object,  # first day on which a closing was recorded
-    settings: FeatureSettings,  # what the features depend on
+    records_start: object,  # first day with a recorded closing
+    settings: FeatureSettings,
 ) -> DaySums:  # what an as-of date knew
     "Sum up what all deals give to the features of one of them."
     by = settings.cohort_by
@@ -87,6 +95,7 @@ def sum_up_day(
     engaged = as_days(known["engage_date"]).astype("int64")
     close = as_days(known["close_date"])
     close = np.where(close <= as_days(as_of), close.astype("int64"), _NEVER)
+    ids = known["opportunity_id"].to_numpy()
     stands = ~(taken_back(known) <= as_days(as_of))
     places = _listed(deals[by])
     agents = _listed(deals["sales_agent"])
@@ -94,10 +103,11 @@ def sum_up_day(
         day,
         start,
         settings,
-        known["opportunity_id"].to_numpy(),
+        ids,
         engaged,
         close,
         stands,
+        find_again(ids, engaged.astype("datetime64[D]")),
         known[by].astype(str).map(places).to_numpy("int64"),
         known["sales_agent"].astype(str).map(agents).to_numpy("int64"),
         places,
@@ -113,11 +123,12 @@ class _Engaged(NamedTuple):
     engaged: np.ndarray
     close: np.ndarray
     stands: np.ndarray
+    again: np.ndarray
     place: np.ndarray
     agent: np.ndarray
     at_risk: np.ndarray  # days at risk of all deals, by grid cell
 
-
+# %% ../../nbs/lib/25_features/60_one_deal.ipynb #b16bd512
 def _put_in(day: DaySums, row: Mapping[str, Any]) -> _Engaged:
     "Put a deal among the engaged deals of a day, in the place of its old self."
     is_over = day.close <= _number(row["engage_date"])  # an earlier time that the deal was open
@@ -127,10 +138,13 @@ def _put_in(day: DaySums, row: Mapping[str, Any]) -> _Engaged:
         "engaged": _number(row["engage_date"]),
         "close": _NEVER,
         "stands": True,
+        "again": np.datetime64("NaT", "D"),
         "place": day.places.get(str(row[day.settings.cohort_by]), len(day.places)),
         "agent": day.agents.get(str(row["sales_agent"]), len(day.agents)),
     }
     parts = {name: np.append(getattr(day, name)[kept], value) for name, value in entered.items()}
+    mine = np.append(day.ids[kept] == row["opportunity_id"], True)
+    parts["again"][mine] = find_again(np.ones(mine.sum()), parts["engaged"][mine].astype("datetime64[D]"))
     old = _count_days(day.engaged[~kept], np.minimum(day.close[~kept], day.as_of), day.first, grid)
     new = _count_days(parts["engaged"][-1:], np.array([day.as_of]), day.first, grid)
     return _Engaged(**parts, at_risk=day.at_risk - old + new)
@@ -187,8 +201,8 @@ def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> di
         "age_days": lambda: day.as_of - int(known.engaged[-1]),
         "cohort_closing": lambda: _closing_ratio(day, known, week & home),
         "week_closing": lambda: _closing_ratio(day, known, week),
-        "cohort_volume": lambda: cohort_volumes(engaged, known.place, far, days)[-1],
-        "week_volume": lambda: cohort_volumes(engaged, 0 * known.place, far, days)[-1],
+        "cohort_volume": lambda: cohort_volumes(engaged, known.place, far, days, known.again)[-1],
+        "week_volume": lambda: cohort_volumes(engaged, 0 * known.place, far, days, known.again)[-1],
         "agent_stale_share": lambda: stale_shares(frame, known.agent, far, first, settings)[known.agent[-1]],
         "alive_probability": lambda: alive_probabilities(
             frame, known.agent, cohort, far, first, settings.grid, settings.prior

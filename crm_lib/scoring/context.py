@@ -26,10 +26,11 @@ from ..ingestion.deals import observed_until, read_deals, records_start
 from ..leakage.verdicts import hide_columns, read_left
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
+from .edits import with_edits
 from .explanation import explain_deals, strongest_reasons, used_features, usual_deals
 from .group_reasons import stage_words
 from .open_value import AmountRule, amount_columns, latest_amounts, learn_amounts, open_values
-from .past import Past, lived_deals, open_past, read_past, with_states
+from .past import Past, lived_deals, open_past, read_past
 from .scores import find_main_horizon, score_deals, score_rules
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7a9d69ac
@@ -167,12 +168,16 @@ def estimate_value(
     list_price: float | None,  # its own price, money
     as_of: pd.Timestamp,  # day on which it is looked at
     opportunity_id: str | None = None,  # the deal whose amount stands in the CRM; none = no amount is known
+    entered: Mapping[str, float] | None = None,  # amount and its bands, as entered
 ) -> float:  # money
     "Estimate what a deal brings when it is won, from its amount and those won by a day."
     known = min(as_of, context.as_of)
     day = know_day(context, known)
-    asks = opportunity_id is not None and day.rule is not None
-    standing = latest_amounts(context.amounts, [str(opportunity_id)], known).iloc[0].dropna().to_dict() if asks else {}
+    asks = opportunity_id is not None and day.rule is not None and entered is None
+    standing = dict(entered or {}) if day.rule is not None else {}
+    standing = (
+        latest_amounts(context.amounts, [str(opportunity_id)], known).iloc[0].dropna().to_dict() if asks else standing
+    )
     key = {
         "product": None if "product" in context.left_out else product,
         "list_price": None if "list_price" in context.left_out else list_price,
@@ -200,6 +205,7 @@ def snapshot_rows(
     rows: pd.DataFrame,  # deals as entered or changed, columns of the deals table
     as_of: pd.Timestamp,  # an as-of date up to the last day known
     wanted: Sequence[str] = tuple(FEATURES),  # features to compute
+    edits: pd.DataFrame | None = None,  # from tabulate_edits; None = the records stand as they are
 ) -> pd.DataFrame:  # one snapshot per row, with own features, columns x_... of the CRM and what is tracked
     "Take the snapshots that the pipeline would take of single deals."
     rows = hide_columns(rows, context.left_out)
@@ -208,9 +214,10 @@ def snapshot_rows(
     if own:
         found = [_own_of(context, rows.iloc[[place]], as_of, own) for place in range(len(rows))]
         taken = taken.join(pd.concat(found, ignore_index=True))
-    return with_states(context.past, taken.join(rows[extra_columns(context)].reset_index(drop=True)))
+    carried = taken.join(rows[extra_columns(context)].reset_index(drop=True))
+    return with_edits(context.past, carried, edits, as_of)
 
-
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #7915f8fe
 def extra_columns(
     context: Context,  # from prepare_context
 ) -> list[str]:  # x_..., as the deals table has them
@@ -223,6 +230,7 @@ def snapshot_table(
     context: Context,  # from prepare_context
     deals: pd.DataFrame,  # a table with more or other rows, columns of the deals table
     entered: Collection[str] = (),  # keys of deals that are open since the day entered, whatever was tracked
+    edits: pd.DataFrame | None = None,  # from tabulate_edits; None = the records stand as they are
 ) -> pd.DataFrame:  # the deals open on the last day known, with every column that a snapshot carries
     "Take the snapshots of a whole table on the last day known."
 
@@ -231,7 +239,8 @@ def snapshot_table(
         return build_features(lived, dates, context.first, context.settings)
 
     whole = make_builder(build, context.candidates, context.functions)
-    return with_states(context.past, whole(hide_columns(deals, context.left_out), [context.as_of]))
+    taken = whole(hide_columns(deals, context.left_out), [context.as_of])
+    return with_edits(context.past, taken, edits, context.as_of)
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #fcc44a9b
 def score_snapshots(
@@ -252,10 +261,11 @@ def score_snapshots(
 def explain_snapshots(
     context: Context,  # from prepare_context
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features
+    entered: Mapping[str, str] | None = None,  # opportunity_id -> stage as entered; the others stand as in the CRM
 ) -> pd.DataFrame:  # as explain_scores gives it
     "Split each score into reasons."
     is_today = bool((snapshots["as_of"] == context.as_of).all())
-    stages = stage_words(context.deals) if is_today else None
+    stages = (stage_words(context.deals) if is_today else {}) | dict(entered or {})
     return explain_deals(context.model, snapshots, context.horizon, context.usual, stages)
 
 
@@ -263,7 +273,8 @@ def name_reasons(
     context: Context,  # from prepare_context
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features
     top: int = 3,  # reasons per deal
+    entered: Mapping[str, str] | None = None,  # opportunity_id -> stage as entered
 ) -> pd.DataFrame:  # opportunity_id, reason_1 .. reason_<top>, in the order of the snapshots
     "Name the strongest reasons of each deal; missing where there are fewer."
-    found = strongest_reasons(explain_snapshots(context, snapshots), top).set_index("opportunity_id")
+    found = strongest_reasons(explain_snapshots(context, snapshots, entered), top).set_index("opportunity_id")
     return found.loc[snapshots["opportunity_id"]].reset_index()

@@ -23,6 +23,7 @@ from ..ingestion.mapping import check_stages, map_tables
 from ..ingestion.notation import read_amounts, read_dates
 from ..ingestion.spelling import find_near, mend_names, plain_name
 from .context import Context
+from .upload_edits import LAST_ACTIVITY, list_told_days, name_last_activity
 
 # %% ../../nbs/lib/45_scoring/55_upload_rows.ipynb #d93fb830
 MOST_BYTES = 5 << 20
@@ -97,7 +98,7 @@ def _map(table: RawTable, ingest: Mapping[str, Any]) -> pd.DataFrame:
         found = map_tables([RawTable(table.name, frame, table.source, table.how)], columns)
     except CrmError as error:
         raise CrmError(str(error).replace("sales_pipeline.csv", table.source)) from None
-    return found["sales_pipeline"].reset_index(drop=True)
+    return name_last_activity(found["sales_pipeline"].reset_index(drop=True))
 
 # %% ../../nbs/lib/45_scoring/55_upload_rows.ipynb #e2206fb7
 def read_upload(
@@ -211,6 +212,18 @@ def _judge_amounts(context: Context, rows: pd.DataFrame, verdict: _Verdict) -> N
         said = [f"{str(cell)[:40]} is no amount of 0 or more: write it like 1054.50" for cell in rows[name]]
         verdict.flag(name, reading.is_bad | (reading.values < 0), said)
 
+
+def _judge_records(context: Context, rows: pd.DataFrame, verdict: _Verdict) -> None:
+    "Say which closing dates and contacts are no days, and which contacts are yet to come."
+    notation = context.params["ingest"]["notation"] or {}
+    for name in list_told_days(context, rows):
+        days, is_bad = _days(rows, name, notation)
+        none = [f"{str(cell)[:40]} is no day from 1970 to 2100: write it as year-month-day" for cell in rows[name]]
+        verdict.flag(name, is_bad, none)
+        if name == LAST_ACTIVITY:
+            late = f"this is later than {context.as_of:%Y-%m-%d}, the last day that the tables know of"
+            verdict.flag(name, days.dt.normalize() > context.as_of, f"{late}: empty the cell, or import newer tables")
+
 # %% ../../nbs/lib/45_scoring/55_upload_rows.ipynb #b6a20006
 def _judge_keys(context: Context, rows: pd.DataFrame, verdict: _Verdict) -> None:
     "Say which keys are none, stand twice, or are those of closed deals."
@@ -238,7 +251,7 @@ def judge_upload(
     verdict = _Verdict(rows)
     rows = _judge_stage(context, rows, verdict)
     rows = _judge_names(context, rows, verdict)
-    for judge in (_judge_days, _judge_amounts, _judge_keys):
+    for judge in (_judge_days, _judge_amounts, _judge_records, _judge_keys):
         judge(context, rows, verdict)
     place = np.arange(len(rows)) + 2
     all_rows = pd.DataFrame(

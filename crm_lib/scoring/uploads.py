@@ -6,7 +6,7 @@
 __all__ = ['Progress', 'Scored', 'score_upload', 'write_upload']
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #b55d340d
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -18,6 +18,7 @@ from ..ingestion.notation import read_amounts
 from .context import Context, know_day, name_reasons, score_snapshots, snapshot_table
 from .open_value import latest_amounts, open_values
 from .scores import defuse_formulas
+from .upload_edits import read_upload_edits
 from .upload_rows import judge_upload, read_upload
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #ec4d8a92
@@ -73,11 +74,13 @@ def _tell_nothing(done: float, what: str) -> None:
     pass
 
 
-def _reasons(context: Context, snapshots: pd.DataFrame, progress: Progress) -> pd.DataFrame:
+def _reasons(context: Context, snapshots: pd.DataFrame, progress: Progress, stages: Mapping[str, str]) -> pd.DataFrame:
     "Give reasons, some rows at a time."
     parts = []
     for start in range(0, len(snapshots), _AT_ONCE):
-        parts.append(name_reasons(context, snapshots.iloc[start : start + _AT_ONCE].reset_index(drop=True)))
+        parts.append(
+            name_reasons(context, snapshots.iloc[start : start + _AT_ONCE].reset_index(drop=True), entered=stages)
+        )
         progress(0.4 + 0.6 * min((start + _AT_ONCE) / len(snapshots), 1), "Giving reasons")
     return pd.concat(parts)
 
@@ -91,9 +94,13 @@ def _entered(context: Context, rows: pd.DataFrame) -> list[str]:
     return rows.loc[~is_same, "opportunity_id"].tolist()
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #9b6834fc
-def _entered(context: Context, rows: pd.DataFrame) -> pd.Series:
+def _keys(rows: pd.DataFrame) -> pd.Series:
+    return rows["opportunity_id"].astype(str).str.strip()
+
+
+def _entered_amounts(context: Context, rows: pd.DataFrame) -> pd.Series:
     "Read the amounts of an upload: opportunity_id -> money, missing where none is entered."
-    keys = rows["opportunity_id"].astype(str).str.strip()
+    keys = _keys(rows)
     if "amount" not in rows:
         return pd.Series(float("nan"), index=keys)
     how = (context.params["ingest"]["notation"] or {}).get("amount")
@@ -111,17 +118,21 @@ def _values(context: Context, joined: pd.DataFrame, snapshots: pd.DataFrame, ent
     return open_values(known_at(joined, context.as_of), snapshots, rule)
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #3e4929ff
-def _score(context: Context, fresh: pd.DataFrame, entered: pd.Series, progress: Progress) -> pd.DataFrame:
+def _score(context: Context, fresh: pd.DataFrame, good: pd.DataFrame, progress: Progress) -> pd.DataFrame:
     "Score uploaded deals among all others."
     joined = _join_in(context, fresh)
-    keys = joined["opportunity_id"].iloc[len(joined) - len(fresh) :].to_numpy()
-    snapshots = snapshot_table(context, joined, _entered(context, joined.iloc[len(joined) - len(fresh) :]))
+    mine = joined.iloc[len(joined) - len(fresh) :]
+    keys = mine["opportunity_id"].to_numpy()
+    named = dict(zip(fresh["opportunity_id"], keys))
+    edits = read_upload_edits(context, good.assign(opportunity_id=_keys(good).map(named)))
+    snapshots = snapshot_table(context, joined, _entered(context, mine), edits)
     snapshots = snapshots.set_index("opportunity_id", drop=False).loc[keys].reset_index(drop=True)
     progress(0.4, "Scoring")
-    values = _values(context, joined, snapshots, entered.reindex(fresh["opportunity_id"]))
+    values = _values(context, joined, snapshots, _entered_amounts(context, good).reindex(fresh["opportunity_id"]))
     scores = score_snapshots(context, snapshots, values).drop(columns=["trend", "slipped_days"])
-    named = scores.merge(_reasons(context, snapshots, progress), on="opportunity_id", validate="one_to_one")
-    return named.assign(opportunity_id=named["opportunity_id"].map(dict(zip(keys, fresh["opportunity_id"]))))
+    reasons = _reasons(context, snapshots, progress, {} if edits is None else edits["stage"].dropna().to_dict())
+    found = scores.merge(reasons, on="opportunity_id", validate="one_to_one")
+    return found.assign(opportunity_id=found["opportunity_id"].map({key: own for own, key in named.items()}))
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #a9909204
 class Scored(NamedTuple):
@@ -150,9 +161,9 @@ def score_upload(
         progress(1.0, "Done")
         return Scored(pd.DataFrame(), judged.refused)
     fresh = _build(context, judged.good)
-    place = pd.Series(judged.place, index=judged.good["opportunity_id"].astype(str).str.strip())
+    place = pd.Series(judged.place, index=_keys(judged.good))
     details = fresh.assign(row=fresh["opportunity_id"].map(place))[_DETAILS]
-    scores = _score(context, fresh, _entered(context, judged.good), progress)
+    scores = _score(context, fresh, judged.good, progress)
     whole = details.merge(scores, on="opportunity_id", validate="one_to_one")
     best = [f"p_won_{context.horizon}", "expected_value", "row"]
     return Scored(whole.sort_values(best, ascending=[False, False, True], ignore_index=True), judged.refused)

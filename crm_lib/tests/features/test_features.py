@@ -9,8 +9,9 @@ __all__ = ['SEEDS', 'DAY', 'DATES', 'START', 'STAGES', 'MONTHS', 'random_deals',
            'test_a_closing_before_the_records_start_or_on_the_first_day_counts_for_nothing',
            'test_days_at_risk_are_those_that_delayed_entry_counts', 'volumes_by_hand',
            'test_volumes_are_a_weeks_deals_over_the_places_usual_week',
-           'test_deals_to_come_leave_the_volumes_of_today_alone', 'quantile_by_hand', 'shares_by_hand',
-           'test_shares_are_the_old_deals_still_open_over_all_old_deals',
+           'test_deals_to_come_leave_the_volumes_of_today_alone',
+           'test_a_deal_that_was_opened_again_counts_once_in_the_cohort_of_its_present_spell', 'quantile_by_hand',
+           'shares_by_hand', 'test_shares_are_the_old_deals_still_open_over_all_old_deals',
            'test_nobody_has_left_a_deal_lying_before_the_first_closing',
            'test_the_grid_of_the_settings_has_their_calendar_and_edges',
            'test_every_feature_has_words_for_its_value_and_a_label', 'simulated', 'crm', 'same', 'part',
@@ -50,6 +51,7 @@ from crm_lib.features.features import (
     build_features,
     closing_ratios,
     cohort_volumes,
+    find_again,
     stale_shares,
 )
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, take_snapshots
@@ -59,8 +61,14 @@ from ..support.usual import usual_settings
 
 # %% ../../../nbs/tests/features/test_features.ipynb #94a5f4c8
 SEEDS = pytest.mark.parametrize("seed", range(6))
+
+
 DAY = datetime.timedelta(days=1)
+
+
 DATES = np.array(["2024-01-20", "2024-02-29", "2024-03-31", "2024-05-15"], "M8[D]")
+
+
 START = np.datetime64("2024-01-10")
 
 
@@ -90,7 +98,7 @@ def dated(deals):
         for a, b in zip(deals["engage_date"], deals["close_date"])
     ]
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #11cd98a4
 def settings_of(seed):
     return usual_settings(
         fiscal_year_start=seed * 2 + 1, age_edges=(5, 15, 40), prior=1.5, stale_quantile=0.8, cohort_days=5 + seed
@@ -122,7 +130,7 @@ def ratios_by_hand(deals, group, as_of, start, settings):
         expected[own] += closes[cell] / days[cell]
     return [(some + settings.prior) / (due + settings.prior) for some, due in zip(seen, expected)]
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #5c2a355d
 @SEEDS
 def test_ratios_are_closings_over_what_a_walk_through_all_deal_days_expects(seed):
     deals = random_deals(seed)
@@ -210,7 +218,7 @@ def test_volumes_are_a_weeks_deals_over_the_places_usual_week(seed, days):
             cohort_volumes(engaged, place, day, days), volumes_by_hand(engaged, place, day, days), rtol=1e-12
         )
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #c5c4f67e
 def test_deals_to_come_leave_the_volumes_of_today_alone():
     engaged = as_days(["2024-01-01", "2024-01-03", "2024-01-20"])
     with_later = as_days(["2024-01-01", "2024-01-03", "2024-01-20", *["2024-01-21"] * 50, None])
@@ -219,6 +227,23 @@ def test_deals_to_come_leave_the_volumes_of_today_alone():
         found[:3].tolist() == cohort_volumes(engaged, np.zeros(3, int), np.datetime64("2024-01-20"), 7).tolist()
         and np.isnan(found[3:]).all()
     )
+
+# %% ../../../nbs/tests/features/test_features.ipynb #ff7e908c
+def test_a_deal_that_was_opened_again_counts_once_in_the_cohort_of_its_present_spell():
+    ids = np.array(["A", "B", "A", "C", "A"], object)
+    engaged = as_days(["2024-01-01", "2024-01-02", "2024-01-15", "2024-01-16", "2024-02-05"])
+    again = find_again(ids, engaged)
+    assert again.astype(str).tolist() == ["2024-01-15", "NaT", "2024-02-05", "NaT", "NaT"]
+    place = np.zeros(5, int)
+    before, then, now = (
+        cohort_volumes(engaged, place, np.datetime64(day), 7, again)
+        for day in ("2024-01-10", "2024-01-20", "2024-02-10")
+    )
+    assert before[:2].tolist() == [1, 1] and np.isnan(before[2:]).all()
+    kept = np.array([False, True, True, True, False])
+    alone = cohort_volumes(engaged[kept], place[kept], np.datetime64("2024-01-20"), 7)
+    assert then[kept].tolist() == alone.tolist() and now[4] == 1 and now[3] == 1
+    assert np.isnat(find_again(ids[1:4], engaged[1:4])).all()
 
 # %% ../../../nbs/tests/features/test_features.ipynb #b6f3fcf4
 def quantile_by_hand(values, share):
@@ -245,7 +270,7 @@ def shares_by_hand(deals, agent, as_of, start, settings):
     overall = sum(stale) / max(sum(old), 1)
     return [(some + settings.prior * overall) / (all_ + settings.prior) for some, all_ in zip(stale, old)]
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #d7d85cdc
 @SEEDS
 def test_shares_are_the_old_deals_still_open_over_all_old_deals(seed):
     deals = random_deals(seed)
@@ -403,7 +428,7 @@ def other_future(deals, day, rng):
     )
     return pd.concat([past.astype(object), new.astype(object)], ignore_index=True).astype(deals.dtypes.to_dict())
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #fddbcb91
 @pytest.mark.parametrize("draw", range(2))
 def test_another_future_changes_no_feature_of_any_day_before_it(crm, draw):
     deals, start = crm
@@ -447,7 +472,7 @@ def test_a_date_before_all_deals_gives_no_rows_beside_later_dates():
         build_features(deals, DATES, START, usual_settings()),
     )
 
-
+# %% ../../../nbs/tests/features/test_features.ipynb #60c55d66
 def test_deals_never_engaged_and_deals_without_agent_or_office_do_no_harm():
     deals = random_deals(0)
     prospects = deals.head(5).assign(

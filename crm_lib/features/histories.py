@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
+from ..base.looks import NO_LOOK, find_looks, last_looks
 from ..base.schema import CHANGES, EXTRA_PREFIX, KNOWN_SINCE, column_names, require_columns
 from .running import day_numbers, group_of_rows, row_keys, rows_until, take_groups
 
@@ -39,6 +40,7 @@ class History:
     values: np.ndarray  # text: number of the word, -1 = emptied; number: float64; date: datetime64[ns]
     since: np.ndarray  # (deals,), moment from which the column is known, datetime64[ns]; NaT = never tracked
     words: np.ndarray = field(default_factory=lambda: np.array([None], object))  # of a text; the last is None
+    looked: np.ndarray | None = None  # (deals,), the last look that did not show a deal; None = nobody looked
 
     @property
     def deal(self) -> np.ndarray:
@@ -49,9 +51,11 @@ class History:
         """Return the history of some deals, in their order; -1 is a deal without any."""
         start, rows = take_groups(self.start, deals)
         since = np.where(deals >= 0, self.since[deals], _NEVER) if len(self.since) else np.full(len(deals), _NEVER)
-        return replace(
-            self, start=start, known=self.known[rows], changed=self.changed[rows], values=self.values[rows], since=since
-        )
+        looked = None
+        if self.looked is not None and len(self.looked):
+            looked = np.where(deals >= 0, self.looked[deals], NO_LOOK)
+        taken = replace(self, start=start, since=since, looked=looked)
+        return replace(taken, known=self.known[rows], changed=self.changed[rows], values=self.values[rows])
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #aaea8336
 @dataclass(frozen=True)
@@ -193,11 +197,13 @@ def index_histories(
     owner, unique = pd.factorize(told["opportunity_id"].to_numpy(object))
     ids = pd.Index(unique, dtype=object)
     deal = ids.get_indexer(changes["opportunity_id"].to_numpy(object))
+    looks = find_looks(changes)
     found = {}
     for name in _list_columns(told["column"], columns):
         since = _since(told, owner, name, len(ids))
         rows = np.flatnonzero((changes["column"] == name).to_numpy() & (deal >= 0))
-        found[name] = _index_rows(changes, rows, deal[rows], since, value_kinds.get(name, "text"))
+        history = _index_rows(changes, rows, deal[rows], since, value_kinds.get(name, "text"))
+        found[name] = replace(history, looked=_looked(changes, rows, deal[rows], since, looks)) if looks else history
     return Histories(ids, _created(told, owner, ids, created), found)
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #347a22bd
@@ -213,3 +219,14 @@ def _index_rows(changes: pd.DataFrame, rows: np.ndarray, deal: np.ndarray, since
         return _index_column(deal, known, moments[0], codes, since, words)
     held = values.to_numpy("float64" if kind == "number" else "datetime64[ns]")
     return _index_column(deal, known, moments[0], held, since, np.array([None], object))
+
+# %% ../../nbs/lib/25_features/52_histories.ipynb #e951a8be
+def _looked(
+    changes: pd.DataFrame, rows: np.ndarray, deal: np.ndarray, since: np.ndarray, looks: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    "Give for each deal the last look before the one that told of its column first."
+    known = np.fmax(*(changes[name].to_numpy("datetime64[ns]")[rows] for name in ("changed_at", "recorded_at")))
+    order = np.lexsort((known, deal))[::-1]
+    source = np.full(len(since), None, object)
+    source[deal[order]] = changes["source"].to_numpy(object)[rows[order]]
+    return last_looks(looks, source, day_numbers(since))

@@ -29,12 +29,14 @@ def _reach_back(lived: pd.DataFrame, began: pd.Series) -> pd.DataFrame:
 
 
 def _close_as_told(lived: pd.DataFrame) -> pd.DataFrame:
-    "Close the last spell as the table of deals says where the history knows of no closing."
+    "Close the last spell on the day that the table of deals tells, where the history knows of it later or never."
     is_last = ~lived["opportunity_id"].duplicated(keep="last")
     is_told = lived["stage"].isin(["won", "lost"]) & (lived["close_date"] >= lived["opened_at"].dt.normalize())
     is_missing = is_last & (lived["outcome"] == "open") & is_told
+    is_later = is_last & is_told & (lived["outcome"] == lived["stage"]) & (lived["close_date"] < lived["closed_at"])
     outcome = lived["outcome"].mask(is_missing, lived["stage"])
-    return lived.assign(outcome=outcome, closed_at=lived["closed_at"].mask(is_missing, lived["close_date"]))
+    closed = lived["closed_at"].mask(is_missing | is_later, lived["close_date"])
+    return lived.assign(outcome=outcome, closed_at=closed)
 
 # %% ../../nbs/lib/25_features/58_episodes.ipynb #779abbdc
 def _write_rows(lived: pd.DataFrame, undo_days: int) -> pd.DataFrame:

@@ -62,6 +62,30 @@ def _say_filed(what: str, source: str, filed: Any) -> str:
         )
     return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
 
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #865fe696
+_SAMPLE, _OWN = "sample", "own"  # names of sources: the embedded one, and a company's that nobody named
+_OF_A_COMPANY = ("import_files", "import_sql", "import_kaggle")
+
+
+def _name_own(fresh: Path, data: Path, ingest: dict[str, Any], sample: dict[str, Any]) -> str | None:
+    "Name the source of the first deals of a company's own; None where they are no such."
+    from crm_lib.ingestion.imports import replaces_sample
+
+    if not replaces_sample(fresh, data, ingest, sample):
+        return None
+    if not _is_terminal():
+        return _OWN
+    typer.echo("These are the first deals of your own: they take the place of the embedded sample.")
+    return check_source(str(typer.prompt("A name for the company", default=_OWN)).strip())
+
+
+def _say_own(name: str) -> str:
+    "Say that a company's own deals took the place of the sample."
+    return (
+        f"These are the first deals of your own, so they take the place of the embedded sample: params.yaml, key "
+        f"source.name, said {_SAMPLE} and now says {name}; --new-source NAME gives another name.\n"
+    )
+
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
 def _bring(
     what: str,
@@ -77,20 +101,24 @@ def _bring(
 
     imports.require_dvc(DATA)
     settings = read_settings()
-    known = settings.source.name
+    known, asked = settings.source.name, new
     if new is not None and check_source(new) == known and _has_tables():
         new = None  # the same name is the same company, so its deals must come again
-    source = None if name == "import_source" or new is not None else known
     ask = _ask_day if _is_terminal() else None
     ingest = settings.ingest.model_dump()
     filed: list[Any] = []
 
     def arrange(fresh: Path, data: Path) -> None:
+        nonlocal new
+        if new is None and known == _SAMPLE and name in _OF_A_COMPANY:
+            new = _name_own(fresh, data, ingest, settings.source.sample)
+        source = None if name == "import_source" or new is not None else known
         filed.append(kept_imports.file_import(fresh, data, ingest, source, new is not None, as_of, names, ask))
 
     getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
     if new is not None:
         lines.write_keys([("source", "name", new)])
+        what = _say_own(new) + what if asked is None and known == _SAMPLE else what
     imports.version_data(DATA)
     kept_imports.share_files(DATA)
     bound = lines.follow_import(filed[0], ingest["observed_until"]) if filed else ""

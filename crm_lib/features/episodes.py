@@ -27,7 +27,7 @@ def _reach_back(lived: pd.DataFrame, began: pd.Series) -> pd.DataFrame:
     was_closed = is_cut & is_only & (lived["closed_at"] <= since) & (lived["close_date"] < since + _ONE_DAY)
     return lived.assign(opened_at=opened, closed_at=lived["closed_at"].mask(was_closed, lived["close_date"]))
 
-
+# %% ../../nbs/lib/25_features/58_episodes.ipynb #346bf093
 def _close_as_told(lived: pd.DataFrame) -> pd.DataFrame:
     "Close the last spell on the day that the table of deals tells, where the history knows of it later or never."
     is_last = ~lived["opportunity_id"].duplicated(keep="last")

@@ -80,7 +80,7 @@ def close_as_told(
     whole = pd.concat([part for part in (kept, closings) if len(part)] or [kept], ignore_index=True)
     return whole, _since_first_left(whole, known_since, changes.loc[is_late, "opportunity_id"])
 
-
+# %% ../../nbs/lib/25_features/71_import_stages.ipynb #a4203a24
 def _closings(last: pd.DataFrame, closed: pd.DataFrame, stages: Mapping[str, str]) -> pd.DataFrame:
     "Make one row per closed deal out of its last one."
     word = {stage: word for word, stage in reversed(list(stages.items()))}

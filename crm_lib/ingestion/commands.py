@@ -86,6 +86,18 @@ def _say_own(name: str) -> str:
         f"source.name, said {_SAMPLE} and now says {name}; --new-source NAME gives another name.\n"
     )
 
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #e70a50aa
+def _settle(what: str, known: str, new: str | None, filed: list[Any], observed_until: str | None) -> None:
+    "Write down whose deals they are and until when they know, record the version, and say what was done."
+    from crm_lib.ingestion import imports, kept_imports, lines
+
+    if new is not None:
+        lines.write_keys([("source", "name", new)])
+    imports.version_data(DATA)
+    kept_imports.share_files(DATA)
+    bound = lines.follow_import(filed[0], observed_until) if filed else ""
+    typer.echo(_say_filed(what, new or known, filed[0] if filed else None) + bound)
+
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
 def _bring(
     what: str,
@@ -97,7 +109,7 @@ def _bring(
     **options: Any,
 ) -> None:
     "Import with a function of `imports`, file the tables under their day, and record the version."
-    from crm_lib.ingestion import imports, kept_imports, lines
+    from crm_lib.ingestion import imports, kept_imports
 
     imports.require_dvc(DATA)
     settings = read_settings()
@@ -110,19 +122,14 @@ def _bring(
 
     def arrange(fresh: Path, data: Path) -> None:
         nonlocal new
-        if new is None and known == _SAMPLE and name in _OF_A_COMPANY:
+        if asked is None and known == _SAMPLE and name in _OF_A_COMPANY:
             new = _name_own(fresh, data, ingest, settings.source.sample)
         source = None if name == "import_source" or new is not None else known
         filed.append(kept_imports.file_import(fresh, data, ingest, source, new is not None, as_of, names, ask))
 
     getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
-    if new is not None:
-        lines.write_keys([("source", "name", new)])
-        what = _say_own(new) + what if asked is None and known == _SAMPLE else what
-    imports.version_data(DATA)
-    kept_imports.share_files(DATA)
-    bound = lines.follow_import(filed[0], ingest["observed_until"]) if filed else ""
-    typer.echo(_say_filed(what, new or known, filed[0] if filed else None) + bound)
+    said = _say_own(new) if new is not None and asked is None else ""
+    _settle(said + what, known, new, filed, ingest["observed_until"])
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")

@@ -118,7 +118,7 @@ def _follower(stages: pd.DataFrame, word: str) -> str:
 def _list_days(moments: pd.Series) -> list[str]:
     return sorted({f"{day:%Y-%m-%d}" for day in moments})
 
-
+# %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #fe4bbcbe
 def _say_old_words(stages: pd.DataFrame, is_strange: pd.Series) -> str:
     "Name the words of earlier imports that mean nothing today, and what to write for each."
     days = stages[is_strange].groupby("value")["changed_at"].agg(_list_days)
@@ -127,9 +127,9 @@ def _say_old_words(stages: pd.DataFrame, is_strange: pd.Series) -> str:
     renamed = ", ".join(f"{word}: {new}" for word, new in now.items())
     added = ", ".join(f"{word}: engaging" for word in days.index)
     return (
-        f"Earlier imports hold words that params.yaml, key ingest.stages, does not map: {held}. Where the CRM has renamed "
-        f"it, write the old word and the one of today: `renamed: {{{renamed}}}` in the section ingest. Where it was a "
-        f"stage of its own, add it to ingest.stages: `{added}`, or what it stood for."
+        f"Earlier imports hold words that params.yaml, key ingest.stages, does not map: {held}. Where the CRM has "
+        f"renamed it, write the old word and the one of today: `renamed: {{{renamed}}}` in the section ingest. Where "
+        f"it was a stage of its own, add it to ingest.stages: `{added}`, or what it stood for."
     )
 
 # %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #b2850c7b

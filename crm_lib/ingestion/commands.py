@@ -62,30 +62,6 @@ def _say_filed(what: str, source: str, filed: Any) -> str:
         )
     return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
 
-# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #865fe696
-_SAMPLE, _OWN = "sample", "own"  # names of sources: the embedded one, and a company's that nobody named
-_OF_A_COMPANY = ("import_files", "import_sql", "import_kaggle")
-
-
-def _name_own(fresh: Path, data: Path, ingest: dict[str, Any], sample: dict[str, Any]) -> str | None:
-    "Name the source of the first deals of a company's own; None where they are no such."
-    from crm_lib.ingestion.imports import replaces_sample
-
-    if not replaces_sample(fresh, data, ingest, sample):
-        return None
-    if not _is_terminal():
-        return _OWN
-    typer.echo("These are the first deals of your own: they take the place of the embedded sample.")
-    return check_source(str(typer.prompt("A name for the company", default=_OWN)).strip())
-
-
-def _say_own(name: str) -> str:
-    "Say that a company's own deals took the place of the sample."
-    return (
-        f"These are the first deals of your own, so they take the place of the embedded sample: params.yaml, key "
-        f"source.name, said {_SAMPLE} and now says {name}; --new-source NAME gives another name.\n"
-    )
-
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #e70a50aa
 def _settle(what: str, known: str, new: str | None, filed: list[Any], observed_until: str | None) -> None:
     "Write down whose deals they are and until when they know, record the version, and say what was done."
@@ -108,27 +84,27 @@ def _bring(
     names: tuple[str, ...] = (),
     **options: Any,
 ) -> None:
-    "Import with a function of `imports`, file the tables under their day, and record the version."
-    from crm_lib.ingestion import imports, kept_imports
+    "Import with a function of `imports`, and file the tables under their day."
+    from crm_lib.ingestion import imports, kept_imports, own_deals
 
     imports.require_dvc(DATA)
     settings = read_settings()
     known, asked = settings.source.name, new
     if new is not None and check_source(new) == known and _has_tables():
-        new = None  # the same name is the same company, so its deals must come again
+        new = None  # the same company, so its deals must come again
     ask = _ask_day if _is_terminal() else None
     ingest = settings.ingest.model_dump()
     filed: list[Any] = []
 
     def arrange(fresh: Path, data: Path) -> None:
         nonlocal new
-        if asked is None and known == _SAMPLE and name in _OF_A_COMPANY:
-            new = _name_own(fresh, data, ingest, settings.source.sample)
+        if asked is None and known == own_deals.SAMPLE and name in own_deals.WAYS:
+            new = own_deals.name_first(fresh, data, ingest, settings.source.sample, _is_terminal())
         source = None if name == "import_source" or new is not None else known
         filed.append(kept_imports.file_import(fresh, data, ingest, source, new is not None, as_of, names, ask))
 
     getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
-    said = _say_own(new) if new is not None and asked is None else ""
+    said = own_deals.say_own(new) if new is not None and asked is None else ""
     _settle(said + what, known, new, filed, ingest["observed_until"])
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd

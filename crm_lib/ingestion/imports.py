@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Arrange', 'SOURCE_KINDS', 'read_mapped', 'check_folder', 'deal_keys', 'share_kept', 'require_same_source',
-           'replaces_sample', 'replace_data', 'import_tables', 'import_sample', 'import_files', 'import_kaggle',
-           'import_sql', 'import_source', 'require_dvc', 'version_data']
+           'replace_data', 'import_tables', 'import_sample', 'import_files', 'import_kaggle', 'import_sql',
+           'import_source', 'require_dvc', 'version_data']
 
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #7ee53f72
 import os
@@ -108,20 +108,6 @@ def require_same_source(
             f"those of {source}, and nothing of {source} is lost."
         )
     return False
-
-# %% ../../nbs/lib/20_ingestion/70_imports.ipynb #0d2ec4b5
-def replaces_sample(
-    folder: str | Path,  # tables as received
-    data: str | Path,  # tables of the last import, there or not
-    ingest: Mapping[str, Any] | None = None,  # section `ingest` of params.yaml
-    sample: Mapping[str, Any] | None = None,  # deals, seed and whatever else makes the embedded sample
-) -> bool:  # whether they are a company's own, and nothing but the sample was there before
-    "Tell whether these are the first deals of a company's own."
-    simulated = simulate_crm_with_histories(make_world(sample or {}), seed=(sample or {}).get("seed", SEED))
-    of_sample = _plain_keys(simulated["sales_pipeline"]["opportunity_id"])
-    keys = deal_keys(folder, ingest)
-    is_sample = len(keys & of_sample) >= 0.5 * max(len(keys), 1)
-    return not is_sample and share_kept(of_sample, data) >= 0.5
 
 # %% ../../nbs/lib/20_ingestion/70_imports.ipynb #174486c0
 Arrange: TypeAlias = Callable[[Path, Path], Any] | None  # given the fresh folder and the one it will replace

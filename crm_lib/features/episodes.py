@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ..base.looks import LOOKING
 from .spells import spells
 
 # %% ../../nbs/lib/25_features/58_episodes.ipynb #9679afc9
@@ -27,14 +28,17 @@ def _reach_back(lived: pd.DataFrame, began: pd.Series) -> pd.DataFrame:
     was_closed = is_cut & is_only & (lived["closed_at"] <= since) & (lived["close_date"] < since + _ONE_DAY)
     return lived.assign(opened_at=opened, closed_at=lived["closed_at"].mask(was_closed, lived["close_date"]))
 
-
-def _close_as_told(lived: pd.DataFrame) -> pd.DataFrame:
-    "Close the last spell as the table of deals says where the history knows of no closing."
+# %% ../../nbs/lib/25_features/58_episodes.ipynb #346bf093
+def _close_as_told(lived: pd.DataFrame, looked: pd.Series) -> pd.DataFrame:
+    "Close the last spell as the table of deals says where the history never knew, or only a later look told it."
     is_last = ~lived["opportunity_id"].duplicated(keep="last")
     is_told = lived["stage"].isin(["won", "lost"]) & (lived["close_date"] >= lived["opened_at"].dt.normalize())
     is_missing = is_last & (lived["outcome"] == "open") & is_told
+    is_later = is_last & is_told & lived["opportunity_id"].isin(looked) & (lived["outcome"] == lived["stage"])
+    is_later &= lived["close_date"] < lived["closed_at"]
     outcome = lived["outcome"].mask(is_missing, lived["stage"])
-    return lived.assign(outcome=outcome, closed_at=lived["closed_at"].mask(is_missing, lived["close_date"]))
+    closed = lived["closed_at"].mask(is_missing | is_later, lived["close_date"])
+    return lived.assign(outcome=outcome, closed_at=closed)
 
 # %% ../../nbs/lib/25_features/58_episodes.ipynb #779abbdc
 def _write_rows(lived: pd.DataFrame, undo_days: int) -> pd.DataFrame:
@@ -74,5 +78,7 @@ def deals_by_spell(
     found = spells(changes, known_since, stages, undo_days).drop(columns="stands")
     lived = deals.merge(found, on="opportunity_id").sort_values(["opportunity_id", "opened_at"], kind="stable")
     began = known_since.loc[known_since["column"] == "stage"].set_index("opportunity_id")["since"]
-    rows = _write_rows(_close_as_told(_reach_back(lived, began)), undo_days)
+    seen = changes["source"].isin(LOOKING) if "source" in changes else pd.Series(False, changes.index)
+    looked = changes.loc[seen & (changes["column"] == "stage"), "opportunity_id"]
+    rows = _write_rows(_close_as_told(_reach_back(lived, began), looked), undo_days)
     return _join(deals, rows)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
+from ..base.looks import NO_LOOK, find_looks, last_looks
 from ..base.schema import CHANGES, EXTRA_PREFIX, KNOWN_SINCE, column_names, require_columns
 from .running import day_numbers, group_of_rows, row_keys, rows_until, take_groups
 
@@ -28,17 +29,23 @@ CHANGE_COLUMNS = column_names(CHANGES, without=["source"])
 _HELD_IN = {"text": "value", "number": "number", "date": "date"}
 _NEVER = np.datetime64("NaT", "ns")
 
+# %% ../../nbs/lib/25_features/52_histories.ipynb #bf62ade3
+def _of(values: np.ndarray, deals: np.ndarray, missing: object) -> np.ndarray:
+    "Give the value of each deal; what is missing for -1."
+    return np.where(deals >= 0, values[deals], missing) if len(values) else np.full(len(deals), missing)
+
 # %% ../../nbs/lib/25_features/52_histories.ipynb #d00bbe07
 @dataclass(frozen=True)
 class History:
-    """The changes of one column, sorted by deal and moment known; deal d has the rows `start[d]` to `start[d + 1]`."""
+    """The changes of one column by deal and moment known; deal d has the rows `start[d]` to `start[d + 1]`."""
 
     start: np.ndarray  # (deals + 1,), int64
     known: np.ndarray  # day on which each row was known, days since 1970, int64
     changed: np.ndarray  # moment of each change, datetime64[ns]
-    values: np.ndarray  # text: number of the word, -1 = emptied; number: float64; date: datetime64[ns]
+    values: np.ndarray  # text: number of the word, -1 = empty; float64; datetime64[ns]
     since: np.ndarray  # (deals,), moment from which the column is known, datetime64[ns]; NaT = never tracked
     words: np.ndarray = field(default_factory=lambda: np.array([None], object))  # of a text; the last is None
+    looked: np.ndarray | None = None  # (deals,), the last look that did not show a deal
 
     @property
     def deal(self) -> np.ndarray:
@@ -48,10 +55,10 @@ class History:
     def take(self, deals: np.ndarray) -> "History":
         """Return the history of some deals, in their order; -1 is a deal without any."""
         start, rows = take_groups(self.start, deals)
-        since = np.where(deals >= 0, self.since[deals], _NEVER) if len(self.since) else np.full(len(deals), _NEVER)
-        return replace(
-            self, start=start, known=self.known[rows], changed=self.changed[rows], values=self.values[rows], since=since
-        )
+        since = _of(self.since, deals, _NEVER)
+        looked = None if self.looked is None else _of(self.looked, deals, NO_LOOK)
+        taken = replace(self, start=start, since=since, looked=looked)
+        return replace(taken, known=self.known[rows], changed=self.changed[rows], values=self.values[rows])
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #aaea8336
 @dataclass(frozen=True)
@@ -181,23 +188,24 @@ def _created(known_since: pd.DataFrame, deal: np.ndarray, ids: pd.Index, told: p
 # %% ../../nbs/lib/25_features/52_histories.ipynb #aeb16815
 def index_histories(
     changes: pd.DataFrame,  # a row per change: CHANGE_COLUMNS
-    known_since: pd.DataFrame,  # opportunity_id, column, since: since when a column is known
-    created: pd.Series | None = None,  # id (index) -> day of creation; none = the first moment known
-    columns: Sequence[str] | None = None,  # columns to index; none = ours, and the x_... of known_since
+    known_since: pd.DataFrame,  # opportunity_id, column, since
+    created: pd.Series | None = None,  # id -> day of creation; none = the first moment known
+    columns: Sequence[str] | None = None,  # none = ours, and the x_... of known_since
     value_kinds: Mapping[str, str] = KINDS,  # column -> text, number or date; else text
 ) -> Histories:  # for states and features
-    "Index the changes by column, deal and the day on which they were known."
+    "Index the changes by column, deal and day known."
     require_columns(changes, CHANGE_COLUMNS, "The table of changes")
     require_columns(known_since, column_names(KNOWN_SINCE), "The table known_since")
     told = known_since.loc[known_since["since"].notna()]
     owner, unique = pd.factorize(told["opportunity_id"].to_numpy(object))
     ids = pd.Index(unique, dtype=object)
     deal = ids.get_indexer(changes["opportunity_id"].to_numpy(object))
-    found = {}
+    looks, found = find_looks(changes), {}
     for name in _list_columns(told["column"], columns):
         since = _since(told, owner, name, len(ids))
         rows = np.flatnonzero((changes["column"] == name).to_numpy() & (deal >= 0))
-        found[name] = _index_rows(changes, rows, deal[rows], since, value_kinds.get(name, "text"))
+        history = _index_rows(changes, rows, deal[rows], since, value_kinds.get(name, "text"))
+        found[name] = _look_at(history, changes, rows, deal[rows], looks)
     return Histories(ids, _created(told, owner, ids, created), found)
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #347a22bd
@@ -213,3 +221,16 @@ def _index_rows(changes: pd.DataFrame, rows: np.ndarray, deal: np.ndarray, since
         return _index_column(deal, known, moments[0], codes, since, words)
     held = values.to_numpy("float64" if kind == "number" else "datetime64[ns]")
     return _index_column(deal, known, moments[0], held, since, np.array([None], object))
+
+# %% ../../nbs/lib/25_features/52_histories.ipynb #e951a8be
+def _look_at(
+    history: History, changes: pd.DataFrame, rows: np.ndarray, deal: np.ndarray, looks: Mapping[str, np.ndarray]
+) -> History:
+    "Tell the history of the last look at each deal before the one that told of its column first."
+    if not looks:
+        return history
+    known = np.fmax(*(changes[name].to_numpy("datetime64[ns]")[rows] for name in ("changed_at", "recorded_at")))
+    order = np.lexsort((known, deal))[::-1]
+    source = np.full(len(history.since), None, object)
+    source[deal[order]] = changes["source"].to_numpy(object)[rows[order]]
+    return replace(history, looked=last_looks(looks, source, day_numbers(history.since)))

@@ -48,8 +48,11 @@ def is_whole(
     history: History,  # of one column
     created: np.ndarray,  # moment of each deal's creation, datetime64[ns]
 ) -> np.ndarray:  # bool, one per deal
-    "Tell of which deals a column is known from their first day on."
-    whole: np.ndarray = ~np.isnat(history.since) & ~(day_numbers(history.since) > day_numbers(created))
+    "Tell of which deals a column is known from their start: from the first day, or as soon as a report could tell."
+    begun = day_numbers(created)
+    whole: np.ndarray = ~np.isnat(history.since) & ~(day_numbers(history.since) > begun)
+    if history.looked is not None:
+        whole |= ~np.isnat(history.since) & (begun >= history.looked)
     return whole
 
 

@@ -21,6 +21,7 @@ from ..base.config import CrmError
 from .custom import Own, make_builder
 from .episodes import deals_by_spell
 from .features import FeatureSettings, build_features
+from .import_stages import close_as_told, keep_open_stages, leave_import_stages
 from crm_lib.features.state_features import (
     STATE_FEATURES,
     Learned,
@@ -76,7 +77,8 @@ def list_spells(
     "Give each deal one row for each time that it was open."
     if tracked is None or "undone_at" in deals:
         return deals
-    return deals_by_spell(deals, tracked.changes, tracked.known_since, tracked.stages, tracked.undo_days)
+    changes, known_since = leave_import_stages(tracked.changes, tracked.known_since)
+    return deals_by_spell(deals, changes, known_since, tracked.stages, tracked.undo_days)
 
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #14f4c1df
 def make_records(
@@ -85,7 +87,8 @@ def make_records(
 ) -> Records:  # indexed once for all as-of dates
     "Index what is tracked, together with the closings of the deals."
     activities = None if tracked.activities.empty else tracked.activities
-    return index_records(tracked.changes, tracked.known_since, activities, deals, tracked.stages)
+    changes, known_since = close_as_told(tracked.changes, tracked.known_since, deals, tracked.stages)
+    return index_records(changes, known_since, activities, deals, tracked.stages)
 
 
 def learn_tracked(
@@ -188,17 +191,6 @@ def describe_tracked(
     rules = {"stages": dict(tracked.stages), "order": list(tracked.order), "undo_days": tracked.undo_days}
     return {"tracked": True, **rules, "learned": tracked.learned.to_dict()}
 
-# %% ../../nbs/lib/25_features/72_tracked.ipynb #8e6385e5
-def _leave_import_stages(changes: pd.DataFrame, known_since: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    "Leave out the stages that only the difference between imports tells: the deals table knows the day of a closing."
-    is_stage = changes["column"] == "stage"
-    is_import = is_stage & (changes["source"] == "import")
-    if not is_import.any():
-        return changes, known_since
-    only = set(changes.loc[is_import, "opportunity_id"]) - set(changes.loc[is_stage & ~is_import, "opportunity_id"])
-    is_untold = (known_since["column"] == "stage") & known_since["opportunity_id"].isin(only)
-    return changes[~is_import].reset_index(drop=True), known_since[~is_untold].reset_index(drop=True)
-
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #fba709aa
 def open_tracked(
     ingest: Mapping[str, Any],  # products of the stage ingest: changes, known_since, activities
@@ -216,7 +208,7 @@ def open_tracked(
         except (OSError, ValueError) as error:
             said = " ".join(str(error).split())[:200]
             raise CrmError(f"{ingest[name]} cannot be read ({said}): run `dvc repro ingest` again.") from None
-    changes, known_since = _leave_import_stages(tables[0], tables[1])
+    changes, known_since = keep_open_stages(tables[0], tables[1], stages)
     found = Tracked(changes, known_since, tables[2], stages, tuple(order or ()), undo_days)
     return None if found.is_empty else found
 

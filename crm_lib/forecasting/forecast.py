@@ -17,6 +17,7 @@ from .origins import Origin
 from .outlook import BESIDE, METHODS, Limits, Outlook
 from .record import choose_method, differs_beyond_doubt, wape, wape_table
 from .windows import distinct_windows, window_kind
+from ..ingestion.tables import count_of
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #174ca43f
 class _Choice(NamedTuple):
@@ -32,7 +33,8 @@ def _say_why(row: Mapping[str, float], past: pd.DataFrame, least: int, apart: fl
     if differs_beyond_doubt(row, apart):
         return "it alone looks at today's deals, and there is no seasonal mean near it"
     if len(past) < least:
-        return f"{len(past)} past origins are fewer than {least}, too few to choose by"
+        verb = "is" if len(past) == 1 else "are"
+        return f"{count_of(len(past), 'past origin')} {verb} fewer than {least}, too few to choose by"
     missed = {method: wape(past["actual"], past[method]) for method in METHODS}
     return f"at {len(past)} past origins it missed least: " + ", ".join(
         f"{method.replace('_', ' ')} {error:.1%}" for method, error in missed.items()
@@ -63,7 +65,8 @@ def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, l
         said = f"the model says {row['model']:,.0f} and the seasonal mean {row['seasonal_mean']:,.0f}"
         return f"{said}, more than {limits.apart:g} times apart"
     if origins < limits.interval_origins:
-        return f"only {origins} past origins show how far it may miss, and {limits.interval_origins} are needed"
+        shown = f"only {count_of(origins, 'past origin')} {'shows' if origins == 1 else 'show'} how far it may miss"
+        return f"{shown}, and {limits.interval_origins} are needed"
     if whole["p90"] - whole["p10"] > limits.widest * whole["mean"]:
         return f"it would be wider than {limits.widest:g} times the number"
     return ""

@@ -62,6 +62,17 @@ def _say_filed(what: str, source: str, filed: Any) -> str:
         )
     return "\n".join(line for line in (filed.before, f"{said} {held}") if line)
 
+# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #e70a50aa
+def _settle(what: str, known: str, new: str | None, filed: list[Any], observed_until: str | None) -> None:
+    from crm_lib.ingestion import imports, kept_imports, lines
+
+    if new is not None:
+        lines.write_keys([("source", "name", new)])
+    imports.version_data(DATA)
+    kept_imports.share_files(DATA)
+    said = _say_filed(what, new or known, filed[0] if filed else None)
+    typer.echo(said + (lines.follow_import(filed[0], observed_until) if filed else ""))
+
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ed441cff
 def _bring(
     what: str,
@@ -72,29 +83,28 @@ def _bring(
     names: tuple[str, ...] = (),
     **options: Any,
 ) -> None:
-    "Import with a function of `imports`, file the tables under their day, and record the version."
-    from crm_lib.ingestion import imports, kept_imports, lines
+    "Import with a function of `imports`, and file the tables under their day."
+    from crm_lib.ingestion import imports, kept_imports, own_deals
 
     imports.require_dvc(DATA)
-    settings = read_settings()
+    settings, asked = read_settings(), new
     known = settings.source.name
     if new is not None and check_source(new) == known and _has_tables():
-        new = None  # the same name is the same company, so its deals must come again
-    source = None if name == "import_source" or new is not None else known
-    ask = _ask_day if _is_terminal() else None
+        new = None  # the same company, so its deals must come again
     ingest = settings.ingest.model_dump()
     filed: list[Any] = []
 
     def arrange(fresh: Path, data: Path) -> None:
+        nonlocal new
+        if asked is None and known == own_deals.SAMPLE and name in own_deals.WAYS:
+            new = own_deals.name_first(fresh, data, ingest, settings.source.sample, _is_terminal())
+        source = None if name == "import_source" or new is not None else known
+        ask = _ask_day if _is_terminal() else None
         filed.append(kept_imports.file_import(fresh, data, ingest, source, new is not None, as_of, names, ask))
 
     getattr(imports, name)(*args, data=DATA, ingest=ingest, arrange=arrange, **options)
-    if new is not None:
-        lines.write_keys([("source", "name", new)])
-    imports.version_data(DATA)
-    kept_imports.share_files(DATA)
-    bound = lines.follow_import(filed[0], ingest["observed_until"]) if filed else ""
-    typer.echo(_say_filed(what, new or known, filed[0] if filed else None) + bound)
+    what = own_deals.say_own(new) + what if new is not None and asked is None else what
+    _settle(what, known, new, filed, ingest["observed_until"])
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #7b6a1dfd
 @data_app.command("sample")
@@ -109,14 +119,9 @@ def import_simulated(
     as_of: _AS_OF = None,
 ) -> None:
     """Simulate a CRM whose true probabilities are known."""
-    sample = read_settings().source.sample
     asked = {key: value for key, value in (("deals", deals), ("seed", seed)) if value is not None}
-    _bring("The simulated tables are", "import_sample", new=new_source, as_of=as_of, sample={**sample, **asked})
-
-# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #5283dc50
-def _last_names(path: Path) -> tuple[str, ...]:
-    "Give the names that may hold the day of an export: of the file or folder, and of the folder it was said to lie in."
-    return path.parts[-2:]
+    sample = {**read_settings().source.sample, **asked}
+    _bring("The simulated tables are", "import_sample", new=new_source, as_of=as_of, sample=sample)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #ba7cd57b
 @data_app.command("csv")
@@ -126,7 +131,7 @@ def import_csv(
     as_of: _AS_OF = None,
 ) -> None:
     """Import CSV files, whatever their encoding and separator."""
-    _bring(f"The tables of {path} are", "import_files", path, names=_last_names(path), new=new_source, as_of=as_of)
+    _bring(f"The tables of {path} are", "import_files", path, names=path.parts[-2:], new=new_source, as_of=as_of)
 
 
 @data_app.command("excel")
@@ -136,7 +141,7 @@ def import_excel(
     as_of: _AS_OF = None,
 ) -> None:
     """Import Excel workbooks."""
-    _bring(f"The tables of {path} are", "import_files", path, names=_last_names(path), new=new_source, as_of=as_of)
+    _bring(f"The tables of {path} are", "import_files", path, names=path.parts[-2:], new=new_source, as_of=as_of)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #f6e15004
 @data_app.command("sql")
@@ -188,7 +193,6 @@ def _has_tables() -> bool:
 
 
 def _count_files() -> int:
-    "Say how many files data.dvc names; 0 where there is none."
     path = Path("data.dvc")
     told = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
     return int((told or {}).get("outs", [{}])[0].get("nfiles") or 0)

@@ -47,7 +47,7 @@ def _map_stages(pipeline: pd.DataFrame, stages: Mapping[str, str]) -> tuple[pd.D
         "deal_stage",
         "stops",
         lambda rows: rows["stage"].isna(),
-        f"add the word there; it maps {', '.join(stages)}",
+        f"add the word there, and leave the old ones for earlier imports; it maps {', '.join(stages)}",
         ("stage",),
     )
     mapped = pipeline.assign(stage=pipeline["deal_stage"].map(stages), crm_stage=pipeline["deal_stage"])

@@ -10,7 +10,21 @@ from typing import Any
 
 import pandas as pd
 
+from ..base.looks import find_looks, last_looks
 from .histories import Histories
+
+# %% ../../nbs/lib/20_ingestion/75_history_coverage.ipynb #6ed303f8
+def _is_whole(changes: pd.DataFrame, known: pd.DataFrame, opened: pd.Series) -> pd.Series:
+    "Tell of each deal and column whether the history begins with the deal, or as soon as a report could tell."
+    keys = ["opportunity_id", "column"]
+    looks = find_looks(changes)
+    whole = known["since"] <= opened
+    if not looks:
+        return whole
+    first = changes.drop_duplicates(keys).set_index(keys)["source"]
+    source = first.reindex(pd.MultiIndex.from_frame(known[keys])).to_numpy(object)
+    since, begun = (times.to_numpy("datetime64[D]").astype("int64") for times in (known["since"], opened))
+    return whole | (opened.notna() & (begun >= last_looks(looks, source, since)))
 
 # %% ../../nbs/lib/20_ingestion/75_history_coverage.ipynb #50f1de1c
 def coverage(
@@ -21,7 +35,7 @@ def coverage(
     "Say which share of the deals has a history, of which columns, and since when."
     opened = deals.set_index("opportunity_id")["engage_date"]
     known = known_since[known_since["opportunity_id"].isin(opened.index)]
-    whole = known.assign(whole=known["since"] <= known["opportunity_id"].map(opened))
+    whole = known.assign(whole=_is_whole(changes, known, known["opportunity_id"].map(opened)))
     by_column = whole.groupby("column").agg(deals=("opportunity_id", "size"), whole=("whole", "mean"))
     rows = (
         changes[changes["opportunity_id"].isin(opened.index)]

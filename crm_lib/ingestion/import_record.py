@@ -106,21 +106,42 @@ def describe_imports(
         figures["per_month"] = gone.by_stage.set_index("stage")["per_month"].to_dict()
     return figures
 
+# %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #df7cdcf1
+def _follower(stages: pd.DataFrame, word: str) -> str:
+    "Find the one word of an open or closed stage that is met for the first time after an old word was met last."
+    last = stages.loc[stages["value"] == word, "changed_at"].max()
+    first = stages.groupby("value")["changed_at"].min()
+    found = first.index[first > last]
+    return str(found[0]) if len(found) == 1 else "TODAY'S WORD"
+
+
+def _list_days(moments: pd.Series) -> list[str]:
+    return sorted({f"{day:%Y-%m-%d}" for day in moments})
+
+# %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #fe4bbcbe
+def _say_old_words(stages: pd.DataFrame, is_strange: pd.Series) -> str:
+    "Name the words of earlier imports that mean nothing today, and what to write for each."
+    days = stages[is_strange].groupby("value")["changed_at"].agg(_list_days)
+    held = "; ".join(f"the stage {word} in the import of {', '.join(of[:3])}" for word, of in days.items())
+    now = {word: _follower(stages, str(word)) for word in days.index}
+    renamed = ", ".join(f"{word}: {new}" for word, new in now.items())
+    added = ", ".join(f"{word}: engaging" for word in days.index)
+    return (
+        f"Earlier imports hold words that params.yaml, key ingest.stages, does not map: {held}. Where the CRM has "
+        f"renamed it, write the old word and the one of today: `renamed: {{{renamed}}}` in the section ingest. Where "
+        f"it was a stage of its own, add it to ingest.stages: `{added}`, or what it stood for."
+    )
+
 # %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #b2850c7b
 def _in_todays_words(changes: pd.DataFrame, ingest: Mapping[str, Any]) -> pd.DataFrame:
     "Write the stages of earlier imports in the words of today."
     told = changes.assign(row=-1, file="imports")
     written, strange = use_words(told, ingest["stages"], ingest.get("renamed") or {})
-    unknown = written[
-        (written["column"] == "stage") & written["value"].notna() & ~written["value"].isin(ingest["stages"])
-    ]
-    if any(len(part) for part in strange) and len(unknown):
-        days = ", ".join(f"{day:%Y-%m-%d}" for day in unknown["changed_at"].drop_duplicates().sort_values()[:3])
-        words = ", ".join(sorted(set(unknown["value"])))
-        raise CrmError(
-            f"Earlier imports ({days}) hold stages that params.yaml, key ingest.stages, does not map: {words}. "
-            "Add each to ingest.stages, or to ingest.renamed with the word of today."
+    if any(len(part) for part in strange):
+        is_strange = (
+            (written["column"] == "stage") & written["value"].notna() & ~written["value"].isin(ingest["stages"])
         )
+        raise CrmError(_say_old_words(written[written["column"] == "stage"], is_strange[written["column"] == "stage"]))
     return written
 
 

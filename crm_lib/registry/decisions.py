@@ -14,7 +14,6 @@ from ..base.calendar import FiscalCalendar
 from ..base.horizons import label_horizon
 from ..evaluation.judging import attach_labels, compare_losses
 from ..ingestion.recording import recording_end
-from ..models.close_hazard import BASELINES
 from .tracking import RegisteredVersion
 
 # %% ../../nbs/lib/60_registry/25_decisions.ipynb #ed882307
@@ -95,11 +94,9 @@ def _age_days(challenger: RegisteredVersion, champion: RegisteredVersion) -> int
     return 0 if pd.isna(newer) or pd.isna(older) else (newer - older).days
 
 # %% ../../nbs/lib/60_registry/25_decisions.ipynb #531e815c
-def _first(new: str, model: str, found: RecordComparison | None) -> Decision:
+def _first(new: str, found: RecordComparison | None) -> Decision:
     "Put the first version into use."
-    is_table = model in BASELINES
-    table = " It is a simple table: no richer model has beaten it beyond doubt." if is_table else ""
-    return Decision(True, f"{new} is promoted: there was no champion before it.{table}", found)
+    return Decision(True, f"{new} is promoted: there was no champion before it.", found)
 
 
 def _aged(new: str, old: str, age: int, allowed: int, found: RecordComparison | None) -> Decision:
@@ -145,7 +142,7 @@ def decide(
     "Decide whether a new version comes into use."
     new = f"Version {challenger.version}"
     if champion is None:
-        return _first(new, challenger.tags.get("model", ""), found)
+        return _first(new, found)
     old = f"the champion, version {champion.version}"
     age = _age_days(challenger, champion)
     if max_age_days is not None and age > max_age_days:

@@ -9,6 +9,8 @@ __all__ = ['REOPENED', 'DATES', 'START', 'SLIP', 'on', 'deal', 'rows_of', 'open_
            'test_a_closing_taken_back_in_time_does_not_count_once_that_is_known',
            'test_a_baseline_counts_a_slip_of_the_pen_as_one_deal_and_a_reopening_as_two',
            'test_a_deal_that_is_gone_is_censored_there_and_has_no_label',
+           'test_a_closing_that_a_report_shows_later_counts_on_the_day_of_the_deals_table_whatever_day_is_asked',
+           'test_a_closing_that_the_crm_recorded_late_counts_from_the_day_on_which_it_was_known',
            'test_deals_without_a_history_of_stages_keep_their_row_and_the_order_of_the_table',
            'test_a_history_that_says_what_the_table_says_changes_nothing',
            'test_before_a_history_begins_the_table_says_since_when_a_deal_is_open',
@@ -106,6 +108,23 @@ def test_a_deal_that_is_gone_is_censored_there_and_has_no_label():
         taken, rows, 10, on(200), FiscalCalendar()
     ).tolist() == [0.0]
     assert open_days(rows, (39, 40)) == [39]
+
+# %% ../../../nbs/tests/features/test_episodes.ipynb #6c50da9f
+def test_a_closing_that_a_report_shows_later_counts_on_the_day_of_the_deals_table_whatever_day_is_asked():
+    changes = tell(("a", 0, "stage", "Open"), ("a", 93, "stage", "Won"))
+    told, known = changes.assign(source="report"), known_from(changes)
+    whole = deals_by_spell(deal(), told, known, WORDS, 7)
+    assert whole["close_date"].tolist() == [on(90)] and open_days(whole, (89, 90, 91, 93)) == [89]
+    for day in (89, 91, 93):
+        seen = told[told["changed_at"] <= on(day)]
+        cut = deals_by_spell(known_at(deal(), on(day)), seen, known, WORDS, 7)
+        assert is_open(cut, on(day)).tolist() == is_open(whole, on(day)).tolist()
+
+
+def test_a_closing_that_the_crm_recorded_late_counts_from_the_day_on_which_it_was_known():
+    changes = tell(("a", 0, "stage", "Open"), ("a", 93, "stage", "Won")).assign(source="history")
+    whole = deals_by_spell(deal(), changes, known_from(changes), WORDS, 7)
+    assert whole["close_date"].tolist() == [on(93)] and open_days(whole, (89, 90, 92, 93)) == [89, 90, 92]
 
 # %% ../../../nbs/tests/features/test_episodes.ipynb #d440398c
 def test_deals_without_a_history_of_stages_keep_their_row_and_the_order_of_the_table():

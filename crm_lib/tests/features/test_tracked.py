@@ -14,8 +14,11 @@ __all__ = ['DATES', 'NAMES', 'build_of', 'company',
            'test_activities_alone_are_enough_and_none_at_all_are_unknown',
            'test_the_table_of_what_is_tracked_counts_deals_days_and_changes', 'products',
            'test_what_was_learned_comes_back_whole', 'test_a_project_that_tracks_nothing_says_so',
-           'test_files_that_are_missing_or_broken_are_named',
-           'test_stages_that_only_imports_tell_leave_the_closings_to_the_deals_table']
+           'test_files_that_are_missing_or_broken_are_named', 'imported', 'opened',
+           'test_closings_stay_on_the_day_of_the_deals_table_where_only_imports_tell_of_stages',
+           'test_the_open_stage_that_an_import_saw_is_known_from_its_day_on',
+           'test_stages_of_imports_are_those_of_tables_that_end_on_the_day',
+           'test_rewriting_later_imports_leaves_earlier_rows_as_they_were']
 
 # %% ../../../nbs/tests/features/test_tracked.ipynb #69730e18
 import json
@@ -48,7 +51,7 @@ from crm_lib.features.tracked import (
     read_tracked,
 )
 from ...leakage.audit import audit_features, require_no_leak
-from ..support.deal_stories import DAY, WORDS, known_from, tell
+from ..support.deal_stories import DAY, WORDS, known_from, shuffle_after, tell
 from ..support.tracked import FIRST, LAST, tracked_company
 from ..support.usual import usual_settings
 
@@ -212,16 +215,84 @@ def test_files_that_are_missing_or_broken_are_named(products, tmp_path):
         open_tracked(products, WORDS, [], 7)
 
 # %% ../../../nbs/tests/features/test_tracked.ipynb #19c7d449
-def test_stages_that_only_imports_tell_leave_the_closings_to_the_deals_table(company, products):
+@pytest.fixture(scope="module")
+def imported(company):
+    "The company whose stages, of every other deal, come from an import every month, as the stage ingest writes them."
     deals, tracked = company
     few = set(deals["opportunity_id"].iloc[::2])
-    changes, known = tracked.changes, tracked.known_since
-    is_few = changes["opportunity_id"].isin(few)
-    is_stage = changes["column"] == "stage"
-    write_parquet(changes.assign(source=changes["source"].mask(is_few & is_stage, "import")), products["changes"])
-    found = open_tracked(products, WORDS, [], 7)
-    pd.testing.assert_frame_equal(found.changes, changes[~(is_few & is_stage)].reset_index(drop=True))
-    is_left = known["opportunity_id"].isin(few) & (known["column"] == "stage")
-    pd.testing.assert_frame_equal(found.known_since, known[~is_left].reset_index(drop=True))
-    plain = list_spells(deals, found).set_index("opportunity_id").loc[sorted(few), "close_date"]
-    assert is_left.any() and plain.equals(deals.set_index("opportunity_id").loc[sorted(few), "close_date"])
+    stages = tracked.changes[tracked.changes["column"] == "stage"]
+    months = pd.DataFrame({"changed_at": DATES.astype("datetime64[ns]")})
+    seen = pd.merge_asof(
+        months.merge(stages[["opportunity_id"]].drop_duplicates(), how="cross").sort_values("changed_at"),
+        stages[["opportunity_id", "changed_at", "value"]].sort_values("changed_at"),
+        on="changed_at",
+        by="opportunity_id",
+    ).dropna(subset="value")
+    seen = seen[seen["opportunity_id"].isin(few)].sort_values(["opportunity_id", "changed_at"])
+    late = seen["changed_at"] + pd.Timedelta(hours=23)
+    told = seen.assign(recorded_at=late, column="stage", number=np.nan, date=pd.NaT, source="import")
+    is_told = tracked.changes["opportunity_id"].isin(few) & (tracked.changes["column"] == "stage")
+    changes = pd.concat([tracked.changes[~is_told], told[list(stages)]], ignore_index=True)
+    known = tracked.known_since[tracked.known_since["opportunity_id"].isin(changes["opportunity_id"])]
+    first = told.groupby("opportunity_id")["changed_at"].min()
+    is_stage = (known["column"] == "stage") & known["opportunity_id"].isin(few)
+    known = known.assign(since=known["since"].mask(is_stage, known["opportunity_id"].map(first))).dropna()
+    return deals, replace(tracked, changes=changes, known_since=known), few
+
+
+@pytest.fixture(scope="module")
+def opened(imported, tmp_path_factory):
+    deals, tracked, few = imported
+    folder = tmp_path_factory.mktemp("imported")
+    paths = {name: folder / f"{name}.parquet" for name in ("changes", "known_since", "activities")}
+    for name, path in paths.items():
+        write_parquet(getattr(tracked, name), path)
+    return deals, learn_tracked(open_tracked(paths, WORDS, [], 7), deals, LAST), few
+
+# %% ../../../nbs/tests/features/test_tracked.ipynb #d0c630b0
+def test_closings_stay_on_the_day_of_the_deals_table_where_only_imports_tell_of_stages(opened):
+    deals, tracked, few = opened
+    told = tracked.changes[tracked.changes["source"] == "import"]
+    assert len(told) and not told["value"].isin(["Won", "Lost"]).any()
+    spells = list_spells(deals, tracked).set_index("opportunity_id").loc[sorted(few), "close_date"]
+    assert spells.equals(deals.set_index("opportunity_id").loc[sorted(few), "close_date"])
+    told_by_deals = replace(tracked, changes=tracked.changes.iloc[:0], known_since=tracked.known_since.iloc[:0])
+    only_few = deals[deals["opportunity_id"].isin(few)]
+    mine = replace(tracked, changes=told[told["opportunity_id"].isin(few)])
+    counts = [make_records(each, only_few).owners.all_closed[-1] for each in (mine, told_by_deals)]
+    assert counts[0] == counts[1] > 5
+
+
+def test_the_open_stage_that_an_import_saw_is_known_from_its_day_on(opened):
+    deals, tracked, few = opened
+    seen = build_of(tracked)(deals, DATES)
+    told = tracked.changes[tracked.changes["source"] == "import"]
+    shown = told.rename(columns={"changed_at": "as_of"})[["opportunity_id", "as_of", "value"]]
+    mine = seen.merge(shown, on=["opportunity_id", "as_of"])
+    place = pd.Series(tracked.learned.order.rank(mine["value"]) / (len(tracked.learned.order.stages) - 1))
+    assert len(mine) > 90 and mine["stage_place"].equals(place.rename("stage_place"))
+    between = build_of(tracked)(deals, [DATES[2] + np.timedelta64(9, "D")])
+    first = tracked.known_since[tracked.known_since["column"] == "stage"].set_index("opportunity_id")["since"]
+    since = between["opportunity_id"].map(first)
+    is_new = between["opportunity_id"].isin(few) & ~(since <= between["as_of"])
+    assert is_new.any() and between.loc[is_new, "stage_place"].isna().all()
+
+
+@pytest.mark.parametrize("place", [2, 5])
+def test_stages_of_imports_are_those_of_tables_that_end_on_the_day(opened, place):
+    deals, tracked, _ = opened
+    days = [*DATES[: place + 1], DATES[place] + np.timedelta64(9, "D")]
+    whole = build_of(tracked)(deals, [*days, *DATES[place + 1 :]])
+    cut = build_of(cut_tracked(tracked, days[-1]))(known_at(deals, days[-1]), days)
+    seen = whole[whole["as_of"] <= days[-1]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(cut[["as_of", "opportunity_id", *NAMES]], seen[["as_of", "opportunity_id", *NAMES]])
+    again = learn_tracked(cut_tracked(tracked, days[-1]), known_at(deals, days[-1]), days[-1])
+    assert repr(again.learned) == repr(learn_tracked(tracked, deals, days[-1]).learned)
+
+
+def test_rewriting_later_imports_leaves_earlier_rows_as_they_were(opened):
+    deals, tracked, _ = opened
+    later = replace(tracked, changes=shuffle_after(tracked.changes, DATES[5], 3))
+    assert not later.changes["value"].equals(tracked.changes["value"])
+    rows = [build_of(learn_tracked(each, deals, DATES[5]))(deals, DATES[:6])[NAMES] for each in (later, tracked)]
+    pd.testing.assert_frame_equal(*rows)

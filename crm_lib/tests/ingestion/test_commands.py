@@ -5,6 +5,9 @@
 # %% auto #0
 __all__ = ['WIDE', 'test_a_sample_takes_its_size_from_the_parameters_or_from_the_command',
            'test_a_later_export_with_a_new_column_is_the_same_source_and_a_name_in_use_is_no_way_round',
+           'test_the_first_deals_of_a_company_take_the_place_of_the_sample',
+           'test_on_a_terminal_the_name_of_the_company_is_asked_for',
+           'test_the_samples_own_tables_stay_the_sample_and_so_do_own_deals_that_were_filed_under_its_name',
            'test_own_tables_come_in_from_a_folder', 'test_a_folder_without_tables_is_an_error_and_data_stays',
            'test_an_import_needs_a_dvc_repository_before_it_touches_anything',
            'test_excel_sql_and_kaggle_have_their_commands', 'test_restoring_leaves_tables_that_are_there',
@@ -60,21 +63,60 @@ def _source():
 def test_a_later_export_with_a_new_column_is_the_same_source_and_a_name_in_use_is_no_way_round(versioned):
     Path("deals.csv").write_text(WIDE)
     run_crm("map", "deals.csv")
-    run_crm("data", "csv", "deals.csv")
+    run_crm("data", "csv", "deals.csv", "--new-source", "firm")
     head, *rows = WIDE.splitlines()
     later = [f"{head},Score", *[f"{row},7" for row in rows[1:]], "4,Ann,Proposal,2024-03-03,2024-12-01,5,10,7"]
     Path("later.csv").write_text("\n".join(later) + "\n")
     run_crm("data", "csv", "later.csv")
-    assert _source() == "sample"
+    assert _source() == "firm"
     Path("foreign.csv").write_text(WIDE.replace("\n1,", "\nX1,").replace("\n2,", "\nX2,").replace("\n3,", "\nX3,"))
-    for words in ([], ["--new-source", "sample"]):
+    for words in ([], ["--new-source", "firm"]):
         with pytest.raises(CrmError, match="--new-source NAME"):
             run_crm("data", "csv", "foreign.csv", *words)
     with pytest.raises(CrmError, match="'No Name' is no name of a source"):
         run_crm("data", "csv", "foreign.csv", "--new-source", "No Name")
-    assert (Path("data/later.csv").is_file(), _source()) == (True, "sample")
+    assert (Path("data/later.csv").is_file(), _source()) == (True, "firm")
     run_crm("data", "csv", "foreign.csv", "--new-source", "acme")
     assert _source() == "acme" and Path("data/foreign.csv").is_file()
+
+# %% ../../../nbs/tests/ingestion/test_commands.ipynb #fc0d04b1
+@pytest.mark.parametrize("with_sample", [False, True])
+def test_the_first_deals_of_a_company_take_the_place_of_the_sample(shelved, with_sample):
+    if with_sample:
+        assert "first deals" not in run_crm("data", "sample")
+    Path("deals.csv").write_text(WIDE)
+    run_crm("map", "deals.csv")
+    shown = run_crm("data", "csv", "deals.csv")
+    assert "key source.name, said sample and now says own;" in shown and "as the source own" in shown
+    assert _source() == "own" and _days() == ["2024-03-01"]
+    Path("deals.csv").write_text(WIDE.replace(",20,", ",25,"))
+    again = run_crm("data", "csv", "deals.csv", "--as-of", "2024-04-01")
+    assert "first deals" not in again and _source() == "own" and _days() == ["2024-03-01", "2024-04-01"]
+
+
+def test_on_a_terminal_the_name_of_the_company_is_asked_for(shelved, monkeypatch):
+    Path("deals.csv").write_text(WIDE)
+    run_crm("map", "deals.csv")
+    monkeypatch.setattr("crm_lib.ingestion.commands._is_terminal", lambda: True)
+    with pytest.raises(CrmError, match="'No Name' is no name of a source"):
+        type_into("data", "csv", "deals.csv", typed="No Name\n")
+    assert _source() == "sample" and not Path("data").exists()
+    assert "A name for the company" in type_into("data", "csv", "deals.csv", typed="acme\n") and _source() == "acme"
+
+
+def test_the_samples_own_tables_stay_the_sample_and_so_do_own_deals_that_were_filed_under_its_name(shelved):
+    run_crm("data", "sample")
+    shutil.copytree("data", "mine", ignore=shutil.ignore_patterns("imports"))
+    shutil.rmtree("data")
+    assert "first deals" not in run_crm("data", "csv", "mine") and _source() == "sample"
+    Path("deals.csv").write_text(WIDE)
+    run_crm("map", "deals.csv")
+    run_crm("data", "csv", "deals.csv")
+    write_keys([("source", "name", "sample")])  # as it was filed before
+    Path("foreign.csv").write_text(WIDE.replace("\n1,", "\nX1,").replace("\n2,", "\nX2,").replace("\n3,", "\nX3,"))
+    with pytest.raises(CrmError, match="--new-source NAME"):
+        run_crm("data", "csv", "foreign.csv")
+    assert _source() == "sample" and Path("data/deals.csv").is_file()
 
 # %% ../../../nbs/tests/ingestion/test_commands.ipynb #ae0ede25
 def test_own_tables_come_in_from_a_folder(versioned):

@@ -10,6 +10,7 @@ __all__ = ['JOURNEYS', 'DAYS', 'SIMULATED', 'company', 'file', 'bring',
            'test_with_one_import_history_begins_now_and_nothing_is_added',
            'test_without_an_import_or_without_keys_a_sentence_says_so',
            'test_an_old_word_for_a_stage_is_renamed_or_refused_with_its_import',
+           'test_where_nothing_tells_the_word_of_today_its_place_is_named',
            'test_a_history_of_the_crms_own_goes_before_the_differences',
            'test_deletions_before_the_first_import_are_said_and_the_second_corrects_those_after_it']
 
@@ -145,10 +146,28 @@ def test_without_an_import_or_without_keys_a_sentence_says_so(tmp_path):
 
 def test_an_old_word_for_a_stage_is_renamed_or_refused_with_its_import(tmp_path):
     file(tmp_path / "data", DAYS)
-    with pytest.raises(
-        CrmError, match=r"\(2023-06-15\) hold stages .* does not map: Proposal\. Add each to ingest\.stages"
-    ):
+    with pytest.raises(CrmError) as said:
         bring(tmp_path / "data", SIMULATED | {"renamed": {}})
+    assert str(said.value).count("in the import of") == 1
+    for part in (
+        "does not map: the stage Proposal in the import of 2023-06-15.",
+        "`renamed: {Proposal: Proposal/Quote}` in the section ingest",
+        "add it to ingest.stages: `Proposal: engaging`",
+    ):
+        assert part in str(said.value)
+
+
+def test_where_nothing_tells_the_word_of_today_its_place_is_named():
+    imports = [
+        Import(pd.Timestamp(day), pd.DataFrame({"stage": stages}, index=["A", "B"], dtype=object))
+        for day, stages in (("2024-01-25", ["Old", "Older"]), ("2024-02-20", ["Won", "Demo"]))
+    ]
+    ingest = INGEST | {"histories": {}}
+    received, named, built = make_deals([raw_table("deals", DEALS)], ingest)
+    past = build_histories(received, named, built.deals, ingest, None)
+    with pytest.raises(CrmError, match="the stage Old in .*2024-01-25; the stage Older in .*2024-01-25") as said:
+        add_differences(past, find_differences(imports), built.deals, ingest)
+    assert "{Old: TODAY'S WORD, Older: TODAY'S WORD}" in str(said.value)
 
 # %% ../../../nbs/tests/ingestion/test_import_record.ipynb #25e39ce8
 def test_a_history_of_the_crms_own_goes_before_the_differences():

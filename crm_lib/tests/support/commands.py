@@ -63,6 +63,8 @@ def run_crm(*words):
 def type_into(*words, typed):
     "Run a command and type into it."
     done = RUNNER.invoke(app, list(words), input=typed)
+    if isinstance(done.exception, CrmError):
+        raise done.exception
     assert done.exit_code == 0, done.output
     return done.output
 

@@ -112,7 +112,7 @@ def _check_new(name: str, scopes: tuple[str, ...], column: str | None, value: st
     if days is not None and not 0 < days <= 36500:
         raise CrmError("A key is good for a number of days above 0, a hundred years at most.")
 
-
+# %% ../../nbs/lib/75_access/40_api_keys.ipynb #3a9612c4
 def create_key(
     name: str,  # whose it is
     scopes: tuple[str, ...],  # of SCOPES, at least one

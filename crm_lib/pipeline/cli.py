@@ -19,6 +19,7 @@ from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from . import commands as pipeline
 from ..registry import commands as registry
+from ..service import commands as service
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #a0b05c68
 _HELP = """Win probabilities and revenue forecasts from a CRM export.
@@ -32,6 +33,8 @@ Examples:
   crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
+  crm keys create app --scope score make a key for a program; then:
+  crm serve                         answer it over HTTP
   crm --install-completion          let the shell complete these commands
 """
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
@@ -65,6 +68,7 @@ COMMANDS = {
     "forget": registry.forget,
     "reports": pipeline.list_reports,
     "dashboards": dashboards.serve_dashboards,
+    "serve": service.serve,
 }
 for name, command in COMMANDS.items():
     app.command(name, cls=pipeline.StageCommand if name == "run" else None)(command)

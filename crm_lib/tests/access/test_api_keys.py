@@ -48,7 +48,7 @@ def test_what_is_not_the_key_opens_nothing(keys, change):
     shown = create_key("webhook", ("score",))[1]
     assert find_key(change(shown)) is None
 
-
+# %% ../../../nbs/tests/access/test_api_keys.ipynb #f97bf28e
 @pytest.mark.parametrize("shown", ["", "crm__", "crm_x_y", "_" * 5000, "crm_\ud800_x", "../../etc_passwd_x"])
 def test_any_text_is_asked_without_harm(keys, shown):
     create_key("webhook", ("score",))
@@ -69,7 +69,7 @@ def test_a_key_ends_with_its_day_and_with_its_revocation(keys):
     with pytest.raises(CrmError, match="no key 'nobody'"):
         revoke_key("nobody")
 
-
+# %% ../../../nbs/tests/access/test_api_keys.ipynb #7c9a7ca8
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -101,7 +101,7 @@ def test_a_file_that_is_no_file_of_keys_is_a_sentence(keys, change):
     with pytest.raises(CrmError, match="cannot be read as keys: restore it"):
         read_keys()
 
-
+# %% ../../../nbs/tests/access/test_api_keys.ipynb #93a6fdda
 def test_keys_made_at_once_are_all_kept(keys):
     makers = [threading.Thread(target=create_key, args=(f"key {number}", ("score",))) for number in range(8)]
     for maker in makers:

@@ -68,7 +68,7 @@ class Activity(_Strict):
     by: Text | None = None
 
 # %% ../../nbs/lib/80_service/20_schemas.ipynb #04550d9e
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "sales_agent": "Ada Abel",
     "product": "Delta Plus",
     "engage_date": "2025-06-02",

@@ -6,7 +6,7 @@
 __all__ = ['OptionalDay', 'Horizon', 'Origins', 'SourceName', 'TimeZone', 'Positive', 'Count', 'Share', 'Above', 'Name',
            'check_source', 'check_timezone', 'Section', 'Source', 'Calendar', 'Ingest', 'Validate', 'Explore',
            'Features', 'LeakStory', 'Tuning', 'Backtest', 'Train', 'Models', 'Explain', 'Forecast', 'ModelCard',
-           'Publish', 'Bundles', 'Dashboards', 'PublishedSettings', 'Settings']
+           'Publish', 'Bundles', 'Dashboards', 'Service', 'PublishedSettings', 'Settings']
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #6a3c9c08
 import re
@@ -295,6 +295,17 @@ class Dashboards(Section):
     https: bool
     targets: dict[Literal["month", "quarter"], Above]
 
+# %% ../../nbs/lib/10_base/55_sections.ipynb #29a0e8e9
+class Service(Section):
+    """The scores over HTTP."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    workers: Annotated[int, Field(ge=1, le=64)]
+    stalest_days: Annotated[int, Field(ge=0, le=365)]
+    most_bytes: Annotated[int, Field(ge=1000, le=100_000_000)]
+    most_batch: Annotated[int, Field(ge=1, le=100_000)]
+    body_seconds: Above
+
 # %% ../../nbs/lib/10_base/55_sections.ipynb #01bc7f52
 class PublishedSettings(Section):
     """The sections that a bundle holds: what its scores, reasons and forecast were made with."""
@@ -321,3 +332,4 @@ class Settings(PublishedSettings):
     models: Models
     bundles: Bundles
     dashboards: Dashboards
+    service: Service

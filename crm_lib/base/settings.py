@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RENAMED', 'ADDED', 'known_keys', 'check_settings', 'read_settings', 'read_published', 'read_dashboards',
-           'plain_values']
+           'read_service', 'plain_values']
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #66677c73
 import difflib
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from .config import CrmError, read_params
-from .sections import Dashboards, PublishedSettings, Section, Settings
+from .sections import Dashboards, PublishedSettings, Section, Service, Settings
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #54c586f4
 def known_keys() -> list[str]:  # section.key, and the sections themselves
@@ -173,6 +173,20 @@ def read_dashboards(
     "Read the settings of the dashboards."
     params = read_params(path)
     return _check({name: params[name] for name in _Served.model_fields if name in params}, path, _Served).dashboards
+
+# %% ../../nbs/lib/10_base/60_settings.ipynb #1f624561
+class _Asked(Section):
+    """What the scoring service reads of a project that is being worked on."""
+
+    service: Service
+
+
+def read_service(
+    path: str | Path = "params.yaml",  # file of parameters
+) -> Service:  # frozen, every value checked
+    "Read the settings of the scoring service."
+    params = read_params(path)
+    return _check({name: params[name] for name in _Asked.model_fields if name in params}, path, _Asked).service
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #b7cb4850
 def plain_values(

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pyarrow
 
-from ..access.users import Viewer, limit_rows
+from ..access.users import Viewer, limit_forecast, limit_rows
 from ..base.config import CrmError
 from ..base.horizons import Horizon, win_column
 from ..base.schema import outcome_columns
@@ -178,13 +178,7 @@ def read_forecast(
     viewer: Viewer,  # who looks
 ) -> pd.DataFrame:  # forecast.parquet; of a limited viewer the own segment only
     "Read the forecast that the viewer may see."
-    frame = _read_parquet(Path(folder), "forecast", _FORECAST)
-    if viewer.column is None and viewer.value is None:
-        return frame
-    own = frame[frame["segment"] == viewer.column]
-    return limit_rows(own.assign(**{str(viewer.column): own["segment_value"]}), viewer)[frame.columns].reset_index(
-        drop=True
-    )
+    return limit_forecast(_read_parquet(Path(folder), "forecast", _FORECAST), viewer)
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #15f23365
 _OPEN = ("backtest", "model_card", "train", "models", "explain", "features", "tuning")

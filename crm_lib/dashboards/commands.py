@@ -11,42 +11,8 @@ from typing import Annotated
 
 import typer
 
-from ..access.commands import PasswordStdin, ask_password
-from ..base.config import CrmError
+from ..access.commands import PasswordStdin, ask_password, check_limit, name_limit
 from ..base.settings import read_dashboards
-
-# %% ../../nbs/lib/85_dashboards/90_commands.ipynb #8f505862
-def _check_limit(column: str, value: str) -> None:
-    "Refuse a region or a manager that no deal has."
-    from difflib import get_close_matches
-
-    from crm_lib.access.users import LOCAL
-    from crm_lib.dashboards.artifacts import project_folder, read_viewed_deals
-    from crm_lib.ingestion.spelling import find_near, plain_name
-    from crm_lib.registry.bundles import open_bundle
-
-    try:
-        known = sorted(read_viewed_deals(open_bundle(project_folder()), LOCAL)[column].dropna().astype(str).unique())
-    except CrmError as error:
-        typer.echo(f"{column} = {value!r} could not be checked, and is taken as it is: {error}", err=True)
-        return
-    if value in known:
-        return
-    same = [name for name in known if plain_name(name) == plain_name(value)]
-    near = same or find_near(value, known) or get_close_matches(value, known, n=3)
-    meant = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    listed = ", ".join(known[:20]) + (" and more" if len(known) > 20 else "")
-    there = f" There is {listed}." if known else " No deal has any."
-    raise CrmError(f"No deal has {column} = {value!r}{meant}{there} Capitals and blanks count.")
-
-# %% ../../nbs/lib/85_dashboards/90_commands.ipynb #e6c18824
-def _name_limit(region: str | None, manager: str | None) -> tuple[str | None, str | None]:
-    "Name the column and the value that a user is limited to."
-    if region is not None and manager is not None:
-        raise CrmError("A user is limited to a region or to a manager's team: leave one of --region and --manager out.")
-    if region is not None:
-        return "regional_office", region
-    return (None, None) if manager is None else ("manager", manager)
 
 # %% ../../nbs/lib/85_dashboards/90_commands.ipynb #695ff14b
 def users_add(
@@ -57,11 +23,13 @@ def users_add(
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add a user, with all rows or those of one region or one team."""
-    from crm_lib.access.users import Viewer, add_user, users_file
+    from crm_lib.access.users import LOCAL, Viewer, add_user, users_file
+    from crm_lib.dashboards.artifacts import project_folder, read_viewed_deals
+    from crm_lib.registry.bundles import open_bundle
 
-    column, value = _name_limit(region, manager)
+    column, value = name_limit(region, manager)
     if column and (value or "").strip():
-        _check_limit(column, value)
+        check_limit(column, str(value), lambda: read_viewed_deals(open_bundle(project_folder()), LOCAL))
     add_user(Viewer(name, role, column, value), ask_password(password_stdin))
     typer.echo(f"{name} may sign in; {users_file()} holds the users.")
 

@@ -18,7 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..access.users import LOCAL, Viewer, write_private
+from ..access.private_files import write_private
+from ..access.users import LOCAL, Viewer
 from ..base.config import CrmError
 
 # %% ../../nbs/lib/85_dashboards/60_gate.ipynb #4e33883d

@@ -9,8 +9,7 @@ __all__ = ['DEALS', 'EVE', 'SECRET', 'users', 'fast', 'test_an_unlimited_viewer_
            'test_users_stand_in_the_home_folder_or_where_the_environment_says',
            'test_only_the_owner_may_read_the_file_and_no_password_stands_in_it',
            'test_a_file_that_others_may_read_is_refused', 'test_a_damaged_file_is_a_sentence_and_opens_nothing',
-           'test_a_file_out_of_reach_is_a_sentence', 'test_a_failed_write_leaves_nothing',
-           'test_a_full_disk_is_a_sentence_and_changes_nothing',
+           'test_a_file_out_of_reach_is_a_sentence', 'test_a_full_disk_is_a_sentence_and_changes_nothing',
            'test_a_folder_that_cannot_be_made_or_written_is_a_sentence', 'test_two_writers_at_once_lose_no_user',
            'test_any_text_is_a_name', 'test_what_would_make_no_good_user_is_refused',
            'test_a_name_is_given_once_and_changed_or_removed_only_when_it_exists',
@@ -28,6 +27,7 @@ import pandas as pd
 import pytest
 
 from ...access import users as users_module
+from ...access.private_files import write_private
 from crm_lib.access.users import (
     LEAST,
     LOCAL,
@@ -40,7 +40,6 @@ from crm_lib.access.users import (
     read_users,
     remove_user,
     users_file,
-    write_private,
 )
 from ...base.config import CrmError
 
@@ -141,13 +140,6 @@ def test_a_file_out_of_reach_is_a_sentence(tmp_path):
         read_users(tmp_path / "file" / "users.json")
 
 # %% ../../../nbs/tests/access/test_users.ipynb #7badae3e
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(users_module.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
-        write_private("text", tmp_path / "users.json")
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,47 +1,67 @@
-"""The longest test files start first, so that the workers end together; kernels of notebooks are forked."""
+"""The longest test files start first, so that the workers end together; kernels of notebooks talk over sockets."""
 
+import atexit
+import gc
 import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import nbval.kernel
 import pytest
-
-from crm_lib.tests.support.kernels import manage_forked
+from jupyter_client.manager import KernelManager
 
 # Every core has a worker already: threads of a worker would only wait for each other. What shap would compile anew in
 # every process, for longer than it then runs, is run as it is written; test_other_crm has one process that compiles.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
+# Tests are many small objects that live long: looking through them all every 700 took a quarter of the collection.
+gc.set_threshold(50_000, 10, 10)
+
 LONG = (
     "whole/test_pipeline",
     "whole/test_other_crm",
+    "whole/test_histories",
     "leakage/test_audit",
-    "whole/test_truth",
     "whole/test_chosen",
-    "registry/test_store",
+    "whole/test_truth",
     "whole/test_malformed",
-    "registry/test_commands",
-    "whole/test_shape",
-    "registry/test_settlement",
-    "ingestion/test_commands",
-    "evaluation/test_tuning",
-    "whole/test_rewritten",
-    "pipeline/test_runs",
-    "pipeline/test_sample",
-    "whole/test_guides",
-    "reporting/test_pages",
-    "evaluation/test_backtest",
-    "leakage/test_leak_story",
-    "reporting/test_freshness",
-    "registry/test_champion",
     "models/test_close_hazard",
-    "models/test_win_model",
+    "ingestion/test_commands",
+    "evaluation/test_backtest",
+    "whole/test_shape",
+    "whole/test_guides",
+    "scoring/test_past",
+    "whole/test_rewritten",
+    "registry/test_store",
+    "forecasting/test_rolling_origin",
+    "models/test_storage",
+    "models/test_segments",
     "scoring/test_explanation",
-    "forecasting/test_arrivals",
-    "scoring/test_uploads",
+    "evaluation/test_tuning",
     "scoring/test_what_if",
+    "leakage/test_leak_story",
+    "evaluation/test_screening",
+    "reporting/test_pages",
+    "registry/test_commands",
+    "models/test_win_model",
+    "forecasting/test_origins",
+    "pipeline/test_runs",
+    "registry/test_settlement",
+    "forecasting/test_forecast",
+    "pipeline/test_sample",
+    "registry/test_champion",
+    "whole/test_recorded",
+    "scoring/test_uploads",
+    "forecasting/test_arrivals",
+    "pipeline/test_project",
+    "ingestion/test_folders",
     "dashboards/test_pipeline_board",
     "forecasting/test_waterfall",
+    "forecasting/test_forecast_change",
+    "scoring/test_drivers",
 )  # more than four seconds each, measured with --durations=0: `make test-fast` leaves them out
 SERVED = (
     "test_one_truth",
@@ -69,4 +89,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(_name(item), len(LONG)))
 
 
-nbval.kernel.KernelManager = manage_forked
+def _start_on_sockets(**options: Any) -> KernelManager:
+    "Two workers may draw the same free TCP port; a socket in a new folder belongs to one kernel alone."
+    folder = tempfile.mkdtemp(prefix="crm-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return KernelManager(connection_file=str(Path(folder) / "k.json"), transport="ipc", **options)
+
+
+nbval.kernel.KernelManager = _start_on_sockets

@@ -4,6 +4,8 @@
 
 # %% auto #0
 __all__ = ['pytestmark', 'test_no_room_has_more_lines_with_errors_of_types_than_it_may',
+           'test_every_change_is_asked_for_its_types_by_the_linters',
+           'test_the_linters_stop_where_a_room_has_more_lines_with_errors',
            'test_errors_are_counted_by_room_and_notes_are_none', 'test_a_line_with_many_errors_counts_once',
            'test_the_baseline_comes_back_as_it_was_written', 'test_a_room_with_more_errors_than_it_may_have_is_named',
            'test_the_contracts_of_imports_are_kept', 'test_the_layers_are_the_rooms_from_top_to_bottom']
@@ -15,11 +17,13 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from crm_lib.tests.support.ratchet import (
     BASELINE,
     ROOT,
     count_errors,
+    main,
     read_baseline,
     risen_rooms,
     run_mypy,
@@ -33,11 +37,28 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # a minute without mypy's cache; `make lint` asks the same of every change
 def test_no_room_has_more_lines_with_errors_of_types_than_it_may():
     output = run_mypy()
     baseline = read_baseline((ROOT / BASELINE).read_text(encoding="utf-8"))
     assert "Found" in output or "Success" in output, output[-2000:]
     assert risen_rooms(count_errors(output), baseline) == {}
+
+# %% ../../../nbs/tests/whole/test_types.ipynb #abb86091
+def test_every_change_is_asked_for_its_types_by_the_linters():
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\nlint:", 1)[1].split("\n\n", 1)[0]
+    assert "-m crm_lib.tests.support.ratchet\n" in recipe
+    ci = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert {"run": "make lint"} in ci["jobs"]["lint"]["steps"] and "if" not in ci["jobs"]["lint"]
+
+
+@pytest.mark.parametrize(("lines", "status"), [(1, 0), (2, 1)])
+def test_the_linters_stop_where_a_room_has_more_lines_with_errors(monkeypatch, tmp_path, capsys, lines, status):
+    output = "".join(f"crm_lib/base/files.py:{line}: error: no  [misc]\n" for line in range(lines))
+    monkeypatch.setattr("crm_lib.tests.support.ratchet.run_mypy", lambda: output)
+    monkeypatch.setattr("crm_lib.tests.support.ratchet.ROOT", tmp_path)
+    (tmp_path / BASELINE).write_text(write_baseline({"base": 1}), encoding="utf-8")
+    assert main(False) == status and ("1 allowed" in capsys.readouterr().out) == bool(status)
 
 # %% ../../../nbs/tests/whole/test_types.ipynb #3bbf9e21
 def test_errors_are_counted_by_room_and_notes_are_none():

@@ -76,6 +76,11 @@ class _FittedBase(IncidenceModel):
         """Tell whether the model takes `Rows`."""
         return self.model.takes_rows
 
+    @property
+    def score_columns(self) -> list[str]:
+        """Return the columns that the model reads."""
+        return self.model.score_columns
+
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the hazards of the model."""
         return self.model.predict_hazards(X, days)

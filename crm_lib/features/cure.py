@@ -128,8 +128,8 @@ def _log_likelihood(known: _Known, hazard: np.ndarray, agent_share: np.ndarray, 
     closes = np.log(np.maximum(hazard, 1e-12)) - stays
     open_by_agent = np.bincount(known.agent, known.counted, len(agent_share))
     open_by_cohort = np.bincount(known.cohort, known.counted, len(cohort_share))
-    uncured = (known.agent_deals - open_by_agent) @ np.log1p(-agent_share)
-    uncured += (known.cohort_deals - open_by_cohort) @ np.log1p(-cohort_share)
+    uncured = (known.agent_deals - open_by_agent) @ np.log(np.maximum(1 - agent_share, 1e-12))
+    uncured += (known.cohort_deals - open_by_cohort) @ np.log(np.maximum(1 - cohort_share, 1e-12))
     share = 1 - (1 - agent_share[known.agent]) * (1 - cohort_share[known.cohort])
     still_open = np.exp(known.lived @ stays)[known.day]
     left = known.deals @ np.log(np.maximum(share + (1 - share) * still_open, 1e-300))

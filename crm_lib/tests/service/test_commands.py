@@ -36,7 +36,7 @@ def test_without_a_bundle_or_a_key_nothing_is_served(project, monkeypatch):
     with pytest.raises(CrmError, match="key service.stalest_days: is 'many'; write a whole number"):
         read_service(project / "params.yaml")
 
-
+# %% ../../../nbs/tests/service/test_commands.ipynb #cda7d637
 def _wait_until_ready(address, process):
     for _ in range(600):
         assert process.poll() is None, process.stderr.read()
@@ -47,7 +47,7 @@ def _wait_until_ready(address, process):
             time.sleep(0.1)
     raise AssertionError("the service was not ready within a minute")
 
-
+# %% ../../../nbs/tests/service/test_commands.ipynb #eb6cc5ea
 @pytest.mark.long
 def test_two_workers_answer_count_together_and_end(tmp_path, monkeypatch):
     folder = copy_project(tmp_path / "project")

@@ -271,8 +271,7 @@ class CloseHazardModel(_HazardPaths):
 
     Attributes
     ----------
-    edges_ : dict, inner edges of bins
-    grid_, learner_ : Grid, learner; both fitted
+    edges_, grid_, learner_ : inner edges of bins (dict); Grid, learner; all fitted
     oldest_bin_, old_rate_ : last with a closing; hazard beyond
     win_table_ : WinOdds
     late_odds_ : ndarray, (phases,), beside the last month's

@@ -104,7 +104,7 @@ def test_all_origins_together_are_each_origin_alone(forecasts, deals, snapshots)
     together = forecasts[forecasts["origin"] == pd.Timestamp(ORIGIN)].drop(columns="origin").reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, together)
 
-
+# %% ../../../nbs/tests/evaluation/test_backtest.ipynb #ca4bcac4
 def test_the_calendar_and_the_bins_of_the_settings_are_used(deals, snapshots):
     usual, shifted = (
         forecast_origin(

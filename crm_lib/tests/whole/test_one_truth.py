@@ -133,7 +133,7 @@ def test_every_page_file_and_command_says_one_thing_through_two_companies(compan
     rerun(folder)
     version, renamed = read_everywhere(folder)
     assert (version, read_in_use(folder / "in_use.json").source) == (1, "acme") and renamed.equals(before)
-    assert call(folder, "crm", "data", "csv", exports["early"], "--new-source", "sample").returncode == 0
+    assert call(folder, "crm", "data", "csv", exports["early"], "--new-source", "own").returncode == 0
     assert rerun(folder) == first and read_everywhere(folder)[0] == 1
     assert call(folder, "crm", "data", "csv", exports["late"]).returncode == 0
     rerun(folder)
@@ -149,7 +149,7 @@ def _roll_back(folder):
     "Put the version before into use, by hand."
     done = call(folder, "crm", "rollback", "--reason", "a test")
     assert done.returncode == 0, done.stderr
-    assert "In use again is version 1." in done.stdout and "scored by version 1 of sample" in done.stdout
+    assert "In use again is version 1." in done.stdout and "scored by version 1 of own" in done.stdout
     assert "rollback to version 1: a test" in call(folder, "crm", "models").stdout
 
 

@@ -9,7 +9,7 @@ __all__ = ['Scorer', 'Reader', 'ROUTES', 'live', 'ready', 'measures', 'docs', 'm
 # %% ../../nbs/lib/80_service/80_api.ipynb #cafef0d0
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.security import HTTPBearer
@@ -119,7 +119,7 @@ async def ready(request: Request) -> Response:
         problems = [store.problem or "The bundle is being read."]
         return _answer(schemas.Health(status="not ready", problems=problems), 503)
     store.current()
-    status = "degraded" if store.problem else "ok"
+    status: Literal["degraded", "ok"] = "degraded" if store.problem else "ok"
     problems = [store.problem] if store.problem else []
     day = store.held.context.as_of.date()
     return _answer(schemas.Health(status=status, bundle=store.held.facts.name, as_of=day, problems=problems))
@@ -172,7 +172,7 @@ async def score(request: Request, key: Scorer) -> Response:
     scores, refused = await _score(request, key, [asked], asked.reasons)
     if refused:
         raise refused[0]
-    return Response(scores[0].model_dump_json(), media_type="application/json")
+    return Response(cast(schemas.Score, scores[0]).model_dump_json(), media_type="application/json")
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #d3b0edcb
 async def score_batch(request: Request, key: Scorer) -> Response:
@@ -208,7 +208,7 @@ def _add_routes(app: FastAPI) -> None:
             openapi_extra=_body_of(asked) if asked else None,
             summary=(function.__doc__ or "").rstrip("."),
         )
-    not_ready = {503: {"model": schemas.Health, "description": TITLES[503]}}
+    not_ready: dict[int | str, dict[str, Any]] = {503: {"model": schemas.Health, "description": TITLES[503]}}
     app.add_api_route("/health/live", live, response_model=schemas.Health)
     app.add_api_route("/health/ready", ready, response_model=schemas.Health, responses=not_ready)
     app.add_api_route("/metrics", measures, include_in_schema=False)
@@ -248,5 +248,5 @@ def make_app(
     app.add_exception_handler(HTTPException, _on_status)
     app.add_middleware(Door, settings=settings, meter=app.state.measures)
     _add_routes(app)
-    app.openapi = _describe(app)
+    cast(Any, app).openapi = _describe(app)
     return app

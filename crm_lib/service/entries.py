@@ -8,7 +8,7 @@ __all__ = ['find_unknown', 'Entry', 'make_entry']
 # %% ../../nbs/lib/80_service/30_entries.ipynb #8a2551e9
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -64,7 +64,7 @@ def _both(one: schemas.Change | schemas.Activity, timezone: str | None) -> tuple
 # %% ../../nbs/lib/80_service/30_entries.ipynb #783b8e40
 def _list_changes(asked: schemas.Opportunity, began: pd.Timestamp, timezone: str | None) -> list[_Told]:
     "List what changed of what was sent, the earliest first."
-    told = []
+    told: list[_Told] = []
     for one in asked.changes:
         at, recorded = _both(one, timezone)
         told.append((at, one.column, one.value, recorded))
@@ -137,7 +137,7 @@ def _own_past(context: Context, key: str, asked: schemas.Opportunity, began: pd.
     told = _list_changes(asked, began, timezone)
     if past is None or not told and asked.activities is None:
         return past
-    since = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
+    since: dict[str, pd.Timestamp] = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
     changes, known = _histories(past, key, _as_table(key, told), since)
     created = pd.Series([began], index=pd.Index([key], dtype=object))
     acts = past.records.activities
@@ -167,7 +167,7 @@ def _check_days(asked: schemas.Opportunity, began: pd.Timestamp, day: pd.Timesta
     if not day - pd.Timedelta(days=3650) <= began <= day:
         raise Problem(422, "engage_date must be a day on or before as_of, and within ten years of it.")
     end = day + pd.Timedelta(days=1)
-    told = (*asked.changes, *(asked.activities or ()))
+    told: tuple[schemas.Change | schemas.Activity, ...] = (*asked.changes, *(asked.activities or ()))
     moments = [moment for one in told for moment in _both(one, timezone)]
     moments += [_moment(stamp, timezone) for stamp in asked.known_since.values()]
     if any(not pd.Timestamp("1970-01-01") <= moment < end for moment in moments):
@@ -212,14 +212,14 @@ def make_entry(
     stored = _stored(context, asked)
     if stored is None and asked.engage_date is None:
         raise Problem(404, "There is no such opportunity among those that the key may see.")
-    began = pd.Timestamp(asked.engage_date) if asked.engage_date else pd.Timestamp(stored.engage_date)
+    began = pd.Timestamp(asked.engage_date or cast(Opportunity, stored).engage_date)
     if pd.isna(began):
         raise Problem(422, "The deal is not engaged yet: give engage_date, for without it the deal has no age.")
     _check_days(asked, began, day, context.params["calendar"].get("timezone"))
     unknown = find_unknown(context, asked)
     strange = {one.field for one in unknown}
     key = stored.opportunity_id if stored else f"asked: {asked.opportunity_id or ''}"
-    names = {
+    names: dict[str, Any] = {
         field: _name(getattr(asked, field), getattr(stored, field, None), dict.fromkeys(strange), field)
         for field in ("sales_agent", "product")
     }

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -75,7 +75,7 @@ def _row(published: Published, viewer: Viewer, key: str) -> pd.Series:
     mine = published.for_viewer(viewer).mine
     if key not in published.scores.index or not (mine["opportunity_id"] == key).any():
         raise Problem(404, "There is no open opportunity of this key among those that the key may see.")
-    return published.scores.loc[key]
+    return cast(pd.Series, published.scores.loc[key])
 
 
 def look_up_score(
@@ -129,8 +129,8 @@ def look_up_forecast(
             first_day=day_of(row["first_day"]),
             last_day=day_of(row["last_day"]),
             segment_value=None if pd.isna(row["segment_value"]) else str(row["segment_value"]),
-            **{name: str(row[name]) for name in texts},
-            **{name: number(row[name]) for name in ("p10", "p50", "p90", "mean")},
+            **cast(dict[str, Any], {name: str(row[name]) for name in texts}),
+            **cast(dict[str, Any], {name: number(row[name]) for name in ("p10", "p50", "p90", "mean")}),
         )
         for row in rows
     ]

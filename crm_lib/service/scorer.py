@@ -8,7 +8,7 @@ __all__ = ['rank_reasons', 'number', 'day_of', 'name_model', 'row_values', 'scor
 # %% ../../nbs/lib/80_service/35_scorer.ipynb #3838b125
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def _values(context: Context, entries: Sequence[Entry], looks: pd.DataFrame) -> 
 def _stages(context: Context, entries: Sequence[Entry], asked: Sequence[schemas.Opportunity]) -> dict[int, str]:
     "Say in which stage each entry is, in the CRM's words."
     stored = stage_words(context.deals)
-    found = {}
+    found: dict[int, str] = {}
     for place, (entry, one) in enumerate(zip(entries, asked)):
         told = max((change for change in one.changes if change.column == "stage"), key=_when, default=None)
         known = stored.get(entry.opportunity.opportunity_id) if entry.as_of == context.as_of else None
@@ -65,12 +65,12 @@ def rank_reasons(
 
 # %% ../../nbs/lib/80_service/35_scorer.ipynb #67c82567
 def _explain(
-    context: Context, looks: pd.DataFrame, stages: dict[int, str], most: int
+    context: Context, looks: pd.DataFrame, stages: dict[Any, str], most: int
 ) -> dict[int, tuple[float, list[schemas.Reason]]]:
     "Split the score of each place into its base and its reasons."
     found = explain_deals(context.model, looks, context.horizon, context.usual, stages)
     return {
-        int(place): (float(part["base"].iloc[0]), rank_reasons(part, most))
+        int(cast(int, place)): (float(part["base"].iloc[0]), rank_reasons(part, most))
         for place, part in found.groupby("opportunity_id", sort=True)
     }
 
@@ -140,7 +140,7 @@ def score_entries(
                 opportunity_id=entry.key,
                 as_of=entry.as_of.date(),
                 bundle_as_of=context.as_of.date(),
-                **row_values(scores.loc[place], context),
+                **row_values(cast(pd.Series, scores.loc[place]), context),
                 base=base,
                 reasons=listed,
                 model=name_model(facts),

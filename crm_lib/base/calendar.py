@@ -31,7 +31,8 @@ def days_after(
     days: object,  # whole numbers of days, NaN where unknown
 ) -> np.ndarray:  # datetime64[ns], one per number, NaT where unknown
     "Give the days so many days after a day."
-    return (as_days(day) + np.asarray(days, float).astype("timedelta64[D]")).astype("datetime64[ns]")
+    after: np.ndarray = as_days(day) + np.asarray(days, float).astype("timedelta64[D]")
+    return after.astype("datetime64[ns]")
 
 # %% ../../nbs/lib/10_base/40_calendar.ipynb #f82b68ef
 def is_month_end(

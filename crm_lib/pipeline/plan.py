@@ -23,9 +23,9 @@ def _constant(node: ast.AST, key: str | None = None) -> str | None:
     return key
 
 
-def _reads(source: str, path: str | Path) -> dict[str, set[str | None]]:
+def _reads(source: str, path: str | Path) -> dict[str | None, set[str | None]]:
     tree = parse_code(source, path)
-    reads = {}
+    reads: dict[str | None, set[str | None]] = {}
     parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "upstream":
@@ -35,8 +35,8 @@ def _reads(source: str, path: str | Path) -> dict[str, set[str | None]]:
     return reads
 
 # %% ../../nbs/lib/90_pipeline/13_plan.ipynb #af656de7
-def _upstream_files(stage: Stage, stages: dict[str, Stage], reads: dict[str, set[str | None]]) -> list[str]:
-    files = []
+def _upstream_files(stage: Stage, stages: dict[str, Stage], reads: dict[str | None, set[str | None]]) -> list[str]:
+    files: list[str] = []
     for name in stage.upstream:
         data = stages[name].data
         keys = reads.get(name, {"metrics"})
@@ -118,7 +118,9 @@ BUNDLE = "artifacts/bundle"
 def _outs(stage: Stage) -> list[str | dict[str, Any]]:
     "Name what DVC keeps of a stage: files in its cache, figures in git."
     if not _settles(stage):
-        figures = [{path: {"cache": False}} for path in stage.products.values() if _is_figure(path)]
+        figures: list[str | dict[str, Any]] = [
+            {path: {"cache": False}} for path in stage.products.values() if _is_figure(path)
+        ]
         return [*[path for path in stage.products.values() if not _is_figure(path)], *figures]
     small = [path for path in stage.data.values() if _is_figure(path) or path == POINTER]
     return [{path: {"persist": True}} for path in stage.data.values() if path not in small] + [

@@ -139,7 +139,7 @@ def learn_codes(
         if isinstance(words := rows[name], Words):
             by_word = sums.groupby(words.code).sum().drop(index=-1, errors="ignore")
             ratio = cast(pd.Series, np.log((by_word[0] + 10) / (by_word[1] + 10)))
-            found[name] = {words.texts[code]: float(value) for code, value in ratio.items()}
+            found[name] = {words.texts[cast(int, code)]: float(value) for code, value in ratio.items()}
     return {name: dict(sorted(codes.items())) for name, codes in found.items()}
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #ceaf4fed

@@ -7,6 +7,7 @@ __all__ = ['pair_chances', 'judge_movement', 'judge_backtest_movement', 'say_mov
 
 # %% ../../nbs/lib/40_evaluation/29_martingale.ipynb #090b2714
 from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ _KEYS = ["opportunity_id", "end"]
 def _require_single(said: pd.DataFrame) -> None:
     twice = said.duplicated([*_KEYS, "as_of"])
     if twice.any():
-        first = said.loc[twice.idxmax()]
+        first = said.loc[cast(Any, twice.idxmax())]
         raise CrmError(
             f"Opportunity {first['opportunity_id']} has two chances for {first['end'].date()} on "
             f"{first['as_of'].date()}: give the forecasts of one model, a row per deal, day and last day."

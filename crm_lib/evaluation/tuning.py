@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -146,7 +146,7 @@ def _this_worker() -> str:
 def _is_left(trial: FrozenTrial) -> bool:
     host, pid, born = trial.user_attrs.get("worker", "||").split("|")
     if host == socket.gethostname() and born:
-        return _born(pid) != born
+        return cast(bool, _born(pid) != born)
     return datetime.now() - (trial.datetime_start or datetime.now()) > timedelta(seconds=3600 if host else 60)
 
 # %% ../../nbs/lib/40_evaluation/20_tuning.ipynb #8b1da174

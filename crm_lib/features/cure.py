@@ -6,7 +6,7 @@
 __all__ = ['alive_probabilities']
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #0735eb39
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -103,7 +103,7 @@ _MOST = 0.95  # of a cell's deals that may close in a day, so that still being o
 def _update_hazard(known: _Known, cured: np.ndarray) -> np.ndarray:
     "Estimate the hazard of the uncured in each cell, given how likely each group is cured (M step)."
     uncured = np.bincount(known.day, known.deals * (1 - cured), len(known.watched))
-    return np.minimum(known.closes / np.maximum(known.days + uncured @ known.watched, 1), _MOST)
+    return cast(np.ndarray, np.minimum(known.closes / np.maximum(known.days + uncured @ known.watched, 1), _MOST))
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #5e0b5399
 def _update_fractions(

@@ -7,7 +7,7 @@ __all__ = ['chain_hazards', 'unchain_paths', 'mix_hazards', 'WinTable', 'closed_
 
 # %% ../../nbs/lib/35_models/10_incidence.ipynb #c464fe29
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,8 @@ def mix_hazards(
     still_open = np.cumprod(1 - closing, axis=1)
     dead = 1 - alive[:, None]
     living = alive[:, None] * np.concatenate([np.ones((len(closing), 1)), still_open[:, :-1]], axis=1)
-    return closing * np.divide(living, living + dead, out=np.ones_like(living), where=dead > 0)
+    mixed = closing * np.divide(living, living + dead, out=np.ones_like(living), where=dead > 0)
+    return cast(np.ndarray, mixed)
 
 # %% ../../nbs/lib/35_models/10_incidence.ipynb #1eedbdf8
 class _WinShares(BaseEstimator):
@@ -74,7 +75,7 @@ class _WinShares(BaseEstimator):
     def predict_proba(self, days: np.ndarray) -> np.ndarray:
         """Return P(won | closes on the day), one per calendar day (datetime64[D])."""
         check_is_fitted(self, "share_")
-        return self.share_[self.calendar.month_of_quarter(days)]
+        return cast(np.ndarray, self.share_[self.calendar.month_of_quarter(days)])
 
 # %% ../../nbs/lib/35_models/10_incidence.ipynb #a989804d
 class WinTable(_WinShares):

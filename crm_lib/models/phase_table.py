@@ -6,7 +6,7 @@
 __all__ = ['RecentWinTable', 'PhaseTable']
 
 # %% ../../nbs/lib/35_models/28_phase_table.ipynb #a4fdb216
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def _rates(counts: pd.DataFrame, grid: Grid) -> np.ndarray:
     rate = closes / np.maximum(days, 1)
     month = closes[:, 2:].sum(axis=1, keepdims=True) / np.maximum(days[:, 2:].sum(axis=1, keepdims=True), 1)
     rate[:, 2:] = np.where(days[:, 2:] > 0, rate[:, 2:], month)
-    return rate.ravel()
+    return cast(np.ndarray, rate.ravel())
 
 # %% ../../nbs/lib/35_models/28_phase_table.ipynb #1c204648
 class _CellCounts(IncidenceModel):

@@ -8,7 +8,7 @@ __all__ = ['Column', 'Words', 'take_rows', 'read_words', 'read_column', 'as_numb
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #58eb4624
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,8 @@ class Words(NamedTuple):
 
     def look_up(self, values: Mapping[str, float], otherwise: float) -> np.ndarray:
         """Return the value of each row's text, and another one for what is missing or not listed."""
-        return np.array([*(values.get(text, otherwise) for text in self.texts), otherwise])[self.code]
+        found = np.array([*(values.get(text, otherwise) for text in self.texts), otherwise])
+        return cast(np.ndarray, found[self.code])
 
 
 Column = np.ndarray | Words
@@ -71,7 +72,7 @@ def as_numbers(
 ) -> np.ndarray:  # float64
     "Give a column as numbers; what is missing is NaN."
     if isinstance(column, Words):
-        return np.array([*map(float, column.texts), np.nan])[column.code]
+        return cast(np.ndarray, np.array([*map(float, column.texts), np.nan])[column.code])
     return column
 
 
@@ -129,7 +130,7 @@ class Rows(_Read):
 def _as_values(column: Column) -> np.ndarray:
     "Give a column as a table holds it; a missing text is None."
     if isinstance(column, Words):
-        return np.array([*column.texts, None], dtype=object)[column.code]
+        return cast(np.ndarray, np.array([*column.texts, None], dtype=object)[column.code])
     return column
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #55815b47
@@ -147,7 +148,7 @@ def single_as_of(
             else "There is no open deal at the as-of date: nothing can be forecast."
         )
         raise CrmError(found)
-    return as_days(dates[0])
+    return cast(np.datetime64, as_days(dates[0]))
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #5f92807f
 def read_rows(

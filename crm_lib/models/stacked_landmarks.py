@@ -8,7 +8,7 @@ __all__ = ['CAUSES', 'BLENDS', 'Codes', 'state_columns', 'lead_ends', 'StackedRo
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #4f6cbca8
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def lead_ends(
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #bb1f2f99
 def _until(y: pd.DataFrame, ends: np.ndarray) -> np.ndarray:
     "Give the last day at risk by the bounds of the intervals, (rows, intervals + 1)."
-    return np.minimum(y["duration"].to_numpy()[:, None], np.append(0, ends))
+    return cast(np.ndarray, np.minimum(y["duration"].to_numpy()[:, None], np.append(0, ends)))
 
 
 def _sum_ahead(base: IncidenceModel, X: pd.DataFrame, until: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ def mix_expected(
 ) -> np.ndarray:  # expected events, one per row, above 0
     "Mix what the base expected of a cause with a constant hazard."
     rate = rows.events[cause].sum() / rows.days.sum()
-    return np.maximum((1 - share) * rows.expected[cause] + share * rate * rows.days, 1e-9)
+    return cast(np.ndarray, np.maximum((1 - share) * rows.expected[cause] + share * rate * rows.days, 1e-9))
 
 
 def poisson_loss(
@@ -138,8 +138,8 @@ def learn_codes(
     for name in columns:
         if isinstance(words := rows[name], Words):
             by_word = sums.groupby(words.code).sum().drop(index=-1, errors="ignore")
-            ratio = np.log((by_word[0] + 10) / (by_word[1] + 10))
-            found[name] = {words.texts[code]: float(value) for code, value in ratio.items()}
+            ratio = cast(pd.Series, np.log((by_word[0] + 10) / (by_word[1] + 10)))
+            found[name] = {words.texts[cast(int, code)]: float(value) for code, value in ratio.items()}
     return {name: dict(sorted(codes.items())) for name, codes in found.items()}
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #ceaf4fed

@@ -186,7 +186,8 @@ class _StatePaths(_FittedStates):
         "Give what the state multiplies each cause's hazard by in each interval, (deals, intervals); None = nothing."
         count = int(ahead.max()) + 1
         place, interval = np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X))
-        coded, found = None, {}
+        coded = None
+        found: dict[str, np.ndarray | None] = {}
         for cause, booster in self.boosters_.items():
             found[cause] = None
             if booster is not None:

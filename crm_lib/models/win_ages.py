@@ -7,7 +7,7 @@ __all__ = ['AGE', 'AGE_COLUMNS', 'describe_ages', 'code_ages', 'ages_on', 'win_c
 
 # %% ../../nbs/lib/35_models/27_win_ages.ipynb #8434e638
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -48,8 +48,9 @@ def ages_on(
 ) -> np.ndarray:  # days, (deals, days)
     "Give the age that each deal has on each day."
     if isinstance(X, Rows):
-        return X.numbers("age_days")[:, None] + (days - X.as_of).astype("int64")
-    return X["age_days"].to_numpy()[:, None] + (days[None, :] - as_days(X["as_of"])[:, None]).astype("int64")
+        return cast(np.ndarray, X.numbers("age_days")[:, None] + (days - X.as_of).astype("int64"))
+    age = X["age_days"].to_numpy()[:, None]
+    return cast(np.ndarray, age + (days[None, :] - as_days(X["as_of"])[:, None]).astype("int64"))
 
 # %% ../../nbs/lib/35_models/27_win_ages.ipynb #1d9dcbec
 def win_closings(

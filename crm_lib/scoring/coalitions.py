@@ -9,6 +9,7 @@ __all__ = ['Columns', 'spare_days', 'check_possible', 'Sources', 'CoalitionScore
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #9fc45f40
 import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ def spare_days(
     columns: Mapping[str, Column],  # age_days and features of states, one value per deal
 ) -> np.ndarray:  # days, 0 or more
     "Give the days that each deal existed before it was opened the last time, as far as its columns tell."
-    age = columns["age_days"].astype(float)
+    age = cast(np.ndarray, columns["age_days"]).astype(float)
     clocks = [columns[name] for names in _CLOCKS.values() for name in names if name in columns]
     over = np.nan_to_num(np.max([np.nan_to_num(clock) - age for clock in clocks], axis=0)) if clocks else 0 * age
     for days, inner, outer in _WINDOWS:
@@ -48,7 +49,7 @@ def spare_days(
     return spare
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #bf4b8de8
-def _end_clock(mixed: Columns, name: str, limit: np.ndarray) -> None:
+def _end_clock(mixed: dict[str, np.ndarray], name: str, limit: np.ndarray) -> None:
     "Let days that are counted end where the life of the deal began."
     value = mixed[name]
     is_over = value > limit
@@ -62,7 +63,7 @@ def _end_clock(mixed: Columns, name: str, limit: np.ndarray) -> None:
         mixed.update({count: np.where(is_over, 0.0, mixed[count]) for count in counts if count in mixed})
 
 
-def _end_windows(mixed: Columns, limit: np.ndarray) -> None:
+def _end_windows(mixed: dict[str, np.ndarray], limit: np.ndarray) -> None:
     "Let no activity of a longer window lie before the deal's life."
     for days, inner, outer in _WINDOWS:
         if inner in mixed and outer in mixed:
@@ -70,7 +71,7 @@ def _end_windows(mixed: Columns, limit: np.ndarray) -> None:
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #3f86fbff
 def check_possible(
-    mixed: Mapping[str, Column],  # columns of deals
+    mixed: Mapping[str, np.ndarray],  # columns of deals
     limits: Mapping[str, np.ndarray],  # group -> days of the deal's life, as its part of that group knows them
 ) -> None:  # raises a CrmError that names the column
     "Check that deals could be: nothing is older than the deal, and longer windows hold the shorter ones."
@@ -109,7 +110,7 @@ class _Whole:
         "Give for each deal the first one that is equal in a group."
         codes = [as_codes(self.columns[name]) for name in self.players[group]]
         first, place = number_equal(np.column_stack([*codes, self.spare] if group in _CLOCKS else codes))
-        return first[place]
+        return cast(np.ndarray, first[place])
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #d944d838
 class Sources(_Whole):
@@ -123,14 +124,15 @@ class Sources(_Whole):
         place = dict(zip(self.players, places.T))
         taken = [(name, place[group]) for group, names in self.players.items() for name in names]
         mixed = {name: take_rows(self.columns[name], rows) for name, rows in taken}
-        age = mixed["age_days"]
+        numbers = cast(dict[str, np.ndarray], mixed)  # as the columns of states are
+        age = numbers["age_days"]
         limits = {group: age + self.spare[place[group]] for group in place if group in _CLOCKS}
         for group, limit in limits.items():
             for name in (name for name in _CLOCKS[group] if name in mixed):
-                _end_clock(mixed, name, limit)
+                _end_clock(numbers, name, limit)
         if "activity" in limits:
-            _end_windows(mixed, limits["activity"])
-        check_possible(mixed, limits)
+            _end_windows(numbers, limits["activity"])
+        check_possible(numbers, limits)
         return mixed
 
     def compose(
@@ -152,7 +154,8 @@ class CoalitionScore:
 
     def ask(self, columns: Columns, size: int) -> np.ndarray:
         """Return the log-odds of so many deals, one per row."""
-        rows = Rows(columns | {"age_days": np.round(columns["age_days"])}, as_days(self.as_of), size)
+        age = cast(np.ndarray, columns["age_days"])
+        rows = Rows(columns | {"age_days": np.round(age)}, cast(np.datetime64, as_days(self.as_of)), size)
         asked = rows if self.model.takes_rows else rows.frame()
         return log_odds(self.model.predict_win(asked, [self.horizon])[self.horizon].to_numpy())
 
@@ -161,7 +164,7 @@ class CoalitionScore:
         given = np.asarray(places).astype(np.int64)
         first = np.column_stack([same[given[:, place]] for place, same in enumerate(self.sources.same)])
         row, back = number_equal(first)
-        return self.ask(self.sources.mix(first[row]), len(row))[back]
+        return cast(np.ndarray, self.ask(self.sources.mix(first[row]), len(row))[back])
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #47b2dc86
 def coalition_masks(

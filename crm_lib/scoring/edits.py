@@ -9,7 +9,7 @@ __all__ = ['Edits', 'tabulate_edits', 'list_editable', 'list_stages', 'find_stan
 # %% ../../nbs/lib/45_scoring/37_edits.ipynb #ea61d48c
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,7 @@ def find_standing(
     "Look up what stands in the CRM of a deal on a day."
     if past is None:
         return Edits()
-    asked = pd.DataFrame({"opportunity_id": [opportunity_id], "as_of": [pd.Timestamp(as_of)]})
+    asked = pd.DataFrame({"opportunity_id": [opportunity_id], "as_of": [pd.Timestamp(cast(Any, as_of))]})
     now = look_up_states(past.records.histories, asked).iloc[0]
     acts = past.tracked.activities
     mine = acts.loc[acts["opportunity_id"] == opportunity_id, ["at", "recorded_at"]]

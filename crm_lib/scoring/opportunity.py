@@ -9,7 +9,7 @@ __all__ = ['AHEAD_DAYS', 'BROUGHT', 'Opportunity', 'pick', 'check_opportunity', 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #8fe7e009
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -53,7 +53,7 @@ def pick(
             "choose one from the list, or enter a new one."
         )
     since = find_start(context.past, row, context.as_of)
-    row = row.iloc[0]
+    row = cast(Any, row.iloc[0])
     return Opportunity(_known(row["sales_agent"]), _known(row["product"]), since, None, opportunity_id)
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #eadc11f8
@@ -63,11 +63,11 @@ AHEAD_DAYS = 365  # how far ahead of the last day known a deal may be looked at
 def _day_of(value: object) -> pd.Timestamp:
     "Read a day; what is none, or carries a time zone, is missing."
     day = (
-        pd.to_datetime(value, errors="coerce")
+        pd.to_datetime(cast(Any, value), errors="coerce")
         if isinstance(value, str) or not pd.api.types.is_number(value)
         else pd.NaT
     )
-    return day.normalize() if isinstance(day, pd.Timestamp) and day.tz is None else pd.NaT
+    return cast(pd.Timestamp, day.normalize() if isinstance(day, pd.Timestamp) and day.tz is None else pd.NaT)
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #496e6860
 def _check_names(context: Context, opportunity: Opportunity) -> dict[str, str]:
@@ -135,7 +135,7 @@ def table_row(
 ) -> dict[str, Any]:  # column of the deals table -> value; open, whatever the table says
     "Lay an opportunity out as a row of the deals table."
     stored = context.deals[context.deals["opportunity_id"] == opportunity.opportunity_id]
-    row = stored.iloc[0].to_dict() if len(stored) else dict.fromkeys(context.deals.columns)
+    row = cast(dict[str, Any], stored.iloc[0].to_dict() if len(stored) else dict.fromkeys(context.deals.columns))
     for key, brought in BROUGHT.items():
         name = _known(getattr(opportunity, key))
         if name != _known(row[key]):
@@ -197,7 +197,7 @@ def entered_amount(
     day = min(as_of, context.as_of)
     entered = replace(opportunity, engage_date=min(pd.Timestamp(opportunity.engage_date), day))
     found = snapshot_opportunity(context, entered, day, ("age_days",)).iloc[0]
-    return found[[*BANDED, "amount_changes"]].astype(float).dropna().to_dict()
+    return cast(dict[str, float], found[[*BANDED, "amount_changes"]].astype(float).dropna().to_dict())
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #64438e70
 def look_at(

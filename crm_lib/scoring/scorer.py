@@ -6,8 +6,8 @@
 __all__ = ['Score', 'Scorer']
 
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #bc7ec751
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ class _Prepared:
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #918b9502
 def _expected_close(day: np.datetime64, days: float) -> pd.Timestamp:
     "Give the day on which half of the expected closings have come."
-    return pd.NaT if np.isnan(days) else pd.Timestamp(day + np.timedelta64(int(days), "D"))
+    return cast(pd.Timestamp, pd.NaT if np.isnan(days) else pd.Timestamp(day + np.timedelta64(int(days), "D")))
 
 
 def _lay_out(rules: ScoreRules, found: Chances, day: np.datetime64, value: float) -> Score:
@@ -75,7 +75,7 @@ def _lay_out(rules: ScoreRules, found: Chances, day: np.datetime64, value: float
         _expected_close(day, found.close_days[0]),
         value,
         chances["p_won_ever"] * value,
-        str(grade_scores(found.won[f"p_won_{rules.main_horizon}"], rules.grades)[0]),
+        str(grade_scores(found.won[f"p_won_{rules.main_horizon}"], cast(Sequence[float], rules.grades))[0]),
     )
 
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #b585e5d1
@@ -89,8 +89,8 @@ class Scorer(_Prepared):
         as_of: object = None,  # the day of the features; none = that of the snapshot, or the last day known
     ) -> Score:
         """Score one deal."""
-        record = snapshot.iloc[0].to_dict() if isinstance(snapshot, pd.DataFrame) else snapshot
-        day = as_days(record.get("as_of", self.context.as_of) if as_of is None else as_of)
+        record = cast(Mapping[str, Any], snapshot.iloc[0].to_dict() if isinstance(snapshot, pd.DataFrame) else snapshot)
+        day = cast(np.datetime64, as_days(record.get("as_of", self.context.as_of) if as_of is None else as_of))
         rows = read_record(record, self.columns, day)
         ahead = self._horizons(day)
         found = find_chances(self.model, rows if self.model.takes_rows else rows.frame(), ahead)

@@ -6,6 +6,8 @@
 __all__ = ['LAST_ACTIVITY', 'name_last_activity', 'list_told_days', 'read_upload_edits']
 
 # %% ../../nbs/lib/45_scoring/53_upload_edits.ipynb #cabb0199
+from typing import cast
+
 import pandas as pd
 
 from ..features.states import look_up_states
@@ -13,6 +15,7 @@ from ..ingestion.notation import read_amounts, read_dates
 from ..ingestion.spelling import plain_name
 from .context import Context
 from .edits import Edits, list_editable, tabulate_edits
+from .past import Past
 
 # %% ../../nbs/lib/45_scoring/53_upload_edits.ipynb #00f1aa8a
 LAST_ACTIVITY = "last_activity"
@@ -38,9 +41,10 @@ def list_told_days(
 # %% ../../nbs/lib/45_scoring/53_upload_edits.ipynb #42d7bca6
 def _stands(context: Context, ids: pd.Index) -> pd.DataFrame:
     "Look up what stands in the CRM of each deal: stage, amount, expected_close_date, touched."
+    past = cast(Past, context.past)
     asked = pd.DataFrame({"opportunity_id": ids.to_numpy(object), "as_of": context.as_of})
-    found = look_up_states(context.past.records.histories, asked).set_axis(ids)
-    acts = context.past.tracked.activities
+    found = look_up_states(past.records.histories, asked).set_axis(ids)
+    acts = past.tracked.activities
     known = acts[acts[["at", "recorded_at"]].max(axis=1).dt.normalize() <= context.as_of]
     latest = known.groupby("opportunity_id")["at"].max().dt.normalize()
     return found[["stage", "amount", "expected_close_date"]].assign(

@@ -8,6 +8,7 @@ __all__ = ['CHANGE_KINDS', 'Answer', 'score_one', 'list_kinds', 'Changes', 'what
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #23cb0b2d
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,7 @@ def _require(context: Context, opportunity: Opportunity, as_of: object) -> pd.Ti
         raise CrmError(
             " ".join(f"{name.replace('_', ' ').capitalize()}: {sentence}" for name, sentence in wrong.items())
         )
-    return context.as_of if as_of is None else pd.Timestamp(as_of).normalize()
+    return context.as_of if as_of is None else pd.Timestamp(cast(Any, as_of)).normalize()
 
 # %% ../../nbs/lib/45_scoring/50_what_if.ipynb #7e93ba95
 def _value(context: Context, opportunity: Opportunity, as_of: pd.Timestamp) -> float:
@@ -131,6 +132,7 @@ def score_one(
 ) -> Answer:  # chances, curve, value, grade, reasons
     "Score one opportunity on one day."
     day = _require(context, opportunity, as_of)
+    scores: Any  # the table, then its row
     snapshot, scores = _score(context, [opportunity], day)
     scores = scores.iloc[0]
     won, still_open = win_paths(context.model, snapshot, EVER_DAYS)

@@ -183,7 +183,7 @@ class _StatePaths(_FittedStates):
     """Multiply the base's hazards by what the state says."""
 
     def _effects(self, X: Rows, ahead: np.ndarray) -> dict[str, np.ndarray | None]:
-        "Give what the state multiplies each cause's hazard by in each interval, (deals, intervals); None = nothing."
+        "Give the factors of each cause's hazard by interval, (deals, intervals); None = nothing."
         count = int(ahead.max()) + 1
         place, interval = np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X))
         coded = None
@@ -198,7 +198,7 @@ class _StatePaths(_FittedStates):
         return found
 
     def _multiply(self, cause: str, hazard: np.ndarray, place: np.ndarray, effect: np.ndarray | None) -> np.ndarray:
-        "Give a cause's hazards, (deals, days), from the base's of each distinct deal and the place of each deal's."
+        "Give a cause's hazards, (deals, days), from those of each distinct deal, and each deal's place."
         share = self.shares_[cause]
         hazard = ((1 - share) * hazard + share * self.rates_[cause])[place]
         return hazard if effect is None else hazard * effect

@@ -124,7 +124,7 @@ class Sources(_Whole):
         place = dict(zip(self.players, places.T))
         taken = [(name, place[group]) for group, names in self.players.items() for name in names]
         mixed = {name: take_rows(self.columns[name], rows) for name, rows in taken}
-        numbers = cast(dict[str, np.ndarray], mixed)  # as the columns of states are
+        numbers = cast(dict[str, np.ndarray], mixed)
         age = numbers["age_days"]
         limits = {group: age + self.spare[place[group]] for group in place if group in _CLOCKS}
         for group, limit in limits.items():

@@ -120,7 +120,7 @@ class Sources(_Whole):
         self,
         places: np.ndarray,  # deal that each group is taken from, (rows, groups) of whole numbers
     ) -> Columns:  # a value per made-up deal
-        """Make deals up of the groups of others, all of them deals that could be."""
+        """Make deals up of the groups of others, all of which could be."""
         place = dict(zip(self.players, places.T))
         taken = [(name, place[group]) for group, names in self.players.items() for name in names]
         mixed = {name: take_rows(self.columns[name], rows) for name, rows in taken}

@@ -52,7 +52,8 @@ def test_a_notebook_leaves_nothing_to_the_next_and_a_failing_cell_is_reported(fo
     asked = ["--rootdir", ROOT, "--nbval-lax", "-v", "--color", "no", folder]
     done = subprocess.run([*begin, *asked], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
-    assert "ZeroDivisionError" in done.stdout and "30_fails.ipynb" in done.stdout.splitlines()[-2]
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1 and "30_fails.ipynb" in failed[0] and "ZeroDivisionError" in done.stdout
 
 # %% ../../../nbs/tests/whole/test_kernels.ipynb #b093c49d
 SEEN = """

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ACTIVITY_COLUMNS', 'ACTIVITY_WINDOWS', 'ACTIVITY_FEATURES', 'Activities', 'index_activities', 'learn_gap',
-           'find_activity_features']
+           'for_each_window', 'find_activity_features']
 
 # %% ../../nbs/lib/25_features/62_activity_features.ipynb #d28f9ae7
 from dataclasses import dataclass, replace
@@ -99,8 +99,17 @@ def learn_gap(
 
 # %% ../../nbs/lib/25_features/62_activity_features.ipynb #10fdc292
 ACTIVITY_WINDOWS = (7, 30, 90)
+
+
+def for_each_window(
+    text: str,  # such as "activities_WINDOW"
+) -> list[str]:  # one for each of ACTIVITY_WINDOWS; the text itself where it names no WINDOW
+    "Write out a text for each window that it leaves open."
+    return [text.replace("WINDOW", str(days)) for days in ACTIVITY_WINDOWS] if "WINDOW" in text else [text]
+
+
 ACTIVITY_FEATURES = (
-    *(f"activities_{days}" for days in ACTIVITY_WINDOWS),
+    *for_each_window("activities_WINDOW"),
     "activity_days",
     "activity_people",
     "activity_silence",

@@ -9,8 +9,11 @@ __all__ = ['OWN_GROUP', 'read_groups', 'group_label', 'group_columns']
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 
 import yaml
+
+from .activity_features import for_each_window
 
 # %% ../../nbs/lib/25_features/69_column_groups.ipynb #262eadda
 OWN_GROUP = "own"
@@ -20,7 +23,8 @@ OWN_GROUP = "own"
 def read_groups() -> dict[str, tuple[str, tuple[str, ...]]]:  # group -> its name for readers, its columns
     "Read which columns make one reason."
     kept = yaml.safe_load((files("crm_lib") / "assets" / "column_groups.yaml").read_text(encoding="utf-8"))
-    return {group: (entry["label"], tuple(entry["columns"])) for group, entry in kept.items()}
+    columns = {group: [for_each_window(name) for name in entry["columns"]] for group, entry in kept.items()}
+    return {group: (kept[group]["label"], tuple(chain.from_iterable(names))) for group, names in columns.items()}
 
 
 def group_label(

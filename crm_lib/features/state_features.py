@@ -17,7 +17,13 @@ import pandas as pd
 from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..base.schema import require_columns
-from .activity_features import Activities, find_activity_features, index_activities, learn_gap
+from crm_lib.features.activity_features import (
+    ACTIVITY_FEATURES,
+    Activities,
+    find_activity_features,
+    index_activities,
+    learn_gap,
+)
 from crm_lib.features.column_features import (
     find_amount_features,
     find_close_features,
@@ -27,7 +33,7 @@ from crm_lib.features.column_features import (
 from .histories import Histories, index_histories
 from .running import day_numbers
 from .spells import find_spells, spells_of_dates
-from .stage_features import find_stage_features
+from .stage_features import STAGE_FEATURES, find_stage_features
 from .stage_order import StageOrder, closed_words, learn_order, read_stage_order
 from .states import created_days
 from .track_records import Record, find_record_features, name_owners, sum_record
@@ -124,12 +130,11 @@ def learn_states(
 
 # %% ../../nbs/lib/25_features/66_state_features.ipynb #3c724f99
 STATE_FEATURES = (
-    *("stage_place", "stage_days", "stage_pace", "stage_progress_days", "stage_forward", "stage_back"),
-    *("stage_count", "stage_skipped", "stage_reopened"),
+    *STAGE_FEATURES,
     *("amount", "amount_log", "amount_growth", "amount_changes", "amount_days"),
     *("close_in_days", "close_overdue_days", "close_pushes", "close_slip_days", "close_pulls", "close_days"),
     *("owner_changes", "owner_days", "forecast_place"),
-    *("activities_7", "activities_30", "activities_90", "activity_days", "activity_people", "activity_silence"),
+    *ACTIVITY_FEATURES,
     *("owner_closed", "owner_win_rate", "account_closed", "account_wins"),
 )
 
@@ -144,8 +149,7 @@ def _activity_features(
     records: Records, learned: Learned, ids: pd.Index, deal: np.ndarray, day: np.ndarray, opened: np.ndarray
 ) -> dict[str, np.ndarray]:
     if records.activities is None:
-        names = [name for name in STATE_FEATURES if name.startswith("activit")]
-        return {name: np.full(len(deal), np.nan) for name in names}
+        return {name: np.full(len(deal), np.nan) for name in ACTIVITY_FEATURES}
     taken = records.activities.take(records.activities.ids.get_indexer(ids))
     return find_activity_features(taken, learned.gap_days, deal, day, opened)
 

@@ -6,6 +6,7 @@
 __all__ = ['Wording', 'read_wordings', 'list_features', 'list_sayings', 'say_feature', 'say_features']
 
 # %% ../../nbs/lib/25_features/68_wording.ipynb #76020056
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,7 @@ import pandas as pd
 import yaml
 
 from ..base.config import CrmError
+from .activity_features import for_each_window
 from .state_features import STATE_FEATURES
 
 # %% ../../nbs/lib/25_features/68_wording.ipynb #8fc431c2
@@ -35,7 +37,8 @@ class Wording(NamedTuple):
 def read_wordings() -> dict[str, Wording]:  # feature -> what it is and how it is said
     "Read the catalogue of the features of a state."
     kept = yaml.safe_load((files("crm_lib") / "assets" / "state_features.yaml").read_text(encoding="utf-8"))
-    return {name: Wording(name, **entry) for name, entry in kept.items()}
+    entries = [json.loads(text) for entry in kept.items() for text in for_each_window(json.dumps(entry))]
+    return {name: Wording(name, **entry) for name, entry in entries}
 
 # %% ../../nbs/lib/25_features/68_wording.ipynb #97f4641f
 def list_features() -> pd.DataFrame:  # name, window, unit, source, known_since, sentence, at_zero: a row per feature

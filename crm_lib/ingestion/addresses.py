@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ..base.config import CrmError
+from ..base.environment import database_address
 
 # %% ../../nbs/lib/20_ingestion/34_addresses.ipynb #6cb06339
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -55,17 +56,17 @@ def _require_url(url: object, key: str) -> None:
 
 # %% ../../nbs/lib/20_ingestion/34_addresses.ipynb #af90ff23
 def resolve_url(
-    url: str | None,  # params.yaml, key source.url; None takes the environment variable CRM_SQL_URL
+    url: str | None,  # params.yaml, key source.url; None takes the environment variable DATABASE_URL
     key: str = "source.url",  # key of params.yaml that holds it
 ) -> str:  # the URL with its password: for fetch_sql, never to be shown
     "Complete the address of a database from the environment."
     if url is None:
-        if not os.environ.get("CRM_SQL_URL"):
+        if (address := database_address()) is None:
             raise CrmError(
-                "params.yaml, key source.url is empty and the environment variable CRM_SQL_URL is not set: "
+                "params.yaml, key source.url is empty and the environment variable DATABASE_URL is not set: "
                 "give the database's URL in one of them."
             )
-        return os.environ["CRM_SQL_URL"]
+        return address
     _require_url(url, key)
     missing = sorted({name for name in _VARIABLE.findall(url) if not os.environ.get(name)})
     if missing:

@@ -147,7 +147,7 @@ def import_excel(
 @data_app.command("sql")
 def import_database(
     url: Annotated[
-        str | None, typer.Argument(help="SQLAlchemy URL; params.yaml or CRM_SQL_URL says it otherwise.")
+        str | None, typer.Argument(help="SQLAlchemy URL; params.yaml or DATABASE_URL says it otherwise.")
     ] = None,
     new_source: _NEW = None,
     as_of: _AS_OF = None,

@@ -216,7 +216,7 @@ def import_kaggle(
 
 
 def import_sql(
-    url: str | None = None,  # SQLAlchemy URL; None takes it from the environment variable CRM_SQL_URL
+    url: str | None = None,  # SQLAlchemy URL; None takes it from the environment variable DATABASE_URL
     tables: Mapping[str, str | None] | None = None,  # our table -> the database's, or a SELECT statement
     data: str | Path = "data",  # folder to (re)place
     ingest: Mapping[str, Any] | None = None,  # section `ingest` of params.yaml

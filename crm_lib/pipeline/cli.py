@@ -15,6 +15,7 @@ from .. import __version__
 from ..access import commands as access
 from ..access import key_commands
 from ..base.config import CrmError, quiet_telemetry
+from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from . import commands as pipeline
@@ -30,6 +31,7 @@ Examples:
   crm data csv deals.csv            bring your own tables in; then: make repro
   crm reports                       what was found, a sentence per report
   crm run forecast                  run one stage; crm run lists them
+  crm config                        every setting in effect, and where it comes from
   crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
@@ -52,6 +54,7 @@ def _start(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    use_env_file()
     quiet_telemetry()
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #1c1f1eaa
@@ -67,6 +70,7 @@ COMMANDS = {
     "score": registry.score_pipeline,
     "forget": registry.forget,
     "reports": pipeline.list_reports,
+    "config": pipeline.show_configuration,
     "dashboards": dashboards.serve_dashboards,
     "serve": service.serve,
 }

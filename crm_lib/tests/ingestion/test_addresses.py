@@ -21,7 +21,8 @@ from ...ingestion.addresses import resolve_url
 # %% ../../../nbs/tests/ingestion/test_addresses.ipynb #7fbb2b5d
 @pytest.fixture
 def variables(monkeypatch):
-    monkeypatch.delenv("CRM_SQL_URL", raising=False)
+    for name in ("CRM_SQL_URL", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in {
         "CRM_USER": "crm:reader",
         "CRM_PASSWORD": "p@ss/w?rd:%41&",
@@ -65,8 +66,9 @@ def test_an_address_without_a_password_is_taken_as_it_stands(variables, url, fil
     assert resolve_url(url) == filled
 
 
-def test_an_address_of_the_environment_is_taken_as_it_stands(variables, monkeypatch):
-    monkeypatch.setenv("CRM_SQL_URL", "postgresql://crm:geheim${X}@h/d")
+@pytest.mark.parametrize("name", ["DATABASE_URL", "CRM_SQL_URL"])
+def test_an_address_of_the_environment_is_taken_as_it_stands(variables, monkeypatch, name):
+    monkeypatch.setenv(name, "postgresql://crm:geheim${X}@h/d")
     assert resolve_url(None) == "postgresql://crm:geheim${X}@h/d"
 
 
@@ -93,7 +95,7 @@ def test_a_password_in_params_yaml_is_refused_and_not_repeated(variables, url):
 @pytest.mark.parametrize(
     "url, words",
     [
-        (None, "source.url is empty and the environment variable CRM_SQL_URL is not set"),
+        (None, "source.url is empty and the environment variable DATABASE_URL is not set"),
         ("", "source.url is no text"),
         (5, "source.url is no text"),
         ("sqlite:///${CRM_EMPTY}/${CRM_NO}", "names the environment variable CRM_EMPTY, CRM_NO, which is not set"),

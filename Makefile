@@ -5,7 +5,7 @@ BIN := .venv/bin
 LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv lock repro test test-fast test-slow test-browser lint format secrets lab dashboards serve dag prepare readme
+.PHONY: help venv lock repro test test-fast test-slow test-browser lint format secrets lab dashboards serve status dag prepare readme
 
 help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ dashboards: .venv/.installed ## serve the dashboards behind a login: `make dashb
 
 serve: .venv/.installed ## answer programs over HTTP: `make serve PORT=8000`, WORKERS=2 for two processes; crm keys create makes a key
 	@$(BIN)/crm serve $(if $(PORT),--port $(PORT)) $(if $(HOST),--host $(HOST)) $(if $(WORKERS),--workers $(WORKERS))
+
+status: .venv/.installed ## say what is up, how old data, model and bundle are, and what to do
+	@$(BIN)/crm status
 
 dag: .venv/.installed ## derive dvc.yaml from pipeline.yaml
 	@$(BIN)/crm dag

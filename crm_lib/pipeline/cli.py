@@ -32,6 +32,7 @@ Examples:
   crm reports                       what was found, a sentence per report
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
+  crm status                        what is up, how old it is, what to do
   crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
@@ -71,6 +72,7 @@ COMMANDS = {
     "forget": registry.forget,
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
+    "status": pipeline.show_status,
     "dashboards": dashboards.serve_dashboards,
     "serve": service.serve,
 }

@@ -133,10 +133,8 @@ def show_configuration(
         typer.echo(told.to_json(orient="records", indent=2, force_ascii=False))
         return
     width = int(told["key"].str.len().max())
-    for row in told.itertuples():
-        typer.echo(
-            f"{row.key:<{width}}  {row.value}  ({row.source})" if row.value else f"{row.key:<{width}}  ({row.source})"
-        )
+    for key, value, source in told.itertuples(index=False):
+        typer.echo("  ".join([f"{key:<{width}}", *([str(value)] if value else []), f"({source})"]))
 
 # %% ../../nbs/lib/90_pipeline/85_commands.ipynb #9fb5b057
 def show_status() -> None:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..base.config import LOOPBACK
 from ..base.environment import Environment, mask_passwords
 
 PATIENCE = 2.0  # seconds
 
 # %% ../../nbs/lib/90_pipeline/83_probes.ipynb #780c7dcd
 def ask_http(
-    address: str,  # of the whole question, such as http://localhost:8000/health/live
+    address: str,  # of the whole question, such as http://host:8000/health/live
 ) -> str:  # "" where it answers; else why not, on one line
     "Ask whether a server answers over HTTP, with anything but an error of its own."
     import requests

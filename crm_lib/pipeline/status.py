@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from ..base.config import CrmError
+from ..base.config import LOOPBACK, CrmError
 from ..base.environment import read_env_file, read_environment
 from ..base.settings import read_settings
 from ..ingestion.kept_imports import has_tables, shelf_days
@@ -98,7 +98,7 @@ def _servers_stand(settings: Any) -> list[Standing]:
     ]
     found = []
     for name, port, path, target in asked:
-        address = f"http://localhost:{port}"
+        address = f"http://{LOOPBACK}:{port}"
         why = ask_http(address + path) if port else "its port is chosen anew at each start"
         up = Standing(name, "fine", f"answers at {address}")
         found.append(Standing(name, "off", f"not running here at port {port}", f"make {target}") if why else up)

@@ -5,7 +5,7 @@ BIN := .venv/bin
 LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv lock repro test test-fast test-slow test-browser lint format secrets lab dashboards serve status dag prepare readme
+.PHONY: help venv lock repro test test-fast test-slow test-browser lint format secrets lab dashboards serve status architecture dag prepare readme
 
 help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ serve: .venv/.installed ## answer programs over HTTP: `make serve PORT=8000`, WO
 
 status: .venv/.installed ## say what is up, how old data, model and bundle are, and what to do
 	@$(BIN)/crm status
+
+architecture: .venv/.installed ## compare architecture/workspace.dsl with the rooms, and draw it where c4studio is installed
+	@$(BIN)/python -m crm_lib.tests.support.drawing
+	@if command -v c4 >/dev/null; then c4 render architecture/workspace.dsl -o docs/architecture; \
+	else echo "The pictures in docs/architecture were not drawn again: that needs Node.js and \`pip install c4studio\` (Python 3.13)."; fi
 
 dag: .venv/.installed ## derive dvc.yaml from pipeline.yaml
 	@$(BIN)/crm dag

@@ -1,16 +1,12 @@
-"""The longest test files start first, so that the workers end together; kernels of notebooks talk over sockets."""
+"""The longest test files start first, so that the workers end together; kernels of notebooks are forked."""
 
-import atexit
 import gc
 import os
-import shutil
-import tempfile
-from pathlib import Path
-from typing import Any
 
 import nbval.kernel
 import pytest
-from jupyter_client.manager import KernelManager
+
+from crm_lib.tests.support.kernels import manage_forked
 
 # Every core has a worker already: threads of a worker would only wait for each other. What shap would compile anew in
 # every process, for longer than it then runs, is run as it is written; test_other_crm has one process that compiles.
@@ -89,11 +85,4 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(_name(item), len(LONG)))
 
 
-def _start_on_sockets(**options: Any) -> KernelManager:
-    "Two workers may draw the same free TCP port; a socket in a new folder belongs to one kernel alone."
-    folder = tempfile.mkdtemp(prefix="crm-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return KernelManager(connection_file=str(Path(folder) / "k.json"), transport="ipc", **options)
-
-
-nbval.kernel.KernelManager = _start_on_sockets
+nbval.kernel.KernelManager = manage_forked

@@ -22,6 +22,7 @@ from .outlook import Outlook
 from .periods import label_window, say_days, won_revenue
 from .rolling_origin import Evaluation
 from .windows import today_windows
+from ..ingestion.recording import recording_end
 from ..models.incidence import IncidenceModel
 from ..scoring.deal_value import ValueSpread
 from ..scoring.open_value import learn_amounts, open_spread, say_values
@@ -93,7 +94,7 @@ def forecast_today(
 ) -> Forecast:  # forecast, whole, notes and figures
     "Forecast from the last day known."
     last = as_days(outlook.last)
-    newcomers = fit_newcomers(outlook, last)
+    newcomers = fit_newcomers(outlook, recording_end(outlook.deals, last).day)
     origin = take_origin(outlook, model, newcomers, last, today_windows(last, outlook.calendar))
     table, notes, reasons = forecast_revenue(outlook, origin, past.record)
     whole = _take_whole(table)

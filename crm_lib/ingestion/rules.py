@@ -125,12 +125,12 @@ _AMOUNT_RULES = (
     ),
 )
 
-# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #d66d92b9
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #f2947154
 def _is_unlisted(deals: pd.DataFrame) -> pd.Series:
     "Find closed deals whose account has no sector, where the company lists accounts at all."
     return is_closed(deals) & deals["sector"].isna() & deals["sector"].notna().any()
 
-
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #d66d92b9
 _REFERENCE_RULES = (
     Rule(
         "a product is named",

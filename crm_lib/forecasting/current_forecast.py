@@ -15,7 +15,7 @@ import pandas as pd
 from ..base.calendar import as_days
 from ..features.snapshots import known_at
 from .arrivals import Break, find_break, say_break
-from .bookings import STAGE_SEGMENT
+from .bookings import NOT_GIVEN, STAGE_SEGMENT
 from .forecast import forecast_revenue, number_records, say_record
 from .origins import fit_newcomers, take_origin
 from .outlook import Outlook
@@ -154,9 +154,9 @@ def list_parts(
 def list_cuts(
     ahead: Forecast,  # from forecast_today
 ) -> dict[str, pd.DataFrame]:  # what the parts are, in words -> the forecast's rows of all deals
-    "List the parts that the page draws: regional offices, and stages where the CRM tells its past."
+    "List the parts that the page draws: regional offices where they are named, stages where the CRM tells its past."
     found = {"regional office": list_parts(ahead), "stage": list_parts(ahead, STAGE_SEGMENT)}
-    return {name: parts for name, parts in found.items() if len(parts)}
+    return {name: parts for name, parts in found.items() if not set(parts["segment_value"]) <= {NOT_GIVEN}}
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #8a2072d4
 def say_finding(

@@ -150,7 +150,7 @@ def plot_stale(
     draw_bars(ax, shown["sales_agent"].tolist(), shown["stale"].to_numpy(), texts, colors)
     ax.set(
         title="Deals stale, by agent",
-        xlabel="Share of the agent's deals that went stale, of those that have had the time, %",
+        xlabel="Share gone stale of the deals that have had the time, %",
     )
     percent_axis(ax.xaxis)
     return fig

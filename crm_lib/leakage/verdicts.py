@@ -54,6 +54,9 @@ def _ask_outcomes(deals: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return found.loc[found["is_leak"], VERDICT_COLUMNS]
 
 # %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #89892ca6
+CHANGED_LIMIT = 0.05
+
+
 def _is_first_look(changes: pd.DataFrame, known_at: pd.Series, began: pd.Series) -> np.ndarray:
     "Tell which values were there when a report or an import could first see the deal: they may be as old as it."
     looks = find_looks(changes)
@@ -65,9 +68,6 @@ def _is_first_look(changes: pd.DataFrame, known_at: pd.Series, began: pd.Series)
     return is_first.to_numpy() & ((before == NO_LOOK) | (before <= begun))
 
 # %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #445af74f
-CHANGED_LIMIT = 0.05
-
-
 def detect_later_changes(
     deals: pd.DataFrame,  # opportunity_id, engage_date
     changes: pd.DataFrame

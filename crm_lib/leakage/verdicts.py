@@ -54,9 +54,6 @@ def _ask_outcomes(deals: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return found.loc[found["is_leak"], VERDICT_COLUMNS]
 
 # %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #89892ca6
-CHANGED_LIMIT = 0.05
-
-
 def _is_first_look(changes: pd.DataFrame, known_at: pd.Series, began: pd.Series) -> np.ndarray:
     "Tell which values were there when a report or an import could first see the deal: they may be as old as it."
     looks = find_looks(changes)
@@ -67,7 +64,18 @@ def _is_first_look(changes: pd.DataFrame, known_at: pd.Series, began: pd.Series)
     is_first = changes["source"].isin(LOOKING) & ~changes.duplicated(["opportunity_id", "column"])
     return is_first.to_numpy() & ((before == NO_LOOK) | (before <= begun))
 
+
+def _is_later(deals: pd.DataFrame, changes: pd.DataFrame) -> np.ndarray:
+    "Tell which changes were written after the first day of their deal."
+    known_at = changes["recorded_at"].where(changes["recorded_at"] > changes["changed_at"], changes["changed_at"])
+    began = changes["opportunity_id"].map(deals.set_index("opportunity_id")["engage_date"]).dt.normalize()
+    is_after = (known_at >= began + pd.Timedelta(days=1)).to_numpy()
+    return is_after & ~_is_first_look(changes, known_at, began)
+
 # %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #445af74f
+CHANGED_LIMIT = 0.05
+
+
 def detect_later_changes(
     deals: pd.DataFrame,  # opportunity_id, engage_date
     changes: pd.DataFrame
@@ -78,9 +86,7 @@ def detect_later_changes(
     if changes is None or changes.empty:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
     changes = changes[changes["opportunity_id"].isin(deals["opportunity_id"])]
-    known_at = changes["recorded_at"].where(changes["recorded_at"] > changes["changed_at"], changes["changed_at"])
-    began = changes["opportunity_id"].map(deals.set_index("opportunity_id")["engage_date"]).dt.normalize()
-    is_later = (known_at >= began + pd.Timedelta(days=1)) & ~_is_first_look(changes, known_at, began)
+    is_later = _is_later(deals, changes)
     rows = []
     for column in columns:
         of = changes["column"] == column

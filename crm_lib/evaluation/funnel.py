@@ -14,16 +14,19 @@ from scipy.stats import CensoredData, binomtest, ecdf
 
 from ..base.config import CrmError
 from ..base.schema import CLOSED_STAGES
+from ..features.import_stages import is_import_stage
 from ..features.snapshots import is_open
 
 # %% ../../nbs/lib/40_evaluation/70_funnel.ipynb #2717f905
 def _consecutive(changes: pd.DataFrame) -> pd.DataFrame:
-    "Lay each change of stage beside the one that follows it: opportunity_id, stage, entered, left, next."
-    rows = changes.loc[changes["column"].eq("stage"), ["opportunity_id", "changed_at", "value"]]
+    "Lay each change of stage beside the one after it: opportunity_id, stage, entered, left, next, by_import (of next)."
+    stages = changes[changes["column"].eq("stage")]
+    rows = stages[["opportunity_id", "changed_at", "value"]].assign(by_import=is_import_stage(stages))
     rows = rows.sort_values(["opportunity_id", "changed_at"], kind="stable")
     is_last = rows["opportunity_id"].ne(rows["opportunity_id"].shift(-1))
     rows = rows.rename(columns={"value": "stage", "changed_at": "entered"})
-    return rows.assign(left=rows["entered"].shift(-1).mask(is_last), next=rows["stage"].shift(-1).mask(is_last))
+    after = {"left": rows["entered"].shift(-1).mask(is_last), "next": rows["stage"].shift(-1).mask(is_last)}
+    return rows.assign(**after, by_import=rows["by_import"].shift(-1, fill_value=False) & ~is_last)
 
 # %% ../../nbs/lib/40_evaluation/70_funnel.ipynb #d81e05a2
 def stage_stays(
@@ -35,7 +38,9 @@ def stage_stays(
     "List every stay of every deal in an open stage."
     stays = _consecutive(changes)
     closed = deals.set_index("opportunity_id").loc[lambda table: table["stage"].isin(CLOSED_STAGES), "close_date"]
-    ended = stays.pop("left").fillna(stays["opportunity_id"].map(closed))
+    closing = stays["opportunity_id"].map(closed)
+    is_told_late = stays.pop("by_import") & ~stays["next"].isin(list(words)) & closing.lt(stays["left"])
+    ended = stays.pop("left").fillna(closing).mask(is_told_late, closing)
     end = pd.Timestamp(known_until) + pd.Timedelta(days=1)
     ended_by = ended.fillna(end)
     days = (ended_by.where(ended_by < end, end) - stays["entered"]) / pd.Timedelta(days=1)

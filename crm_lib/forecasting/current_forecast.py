@@ -15,13 +15,14 @@ import pandas as pd
 from ..base.calendar import as_days
 from ..features.snapshots import known_at
 from .arrivals import Break, find_break, say_break
-from .bookings import STAGE_SEGMENT
+from .bookings import NOT_GIVEN, STAGE_SEGMENT
 from .forecast import forecast_revenue, number_records, say_record
 from .origins import fit_newcomers, take_origin
 from .outlook import Outlook
 from .periods import label_window, say_days, won_revenue
 from .rolling_origin import Evaluation
 from .windows import today_windows
+from ..ingestion.recording import recording_end
 from ..models.incidence import IncidenceModel
 from ..scoring.deal_value import ValueSpread
 from ..scoring.open_value import learn_amounts, open_spread, say_values
@@ -93,7 +94,7 @@ def forecast_today(
 ) -> Forecast:  # forecast, whole, notes and figures
     "Forecast from the last day known."
     last = as_days(outlook.last)
-    newcomers = fit_newcomers(outlook, last)
+    newcomers = fit_newcomers(outlook, recording_end(outlook.deals, last).day)
     origin = take_origin(outlook, model, newcomers, last, today_windows(last, outlook.calendar))
     table, notes, reasons = forecast_revenue(outlook, origin, past.record)
     whole = _take_whole(table)
@@ -153,9 +154,9 @@ def list_parts(
 def list_cuts(
     ahead: Forecast,  # from forecast_today
 ) -> dict[str, pd.DataFrame]:  # what the parts are, in words -> the forecast's rows of all deals
-    "List the parts that the page draws: regional offices, and stages where the CRM tells its past."
+    "List the parts that the page draws: regional offices where they are named, stages where the CRM tells its past."
     found = {"regional office": list_parts(ahead), "stage": list_parts(ahead, STAGE_SEGMENT)}
-    return {name: parts for name, parts in found.items() if len(parts)}
+    return {name: parts for name, parts in found.items() if not set(parts["segment_value"]) <= {NOT_GIVEN}}
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #8a2072d4
 def say_finding(

@@ -68,7 +68,7 @@ def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, l
         shown = f"only {count_of(origins, 'past origin')} {'shows' if origins == 1 else 'show'} how far it may miss"
         return f"{shown}, and {limits.interval_origins} are needed"
     if whole["p90"] - whole["p10"] > limits.widest * whole["mean"]:
-        return f"it would be wider than {limits.widest:g} times the number"
+        return f"it would be wider than {'' if limits.widest == 1 else f'{limits.widest:g} times '}the number itself"
     return ""
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #72427aff

@@ -60,8 +60,8 @@ def _say_begin(days: list[pd.Timestamp], is_numbered: bool) -> str:
             "the next."
         )
     return (
-        f"One import is kept, of {days[0]:%Y-%m-%d}: history begins now. From the second import on, what changed in "
-        "between and the deals that vanish are shown here."
+        f"One import is kept, of {days[0]:%Y-%m-%d}: the history of imports begins with it. From the second import "
+        "on, what changed in between and the deals that vanish are shown here."
     )
 
 

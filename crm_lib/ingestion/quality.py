@@ -14,32 +14,26 @@ import pandas as pd
 from ..base.config import CrmError
 from ..base.schema import DEALS, TABLES
 from .contracts import CONTRACT, apply_contract
+from .deal_rows import is_correction
 from .deals import observed_until, records_start
-from .findings import join_findings
+from .findings import FINDING_COLUMNS, join_findings
 from .joins import name_extra
 from .rules import NOTED_RULES, STOPPING_RULES, apply_rules
 
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #19ab5ba1
+_TO_CORRECT = ("is written as it should be", "correct it in the CRM as well")
+_AS_MEANT = ("is read as the export means it", "nothing to do")
+
+
 def _mended_findings(mendings: pd.DataFrame) -> pd.DataFrame:
+    told = mendings[mendings["found"] != mendings["used"]]
     rows = []
-    for (table, column), group in mendings[mendings["found"] != mendings["used"]].groupby(
-        ["table", "column"], sort=True
-    ):
-        shown = ", ".join(f"{row.found} -> {row.used}" for row in group.head(3).itertuples()) + (
-            ", ..." if len(group) > 3 else ""
-        )
-        rows.append(
-            (
-                table,
-                column,
-                "is written as it should be",
-                int(group["rows"].sum()),
-                "mended",
-                "correct it in the CRM as well",
-                shown,
-            )
-        )
-    return pd.DataFrame(rows, columns=["table", "column", "rule", "rows", "severity", "what_to_do", "examples"])
+    for (table, column, is_wrong), group in told.groupby(["table", "column", is_correction(told)], sort=True):
+        rule, advice = _TO_CORRECT if is_wrong else _AS_MEANT
+        examples = [f"{row.found} -> {row.used}" for row in group.head(3).itertuples()]
+        shown = ", ".join([*examples, "..."] if len(group) > 3 else examples)
+        rows.append((table, column, rule, int(group["rows"].sum()), "mended", advice, shown))
+    return pd.DataFrame(rows, columns=FINDING_COLUMNS)
 
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #cf0a09e2
 def check_deals(
@@ -66,7 +60,7 @@ def quality_scores(
     deals: pd.DataFrame,  # canonical deals
 ) -> pd.DataFrame:  # table, rows, cells, mended, flaws, score (0-100): one row per table
     "Score each raw table by its cells in order."
-    mended = mendings[mendings["found"] != mendings["used"]].groupby("table")["rows"].sum()
+    mended = mendings[is_correction(mendings)].groupby("table")["rows"].sum()
     rows = []
     for table in [name for name in TABLES if name in tables]:
         frame = tables[table]

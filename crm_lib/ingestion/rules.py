@@ -125,6 +125,11 @@ _AMOUNT_RULES = (
     ),
 )
 
+# %% ../../nbs/lib/20_ingestion/60_rules.ipynb #f2947154
+def _is_unlisted(deals: pd.DataFrame) -> pd.Series:
+    "Find closed deals whose account has no sector, where the company lists accounts at all."
+    return is_closed(deals) & deals["sector"].isna() & deals["sector"].notna().any()
+
 # %% ../../nbs/lib/20_ingestion/60_rules.ipynb #d66d92b9
 _REFERENCE_RULES = (
     Rule(
@@ -158,7 +163,7 @@ _REFERENCE_RULES = (
         "the account of a closed deal is in the list of accounts",
         "account",
         "noted",
-        lambda deals: is_closed(deals) & deals["sector"].isna(),
+        _is_unlisted,
         "add the account to the table accounts",
         ("stage", "sector"),
         True,

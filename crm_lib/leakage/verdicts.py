@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
+from ..base.looks import LOOKING, NO_LOOK, find_looks, last_looks
 from ..base.schema import DEAL_COLUMNS, EXTRA_PREFIX, fixed_columns, late_columns, outcome_columns
 from ..features.custom import require_reasons
 from ..ingestion.deals import read_deals
@@ -51,6 +53,25 @@ def _ask_outcomes(deals: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     )
     return found.loc[found["is_leak"], VERDICT_COLUMNS]
 
+# %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #89892ca6
+def _is_first_look(changes: pd.DataFrame, known_at: pd.Series, began: pd.Series) -> np.ndarray:
+    "Tell which values were there when a report or an import could first see the deal: they may be as old as it."
+    looks = find_looks(changes)
+    if not looks:
+        return np.zeros(len(changes), dtype=bool)
+    seen, begun = (times.to_numpy("datetime64[D]").astype("int64") for times in (known_at, began))
+    before = last_looks(looks, changes["source"].to_numpy(object), seen)
+    is_first = changes["source"].isin(LOOKING) & ~changes.duplicated(["opportunity_id", "column"])
+    return is_first.to_numpy() & ((before == NO_LOOK) | (before <= begun))
+
+
+def _is_later(deals: pd.DataFrame, changes: pd.DataFrame) -> np.ndarray:
+    "Tell which changes were written after the first day of their deal."
+    known_at = changes["recorded_at"].where(changes["recorded_at"] > changes["changed_at"], changes["changed_at"])
+    began = changes["opportunity_id"].map(deals.set_index("opportunity_id")["engage_date"]).dt.normalize()
+    is_after = (known_at >= began + pd.Timedelta(days=1)).to_numpy()
+    return is_after & ~_is_first_look(changes, known_at, began)
+
 # %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #445af74f
 CHANGED_LIMIT = 0.05
 
@@ -64,9 +85,8 @@ def detect_later_changes(
     "Test, by the CRM's own history, whether a column was written after the deals' first day."
     if changes is None or changes.empty:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
-    known_at = changes["recorded_at"].where(changes["recorded_at"] > changes["changed_at"], changes["changed_at"])
-    began = changes["opportunity_id"].map(deals.set_index("opportunity_id")["engage_date"]).dt.normalize()
-    is_later = known_at >= began + pd.Timedelta(days=1)
+    changes = changes[changes["opportunity_id"].isin(deals["opportunity_id"])]
+    is_later = _is_later(deals, changes)
     rows = []
     for column in columns:
         of = changes["column"] == column

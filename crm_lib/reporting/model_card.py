@@ -16,6 +16,7 @@ import pandas as pd
 from .. import __version__
 from ..base.files import write_text
 from ..base.horizons import label_horizon
+from ..base.schema import EXTRA_PREFIX
 from .card_parts import CardTable, Commands, Section, part_markdown
 from .card_results import describe_results
 from .card_run import Run, list_names, name_model, order_horizons
@@ -130,6 +131,26 @@ def _describe_data(run: Run) -> Section:
         ),
     )
 
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #ace35243
+_KEPT = {"product": {"product"}, "price": {"amount", "list_price"}, "owner": {"sales_agent"}}
+
+
+def _say_untracked(ingest: Mapping[str, Any]) -> str:
+    "Say which values are those of the export, whatever they were before."
+    tracked = set((ingest.get("histories") or {}).get("columns") or {})
+    still = [name for name, columns in _KEPT.items() if not columns & tracked]
+    names = list_names([name.removeprefix(EXTRA_PREFIX).replace("_", " ") for name in sorted(tracked)] or ["none"])
+    told = "The tables hold one value per deal, as of the export."
+    if tracked:
+        told = (
+            f"Of these columns the past is recorded, as far back as the page Ingest says: {names}. "
+            "Of every other the tables hold one value per deal, as of the export."
+        )
+    if not still:
+        return told
+    either = ", ".join(still[:-1]) + (" or " if len(still) > 1 else "") + still[-1]
+    return f"{told} A {either} that was changed while the deal was open looks as if it had always been so."
+
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #d543f958
 def _list_limits(run: Run) -> tuple[str, ...]:
     "List what the figures do not cover."
@@ -144,9 +165,7 @@ def _list_limits(run: Run) -> tuple[str, ...]:
         f"No closing before {run.ingest['first_closing']} is recorded. Deals that ended earlier are missing "
         "(left truncation), so what is known of "
         "old deals rests on those that lasted.",
-        "The tables hold one value per deal, as of the export. A product, price or owner that was changed "
-        "while the deal was open looks as if it "
-        "had always been so.",
+        _say_untracked(run.ingest),
         "Not modelled: what is said and written in a deal, competitors, budgets, holidays, campaigns, "
         "changes of price or staff, and what people do "
         "because of a score.",

@@ -150,7 +150,7 @@ def plot_stale(
     draw_bars(ax, shown["sales_agent"].tolist(), shown["stale"].to_numpy(), texts, colors)
     ax.set(
         title="Deals stale, by agent",
-        xlabel="Share of the agent's deals that went stale, of those that have had the time, %",
+        xlabel="Share gone stale of the deals that have had the time, %",
     )
     percent_axis(ax.xaxis)
     return fig
@@ -175,9 +175,13 @@ def plot_values(
 ) -> Figure:  # one box per product on a logarithmic scale
     "Draw the value of won deals by product."
     need_columns(deals, ["product", "stage", "close_value"], "plot_values")
-    won = deals[(deals["stage"] == "won") & (deals["close_value"] > 0) & deals["product"].notna()]
+    is_won = deals["stage"] == "won"
+    won = deals[is_won & (deals["close_value"] > 0)]
+    named = won[won["product"].notna()]
+    won = named if len(named) else won.assign(product="no product named")
     if won.empty:
-        return sentence_figure("No deal was won yet: there are no values to draw.")
+        why = "No won deal has a value" if is_won.any() else "No deal was won yet"
+        return sentence_figure(f"{why}: there are no values to draw.")
     kept = won["product"].value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:top]
     medians = won[won["product"].isin(kept)].groupby("product")["close_value"].median().sort_values(ascending=False)
     fig, ax = canvas(1.25 + 0.34 * len(medians))

@@ -211,24 +211,29 @@ def plot_score_distribution(
         edgecolor="white",
         linewidth=0.8,
     )
+    ax.set_xlim(0, top)
     _draw_cuts(ax, [cut for cut in cuts if cut < top])
     when = "at any time" if column == "p_won_ever" else say_horizon(column.removeprefix("p_won_"))
-    ax.set(
-        title="Scores of the open deals", xlabel=f"Probability of a win {when}, %", ylabel="Open deals", xlim=(0, top)
-    )
+    ax.set(title="Scores of the open deals", xlabel=f"Probability of a win {when}, %", ylabel="Open deals")
     percent_axis(ax.xaxis)
     count_axis(ax.yaxis)
     return fig
 
 # %% ../../nbs/lib/55_reporting/47_score_plots.ipynb #65c71a3c
+_LABEL = 0.13  # of the width, room for a label
+_LINE = 10  # points
+
+
 def _draw_cuts(ax: Axes, cuts: list[float]) -> None:
-    for cut in cuts:
+    "Draw where the grades begin; labels that would run into each other stand one below the other."
+    is_close = len(cuts) > 1 and np.diff(sorted(cuts)).min() < _LABEL * ax.get_xlim()[1]
+    for place, cut in enumerate(sorted(cuts)):
         ax.axvline(cut, color=INK, linewidth=1, linestyle="--")
         ax.annotate(
             f"from {percent_text(cut)}",
             (cut, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(4, -3),
+            xytext=(4, -3 - _LINE * place * is_close),
             textcoords="offset points",
             va="top",
             fontsize=8,

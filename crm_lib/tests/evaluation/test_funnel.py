@@ -4,6 +4,7 @@
 __all__ = ['WORDS', 'TODAY', 'chain', 'company', 'test_shares_and_usual_stays_are_those_of_the_chain',
            'test_stays_that_go_on_lengthen_the_usual_stay',
            'test_who_skips_a_stage_has_passed_it_and_who_goes_back_is_counted_once',
+           'test_a_closing_that_an_import_saw_later_is_of_the_day_in_the_table_of_deals',
            'test_other_columns_unknown_words_and_deals_of_no_table_do_not_count',
            'test_months_without_a_new_deal_are_there_and_the_sum_is_the_number_of_deals',
            'test_bands_of_age_hold_every_open_deal_once_and_follow_the_cycle']
@@ -94,6 +95,20 @@ def test_who_skips_a_stage_has_passed_it_and_who_goes_back_is_counted_once():
     funnel = stage_funnel(moves, deals, WORDS, TODAY)
     assert funnel["reached"].tolist() == [2, 2, 1] and funnel["went_on"].tolist() == [1.0, 0.5, 1.0]
     assert len(stage_stays(moves, deals, WORDS, TODAY)) == 5
+
+# %% ../../../nbs/tests/evaluation/test_funnel.ipynb #b3871bd8
+def _moves(source):
+    rows = [("a", "2024-01-01", "Qualify"), ("a", "2024-01-29", "Won")]
+    table = pd.DataFrame(rows, columns=["opportunity_id", "changed_at", "value"]).assign(column="stage", source=source)
+    return table.astype({"changed_at": "datetime64[ns]"})
+
+
+@pytest.mark.parametrize(("source", "days"), [("import", 10.0), ("history", 28.0)])
+def test_a_closing_that_an_import_saw_later_is_of_the_day_in_the_table_of_deals(source, days):
+    deals = pd.DataFrame({"opportunity_id": ["a"], "stage": ["won"], "close_date": pd.to_datetime(["2024-01-11"])})
+    stays = stage_stays(_moves(source), deals, WORDS, TODAY)
+    assert stays[["days", "has_ended", "next"]].to_numpy().tolist() == [[days, True, "Won"]]
+    assert stage_funnel(_moves(source), deals, WORDS, TODAY)["median_days"].iloc[0] == days
 
 # %% ../../../nbs/tests/evaluation/test_funnel.ipynb #3c1e12cf
 def test_other_columns_unknown_words_and_deals_of_no_table_do_not_count(company):

@@ -8,19 +8,25 @@ __all__ = ['test_the_forecast_and_what_is_booked_stand_beside_each_other',
            'test_the_finding_names_the_days_the_amounts_and_the_record_of_the_number',
            'test_the_error_beside_the_number_is_that_of_its_method_at_windows_of_its_kind',
            'test_a_fall_of_new_deals_is_the_first_that_is_said',
-           'test_the_page_draws_offices_and_stages_where_the_crm_tells_them']
+           'test_the_page_draws_offices_and_stages_where_the_crm_tells_them',
+           'test_a_company_without_offices_gets_no_picture_of_them',
+           'test_the_chances_of_deals_to_come_are_learned_until_recording_ends']
 
 # %% ../../../nbs/tests/forecasting/test_current_forecast.ipynb #b90a7eae
 import pandas as pd
 import pytest
 
+from ...forecasting import current_forecast
 from ...forecasting.arrivals import find_break, say_break
-from ...forecasting.current_forecast import in_words, list_cuts, say_finding
+from ...forecasting.bookings import NOT_GIVEN
+from ...forecasting.current_forecast import forecast_today, in_words, list_cuts, list_parts, say_finding
 from ...forecasting.forecast import say_record
+from ...forecasting.origins import fit_newcomers
 from ...forecasting.outlook import won_revenue_by_month
 from ...forecasting.periods import won_revenue
 from ...forecasting.record import wape
 from ...forecasting.rolling_origin import list_record, list_windows
+from ...ingestion.recording import Recording
 from ..support.forecasts import HALF_YEAR, ahead, outlook, past
 
 # %% ../../../nbs/tests/forecasting/test_current_forecast.ipynb #ead9d5bd
@@ -101,3 +107,21 @@ def test_the_page_draws_offices_and_stages_where_the_crm_tells_them(ahead):
     found = list_cuts(told)
     assert list(found) == ["regional office", "stage"] and found["stage"]["segment_value"].tolist() == ["Demo"]
     assert found["stage"]["mean"].sum() == pytest.approx(found["regional office"]["mean"].sum())
+
+
+def test_a_company_without_offices_gets_no_picture_of_them(ahead):
+    nameless = ahead.forecast.assign(segment_value=NOT_GIVEN)
+    assert list_cuts(ahead._replace(forecast=nameless)) == {} and set(list_parts(ahead)["segment_value"]) != {NOT_GIVEN}
+
+# %% ../../../nbs/tests/forecasting/test_current_forecast.ipynb #ecd9b4b8
+def test_the_chances_of_deals_to_come_are_learned_until_recording_ends(outlook, past, monkeypatch):
+    ended, days = pd.Timestamp("2023-11-20"), []
+    stopped = Recording(ended, False, 90.0, 3, 40, "Hardly any closing is recorded.")
+    monkeypatch.setattr(current_forecast, "recording_end", lambda deals, until: stopped)
+    monkeypatch.setattr(
+        current_forecast,
+        "fit_newcomers",
+        lambda outlook, day: days.append(day) or fit_newcomers(outlook, day),
+    )
+    model = fit_newcomers(outlook, ended)
+    assert forecast_today(outlook, model, past).figures["as_of"] == "2023-12-10" and days == [ended]

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['test_a_column_tells_its_share_of_the_deals_and_of_whole_histories',
-           'test_where_there_is_no_history_no_column_is_covered', 'test_the_figures_are_those_of_the_tables']
+           'test_where_there_is_no_history_no_column_is_covered', 'test_the_figures_are_those_of_the_tables',
+           'test_the_sentence_counts_activities_and_deals_that_are_gone']
 
 # %% ../../../nbs/tests/ingestion/test_history_coverage.ipynb #9cb693f8
 import pandas as pd
 
 from ...base.schema import CHANGES, KNOWN_SINCE, empty_table
 from ...ingestion.histories import build_histories
-from ...ingestion.history_coverage import coverage, describe_histories
+from ...ingestion.history_coverage import coverage, describe_histories, say_past
 from ...ingestion.history_tables import make_deals
 from ..support.histories import DEALS, INGEST, LOG, raw_table
 
@@ -45,3 +46,13 @@ def test_the_figures_are_those_of_the_tables():
         "gone": 0,
         "columns": {"stage": {"deals": 2, "share": 1.0, "whole": 0.5, "changes": 1}},
     }
+
+
+def test_the_sentence_counts_activities_and_deals_that_are_gone():
+    past, _ = _past()
+    assert say_past(past) == "No activities are known; no deal is gone from the CRM."
+    done = pd.DataFrame({"opportunity_id": ["A", "A", "B"]})
+    assert say_past(past._replace(activities=done, gone=list("ABC"))) == (
+        "Known activities: 3, of 2 deals; 3 deals are gone from the CRM."
+    )
+    assert say_past(past._replace(gone=["A"])).endswith("; 1 deal is gone from the CRM.")

@@ -129,7 +129,7 @@ def test_with_one_import_history_begins_now_and_nothing_is_added(tmp_path):
     past, _, record = bring(tmp_path / "data", ingest)
     assert past.changes.empty and record.brought.empty and record.deletions is None
     assert record.texts == [
-        "One import is kept, of 2023-06-15: history begins now. From the second import on, what changed in between and "
+        "One import is kept, of 2023-06-15: the history of imports begins with it. From the second import on, what changed in between and "
         "the deals that vanish are shown here."
     ]
     assert describe_imports(record)["count"] == 1

@@ -6,7 +6,8 @@
 __all__ = ['NOTHING', 'deals', 'put', 'test_deals_in_order_give_no_finding', 'test_a_broken_rule_is_found_alone_with_its_rows',
            'test_a_missing_column_and_a_wrong_type_stop_with_all_rows',
            'test_all_findings_come_at_once_the_gravest_first', 'test_columns_of_the_users_own_break_no_rule',
-           'test_checking_changes_nothing',
+           'test_checking_changes_nothing', 'test_a_company_without_a_table_of_accounts_is_not_told_to_add_accounts',
+           'test_what_is_only_read_as_the_export_means_it_needs_no_correction_and_costs_no_points',
            'test_readiness_counts_engaged_deals_and_days_between_first_closing_and_last_date',
            'test_deals_that_never_closed_have_no_history', 'test_ready_deals_give_the_table',
            'test_a_shortage_is_one_sentence_with_every_number', 'test_a_rule_that_stops_refuses_the_deals',
@@ -22,6 +23,7 @@ import pytest
 
 from ...base.config import CrmError
 from ...base.schema import DEAL_COLUMNS
+from ...ingestion.deal_rows import FOLDED, HOPED
 from crm_lib.ingestion.quality import (
     check_deals,
     describe_columns,
@@ -142,6 +144,23 @@ def test_checking_changes_nothing(deals):
     before = deals.copy()
     check_deals(deals)
     pd.testing.assert_frame_equal(deals, before)
+
+
+def test_a_company_without_a_table_of_accounts_is_not_told_to_add_accounts(deals):
+    assert check_deals(deals.assign(sector=None)).empty and deals["account"].notna().any()
+
+# %% ../../../nbs/tests/ingestion/test_quality.ipynb #39de59f3
+def test_what_is_only_read_as_the_export_means_it_needs_no_correction_and_costs_no_points(deals):
+    rows = [
+        ("reported_date", FOLDED, "the last one", 40),
+        ("close_date", HOPED, "none", 2),
+        ("close_date", "1/2", "x", 1),
+    ]
+    mendings = pd.DataFrame(rows, columns=["column", "found", "used", "rows"]).assign(table="sales_pipeline")
+    told = check_deals(deals, mendings).set_index(["column", "rows"])["what_to_do"]
+    assert told["reported_date", 40] == told["close_date", 2] == "nothing to do"
+    assert told["close_date", 1] == "correct it in the CRM as well"
+    assert quality_scores({"sales_pipeline": deals}, mendings, deals)["mended"].tolist() == [1]
 
 # %% ../../../nbs/tests/ingestion/test_quality.ipynb #29e96026
 def test_readiness_counts_engaged_deals_and_days_between_first_closing_and_last_date(deals):

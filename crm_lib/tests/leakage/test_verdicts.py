@@ -7,14 +7,17 @@ __all__ = ['deals', 'test_stored_columns_are_those_with_a_value_and_never_key_da
            'test_canonical_joined_and_own_columns_are_judged_alike_and_the_run_is_never_stopped',
            'test_the_schemas_word_stands_and_is_no_news', 'test_a_value_that_never_lost_is_in_doubt', 'changes',
            'test_a_history_proves_a_column_late_and_a_few_corrections_do_not',
-           'test_what_was_recorded_later_than_it_happened_counts_from_then', 'test_a_word_that_cannot_be_taken_is_told',
-           'test_a_word_takes_a_column_in', 'test_hidden_columns_are_empty_keep_their_dtypes_and_the_rest_is_untouched',
+           'test_what_was_recorded_later_than_it_happened_counts_from_then',
+           'test_what_the_first_look_at_a_deal_showed_may_be_as_old_as_the_deal',
+           'test_a_word_that_cannot_be_taken_is_told', 'test_a_word_takes_a_column_in',
+           'test_hidden_columns_are_empty_keep_their_dtypes_and_the_rest_is_untouched',
            'test_features_and_values_are_built_without_owner_place_product_and_price',
            'test_later_stages_read_what_the_stage_features_wrote']
 
 # %% ../../../nbs/tests/leakage/test_verdicts.ipynb #e1af5e32
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -98,6 +101,24 @@ def test_what_was_recorded_later_than_it_happened_counts_from_then(deals):
     told = changes(deals, 0).assign(recorded_at=lambda table: table["changed_at"] + pd.Timedelta(days=9))
     assert detect_later_changes(deals, told, ["product"])["column"].tolist() == ["product"]
     assert detect_later_changes(deals, None, ["product"]).empty
+
+# %% ../../../nbs/tests/leakage/test_verdicts.ipynb #e6b0ce50
+@pytest.mark.parametrize("source", ["report", "import"])
+def test_what_the_first_look_at_a_deal_showed_may_be_as_old_as_the_deal(deals, source):
+    "Reports come every seventh day, so that a deal of Tuesday is first seen on Friday."
+    known = deals.iloc[:100]
+    looks = pd.date_range(known["engage_date"].min(), periods=200, freq="7D")
+    first = pd.Series(looks[np.searchsorted(looks, known["engage_date"])], index=known.index)
+    told = {"opportunity_id": known["opportunity_id"], "column": "product", "source": source}
+    seen = pd.DataFrame({**told, "changed_at": first, "recorded_at": first})
+    assert (first > known["engage_date"]).mean() > 0.5 and detect_later_changes(deals, seen, ["product"]).empty
+    late = seen.assign(recorded_at=first + pd.Timedelta(days=14), changed_at=first + pd.Timedelta(days=14))
+    looked = pd.concat([seen.assign(column="stage"), late])
+    assert detect_later_changes(deals, looked, ["product"])["verdict"].tolist() == [LATE]
+    gone = pd.concat([looked, looked.assign(opportunity_id="gone " + looked["opportunity_id"])])
+    assert "of 100 deals" in detect_later_changes(deals, gone, ["product"])["evidence"].item()
+    of_history = seen.assign(source="history")
+    assert detect_later_changes(deals, of_history, ["product"])["verdict"].tolist() == [LATE]
 
 # %% ../../../nbs/tests/leakage/test_verdicts.ipynb #a14f8d80
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ __all__ = ['NASTY', 'figures', 'record', 'make_run', 'run', 'displayed', 'read_p
            'test_a_figure_that_does_not_exist_is_a_dash',
            'test_columns_taken_in_not_used_and_left_out_stand_with_their_reasons',
            'test_a_model_that_reads_names_of_people_says_so', 'test_nothing_mended_and_nobody_prospecting_is_said',
-           'test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough', 'nasty_run',
+           'test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough',
+           'test_what_is_tracked_does_not_look_as_if_it_had_always_been_so', 'nasty_run',
            'test_hostile_names_stay_text_in_the_file', 'test_hostile_names_stay_text_on_the_page',
            'test_a_section_shows_its_title_and_each_kind_of_part',
            'test_a_file_that_cannot_be_finished_leaves_the_one_before']
@@ -304,6 +305,22 @@ def test_subgroups_too_small_are_listed_apart_and_none_may_be_large_enough(run):
         small.parts[0] == "None of the 3 subgroups is large enough to judge."
         and len([part for part in small.parts if isinstance(part, CardTable)]) == 2
     )
+
+# %% ../../../nbs/tests/reporting/test_model_card.ipynb #6bd5dd0c
+@pytest.mark.parametrize(
+    ("tracked", "fixed"),
+    [
+        ((), "A product, price or owner that was changed while the deal was open looks as if"),
+        (("amount", "stage"), "A product or owner that was changed while the deal was open looks as if"),
+        (("amount", "sales_agent", "stage"), "A product that was changed while the deal was open looks as if"),
+        (("amount", "product", "sales_agent"), ""),
+    ],
+)
+def test_what_is_tracked_does_not_look_as_if_it_had_always_been_so(run, tmp_path, tracked, fixed):
+    text = read_file(replace(run, ingest={**run.ingest, "histories": {"columns": dict.fromkeys(tracked)}}), tmp_path)
+    assert fixed in text and ("looks as if" in text) == bool(fixed)
+    assert ("Of these columns the past is recorded" in text) == bool(tracked)
+    assert ", ".join(tracked[:-1]).replace("_", " ") in text
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #d76248ef
 def nasty_run():

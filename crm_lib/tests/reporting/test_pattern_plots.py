@@ -9,7 +9,8 @@ __all__ = ['DEALS', 'RATES', 'HAZARD', 'STUCK', 'DRAWN', 'test_every_picture_is_
            'test_rates_carry_their_counts_and_the_rate_of_all',
            'test_the_hazard_has_a_line_per_phase_and_a_band_where_it_is_given',
            'test_agents_beyond_the_top_are_one_bar_weighted_by_their_deals',
-           'test_values_are_of_won_deals_only_and_names_are_no_formulas']
+           'test_values_are_of_won_deals_only_and_names_are_no_formulas',
+           'test_values_are_drawn_where_no_product_is_named_and_missing_values_are_not_missing_wins']
 
 # %% ../../../nbs/tests/reporting/test_pattern_plots.ipynb #94100993
 import numpy as np
@@ -121,3 +122,13 @@ def test_agents_beyond_the_top_are_one_bar_weighted_by_their_deals():
 def test_values_are_of_won_deals_only_and_names_are_no_formulas():
     figure = plot_values(DEALS)
     assert rows_of(figure) == ["GTX", "$x$"] and texts_of(figure) == ["n = 2", "n = 1"] and figure_png(figure)
+
+# %% ../../../nbs/tests/reporting/test_pattern_plots.ipynb #a6506282
+def test_values_are_drawn_where_no_product_is_named_and_missing_values_are_not_missing_wins():
+    figure = plot_values(DEALS.assign(product=None))
+    assert rows_of(figure) == ["no product named"] and texts_of(figure) == ["n = 3"]
+    for deals, said in (
+        (DEALS.assign(close_value=0.0), "No won deal has a value"),
+        (DEALS.iloc[[1]], "No deal was won"),
+    ):
+        assert plot_values(deals).texts[0].get_text().startswith(said)

@@ -8,7 +8,7 @@ __all__ = ['MEAN', 'REASONS', 'SCORES', 'DRAWN', 'score_of', 'test_every_picture
            'test_contributions_are_ranked_by_size', 'test_long_reasons_are_wrapped_and_not_cut',
            'test_reasons_lead_from_the_usual_deal_to_this_one',
            'test_reasons_that_do_not_add_up_to_the_score_are_refused', 'test_grades_are_counted_and_valued',
-           'test_scores_say_by_when']
+           'test_scores_say_by_when', 'test_labels_of_grades_that_lie_close_stand_one_below_the_other']
 
 # %% ../../../nbs/tests/reporting/test_score_plots.ipynb #d7ed0f9c
 import numpy as np
@@ -128,3 +128,13 @@ def test_scores_say_by_when(column, words):
     figure = plot_score_distribution(SCORES.rename(columns={"p_won_quarter_end": column}), column, cuts=[0.5, 0.99])
     assert words in figure.axes[0].get_xlabel() and texts_of(figure) == ["from 50\u00a0%"]
     assert sum(patch.get_height() for patch in figure.axes[0].patches) == 3
+
+# %% ../../../nbs/tests/reporting/test_score_plots.ipynb #be001f75
+def test_labels_of_grades_that_lie_close_stand_one_below_the_other():
+    scores = pd.DataFrame({"p_won_30": [0.01, 0.02, 0.03, 0.04]})
+    close = plot_score_distribution(scores, "p_won_30", [0.03, 0.02, 0.01])
+    apart = plot_score_distribution(scores, "p_won_30", [0.04, 0.01])
+    heights = [[label.xyann[1] for label in figure.axes[0].texts] for figure in (close, apart)]
+    assert heights[0] == sorted(heights[0], reverse=True) and len(set(heights[0])) == 3 and len(set(heights[1])) == 1
+    boxes = [label.get_window_extent() for label in close.axes[0].texts]
+    assert not any(one.overlaps(other) for one, other in zip(boxes, boxes[1:]))

@@ -19,8 +19,8 @@ from measure_state_models import loan_tables
 from crm_lib.base.calendar import FiscalCalendar, as_days
 from crm_lib.base.files import write_json
 from crm_lib.evaluation.backtest import run_backtest
-from crm_lib.evaluation.gate import RIVALS, hold_against_classifiers, judge_gate, score_held_out
-from crm_lib.evaluation.judging import REFERENCE, attach_labels, choose_model, compare_losses, judge_origins
+from crm_lib.evaluation.gate import RIVALS, SIMPLEST, choose_model, hold_against_classifiers, judge_gate, score_held_out
+from crm_lib.evaluation.judging import REFERENCE, attach_labels, compare_losses, judge_origins
 from crm_lib.evaluation.origins import Protocol
 from crm_lib.features.features import FeatureSettings, build_features
 
@@ -84,12 +84,12 @@ def reaches_bars(table: dict[str, dict[str, dict[str, float]]], model: str) -> d
 def judge(judged: pd.DataFrame, with_last: bool) -> dict:
     "Choose on the first days; score the first days, and with the last one that day and all of them."
     first = judged[judged["origin"] < pd.Timestamp(LAST)]
-    chosen, why = choose_model(compare_losses(first, DRAWS, SEED), CANDIDATES, first, draws=DRAWS, seed=SEED)
+    chosen, why, _ = choose_model(first, [*SIMPLEST, *CANDIDATES])
     gate = judge_gate(hold_against_classifiers(first, chosen, draws=DRAWS, seed=SEED), chosen)
     result = {"chosen": chosen, "why": why, "gate": gate}
     parts = {"development": first}
     if with_last:
-        result["held_out_by_backtest"] = score_held_out(judged, CANDIDATES, draws=DRAWS, seed=SEED)
+        result["held_out_by_backtest"] = score_held_out(judged, [*SIMPLEST, *CANDIDATES])
         parts |= {"last": judged[judged["origin"] == pd.Timestamp(LAST)], "all": judged}
     for name, rows in parts.items():
         table = table_of(rows)

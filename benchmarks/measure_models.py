@@ -23,8 +23,8 @@ from tqdm.auto import tqdm
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
 from crm_lib.evaluation.backtest import forecast_origin, list_forecasters, run_backtest
-from crm_lib.evaluation.gate import question_choice
-from crm_lib.evaluation.judging import attach_labels, choose_model, compare_losses, judge_origins, summarise
+from crm_lib.evaluation.gate import choose_model, list_candidates, question_choice
+from crm_lib.evaluation.judging import attach_labels, compare_losses, judge_origins, summarise
 from crm_lib.evaluation.origins import Protocol, rolling_origins, training_sets
 from crm_lib.features.features import FeatureSettings, build_features, feature_settings
 from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
@@ -158,8 +158,9 @@ def measure_rivals(folder: str) -> dict[str, Any]:
     )
     drawn = {"draws": own["bootstrap"], "seed": own["seed"]}
     compared = compare_losses(judged, own["bootstrap"], own["seed"])
-    chosen, why = choose_model(compared, own["models"], judged, **drawn)
-    doubts, said = question_choice(judged, chosen, own["models"], **drawn)
+    candidates = list_candidates(own["models"])
+    chosen, why, _ = choose_model(judged, candidates)
+    doubts, said = question_choice(judged, chosen, candidates, **drawn)
     return {
         "chosen": chosen,
         "why": why,
@@ -207,14 +208,7 @@ def measure_world(sample: dict[str, Any]) -> dict[str, Any]:
     protocol = Protocol(deals, snapshots, records_start(deals), last, settings.grid, seed)
     forecasts = run_backtest(protocol, stood, MODELS, HORIZONS)
     judged = beside_truth(attach_labels(forecasts, deals, last, settings.grid.calendar), simulation)
-    compared = compare_losses(judged, PARAMS["backtest"]["bootstrap"], PARAMS["backtest"]["seed"])
-    chosen, why = choose_model(
-        compared,
-        PARAMS["backtest"]["models"],
-        judged,
-        draws=PARAMS["backtest"]["bootstrap"],
-        seed=PARAMS["backtest"]["seed"],
-    )
+    chosen, why, _ = choose_model(judged, list_candidates(PARAMS["backtest"]["models"]))
     truth = mean_losses(judged[judged["model"] == "always_no"].assign(probability=lambda rows: rows["truth"])).iloc[0]
     losses = mean_losses(judged)
     return {

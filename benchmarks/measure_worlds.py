@@ -8,7 +8,7 @@ Run it from the top of the project:
     python benchmarks/measure_worlds.py --jobs 16 --as fresh --seeds 41 42 43     16 companies and seeds side by side
 For each company, model and horizon: the model's Brier score less that of the truth, and the mean squared distance of its
 probabilities from the true ones, means over origins and seeds. "chosen" is the model that `choose_model` takes among the
-candidates asked; "published" are the scores of the export's day by that model: sums of chances and of value against the
+tables and the candidates asked; "published" are the scores of the export's day by that model: sums of chances and of value against the
 true ones. Everything is drawn from seeds. A company takes half a minute on one core, one with histories several.
 """
 
@@ -31,6 +31,7 @@ parser.add_argument("--as", dest="column", default="now", help="name of the colu
 parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23])
 parser.add_argument("--deals", type=int, default=2000)
 parser.add_argument("--jobs", type=int, default=1, help="companies and seeds measured side by side, a core each")
+parser.add_argument("--rows", type=Path, help="folder in which the forecasts of each company and seed are kept")
 parser.add_argument("--out", type=Path, help="file to write; else company_losses.json beside this script")
 ASKED = parser.parse_args()
 ROOT = (ASKED.code or Path(__file__).parents[1]).resolve()
@@ -43,8 +44,9 @@ from scipy import stats  # noqa: E402
 from crm_lib.base.calendar import FiscalCalendar  # noqa: E402
 from crm_lib.base.config import CrmError, read_params  # noqa: E402
 from crm_lib.base.files import write_json  # noqa: E402
+from crm_lib.evaluation import gate, judging  # noqa: E402
 from crm_lib.evaluation.backtest import fit_chosen, run_backtest  # noqa: E402
-from crm_lib.evaluation.judging import attach_labels, choose_model, compare_losses  # noqa: E402
+from crm_lib.evaluation.judging import attach_labels  # noqa: E402
 from crm_lib.evaluation.origins import Protocol, rolling_origins  # noqa: E402
 from crm_lib.features.features import build_features, feature_settings  # noqa: E402
 from crm_lib.features.snapshots import month_ends, spaced_dates  # noqa: E402
@@ -62,7 +64,13 @@ from crm_lib.simulation.mechanisms import BEYOND, Plan  # noqa: E402
 
 PARAMS = read_params(ROOT / "params.yaml")
 HORIZONS = PARAMS["backtest"]["horizons"]
-CANDIDATES = ("cure_table", "xgboost", "xgboost+states", "direct_stacked")  # those that the code knows
+CANDIDATES = (
+    "cure_table",
+    "xgboost",
+    "cure_table+states",
+    "xgboost+states",
+    "direct_stacked",
+)  # those that the code knows
 BESIDE = ("always_no", "age_curve", "phase_table", "stage_rate", "direct")
 
 
@@ -185,10 +193,12 @@ def losses(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def choose(world: World, rows: pd.DataFrame, models: list[str]) -> str:
     "Choose as the stage backtest does, among the candidates asked."
     judged = ask(attach_labels, rows.drop(columns=["is_won", "truth"]), world.deals, world.protocol.last)
-    own = PARAMS["backtest"]
     candidates = [name for name in models if name in CANDIDATES]
-    asked = {"draws": own["bootstrap"], "seed": own["seed"]}
-    return choose_model(compare_losses(judged, own["bootstrap"], own["seed"]), candidates, judged, **asked)[0]
+    if hasattr(gate, "choose_model"):
+        return gate.choose_model(judged, [*gate.SIMPLEST, *candidates]).name
+    own = PARAMS["backtest"]  # older code asks for a proof against the table, drawn anew
+    against = judging.compare_losses(judged, own["bootstrap"], own["seed"])
+    return judging.choose_model(against, candidates, judged, draws=own["bootstrap"], seed=own["seed"])[0]
 
 
 def published(world: World, chosen: str) -> dict[str, float]:
@@ -237,6 +247,9 @@ def measure(name: str, seed: int, n_deals: int) -> dict[str, Any]:
     world = look_at(make(name, seed, n_deals), name)
     models = [model for model in (*BESIDE, *CANDIDATES) if knows(world.protocol, model)]
     rows = beside_truth(world, models)
+    if ASKED.rows:
+        ASKED.rows.mkdir(parents=True, exist_ok=True)
+        rows.to_parquet(ASKED.rows / f"{name}_{seed}.parquet")
     found = losses(rows)
     chosen = choose(world, rows, models)
     tables = {kind: table.to_dict("index") for kind, table in found.items() if kind != "truth_brier"}

@@ -15,7 +15,8 @@ from crm_lib.base.calendar import FiscalCalendar
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
 from crm_lib.evaluation.backtest import run_backtest
-from crm_lib.evaluation.judging import REFERENCE, attach_labels, choose_model, compare_losses, judge_origins, summarise
+from crm_lib.evaluation.gate import choose_model
+from crm_lib.evaluation.judging import REFERENCE, attach_labels, compare_losses, judge_origins, summarise
 from crm_lib.evaluation.origins import Protocol, rolling_origins
 from crm_lib.features.exposure import Grid
 from crm_lib.ingestion.deals import observed_until, read_deals, records_start
@@ -124,13 +125,7 @@ def main() -> None:
     calendar = FiscalCalendar(params["calendar"]["fiscal_year_start"])
     judged = attach_labels(own, deals, observed_until(deals, params["ingest"]["observed_until"]), calendar)
     judged = judged[judged["model"].isin([REFERENCE, *how["models"]])]
-    chosen, why = choose_model(
-        compare_losses(judged, how["bootstrap"], how["seed"]),
-        how["models"],
-        judged,
-        draws=how["bootstrap"],
-        seed=how["seed"],
-    )
+    chosen, why, _ = choose_model(judged, [REFERENCE, *how["models"]])
     wanted = judged.loc[judged["model"] == chosen, ["origin", *KEYS, "is_won"]]
     forecasts, runs = read_forecasts(given.matrix, wanted)
     result = sum_up(pd.concat([judged, forecasts], ignore_index=True), chosen, how["bootstrap"], how["seed"])

@@ -100,7 +100,7 @@ def say_in_use(
         f"Model: {name_version(in_use)} ({in_use.model.replace('_', ' ')}), fitted on what was known on {in_use.as_of}."
     )
     if in_use.model in BASELINES:
-        said += " It is a simple table: no richer model has beaten it beyond doubt."
+        said += " It is a simple table: no richer model is better by more than a standard error."
     return said
 
 # %% ../../nbs/lib/60_registry/20_in_use.ipynb #6dd7d151

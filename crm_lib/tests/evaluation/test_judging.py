@@ -10,23 +10,12 @@ __all__ = ['SWING', 'told', 'test_labels_are_those_of_the_deals_table_and_the_un
            'test_differences_of_constant_losses_are_exact_and_their_interval_is_a_point',
            'test_any_model_can_be_the_one_that_others_are_compared_with',
            'test_every_origin_weighs_the_same_within_a_horizon_and_every_horizon_in_all',
-           'test_the_interval_is_the_same_for_the_same_seed_and_holds_the_mean', 'gate',
-           'test_a_model_below_zero_everywhere_is_chosen_with_its_figures',
-           'test_of_several_that_pass_the_smallest_brier_score_wins',
-           'test_doubt_over_all_or_harm_at_one_horizon_leaves_the_table',
-           'test_doubt_at_one_horizon_alone_does_no_harm', 'test_only_candidates_are_chosen_and_nobody_else_harms_them',
+           'test_the_interval_is_the_same_for_the_same_seed_and_holds_the_mean',
            'test_the_record_holds_means_over_origins_and_pooled_accuracy',
            'test_the_table_differs_from_itself_by_nothing',
            'test_an_origin_without_a_win_does_not_blank_the_mean_of_the_others',
            'test_reliability_counts_every_row_of_each_model_and_horizon_once',
-           'test_horizons_stand_in_the_order_of_their_length', 'lost', 'chosen_of', 'close_race',
-           'test_the_simplest_that_is_as_good_as_the_best_is_chosen_and_the_sentence_names_both',
-           'test_the_interval_of_the_sentence_is_that_of_the_best_against_the_simpler_one',
-           'test_a_simpler_one_that_is_worse_beyond_doubt_over_all_is_not_chosen',
-           'test_a_simpler_one_that_is_worse_beyond_doubt_at_one_horizon_is_not_chosen',
-           'test_the_order_of_the_candidates_says_which_is_simpler_and_the_best_may_be_it',
-           'test_one_that_does_not_beat_the_table_is_not_chosen_for_being_simple',
-           'test_a_single_one_that_passes_needs_no_second_look',
+           'test_horizons_stand_in_the_order_of_their_length', 'lost', 'close_race',
            'test_every_variant_is_held_against_its_own_model_with_a_verdict',
            'test_a_variant_is_compared_as_if_nobody_else_were_there',
            'test_without_variants_there_is_an_empty_table_of_the_same_columns']
@@ -39,7 +28,6 @@ import pytest
 from ...base.calendar import FiscalCalendar
 from crm_lib.evaluation.judging import (
     attach_labels,
-    choose_model,
     compare_losses,
     compare_variants,
     judge_origins,
@@ -175,59 +163,6 @@ def test_the_interval_is_the_same_for_the_same_seed_and_holds_the_mean(judged):
     pd.testing.assert_frame_equal(first, second)
     assert ((first["low"] <= first["mean"]) & (first["mean"] <= first["high"])).all()
 
-# %% ../../../nbs/tests/evaluation/test_judging.ipynb #8257a6c1
-def gate(**models):
-    "Intervals (low, high) per model, `all` first, then one per single horizon."
-    return pd.DataFrame(
-        [
-            {"horizon": horizon, "model": model, "low": low, "high": high, "mean": (low + high) / 2}
-            for model, pairs in models.items()
-            for horizon, (low, high) in zip(("all", "30", "60"), pairs)
-        ]
-    )
-
-
-def test_a_model_below_zero_everywhere_is_chosen_with_its_figures():
-    name, why = choose_model(
-        gate(forest=[(-0.02, -0.01), (-0.03, 0.01), (-0.02, -0.01)]), ["forest"], draws=400, seed=0
-    )
-    assert name == "forest" and "0.0150 better" in why and "0.0100 to 0.0200" in why
-
-
-def test_of_several_that_pass_the_smallest_brier_score_wins():
-    compared = gate(forest=[(-0.03, -0.001)], xgboost=[(-0.02, -0.019)], logistic=[(-0.01, -0.009)])
-    assert choose_model(compared, ["logistic", "forest", "xgboost"], draws=400, seed=0)[0] == "xgboost"
-    assert choose_model(compared, ["logistic", "forest"], draws=400, seed=0)[0] == "forest"
-
-# %% ../../../nbs/tests/evaluation/test_judging.ipynb #91aa72a5
-@pytest.mark.parametrize(
-    "pairs",
-    [
-        [(-0.02, 0.001)],
-        [(-0.02, 0.0)],
-        [(0.01, 0.02)],
-        [(-0.02, -0.01), (0.001, 0.002), (-0.05, -0.04)],
-        [(np.nan, np.nan)],
-    ],
-)
-def test_doubt_over_all_or_harm_at_one_horizon_leaves_the_table(pairs):
-    name, why = choose_model(gate(forest=pairs), ["forest"], draws=400, seed=0)
-    assert name == "phase_table" and why.startswith("No richer model beats the age x phase table")
-
-
-def test_doubt_at_one_horizon_alone_does_no_harm():
-    assert choose_model(gate(forest=[(-0.02, -0.01), (-0.01, 0.02)]), ["forest"], draws=400, seed=0)[0] == "forest"
-
-
-def test_only_candidates_are_chosen_and_nobody_else_harms_them():
-    compared = gate(age_curve=[(-0.9, -0.8)], forest=[(-0.02, -0.01)], logistic=[(-0.02, -0.01), (0.1, 0.2)])
-    assert choose_model(compared, ["forest", "logistic"], draws=400, seed=0)[0] == "forest"
-    assert (
-        choose_model(compared, ["logistic"], draws=400, seed=0)[0]
-        == choose_model(compared, [], draws=400, seed=0)[0]
-        == "phase_table"
-    )
-
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #b86f2cb6
 def test_the_record_holds_means_over_origins_and_pooled_accuracy(judged):
     by_origin = judge_origins(judged)
@@ -298,11 +233,6 @@ def lost(**models):
     return told(*rows).assign(is_won=0.0)
 
 
-def chosen_of(judged, *names):
-    compared = compare_losses(judged, 200, 0)
-    return choose_model(compared, names, judged, draws=200, seed=0), choose_model(compared, names, draws=400, seed=0)
-
-
 @pytest.fixture
 def close_race():
     return lost(
@@ -311,58 +241,6 @@ def close_race():
         logistic=[0.0101, 0.0101],
         xgboost=[0.01, 0.01],
     )
-
-
-def test_the_simplest_that_is_as_good_as_the_best_is_chosen_and_the_sentence_names_both(close_race):
-    (name, why), (best, short) = chosen_of(close_race, "cure_table", "logistic", "xgboost")
-    assert (name, best) == ("cure_table", "xgboost")
-    assert why.startswith(
-        "Over all horizons its Brier score is 0.0795 better than the age x phase table's (95 % interval 0.07"
-    )
-    assert " xgboost scores 0.0005 better still, but not beyond doubt (95 % interval of the difference -0.00" in why
-    assert why.endswith("and cure_table is simpler.")
-    assert "0.0800 better" in short and "simpler" not in short
-
-
-def test_the_interval_of_the_sentence_is_that_of_the_best_against_the_simpler_one(close_race):
-    (_, why), _ = chosen_of(close_race, "cure_table", "xgboost")
-    two = close_race[close_race["model"].isin(["cure_table", "xgboost"])]
-    gap = compare_losses(two, 200, 0, against="xgboost").set_index(["horizon", "model"]).loc[("all", "cure_table")]
-    assert f"{-gap['high']:.4f} to {-gap['low']:.4f})" in why and gap["low"] < 0 < gap["high"]
-
-# %% ../../../nbs/tests/evaluation/test_judging.ipynb #f88e75f9
-def test_a_simpler_one_that_is_worse_beyond_doubt_over_all_is_not_chosen(close_race):
-    (name, why), _ = chosen_of(close_race, "logistic", "xgboost")
-    assert name == "xgboost" and "simpler" not in why
-
-
-def test_a_simpler_one_that_is_worse_beyond_doubt_at_one_horizon_is_not_chosen():
-    judged = lost(phase_table=[0.09, 0.09], cure_table=[0.0098 + SWING, 0.0103], xgboost=[0.01, 0.01])
-    beside = compare_losses(judged, 200, 0, against="xgboost").query("model == 'cure_table'").set_index("horizon")
-    assert beside.loc["60", "low"] > 0 > beside.loc["all", "low"] and beside.loc["all", "mean"] > 0
-    (name, why), _ = chosen_of(judged, "cure_table", "xgboost")
-    assert name == "xgboost" and "simpler" not in why
-
-
-def test_the_order_of_the_candidates_says_which_is_simpler_and_the_best_may_be_it(close_race):
-    assert chosen_of(close_race, "xgboost", "logistic", "cure_table")[0][0] == "xgboost"
-    assert chosen_of(close_race, "logistic", "cure_table", "xgboost")[0][0] == "cure_table"
-
-
-def test_one_that_does_not_beat_the_table_is_not_chosen_for_being_simple():
-    judged = lost(
-        phase_table=[0.0105 + SWING, 0.0105], cure_table=[0.0105 + SWING, 0.0105], xgboost=[0.0095 + SWING, 0.0095]
-    )
-    assert chosen_of(judged, "cure_table", "xgboost")[0][0] == "xgboost"
-    assert (
-        chosen_of(judged, "cure_table")[0] == chosen_of(judged, "cure_table")[1]
-        and chosen_of(judged, "cure_table")[0][0] == "phase_table"
-    )
-
-
-def test_a_single_one_that_passes_needs_no_second_look(close_race):
-    with_rows, without = chosen_of(close_race, "cure_table")
-    assert with_rows == without and with_rows[0] == "cure_table"
 
 # %% ../../../nbs/tests/evaluation/test_judging.ipynb #5aacbee1
 def test_every_variant_is_held_against_its_own_model_with_a_verdict():

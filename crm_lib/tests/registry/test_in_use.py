@@ -89,5 +89,5 @@ def test_a_trial_uses_its_own_model_and_is_named_a_trial(tmp_path, monkeypatch):
 def test_every_page_says_the_same_words_and_a_simple_table_is_named_one():
     assert say_in_use(CHOSEN) == "Model: version 3 of acme (xgboost), fitted on what was known on 2024-12-31."
     table = InUse("acme", 1, "phase_table", "ab" * 32, "2024-12-31")
-    assert say_in_use(table).endswith("It is a simple table: no richer model has beaten it beyond doubt.")
+    assert say_in_use(table).endswith("It is a simple table: no richer model is better by more than a standard error.")
     assert "simple table" not in say_in_use(CHOSEN)

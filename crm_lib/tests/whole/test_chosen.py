@@ -33,8 +33,9 @@ from crm_lib.evaluation.backtest import (
     rolling_origins,
     run_backtest,
 )
+from ...evaluation.gate import choose_model, list_candidates
 from ...evaluation.inner_origins import Judge
-from ...evaluation.judging import choose_model, compare_losses, summarise
+from ...evaluation.judging import compare_losses, summarise
 from ...features.snapshots import known_at
 from ...forecasting.origins import fit_forecasters, take_origin, take_origins
 from ...forecasting.outlook import Outlook
@@ -94,8 +95,9 @@ def winning():
 
 def choose(judged):
     judged = judged[judged["model"] != "always_no"]
-    names = ["cure_table", *compare_variants(judged, 100, 0)["variant"].unique()]
-    return choose_model(compare_losses(judged, 100, 0), names, judged, draws=100, seed=0)[0]
+    return choose_model(
+        judged, list_candidates(["cure_table"], compare_variants(judged, 100, 0)["variant"].unique())
+    ).name
 
 
 def publish(falling, name, origin):

@@ -20,7 +20,8 @@ import yaml
 
 import crm_lib
 from ...evaluation.backtest import run_backtest
-from ...evaluation.judging import attach_labels, choose_model, compare_losses
+from ...evaluation.gate import choose_model, list_candidates
+from ...evaluation.judging import attach_labels
 from ...evaluation.origins import rolling_origins, training_sets
 from ...features.features import FeatureSettings, build_features, feature_settings
 from ...features.snapshots import month_ends, spaced_dates
@@ -87,9 +88,7 @@ def judged(deals, snapshots, params, settings) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def chosen(judged, params) -> str:
-    how = params["backtest"]
-    compared = compare_losses(judged, how["bootstrap"], how["seed"])
-    return choose_model(compared, how["models"], judged, draws=how["bootstrap"], seed=how["seed"])[0]
+    return choose_model(judged, list_candidates(params["backtest"]["models"])).name
 
 
 def beside_truth(forecasts: pd.DataFrame, simulation: Simulation, horizons: list) -> pd.DataFrame:

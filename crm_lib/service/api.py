@@ -7,13 +7,13 @@ __all__ = ['Scorer', 'Reader', 'ROUTES', 'live', 'ready', 'measures', 'docs', 'm
            'published_reasons', 'score', 'score_batch', 'make_app']
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #cafef0d0
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -21,10 +21,11 @@ from .. import __version__
 from ..access.api_keys import ApiKey
 from ..base.sections import Service
 from . import schemas
+from .bodies import read_asked
 from .docs_page import problem_schema, render_docs
 from .door import Door
 from .measures import MEASURES_TYPE, Measures
-from .problems import MEDIA_TYPE, TITLES, Problem, name_errors
+from .problems import MEDIA_TYPE, TITLES, Problem
 from crm_lib.service.published import (
     Published,
     look_up_forecast,
@@ -36,24 +37,13 @@ from crm_lib.service.published import (
 from .store import Store
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #613db8dd
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-async def _body(request: Request, model: type[_Model]) -> _Model:
-    "Read the body as a model, strictly."
-    try:
-        return model.model_validate_json(await request.body())
-    except ValidationError as error:
-        raise name_errors(error) from None
-
-
 def _answer(found: BaseModel, status: int = 200) -> Response:
     return Response(found.model_dump_json(), status, media_type="application/json")
 
 
-def _refuse(problem: Problem, request: Request) -> Response:
+def _refuse(problem: Problem, request: Request, headers: Mapping[str, str] | None = None) -> Response:
     body = problem.document(request.state.request_id)
-    return Response(body, problem.status, media_type=MEDIA_TYPE)
+    return Response(body, problem.status, headers, MEDIA_TYPE)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -63,8 +53,9 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 async def _on_status(request: Request, error: Exception) -> Response:
     "Turn what the framework refuses into a problem."
     status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None  # Allow, where the method is another
     words = {404: "There is no such address; /docs lists them.", 405: "This address takes another method."}
-    return _refuse(Problem(status, words.get(status, "The request cannot be answered.")), request)
+    return _refuse(Problem(status, words.get(status, "The request cannot be answered.")), request, headers)
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #ee29cb64
 _BEARER = HTTPBearer(auto_error=False, description="A key from `crm keys create`.")
@@ -168,7 +159,7 @@ async def _score(
 
 async def score(request: Request, key: Scorer) -> Response:
     "Score one opportunity: one of the CRM by its id, a changed one, or a new one."
-    asked = await _body(request, schemas.ScoreRequest)
+    asked = read_asked(await request.body(), schemas.ScoreRequest)
     scores, refused = await _score(request, key, [asked], asked.reasons)
     if refused:
         raise refused[0]
@@ -178,7 +169,7 @@ async def score(request: Request, key: Scorer) -> Response:
 async def score_batch(request: Request, key: Scorer) -> Response:
     "Score many opportunities; one that cannot be scored does not keep the others back."
     most = request.app.state.settings.most_batch
-    asked = await _body(request, schemas.BatchRequest)
+    asked = read_asked(await request.body(), schemas.BatchRequest)
     if len(asked.opportunities) > most:
         raise Problem(413, f"{most:,} opportunities are taken at once: send them in several batches.")
     scores, refused = await _score(request, key, asked.opportunities, asked.reasons)
@@ -242,11 +233,14 @@ def make_app(
         await run_in_threadpool(store.refresh)
         yield
 
-    app = FastAPI(title="crm_lib", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="crm_lib", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     app.state.settings, app.state.store, app.state.measures = settings, store, Measures()
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_status)
-    app.add_middleware(Door, settings=settings, meter=app.state.measures)
+    bodies = frozenset(path for _, path, _, _, asked in ROUTES if asked)
+    app.add_middleware(Door, settings=settings, meter=app.state.measures, bodies=bodies)
     _add_routes(app)
     cast(Any, app).openapi = _describe(app)
     return app

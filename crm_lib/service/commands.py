@@ -71,6 +71,8 @@ def _run(host: str, port: int, workers: int) -> None:
     "Start the workers, and end with them."
     import uvicorn
 
+    from crm_lib.service.listener import Listener
+
     os.environ[_PROJECT] = str(Path.cwd())
     with tempfile.TemporaryDirectory(prefix="crm-measures-") as counts:
         if workers > 1:
@@ -82,6 +84,7 @@ def _run(host: str, port: int, workers: int) -> None:
             host=host,
             port=port,
             workers=workers,
+            http=Listener,
             access_log=False,
             log_config=_log_config(),
             server_header=False,

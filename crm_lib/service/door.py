@@ -175,12 +175,12 @@ def _note(meter: Meter, scope: Scope, reply: _Reply, seconds: float) -> None:
     ACCESS.info(json.dumps(line | {"ms": round(seconds * 1000, 2), "key": key.id if key else None}))
 
 # %% ../../nbs/lib/80_service/65_door.ipynb #7ab6ff3b
-async def _let_in(settings: Service, scope: Scope, receive: Receive) -> Receive:
+async def _let_in(settings: Service, bodies: frozenset[str], scope: Scope, receive: Receive) -> Receive:
     "Ask for the key, and read the body of a request that has one."
     if scope["path"].startswith("/v1/"):
         scope["state"]["key"] = require_key(scope)
-    if scope["method"] not in ("POST", "PUT", "PATCH"):
-        return receive
+    if scope["method"] != "POST" or scope["path"] not in bodies:
+        return receive  # no route reads it
     check_type(scope)
     try:
         limit = settings.body_seconds
@@ -193,10 +193,11 @@ async def _let_in(settings: Service, scope: Scope, receive: Receive) -> Receive:
 class Door:
     """The ASGI middleware in front of every route."""
 
-    def __init__(self, app: Any, settings: Service, meter: Meter) -> None:
+    def __init__(self, app: Any, settings: Service, meter: Meter, bodies: frozenset[str] = frozenset()) -> None:
         self.app = app
         self.settings = settings
         self.meter = meter
+        self.bodies = bodies  # paths of the routes that take one
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -207,7 +208,7 @@ class Door:
         reply = _Reply(send, _name_request(scope))
         scope.setdefault("state", {})["request_id"] = reply.request_id
         try:
-            await self.app(scope, await _let_in(self.settings, scope, receive), reply)
+            await self.app(scope, await _let_in(self.settings, self.bodies, scope, receive), reply)
         except Problem as problem:
             await reply.refuse(problem)
         except Exception as error:

@@ -69,6 +69,7 @@ _WORDS = {
     "string_too_long": "is too long, {max_length} characters are taken at most",
     "string_too_short": "must not be empty",
     "string_unicode": "must be text in UTF-8",
+    "string_pattern_mismatch": "must be text without control signs",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
@@ -76,8 +77,14 @@ _WORDS = {
 }
 
 # %% ../../nbs/lib/80_service/10_problems.ipynb #fc49d0db
+_KINDS = frozenset({"constrained-str", "str", "float", "int"})  # steps that name what a place may hold
+
+
 def _say(error: Mapping[str, Any]) -> str:
+    "Say what is wrong with a place."
     kind = error["type"]
+    if error["loc"] and error["loc"][-1] in _KINDS and kind.endswith("_type"):
+        return "must be text, a number or null"
     context = error.get("ctx") or {}
     if kind == "value_error":  # raised by a model of ours, whose sentences hold no value
         return str(context["error"])
@@ -91,14 +98,22 @@ def _say(error: Mapping[str, Any]) -> str:
 _MOST = 20  # places that are named
 _MANY = 1000  # slips from which on none is named: naming costs time
 _OURS = frozenset({"function-after", "function-before"})  # steps of pydantic that are no place
+_LAST = frozenset((kind,) for kind in _KINDS)
 
 
 def _pointer(error: Mapping[str, Any]) -> str:
     "Name a place as a JSON pointer."
-    steps = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
+    steps = error["loc"][:-1] if error["type"] == "extra_forbidden" or error["loc"][-1:] in _LAST else error["loc"]
     return "".join(f"/{step}" for step in steps if not any(str(step).startswith(word) for word in _OURS)) or "/"
 
+# %% ../../nbs/lib/80_service/10_problems.ipynb #a08782ba
+def _list_places(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    "List the places that are wrong, each once, with what is wrong there."
+    within = {error["loc"][:depth] for error in found for depth in range(len(error["loc"]))}
+    said = [(_pointer(one), _say(one)) for one in found if one["type"] != "too_short" or one["loc"] not in within]
+    return list({pointer: (pointer, words) for pointer, words in reversed(said)}.values())[::-1]
 
+# %% ../../nbs/lib/80_service/10_problems.ipynb #711277cc
 def name_errors(
     error: ValidationError,  # of a model of the service
 ) -> Problem:  # 422; 400 where the body is no JSON at all
@@ -106,9 +121,10 @@ def name_errors(
     if error.error_count() > _MANY:
         return Problem(422, "The body holds more than a thousand slips: compare it with /openapi.json.")
     found = error.errors(include_url=False, include_input=False)
-    told = [{"pointer": _pointer(one), "detail": _say(one)} for one in found[:_MOST]]
     if found[0]["type"] == "json_invalid":
         return Problem(400, "The body is no JSON that can be read: send one JSON object in UTF-8, not too deep.")
+    places = _list_places(found)
+    told = [{"pointer": pointer, "detail": said} for pointer, said in places[:_MOST]]
     detail = "; ".join(f"{one['pointer']} {one['detail']}" for one in told[:3])
-    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    more = f"; and {len(places) - 3} more" if len(places) > 3 else ""
     return Problem(422, f"{detail}{more}.", told)

@@ -246,18 +246,27 @@ def _name_sign(separator: str) -> str:
     return SIGNS.get(separator, f"sign {separator}")
 
 # %% ../../nbs/lib/20_ingestion/22_text_files.ipynb #f6e2fd09
+def _find_shape(path: Path) -> tuple[str, str, int]:
+    "Find the encoding, the separator, and how many lines stand before the table."
+    encoding = _find_encoding(path)
+    with _longest_cell(_LONGEST):
+        declared = _declared_separator(path, encoding)
+        return encoding, declared or _find_separator(path, encoding), int(declared is not None)
+
+
+def _say_empty(path: Path) -> str:
+    return f"{path.name} is empty: it must hold a header and at least one row."
+
+
 def read_text_file(
     path: Path,  # .csv, .tsv or .txt
 ) -> list[RawTable]:  # its one table
     "Read a text file as a table of text, or say everything that is wrong with it."
-    encoding = _find_encoding(path)
+    encoding, separator, start = _find_shape(path)
     with _longest_cell(_LONGEST):
-        declared = _declared_separator(path, encoding)
-        separator = declared or _find_separator(path, encoding)
-        start = int(declared is not None)
         frame, findings = _read_cells(path, encoding, separator or ",", start)
     if frame is None and not findings:
-        findings = [f"{path.name} is empty: it must hold a header and at least one row."]
+        findings = [_say_empty(path)]
     if findings:
         raise CrmError("\n".join(findings))
     cut = f"separated by {_name_sign(separator)}s" + " as its first line says" * start if separator else "one column"

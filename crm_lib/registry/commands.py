@@ -17,7 +17,7 @@ import typer
 from ..base.config import CrmError
 from ..base.horizons import label_horizon
 from ..base.sections import PublishedSettings
-from ..base.settings import read_published, read_settings
+from ..base.settings import read_published, read_service, read_settings
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #21e85f6f
 def _registered() -> str:
@@ -196,15 +196,8 @@ def _score_again(version: str, bundle: Path, settings: PublishedSettings) -> tup
     return scores.assign(model_version=found.version), said
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #e769e480
-def score_pipeline(
-    version: Annotated[
-        str | None, typer.Option(help="champion, challenger or a number; the published scores if it is not given.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Parquet file, or CSV by its ending, to write.")] = Path(
-        "artifacts/champion_scores.parquet"
-    ),
-) -> None:
-    """Write the scores of the open deals: those that are published, or another version's."""
+def _write_published(version: str | None, out: Path) -> None:
+    "Write the published scores, or another version's."
     import pandas as pd
 
     from crm_lib.base.files import write_csv, write_parquet
@@ -222,3 +215,74 @@ def score_pipeline(
     write_csv(defuse_formulas(scores), out) if out.suffix == ".csv" else write_parquet(scores, out)
     bounds = say_bounds(settings.publish.grades, settings.publish.main_horizon)
     typer.echo(f"{len(scores):,} open deals: {out}. {said}\n{bounds}")
+
+# %% ../../nbs/lib/60_registry/90_commands.ipynb #13ebdd21
+_REASONS = 3  # of a deal of a file
+
+
+def _score_file(file: Path, out: str, as_of: str | None, reasons: bool, skip_bad: bool) -> None:
+    "Score the open deals of a file with the bundle in use, and write the answer."
+    from tqdm import tqdm
+
+    from crm_lib.registry.bundles import check_bundle, open_bundle, say_bundle
+    from crm_lib.scoring.context import read_context
+    from crm_lib.scoring.file_answers import STDOUT, say_outcome, write_answer
+    from crm_lib.scoring.file_scores import FileQuestion, FileScorer, find_file_day, scan_file
+
+    bundle = open_bundle()
+    facts = check_bundle(bundle)
+    context = read_context(bundle, note=say_bundle(facts))
+    day = find_file_day(context, as_of, read_service().stalest_days)
+    scanned = scan_file(file, context.params["ingest"])
+    scorer = FileScorer(context, scanned, FileQuestion(day, facts.version, _REASONS if reasons else 0))
+    with tqdm(total=scanned.rows, unit=" rows", disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
+        outcome = write_answer(scorer, out, skip_bad, bar.update)
+    typer.echo(f"{say_outcome(outcome, out, file)}\n{context.note}", err=out == STDOUT)
+
+# %% ../../nbs/lib/60_registry/90_commands.ipynb #c5bd6823
+def _score_named(
+    file: Path, version: str | None, out: str | None, as_of: str | None, reasons: bool, skip_bad: bool, force: bool
+) -> None:
+    "Score a file after everything that is asked of it was looked at."
+    from crm_lib.scoring.file_answers import check_answer
+
+    if version is not None:
+        raise CrmError("--version scores the deals of the bundle: leave it out, or leave the FILE out.")
+    if out is None:
+        raise CrmError(f"Say where the scores of {file.name} go: crm score {file.name} -o scores.csv.")
+    check_answer(out, file, force, skip_bad)
+    _score_file(file, out, as_of, reasons, skip_bad)
+
+# %% ../../nbs/lib/60_registry/90_commands.ipynb #777f2d5a
+_FILE = Annotated[
+    Path | None,
+    typer.Argument(help="CSV, Parquet or JSON lines of open deals to score; without it, the published scores."),
+]
+_OUT = Annotated[str | None, typer.Option("--out", "-o", help="File to write: .csv or .parquet; - with FILE: stdout.")]
+_VERSION = Annotated[
+    str | None, typer.Option(help="champion, challenger or a number; the published scores if it is not given.")
+]
+_AS_OF = Annotated[
+    str | None, typer.Option(help="Day on which the deals of FILE are looked at; the last day known if not given.")
+]
+_WITH_REASONS = Annotated[bool, typer.Option("--reasons", help="Three reasons for each deal of FILE; takes long.")]
+_SKIP_BAD = Annotated[bool, typer.Option("--skip-bad", help="Leave rows out that cannot be scored, and list them.")]
+_FORCE = Annotated[bool, typer.Option("--force", help="Write a file anew that is there already.")]
+
+
+def score_pipeline(
+    file: _FILE = None,
+    version: _VERSION = None,
+    out: _OUT = None,
+    as_of: _AS_OF = None,
+    reasons: _WITH_REASONS = False,
+    skip_bad: _SKIP_BAD = False,
+    force: _FORCE = False,
+) -> None:
+    """Write the scores of the open deals: those that are published, another version's, or those of a FILE."""
+    if file is not None:
+        _score_named(file, version, out, as_of, reasons, skip_bad, force)
+    elif as_of is not None or reasons or skip_bad or force:
+        raise CrmError("--as-of, --reasons, --skip-bad and --force are said of a FILE: name it, or leave them out.")
+    else:
+        _write_published(version, Path(out or "artifacts/champion_scores.parquet"))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AHEAD_DAYS', 'BROUGHT', 'Opportunity', 'pick', 'check_opportunity', 'table_row', 'written_edits',
-           'snapshot_opportunity', 'amount_key', 'entered_amount', 'look_at']
+           'snapshot_opportunity', 'move_ahead', 'amount_key', 'entered_amount', 'look_at']
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #8fe7e009
 from collections.abc import Mapping, Sequence
@@ -168,8 +168,12 @@ def snapshot_opportunity(
     return snapshot_rows(context, row, as_of, wanted, written_edits(context, opportunity, as_of))
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #59423382
-def _move_ahead(context: Context, snapshot: pd.DataFrame, days: int) -> pd.DataFrame:
-    "Make the snapshot of a deal that is still open some days later."
+def move_ahead(
+    context: Context,  # from prepare_context
+    snapshot: pd.DataFrame,  # rows of one as-of date
+    days: int,  # how far ahead
+) -> pd.DataFrame:  # the same deals, still open, that many days later
+    "Make the snapshots of deals that are still open some days later."
     model = context.model
     later = snapshot.assign(as_of=snapshot["as_of"] + pd.Timedelta(days=days), age_days=snapshot["age_days"] + days)
     name = getattr(model, "alive", None)
@@ -210,7 +214,7 @@ def look_at(
     engaged = pd.Timestamp(opportunity.engage_date)
     entered = replace(opportunity, engage_date=min(engaged, known))
     snapshot = snapshot_opportunity(context, entered, known, used_features(context.model))
-    later = _move_ahead(context, snapshot, (as_of - max(known, engaged)).days).assign(as_of=as_of, engage_date=engaged)
+    later = move_ahead(context, snapshot, (as_of - max(known, engaged)).days).assign(as_of=as_of, engage_date=engaged)
     if as_of == known:
         return later
     return with_edits(context.past, later, written_edits(context, opportunity, known), known)

@@ -78,9 +78,9 @@ def _judge(part: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:
     came = part["is_won"]
     base = came.mean()
     brier = ((said - came) ** 2).mean()
-    found = bootstrap_difference(
-        pd.DataFrame({"said": said, "came": came}), "came", part["opportunity_id"], draws=draws, seed=seed
-    ).loc["said"]
+    drawn = part["cluster" if "cluster" in part else "opportunity_id"]
+    pair = pd.DataFrame({"said": said, "came": came})
+    found = bootstrap_difference(pair, "came", drawn, draws=draws, seed=seed).loc["said"]
     chance = _Z * np.sqrt((said * (1 - said)).sum()) / len(part)
     return {
         "base_rate": base,
@@ -129,7 +129,7 @@ def _rows_of(judged: pd.DataFrame, label: pd.Series, least_deals: int, draws: in
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #ac0df270
 def subgroup_table(
-    judged: pd.DataFrame,  # one model at one horizon: origin, opportunity_id, probability, is_won
+    judged: pd.DataFrame,  # one model, one horizon: origin, opportunity_id, probability, is_won, cluster (drawn, if there)
     deals: pd.DataFrame,  # one row per opportunity
     by: Sequence[
         str
@@ -151,7 +151,7 @@ def subgroup_table(
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #8bc9e4f5
 def judge_all(
-    judged: pd.DataFrame,  # one model at one horizon: origin, opportunity_id, probability, is_won
+    judged: pd.DataFrame,  # one model, one horizon: origin, opportunity_id, probability, is_won, cluster (drawn, if there)
     draws: int,  # bootstrap draws of deals
     seed: int,  # seed of the draws
 ) -> dict[str, float]:  # base_rate, mean_forecast, brier, brier_skill, gap, low, high (95 %)

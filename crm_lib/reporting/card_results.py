@@ -13,9 +13,12 @@ import pandas as pd
 
 from ..base.horizons import label_horizon
 from ..evaluation.gate import say_held_out
+from ..evaluation.martingale import say_movement
 from ..evaluation.subgroups import TOO_SMALL, say_overall, say_subgroups
+from ..ingestion.tables import count_of
 from ..models.close_hazard import BASELINES
 from ..models.stacked import CLASSIFIERS
+from .backtest_page import say_drawn
 from .card_parts import CardTable, Section
 from .card_run import Run, name_model, order_horizons
 from ..scoring.reason_words import name_feature
@@ -25,29 +28,39 @@ def _say_doubts(run: Run) -> list[str]:
     "Say what the choice was worth on the day that was kept out of it; nothing in files of before."
     return [say_held_out(run.backtest["held_out"], run.backtest["chosen"])] if "held_out" in run.backtest else []
 
+
+def _say_drawn(run: Run) -> str:
+    "Say what the intervals draw as a whole; files of before do not tell."
+    return say_drawn(run.backtest["drawn"]) if "drawn" in run.backtest else "Intervals draw whole deals."
+
+
+def _say_moves(run: Run) -> list[str]:
+    "Say how the chances of the model in use moved within quarters, where the backtest has looked at this model."
+    found = run.backtest.get("movement") or {}
+    told = say_movement(found) if found.get("model") == run.backtest["chosen"] else ""
+    return [told] if told else []
+
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #e801e2e7
 def _describe_test(run: Run) -> Section:
     horizons = run.backtest["horizons"]
     origins = sorted({day for part in horizons.values() for day in part["origins"]})
     judged = [
-        f"{label_horizon(name)} from {len(part['origins'])} days, {part['n']:,} forecasts, {part['base_rate']:.1%} won"
-        for name, part in ((name, horizons[name]) for name in order_horizons(horizons))
+        f"{label_horizon(name)} from {count_of(len(horizons[name]['origins']), 'day')}, "
+        f"{horizons[name]['n']:,} forecasts, {horizons[name]['base_rate']:.1%} won"
+        for name in order_horizons(horizons)
     ]
     return Section(
         "How it was tested",
         (
             f"By standing at {len(origins)} past days, from {origins[0]} to {origins[-1]}. On each, every model was "
-            "fitted on what the CRM held that "
-            "day and nothing else: a deal open then counts as open, and what is written at a close is unknown. It "
-            "forecast the deals open that day, "
-            "and later days told what came.",
+            "fitted on what the CRM held that day and nothing else: a deal open then counts as open, and what is "
+            "written at a close is unknown. It forecast the deals open that day, and later days told what came.",
             "A horizon that had not ended by the last day in the data is not judged. What was judged: "
             f"{'; '.join(judged)}.",
             f"Chosen was {name_model(run.backtest['chosen'])}. {run.backtest['why']}",
             *_say_doubts(run),
-            "Unless said otherwise, intervals hold 95 % and come from drawing whole deals with all their forecasts, "
-            "because the same deal is asked "
-            "about on several days; differences between models draw the days as well.",
+            f"Unless said otherwise, intervals hold 95 %. {_say_drawn(run)} All forecasts of one are drawn together, "
+            "because the same deal is asked about on several days; differences between models draw the days as well.",
         ),
     )
 
@@ -59,7 +72,7 @@ _SCORES = {
     "accuracy": "accuracy",
     "majority_accuracy": "majority",
 }
-_DIGITS = {"brier": 4, "skill": 3, "auc": 3, "low": 4, "high": 4}
+_DIGITS = {"brier": 4, "skill": 3, "auc": 3, "low": 4, "high": 4, "by amount": 4}
 _SHARES = ["base rate", "accuracy", "majority"]
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #da8d418a
@@ -99,9 +112,10 @@ def _tabulate_horizons(run: Run) -> pd.DataFrame:
                     **{short: models[name][long] for long, short in _SCORES.items()},
                     "low": low,
                     "high": high,
+                    "by amount": models[name].get("amount_brier"),
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).dropna(axis=1, how="all")
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #f4a8da1e
 def _inorder_horizons(by_origin: pd.DataFrame) -> pd.DataFrame:
@@ -129,12 +143,11 @@ def _tabulate_results(run: Run) -> Section:
         "Results",
         (
             "Brier, skill and AUC are means over the days stood at; accuracy is taken over all forecasts together. "
-            "The skill compares the "
-            "Brier score with always saying the base rate: 0 is no better, 1 is perfect. Accuracy means little "
-            "unless it is well above the majority's, "
-            "which is that of always saying the likelier answer. Low and high are the interval of the Brier "
-            "difference to the table of age and month "
-            "of the quarter: wholly below 0 is better beyond doubt.",
+            "The skill compares the Brier score with always saying the base rate: 0 is no better, 1 is perfect. "
+            "Accuracy means little unless it is well above the majority's, which is that of always saying the likelier "
+            "answer. Low and high are the interval of the Brier difference to the table of age and month of the "
+            "quarter: wholly below 0 is better beyond doubt. By amount is the Brier score in which a deal weighs by "
+            "the amount that was known of it on the day.",
             _scored(_tabulate_horizons(run), f"{chosen} beside the baselines"),
             _scored(by_origin, f"{chosen} on each day stood at"),
             CardTable(
@@ -160,10 +173,8 @@ def _describe_calibration(run: Run) -> Section:
         "Does it mean what it says?",
         (
             "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean "
-            "distance between the two, over "
-            f"groups of equally many forecasts: {', '.join(errors)}. Added up over all days, {said:,.0f} wins were "
-            f"said at {label_horizon(run.horizon)} "
-            f"and {came:,.0f} came.",
+            f"distance between the two, over groups of equally many forecasts: {', '.join(errors)}. Added up over all "
+            f"days, {said:,.0f} wins were said at {label_horizon(run.horizon)} and {came:,.0f} came.",
             CardTable(
                 table.rename(columns={"bin_mean": "mean_forecast", "observed": "share_won"}),
                 f"Said and came, {label_horizon(run.horizon)}",
@@ -171,6 +182,7 @@ def _describe_calibration(run: Run) -> Section:
             ),
             "These intervals are Wilson's for the share won, taking every forecast as a deal of its own, so they "
             "are somewhat too narrow.",
+            *_say_moves(run),
         ),
     )
 
@@ -182,10 +194,9 @@ def _describe_drivers(run: Run) -> Section:
         "What moves the scores",
         (
             f"The mean size of each reason over the {run.explain['deals']:,} deals open as of {run.train['as_of']}, "
-            "for "
-            f"{label_horizon(run.explain['horizon'])}: a reason of size 0.7 about doubles the odds or halves them. "
-            "The calendar moves all deals of a day alike "
-            "and is no reason of a single one. A driver is no cause: changing it need not change what comes.",
+            f"for {label_horizon(run.explain['horizon'])}: a reason of size 0.7 about doubles the odds or halves them. "
+            "The calendar moves all deals of a day alike and is no reason of a single one. A driver is no cause: "
+            "changing it need not change what comes.",
             CardTable(table, "Reasons by size", {"digits": {"mean_size": 2}}),
         ),
     )

@@ -8,7 +8,7 @@ __all__ = ['Run', 'read_run_metrics', 'name_model', 'order_horizons', 'list_name
 # %% ../../nbs/lib/55_reporting/76_card_run.ipynb #0e7477ef
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Run:
     overall: dict[str, float]  # from judge_all
     horizon: str  # the horizon of the subgroups
     name: str = "version 1 of sample"  # the model in use, from name_version
+    leak_story: Mapping[str, Any] = field(default_factory=dict)  # content of leak_story.json
+    won_or_lost: Mapping[str, Any] | None = None  # from judge_won_or_lost
 
 # %% ../../nbs/lib/55_reporting/76_card_run.ipynb #f6418062
 def read_run_metrics(

@@ -15,8 +15,9 @@ import pandas as pd
 
 from .. import __version__
 from ..base.files import write_text
-from ..base.horizons import label_horizon
+from ..base.horizons import label_horizon, say_horizon
 from ..base.schema import EXTRA_PREFIX
+from ..evaluation.won_or_lost import say_won_or_lost, sum_up_leak, tabulate_won_or_lost
 from .card_parts import CardTable, Commands, Section, part_markdown
 from .card_results import describe_results
 from .card_run import Run, list_names, name_model, order_horizons
@@ -131,6 +132,21 @@ def _describe_data(run: Run) -> Section:
         ),
     )
 
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #da2052d5
+_TOLD = {"digits": {"auc": 2, "skill": 2, "low": 2, "high": 2}, "percent": ["accuracy", "majority"]}
+
+
+def _describe_won_or_lost(run: Run) -> Section:
+    "Say how often won was told from lost, and why an accuracy of over 80 % is not to be had without leakage."
+    leak = sum_up_leak(run.leak_story.get("forecasts") or [])
+    told = say_won_or_lost(run.won_or_lost, run.backtest["chosen"], leak)
+    if not run.won_or_lost:
+        return Section("Won or lost: how often is it right?", tuple(told))
+    table = tabulate_won_or_lost(run.won_or_lost)
+    when = say_horizon(run.won_or_lost["horizon"])
+    caption = f"Won against lost, of deals that had closed {when}; skill of what is won by then"
+    return Section("Won or lost: how often is it right?", (*told, CardTable(table, caption, _TOLD)))
+
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #ace35243
 _KEPT = {"product": {"product"}, "price": {"amount", "list_price"}, "owner": {"sales_agent"}}
 
@@ -151,7 +167,7 @@ def _say_untracked(ingest: Mapping[str, Any]) -> str:
     either = ", ".join(still[:-1]) + (" or " if len(still) > 1 else "") + still[-1]
     return f"{told} A {either} that was changed while the deal was open looks as if it had always been so."
 
-# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #d543f958
+# %% ../../nbs/lib/55_reporting/80_model_card.ipynb #13e1b60c
 def _list_limits(run: Run) -> tuple[str, ...]:
     "List what the figures do not cover."
     counts = [len(part["origins"]) for part in run.backtest["horizons"].values()]
@@ -195,11 +211,15 @@ def compose_card(
     run: Run,  # what the stages left
 ) -> dict[str, Section]:  # key -> section, in the order of the card
     "Compose the sections of the model card."
+    results = describe_results(run)
     return {
         "model": _describe_model(run),
         "use": _describe_use(run),
         "data": _describe_data(run),
-        **describe_results(run),
+        "test": results.pop("test"),
+        "results": results.pop("results"),
+        "won_or_lost": _describe_won_or_lost(run),
+        **results,
         "limits": Section("Limits", (_list_limits(run),)),
         "rerun": _describe_rerun(run),
     }

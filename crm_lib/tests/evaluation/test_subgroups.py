@@ -12,7 +12,7 @@ __all__ = ['NASTY', 'deals', 'judged', 'test_agents_are_split_into_thirds_by_the
            'test_a_subgroup_that_is_off_is_called_out_in_either_direction',
            'test_an_interval_that_only_just_leaves_zero_out_is_no_proof_among_many',
            'test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval',
-           'test_the_sentence_counts_what_was_judged_and_what_was_not',
+           'test_accounts_are_drawn_where_they_are_known', 'test_the_sentence_counts_what_was_judged_and_what_was_not',
            'test_a_column_without_a_value_makes_no_subgroup', 'test_all_forecasts_together_are_judged_like_a_subgroup',
            'test_forecasts_of_two_models_or_none_are_refused', 'test_the_summary_names_no_subgroup']
 
@@ -184,6 +184,14 @@ def test_a_subgroup_of_one_outcome_has_no_skill_and_chance_as_its_interval(deals
         judged.assign(is_won=came, probability=abs(came - 0.3)), deals.assign(x_all="all"), ["x_all"], 50, 400, 0
     ).iloc[0]
     assert far["verdict"] == (TOO_LOW if came else TOO_HIGH)
+
+# %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #50829098
+def test_accounts_are_drawn_where_they_are_known(judged):
+    alone = judge_all(judged, 400, 0)
+    assert judge_all(judged.assign(cluster=judged["opportunity_id"]), 400, 0) == alone
+    shared = judged.assign(cluster="account " + (judged["is_won"] > 0).astype(str))
+    wide = judge_all(shared, 400, 0)
+    assert wide["gap"] == alone["gap"] and wide["high"] - wide["low"] > alone["high"] - alone["low"]
 
 # %% ../../../nbs/tests/evaluation/test_subgroups.ipynb #c1df1044
 def test_the_sentence_counts_what_was_judged_and_what_was_not(deals, judged):

@@ -12,6 +12,8 @@ __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_h
            'test_a_stage_is_told_as_well_as_its_noise_allows_and_better_with_more_deals',
            'test_where_nothing_is_dead_the_chosen_model_loses_next_to_nothing_against_the_truth',
            'test_true_chances_move_as_honest_ones_do_and_hasty_ones_do_not',
+           'test_every_stage_has_a_budget_and_all_together_stay_within_five_minutes',
+           'test_over_80_per_cent_on_won_against_lost_was_reached_by_nobody_without_leakage',
            'test_rows_are_not_written_into_the_project', 'load',
            'test_a_deal_has_one_fold_and_folds_have_much_the_same_size',
            'test_all_snapshots_of_a_deal_and_of_those_begun_in_its_week_stay_together',
@@ -20,6 +22,7 @@ __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_h
            'test_a_tool_without_forecasts_for_every_row_is_refused']
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #ff03cced
+import ast
 import importlib
 import json
 import re
@@ -29,6 +32,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 import crm_lib
 from ...evaluation.judging import REFERENCE
@@ -153,6 +157,33 @@ def test_true_chances_move_as_honest_ones_do_and_hasty_ones_do_not():
         assert found["excess_low"] < 0 < found["excess_high"], (company, model)
     for company in ("histories", "stages"):
         assert figures[company]["hasty"]["slope_high"] < 1 and figures[company]["hasty"]["excess_low"] > 0
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #3ad6098e
+def test_every_stage_has_a_budget_and_all_together_stay_within_five_minutes():
+    listed = yaml.safe_load((FOLDER.parent / "pipeline.yaml").read_text("utf-8"))["tasks"]
+    stages = [task["name"] for task in listed]
+    figures = json.loads((FOLDER / "stages.json").read_text(encoding="utf-8"))
+    budget = figures["budget_cpu_s"]
+    assert set(budget) == set(stages) == set(figures["maven"]) and sum(budget.values()) <= 300
+    assert _read_budget() == budget
+    table = re.findall(r"^\| (\w+) \| (\d+) \| \d+ \|$", (FOLDER.parent / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    assert {name: int(seconds) for name, seconds in table if name != "all"} == budget
+
+
+def _read_budget():
+    tree = ast.parse((FOLDER / "measure_stages.py").read_text(encoding="utf-8"))
+    [given] = [node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "BUDGET"]
+    return ast.literal_eval(given)
+
+
+def test_over_80_per_cent_on_won_against_lost_was_reached_by_nobody_without_leakage():
+    figures = json.loads((FOLDER / "won_or_lost.json").read_text(encoding="utf-8"))
+    for found in figures.values():
+        told = found["won_or_lost"]
+        assert told["n"] > 1000 and told["majority_accuracy"] < 0.8
+        assert all(row["accuracy"] < 0.8 for row in told["models"].values())
+        assert found["leak"]["finished"] > 0.99 and found["leak"]["before_high"] < 0.8
+        assert told["models"][found["chosen"]]["skill"][1] > 0
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #80347558
 def _run(script, *given):

@@ -148,6 +148,13 @@ class Histories:
         taken = {name: history.take(found) for name, history in self.columns.items()}
         return Histories(names, created, taken), deal
 
+    def alone(self, key: object) -> "Histories":
+        """Return the histories of one deal, which may have none."""
+        place = np.array([self.ids.get_loc(key) if key in self.ids else -1])
+        created = self.created[place] if place[0] >= 0 else np.full(1, _NEVER)
+        taken = {name: history.take(place) for name, history in self.columns.items()}
+        return Histories(pd.Index([key], dtype=object), created, taken)
+
 # %% ../../nbs/lib/25_features/52_histories.ipynb #25b0ed3e
 def _list_columns(names: pd.Series, columns: Sequence[str] | None) -> list[str]:
     if columns is not None:

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['STATE_FEATURES', 'Records', 'index_records', 'Learned', 'read_learned', 'learn_states', 'compute_features',
-           'state_features']
+           'state_of_one', 'state_features']
 
 # %% ../../nbs/lib/25_features/66_state_features.ipynb #2bccbe4c
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -161,6 +161,32 @@ def _opened(created: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     return np.where(np.isnat(created), day_numbers(rows["engage_date"]), day_numbers(created))
 
 # %% ../../nbs/lib/25_features/66_state_features.ipynb #a8b63e7b
+class _Asked(NamedTuple):
+    """Questions, with the histories of the deals that they are about."""
+
+    few: Histories
+    deal: np.ndarray  # of each question
+    day: np.ndarray  # as-of day, days since 1970
+    opened: np.ndarray  # first day of the deal, days since 1970
+    owner: np.ndarray  # name, where the owner is not tracked; None = unknown
+    account: np.ndarray  # the same
+
+
+def _compute(records: Records, learned: Learned, asked: _Asked) -> dict[str, np.ndarray]:
+    "Compute every feature of a state for each question."
+    few, deal, day, opened, otherwise, account = asked
+    owner = name_owners(few, deal, day, otherwise)
+    return {
+        **find_stage_features(few, learned.order, deal, day),
+        **find_amount_features(few, deal, day),
+        **find_close_features(few, deal, day),
+        **find_owner_features(few, deal, day),
+        **find_forecast_features(few, learned.order, deal, day),
+        **_activity_features(records, learned, few.ids, deal, day, opened),
+        **find_record_features(records.owners, records.accounts, owner, account, day),
+    }
+
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #1bbae767
 def compute_features(
     records: Records,  # from index_records
     learned: Learned,  # from learn_states, at the origin
@@ -171,16 +197,23 @@ def compute_features(
     few, deal = records.histories.select(rows["opportunity_id"])
     day = day_numbers(rows["as_of"] if rows["as_of"].dtype.kind == "M" else as_days(rows["as_of"]))
     opened = _opened(few.created[deal], rows)
-    owner = name_owners(few, deal, day, _names(rows, "sales_agent"))
-    return {
-        **find_stage_features(few, learned.order, deal, day),
-        **find_amount_features(few, deal, day),
-        **find_close_features(few, deal, day),
-        **find_owner_features(few, deal, day),
-        **find_forecast_features(few, learned.order, deal, day),
-        **_activity_features(records, learned, few.ids, deal, day, opened),
-        **find_record_features(records.owners, records.accounts, owner, _names(rows, "account"), day),
-    }
+    return _compute(
+        records, learned, _Asked(few, deal, day, opened, _names(rows, "sales_agent"), _names(rows, "account"))
+    )
+
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #499ea703
+def state_of_one(
+    records: Records,  # from index_records
+    learned: Learned,  # from learn_states, at the origin
+    row: Mapping[str, Any],  # opportunity_id, as_of, engage_date (days), and sales_agent, account where they are fixed
+) -> dict[str, float]:  # STATE_FEATURES -> value; NaN = unknown
+    "Compute every feature of one deal's state on a day, as compute_features does for many."
+    few = records.histories.alone(row["opportunity_id"])
+    begun = row["engage_date"] if np.isnat(few.created[0]) else few.created[0]
+    day, opened = (np.array([int(as_days(moment).astype("int64"))]) for moment in (row["as_of"], begun))
+    names = (_none_where_missing(np.array([row.get(name)], object)) for name in ("sales_agent", "account"))
+    found = _compute(records, learned, _Asked(few, np.zeros(1, "int64"), day, opened, *names))
+    return {name: float(found[name][0]) for name in STATE_FEATURES}
 
 # %% ../../nbs/lib/25_features/66_state_features.ipynb #16d4125e
 def state_features(

@@ -6,6 +6,7 @@
 __all__ = ['StateHazardModel']
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #f737353a
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -35,6 +36,7 @@ from crm_lib.models.stacked_landmarks import (
     stack_landmarks,
     state_columns,
 )
+from .tree_sums import TreeSums, is_compiled, read_trees, sum_trees
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #d00fdc4d
 class _StateSettings(IncidenceModel):
@@ -178,23 +180,41 @@ class _FittedStates(_Boosted):
                 self._grow(read, rows, cause, held)
         return self
 
+# %% ../../nbs/lib/35_models/54_state_hazard.ipynb #990fb2b7
+class _SummedTrees(_FittedStates):
+    """Ask the boosters of all intervals at once."""
+
+    @cached_property
+    def _read(self) -> dict[str, tuple[xgb.Booster, TreeSums | None]]:
+        return {}
+
+    def _margins(self, cause: str, booster: xgb.Booster, coded: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        "Give a booster's margins, (deals, intervals) of float32."
+        if cause not in self._read or self._read[cause][0] is not booster:
+            self._read[cause] = booster, read_trees(booster, len(self.columns_)) if is_compiled() else None
+        trees = self._read[cause][1]
+        if trees is not None:
+            return sum_trees(trees, coded, starts)
+        place, interval = np.divmod(np.arange(len(coded) * len(starts)), len(starts))
+        design = lay_out_intervals(coded, self.ends_, place, interval)
+        found: np.ndarray = booster.inplace_predict(design, predict_type="margin", validate_features=False)
+        return found.reshape(len(coded), len(starts))
+
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #41fcabd2
-class _StatePaths(_FittedStates):
+class _StatePaths(_SummedTrees):
     """Multiply the base's hazards by what the state says."""
 
     def _effects(self, X: Rows, ahead: np.ndarray) -> dict[str, np.ndarray | None]:
         "Give the factors of each cause's hazard by interval, (deals, intervals); None = nothing."
-        count = int(ahead.max()) + 1
-        place, interval = np.repeat(np.arange(len(X)), count), np.tile(np.arange(count), len(X))
+        starts = np.append(0, self.ends_[:-1])[: int(ahead.max()) + 1]
         coded = None
         found: dict[str, np.ndarray | None] = {}
         for cause, booster in self.boosters_.items():
             found[cause] = None
             if booster is not None:
                 coded = code_columns(X, self.columns_, self.codes_[cause], coded)
-                design = lay_out_intervals(coded, self.ends_, place, interval)
-                effect = booster.inplace_predict(design, predict_type="margin", validate_features=False)
-                found[cause] = np.exp(effect.reshape(len(X), count).astype(float))[:, ahead]
+                effect = self._margins(cause, booster, coded, starts).astype(float, order="C")
+                found[cause] = np.exp(effect)[:, ahead]
         return found
 
     def _multiply(self, cause: str, hazard: np.ndarray, place: np.ndarray, effect: np.ndarray | None) -> np.ndarray:

@@ -78,6 +78,7 @@ class Context(_Horizons):
     left_out: dict[str, str] = field(default_factory=dict)  # columns that are not used -> why
     past: Past | None = None  # what is tracked of the deals; None = nothing
     days: dict[pd.Timestamp, KnownDay] = field(default_factory=dict)  # what was summed up of each as-of date
+    kept: dict[str, Any] = field(default_factory=dict)  # what is prepared of the table, for every viewer
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7df2c114
 def prepare_context(

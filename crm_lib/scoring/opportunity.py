@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
@@ -20,6 +21,7 @@ from .context import Context, extra_columns, snapshot_rows
 from .edit_checks import check_edits, keep_changes
 from .edits import Edits, tabulate_edits, with_edits
 from .explanation import used_features
+from .lookups import find_lookups, find_seen
 from .open_value import BANDED
 from .past import find_start
 
@@ -40,20 +42,35 @@ def _known(name: Any) -> str | None:
     "Give a name, or None where there is none."
     return str(name) if isinstance(name, str) and name else None
 
+# %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #82357c3c
+def _stored(context: Context, opportunity_id: str) -> dict[str, Any] | None:
+    "Give a deal's row of the table, by column; None where there is none."
+    lookups = find_lookups(context)
+    place = lookups.place.get(opportunity_id)
+    return None if place is None else lookups.row(place)
+
+
+def _open_since(context: Context, opportunity_id: str) -> pd.Timestamp:
+    "Give the day since which a deal of the table has been open, the last time; missing where it is not engaged."
+    day = find_lookups(context).since.get(opportunity_id)
+    if day is not None:
+        return pd.Timestamp(np.datetime64(day, "D")).as_unit("ns")
+    deals = context.deals
+    return find_start(context.past, deals[deals["opportunity_id"] == opportunity_id], context.as_of)
+
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #0e12cc3c
 def pick(
     context: Context,  # from prepare_context
     opportunity_id: str,  # an opportunity that the viewer may see
 ) -> Opportunity:  # as it stands in the table
     "Take an opportunity from the table."
-    row = context.mine[context.mine["opportunity_id"] == opportunity_id]
-    if row.empty:
+    if opportunity_id not in find_seen(context).keys:
         raise CrmError(
             f"There is no opportunity {opportunity_id} among those you may see: "
             "choose one from the list, or enter a new one."
         )
-    since = find_start(context.past, row, context.as_of)
-    row = cast(Any, row.iloc[0])
+    row = _stored(context, opportunity_id)
+    since = _open_since(context, opportunity_id)
     return Opportunity(_known(row["sales_agent"]), _known(row["product"]), since, None, opportunity_id)
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #eadc11f8
@@ -72,11 +89,12 @@ def _day_of(value: object) -> pd.Timestamp:
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #496e6860
 def _check_names(context: Context, opportunity: Opportunity) -> dict[str, str]:
     wrong = {}
-    stored = context.mine[context.mine["opportunity_id"] == opportunity.opportunity_id]
+    seen = find_seen(context)
+    stored = _stored(context, opportunity.opportunity_id) if opportunity.opportunity_id in seen.keys else None
     for name, what in (("sales_agent", "agent"), ("product", "product")):
-        offered = set(context.mine[name].dropna())
+        offered = seen.names[name]
         given = _known(getattr(opportunity, name))
-        may_lack = not offered or stored[name].isna().any()
+        may_lack = not offered or stored is not None and pd.isna(stored[name])
         if not (may_lack if given is None else given in offered):
             wrong[name] = f"No {what} of this name is among the deals you may see: choose one from the list."
     return wrong
@@ -95,7 +113,8 @@ def _check_days(context: Context, engaged: pd.Timestamp, day: pd.Timestamp) -> d
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #932c106a
 def _closed_before(context: Context, opportunity: Opportunity, day: pd.Timestamp) -> dict[str, str]:
-    close = context.deals.loc[context.deals["opportunity_id"] == opportunity.opportunity_id, "close_date"].min()
+    stored = _stored(context, opportunity.opportunity_id)
+    close = pd.NaT if stored is None else pd.Timestamp(stored["close_date"])
     return {"as_of": f"The deal was closed on {close:%Y-%m-%d}: choose an earlier as-of day."} if close <= day else {}
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #807f660d
@@ -125,8 +144,10 @@ def check_opportunity(
 BROUGHT = {"sales_agent": ("manager", "regional_office"), "product": ("series", "list_price")}  # name -> what it brings
 
 
-def _latest(context: Context, column: str, name: str) -> pd.Series:
-    return context.deals[context.deals[column] == name].iloc[-1]
+def _latest(context: Context, column: str, name: str) -> dict[str, Any]:
+    "Give the last row of the table with a name."
+    lookups = find_lookups(context)
+    return lookups.row(lookups.latest[column][name])
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #91d5dd5b
 def table_row(
@@ -134,8 +155,7 @@ def table_row(
     opportunity: Opportunity,  # as entered
 ) -> dict[str, Any]:  # column of the deals table -> value; open, whatever the table says
     "Lay an opportunity out as a row of the deals table."
-    stored = context.deals[context.deals["opportunity_id"] == opportunity.opportunity_id]
-    row = cast(dict[str, Any], stored.iloc[0].to_dict() if len(stored) else dict.fromkeys(context.deals.columns))
+    row = _stored(context, opportunity.opportunity_id) or dict.fromkeys(map(str, context.deals))
     for key, brought in BROUGHT.items():
         name = _known(getattr(opportunity, key))
         if name != _known(row[key]):
@@ -186,8 +206,8 @@ def move_ahead(
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #73590ad3
 def amount_key(context: Context, opportunity: Opportunity) -> str | None:
     "Give the key of a deal that stands in the table with this product: its amount is that of the deal; none otherwise."
-    stored = context.deals.loc[context.deals["opportunity_id"] == opportunity.opportunity_id, "product"]
-    is_same = len(stored) > 0 and (stored.iloc[-1] == opportunity.product or pd.isna(stored.iloc[-1]))
+    stored = _stored(context, opportunity.opportunity_id)
+    is_same = stored is not None and (stored["product"] == opportunity.product or pd.isna(stored["product"]))
     return opportunity.opportunity_id if is_same else None
 
 

@@ -19,10 +19,11 @@ from starlette.exceptions import HTTPException
 
 from .. import __version__
 from ..access.api_keys import ApiKey
+from ..access.counters import SharedCounters
 from ..base.sections import Service
 from . import schemas
 from .docs_page import problem_schema, render_docs
-from .door import Door
+from .door import Door, Limits
 from .measures import MEASURES_TYPE, Measures
 from .problems import MEDIA_TYPE, TITLES, Problem, name_errors
 from crm_lib.service.published import (
@@ -53,7 +54,8 @@ def _answer(found: BaseModel, status: int = 200) -> Response:
 
 def _refuse(problem: Problem, request: Request) -> Response:
     body = problem.document(request.state.request_id)
-    return Response(body, problem.status, media_type=MEDIA_TYPE)
+    headers = {name.decode(): value.decode() for name, value in problem.headers}
+    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -103,8 +105,8 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": TITLES[status], "content": content} for status in sorted(statuses)}
 
 
-_READ = _refusals(401, 403, 404, 422, 500, 503)
-_SENT = _refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503)
+_READ = _refusals(401, 403, 404, 422, 429, 500, 503)
+_SENT = _refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503)
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #702769db
 async def live() -> Response:
@@ -177,10 +179,12 @@ async def score(request: Request, key: Scorer) -> Response:
 # %% ../../nbs/lib/80_service/80_api.ipynb #d3b0edcb
 async def score_batch(request: Request, key: Scorer) -> Response:
     "Score many opportunities; one that cannot be scored does not keep the others back."
-    most = request.app.state.settings.most_batch
+    limits: Limits = request.app.state.limits
+    most = min(request.app.state.settings.most_batch, limits.rows.most or 10**9)
     asked = await _body(request, schemas.BatchRequest)
     if len(asked.opportunities) > most:
         raise Problem(413, f"{most:,} opportunities are taken at once: send them in several batches.")
+    await limits.take(limits.rows, key, len(asked.opportunities))
     scores, refused = await _score(request, key, asked.opportunities, asked.reasons)
     told = [schemas.Refused(place=place, detail=problem.detail) for place, problem in sorted(refused.items())]
     return _answer(schemas.BatchAnswer(scores=scores, refused=told))
@@ -234,6 +238,7 @@ def _describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
 def make_app(
     settings: Service,  # params.yaml, section service
     store: Store,  # of the bundle in use
+    counters: SharedCounters | None = None,  # shared by the workers; None = of this process
 ) -> FastAPI:  # an ASGI application
     "Put settings, bundle and routes together."
 
@@ -244,9 +249,10 @@ def make_app(
 
     app = FastAPI(title="crm_lib", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings, app.state.store, app.state.measures = settings, store, Measures()
+    app.state.limits = Limits(counters or SharedCounters(), settings)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_status)
-    app.add_middleware(Door, settings=settings, meter=app.state.measures)
+    app.add_middleware(Door, settings=settings, meter=app.state.measures, limits=app.state.limits)
     _add_routes(app)
     cast(Any, app).openapi = _describe(app)
     return app

@@ -305,6 +305,11 @@ class Service(Section):
     most_bytes: Annotated[int, Field(ge=1000, le=100_000_000)]
     most_batch: Annotated[int, Field(ge=1, le=100_000)]
     body_seconds: Above
+    requests_per_minute: Count  # of one key; 0 = any number
+    rows_per_minute: Count  # opportunities in the batches of one key; 0 = any number
+    lockout_failures: Positive
+    lockout_minutes: Above
+    cached_scores: Count  # of what was sent; 0 = none is kept
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #01bc7f52
 class PublishedSettings(Section):

@@ -19,11 +19,12 @@ from starlette.exceptions import HTTPException
 
 from .. import __version__
 from ..access.api_keys import ApiKey
+from ..access.counters import SharedCounters
 from ..base.sections import Service
 from . import schemas
 from .bodies import read_asked
 from .docs_page import problem_schema, render_docs
-from .door import Door
+from .door import Door, Limits
 from .measures import MEASURES_TYPE, Measures
 from .problems import MEDIA_TYPE, TITLES, Problem
 from crm_lib.service.published import (
@@ -43,7 +44,8 @@ def _answer(found: BaseModel, status: int = 200) -> Response:
 
 def _refuse(problem: Problem, request: Request, headers: Mapping[str, str] | None = None) -> Response:
     body = problem.document(request.state.request_id)
-    return Response(body, problem.status, headers, MEDIA_TYPE)
+    own = {name.decode(): value.decode() for name, value in problem.headers}
+    return Response(body, problem.status, {**own, **(headers or {})}, MEDIA_TYPE)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -94,8 +96,8 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": TITLES[status], "content": content} for status in sorted(statuses)}
 
 
-_READ = _refusals(401, 403, 404, 422, 500, 503)
-_SENT = _refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503)
+_READ = _refusals(401, 403, 404, 422, 429, 500, 503)
+_SENT = _refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503)
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #702769db
 async def live() -> Response:
@@ -168,10 +170,12 @@ async def score(request: Request, key: Scorer) -> Response:
 # %% ../../nbs/lib/80_service/80_api.ipynb #d3b0edcb
 async def score_batch(request: Request, key: Scorer) -> Response:
     "Score many opportunities; one that cannot be scored does not keep the others back."
-    most = request.app.state.settings.most_batch
+    limits: Limits = request.app.state.limits
+    most = min(request.app.state.settings.most_batch, limits.rows.most or 10**9)
     asked = read_asked(await request.body(), schemas.BatchRequest)
     if len(asked.opportunities) > most:
         raise Problem(413, f"{most:,} opportunities are taken at once: send them in several batches.")
+    await limits.take(limits.rows, key, len(asked.opportunities))
     scores, refused = await _score(request, key, asked.opportunities, asked.reasons)
     told = [schemas.Refused(place=place, detail=problem.detail) for place, problem in sorted(refused.items())]
     return _answer(schemas.BatchAnswer(scores=scores, refused=told))
@@ -225,6 +229,7 @@ def _describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
 def make_app(
     settings: Service,  # params.yaml, section service
     store: Store,  # of the bundle in use
+    counters: SharedCounters | None = None,  # shared by the workers; None = of this process
 ) -> FastAPI:  # an ASGI application
     "Put settings, bundle and routes together."
 
@@ -237,10 +242,12 @@ def make_app(
         title="crm_lib", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
     )
     app.state.settings, app.state.store, app.state.measures = settings, store, Measures()
+    app.state.limits = Limits(counters or SharedCounters(), settings)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_status)
     bodies = frozenset(path for _, path, _, _, asked in ROUTES if asked)
-    app.add_middleware(Door, settings=settings, meter=app.state.measures, bodies=bodies)
+    shared = {"meter": app.state.measures, "limits": app.state.limits}
+    app.add_middleware(Door, settings=settings, bodies=bodies, **shared)
     _add_routes(app)
     cast(Any, app).openapi = _describe(app)
     return app

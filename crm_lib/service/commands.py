@@ -18,15 +18,20 @@ from ..base.settings import read_service
 
 # %% ../../nbs/lib/80_service/90_commands.ipynb #7b8997e5
 _PROJECT = "CRM_SERVED"  # the project's folder, for the workers
+_SHARED = "CRM_SERVED_TOGETHER"  # a folder of the service alone, for what its workers share
 
 
 def make_worker() -> Any:  # an ASGI application
     "Make the application of a worker."
+    from crm_lib.access.circuit import open_link
+    from crm_lib.access.counters import SharedCounters
     from crm_lib.service.api import make_app
     from crm_lib.service.store import Store
 
     project = Path(os.environ.get(_PROJECT, "."))
-    return make_app(read_service(project / "params.yaml"), Store(project))
+    shared = os.environ.get(_SHARED)
+    counters = SharedCounters(open_link(), Path(shared) / "counts.db" if shared else None)
+    return make_app(read_service(project / "params.yaml"), Store(project), counters)
 
 # %% ../../nbs/lib/80_service/90_commands.ipynb #85a1b1ab
 def _log_config() -> dict[str, Any]:
@@ -58,11 +63,13 @@ def serve(
     """Serve scores, reasons and the forecast over HTTP, until Ctrl-C."""
     settings = read_service()
     from crm_lib.access.api_keys import keys_file, read_keys
+    from crm_lib.access.circuit import open_link
     from crm_lib.registry.bundles import check_bundle, open_bundle, say_bundle
 
     facts = check_bundle(open_bundle())
     if not read_keys():
         raise CrmError(f"There is no key yet ({keys_file()}): make one with `crm keys create NAME --scope score`.")
+    open_link()  # refuses an address that is none
     typer.echo(say_bundle(facts))
     _run(host or LOOPBACK, port or settings.port, workers or settings.workers)
 
@@ -74,9 +81,11 @@ def _run(host: str, port: int, workers: int) -> None:
     from crm_lib.service.listener import Listener
 
     os.environ[_PROJECT] = str(Path.cwd())
-    with tempfile.TemporaryDirectory(prefix="crm-measures-") as counts:
+    with tempfile.TemporaryDirectory(prefix="crm-service-") as shared:
+        os.environ[_SHARED] = shared
         if workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+            (Path(shared) / "measures").mkdir()
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(Path(shared) / "measures")
         typer.echo(f"Asked at http://{host}:{port}/docs; Ctrl-C ends it.")
         uvicorn.run(
             "crm_lib.service.commands:make_worker",
@@ -84,6 +93,7 @@ def _run(host: str, port: int, workers: int) -> None:
             host=host,
             port=port,
             workers=workers,
+            loop="uvloop",
             http=Listener,
             access_log=False,
             log_config=_log_config(),

@@ -27,6 +27,9 @@ class Measures:
             "crm_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=self.registry
         )
         self.scored = Counter("crm_scored", "Opportunities scored.", registry=self.registry)
+        self.cached = Counter(
+            "crm_cached", "Opportunities looked for among answers that are kept.", ["found"], registry=self.registry
+        )
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request: its route and not its path, seconds of wall time."""

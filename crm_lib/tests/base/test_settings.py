@@ -15,7 +15,8 @@ __all__ = ['ROOT', 'pytestmark', 'WRONG', 'NUMBER_OR_DAYS', 'WRONG_ORIGINS', 'NE
            'test_the_dashboards_ask_for_their_own_section_alone',
            'test_an_older_params_yaml_is_told_what_to_write_for_a_key_that_came_later',
            'test_a_bundle_that_was_published_before_a_key_came_is_read_with_what_was_done_then',
-           'test_a_bundle_says_its_own_value_of_a_key_that_came_later', 'test_a_missing_key_is_named',
+           'test_a_bundle_says_its_own_value_of_a_key_that_came_later',
+           'test_an_older_project_without_a_service_is_told_the_line_to_add', 'test_a_missing_key_is_named',
            'test_everything_that_is_wrong_is_told_at_once', 'test_a_yaml_date_is_told_from_the_file',
            'test_a_name_that_is_none_is_refused_with_what_a_name_is',
            'test_yaml_dates_to_stand_at_are_told_from_the_file']
@@ -39,7 +40,11 @@ from crm_lib.base.settings import (
     plain_values,
     read_dashboards,
     read_published,
+    read_service,
     read_settings,
+)
+from crm_lib.base.settings import (
+    NEW as WHOLE,
 )
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #dea8e07f
@@ -273,6 +278,15 @@ def test_a_bundle_says_its_own_value_of_a_key_that_came_later(params, tmp_path):
     _write(tmp_path, params)
     kept = read_published(tmp_path).features
     assert kept.stages == ["Talk", "Offer"] and kept.undo_days == 3
+
+
+def test_an_older_project_without_a_service_is_told_the_line_to_add(params, tmp_path):
+    del params["service"]
+    path = _write(tmp_path, params)
+    with pytest.raises(CrmError, match="key service: is missing; earlier versions had none, so add the line") as caught:
+        read_service(path)
+    params |= yaml.safe_load(str(caught.value).split("`")[1])
+    assert read_service(_write(tmp_path, params)).model_dump() == WHOLE["service"]
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #f415b8ba
 @pytest.mark.parametrize("place", [key for key in known_keys() if "." in key])

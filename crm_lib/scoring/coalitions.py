@@ -18,6 +18,7 @@ from pandas.api.types import is_numeric_dtype
 from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..base.metrics import log_odds
+from ..features.activity_features import ACTIVITY_WINDOWS, for_each_window
 from ..features.state_features import STATE_FEATURES
 from ..models.incidence import IncidenceModel
 from ..models.rows import Column, Rows, Words, as_codes, number_equal, read_column, read_words, take_rows
@@ -31,7 +32,8 @@ _CLOCKS = {
     "activity": ("activity_days",),
 }
 _RATIOS = {"stage_days": "stage_pace", "activity_days": "activity_silence"}
-_WINDOWS = ((7, "activities_7", "activities_30"), (30, "activities_30", "activities_90"))
+_COUNTS = for_each_window("activities_WINDOW")
+_WINDOWS = tuple(zip(ACTIVITY_WINDOWS, _COUNTS, _COUNTS[1:]))  # days, what they count, what the next longer ones count
 Columns = dict[str, Column]
 
 
@@ -59,7 +61,7 @@ def _end_clock(mixed: dict[str, np.ndarray], name: str, limit: np.ndarray) -> No
     if name == "close_overdue_days" and "close_in_days" in mixed:
         mixed["close_in_days"] = np.maximum(mixed["close_in_days"], -limit)
     if name == "activity_days":
-        counts = ("activities_7", "activities_30", "activities_90", "activity_people")
+        counts = (*_COUNTS, "activity_people")
         mixed.update({count: np.where(is_over, 0.0, mixed[count]) for count in counts if count in mixed})
 
 

@@ -27,7 +27,6 @@ from nbconvert.exporters import HTMLExporter, TemplateExporter
 from traitlets import Unicode, default
 
 from ..base.config import SECTIONS, CrmError
-from ..evaluation.gate import warn_of_gate
 from .clean_html import clean_html, render_markdown, strip_paths
 from .formatting import escape_markdown, table_html
 
@@ -81,6 +80,8 @@ def show_gate(
     facts: Mapping[str, Any],  # facts of a model, or the content of backtest.json
 ) -> str:  # the sentence, empty where nothing must be said
     "Show a note where a plain classifier beats the model beyond doubt."
+    from crm_lib.evaluation.gate import warn_of_gate  # half of what a page would import is behind it
+
     sentence = warn_of_gate(facts)
     if sentence:
         display({"text/markdown": escape_markdown(sentence), "text/plain": sentence}, raw=True, metadata=_WARNING)

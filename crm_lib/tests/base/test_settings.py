@@ -22,7 +22,6 @@ __all__ = ['ROOT', 'pytestmark', 'WRONG', 'NUMBER_OR_DAYS', 'WRONG_ORIGINS', 'NE
            'test_yaml_dates_to_stand_at_are_told_from_the_file']
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #1feabe44
-import copy
 import datetime
 from pathlib import Path
 
@@ -46,6 +45,7 @@ from crm_lib.base.settings import (
 from crm_lib.base.settings import (
     NEW as WHOLE,
 )
+from ..support.params import whole_params
 
 # %% ../../../nbs/tests/base/test_settings.ipynb #dea8e07f
 ROOT = Path(crm_lib.__file__).parents[1]
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.skipif(not (ROOT / "params.yaml").is_file(), reason="th
 
 @pytest.fixture
 def params():
-    return copy.deepcopy(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")))
+    return whole_params()
 
 
 def test_one_line_reads_the_projects_settings():

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EVE', 'BO', 'SECRET', 'StandIn', 'number', 'House', 'keep_house', 'keep_users', 'write_tiny', 'keep_tiny_house',
-           'Caller']
+           'Caller', 'house', 'empty', 'eve']
 
 # %% ../../../nbs/tests/support/serving.ipynb #1f6faa89
 import asyncio
@@ -74,6 +74,8 @@ class House:
         for kernel in list(self.kernels.pages.open):
             self.kernels.forget(kernel)
         self.kernels.pages.ended.clear()
+        self.kernels.pages.coming.clear()
+        self.app.lockout.failures.clear()
 
 # %% ../../../nbs/tests/support/serving.ipynb #ebdbdeb6
 @contextmanager
@@ -178,3 +180,22 @@ class Caller:
         app = self.house.app
         sent = self.cookies.get(app.cookie_name, "").strip('"')
         return (decode_signed_value(app.cookie_secret, app.cookie_name, sent) or b"").decode()
+
+# %% ../../../nbs/tests/support/serving.ipynb #fc857343
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    with keep_tiny_house(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def empty(house):
+    yield
+    house.empty()
+
+
+@pytest.fixture
+def eve(house):
+    visitor = Caller(house)
+    visitor.log_in("Eve", SECRET)
+    return visitor

@@ -231,6 +231,14 @@ def _spread(heights: list[float], gap: float) -> list[float]:
                 placed[order[place + 1]] += push
     return placed.tolist()
 
+# %% ../../nbs/lib/55_reporting/30_style.ipynb #e1a12d8d
+def _lift(places: list[float], floor: float, gap: float) -> list[float]:
+    "Raise places below the floor, and those above them as far as they would touch: the axis has labels too."
+    order = np.argsort(places, kind="stable")
+    lifted = np.asarray(places, dtype=float)
+    lifted[order] = np.maximum(lifted[order], floor + gap * np.arange(len(places)))
+    return lifted.tolist()
+
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #3580d224
 def label_ends(
     ax: Axes,  # axes whose limits are final
@@ -239,7 +247,7 @@ def label_ends(
     "Write each line's name at its end."
     low, high = ax.get_ylim()
     gap = (high - low) * 0.19 / (ax.figure.get_figheight() / ax.get_subplotspec().get_gridspec().nrows)
-    places = _spread([y for _, y, _, _ in ends], gap)
+    places = _lift(_spread([y for _, y, _, _ in ends], gap), low + gap / 2, gap)
     right = max(x for x, _, _, _ in ends)
     for (_, _, text, color), place in zip(ends, places):
         ax.annotate(

@@ -22,6 +22,7 @@ from crm_lib.tests.support.browsing import log_in, open_browser, open_page, serv
 
 HERE = Path(__file__).parent
 PAGES = ("pipeline", "deal_desk", "health")
+BUSY = ("Being drawn.", "Scoring the other choices")  # what a page says while it works
 USER = (Viewer("Ada", "admin"), "a long enough word")
 CROWD = [(Viewer(f"Visitor {number}", "admin"), USER[1]) for number in range(10)]
 
@@ -127,7 +128,8 @@ def pictures() -> None:
                 log_in(page, served.address, USER[0].name, USER[1])
                 for name in PAGES:
                     show(page, served.address, name)
-                    page.get_by_text("Being drawn.").first.wait_for(state="detached", timeout=60_000)
+                    for busy in BUSY:
+                        page.get_by_text(busy).first.wait_for(state="detached", timeout=60_000)
                     page.wait_for_timeout(1500)
                     page.screenshot(path=target / f"{name}_{width}.png")
 

@@ -65,7 +65,8 @@ def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, l
         said = f"the model says {row['model']:,.0f} and the seasonal mean {row['seasonal_mean']:,.0f}"
         return f"{said}, more than {limits.apart:g} times apart"
     if origins < limits.interval_origins:
-        shown = f"only {count_of(origins, 'past origin')} {'shows' if origins == 1 else 'show'} how far it may miss"
+        few = f"only {count_of(origins, 'past origin')}" if origins else "no past origin"
+        shown = f"{few} {'show' if origins > 1 else 'shows'} how far it may miss"
         return f"{shown}, and {limits.interval_origins} are needed"
     if whole["p90"] - whole["p10"] > limits.widest * whole["mean"]:
         return f"it would be wider than {'' if limits.widest == 1 else f'{limits.widest:g} times '}the number itself"

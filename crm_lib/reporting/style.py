@@ -216,7 +216,7 @@ def wrap_text(
     )
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #2e465241
-def _spread(heights: list[float], gap: float) -> list[float]:
+def _spread(heights: list[float], gap: float, floor: float = -np.inf) -> list[float]:
     order = np.argsort(heights, kind="stable")
     placed = np.array(heights, dtype=float)
     for _ in range(200):
@@ -229,6 +229,7 @@ def _spread(heights: list[float], gap: float) -> list[float]:
             if push > 0:
                 placed[order[place]] -= push
                 placed[order[place + 1]] += push
+    placed[order] = np.maximum(placed[order], floor + gap * np.arange(len(placed)))
     return placed.tolist()
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #3580d224
@@ -239,7 +240,7 @@ def label_ends(
     "Write each line's name at its end."
     low, high = ax.get_ylim()
     gap = (high - low) * 0.19 / (ax.figure.get_figheight() / ax.get_subplotspec().get_gridspec().nrows)
-    places = _spread([y for _, y, _, _ in ends], gap)
+    places = _spread([y for _, y, _, _ in ends], gap, low + gap / 2)
     right = max(x for x, _, _, _ in ends)
     for (_, _, text, color), place in zip(ends, places):
         ax.annotate(

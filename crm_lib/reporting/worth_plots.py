@@ -54,7 +54,7 @@ def _dress_money(ax: Axes) -> None:
     percent_axis(ax.xaxis)
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    ax.set(title="Error in money", xlabel="Points of WAPE, 95 % interval\n(left is better)")
+    ax.set(title="Error in money", xlabel="Points of WAPE\n(95 % interval; left is better)")
 
 # %% ../../nbs/lib/55_reporting/57_worth_plots.ipynb #cbd2e6c3
 @themed
@@ -72,7 +72,7 @@ def plot_worth(
     places = label_rows(ax, whole["source"].tolist(), 30)
     _draw_steps(ax, places, whole, ("gain", "low", "high"), 1)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 2) if value else "0"))
-    ax.set(title="Gain in Brier skill", xlabel="To the step before, 95 % interval\n(right is better)")
+    ax.set(title="Gain in Brier skill", xlabel="To the step before\n(95 % interval; right is better)")
     if has_money:
         _draw_steps(axes[0, 1], places, whole, ("money_change", "money_low", "money_high"), -1)
         _dress_money(axes[0, 1])

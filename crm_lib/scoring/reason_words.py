@@ -49,6 +49,9 @@ def say_effect(
     return f"{'raises' if contribution > 0 else 'lowers'} the chance{' a lot' if abs(contribution) >= _MUCH else ''}"
 
 # %% ../../nbs/lib/45_scoring/25_reason_words.ipynb #f3655f8b
+_YOUNG = {0: "opened today", 1: "open 1 day"}
+
+
 def label_reason(
     feature: str,  # name in FEATURES, or any other column
     value: float | str | None,  # its value
@@ -58,6 +61,8 @@ def label_reason(
     name = name_feature(feature)
     if not is_text and (value is None or not np.isfinite(value)):
         return f"{name} not known"
+    if feature == "age_days" and not is_text and round(value) in _YOUNG:
+        return _YOUNG[round(value)]
     template = {**FEATURES, **_WIN_WORDS}.get(feature, f"{name} {{}}" if is_text else f"{name} {{:g}}")
     return template.format(value)
 

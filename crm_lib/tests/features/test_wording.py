@@ -6,7 +6,7 @@
 __all__ = ['test_the_catalogue_lists_every_feature_once_and_in_order', 'test_every_value_can_be_said',
            'test_an_unknown_value_is_not_said', 'test_a_manager_would_say_it_so',
            'test_without_a_stage_or_a_usual_time_the_sentence_still_stands',
-           'test_a_name_that_is_no_feature_is_refused']
+           'test_a_name_that_is_no_feature_is_refused', 'test_a_stage_that_was_entered_today_is_said_so']
 
 # %% ../../../nbs/tests/features/test_wording.ipynb #144a8feb
 import numpy as np
@@ -67,3 +67,8 @@ def test_without_a_stage_or_a_usual_time_the_sentence_still_stands():
 def test_a_name_that_is_no_feature_is_refused():
     with pytest.raises(CrmError, match="The feature stage_length has no sentence"):
         say_feature("stage_length", 1.0)
+
+# %% ../../../nbs/tests/features/test_wording.ipynb #9ce27e40
+def test_a_stage_that_was_entered_today_is_said_so():
+    assert say_feature("stage_days", 0.0, "Demo") == "in Demo since today"
+    assert say_feature("stage_days", 1.0, "Demo") == "in Demo for 1 day"

@@ -12,7 +12,8 @@ __all__ = ['KINDS_OF_TODAY', 'forecast_at', 'test_without_a_past_there_is_an_emp
            'test_two_periods_of_the_same_days_carry_one_number_and_one_interval',
            'test_every_row_names_its_days_and_like_days_are_like_numbers',
            'test_the_record_beside_a_number_is_that_of_its_method',
-           'test_the_record_is_said_with_method_number_and_kind_of_windows']
+           'test_the_record_is_said_with_method_number_and_kind_of_windows',
+           'test_why_an_interval_is_missing_is_said_in_english']
 
 # %% ../../../nbs/tests/forecasting/test_forecast.ipynb #a2651e43
 import numpy as np
@@ -21,7 +22,7 @@ import pytest
 
 from ...base.calendar import FiscalCalendar
 from ...features.features import build_features
-from ...forecasting.forecast import forecast_revenue, number_records, say_record
+from ...forecasting.forecast import _doubt, forecast_revenue, number_records, say_record
 from ...forecasting.intervals import prediction_intervals, summarise_record
 from ...forecasting.origins import fit_forecasters, take_origin
 from ...forecasting.outlook import Limits, Outlook
@@ -203,3 +204,21 @@ def test_the_record_is_said_with_method_number_and_kind_of_windows():
     )
     for nothing in ({"origins": 0}, {"wape": np.nan}, {"wape": None}):
         assert say_record({**entry, **nothing}).endswith("no earlier whole month can be judged yet.")
+
+# %% ../../../nbs/tests/forecasting/test_forecast.ipynb #21ca3a18
+@pytest.mark.parametrize(
+    ("origins", "p90", "words"),
+    [
+        (0, 10.0, "no past origin shows how far it may miss, and 3 are needed"),
+        (1, 10.0, "only 1 past origin shows how far it may miss, and 3 are needed"),
+        (2, 10.0, "only 2 past origins show how far it may miss, and 3 are needed"),
+        (3, 900.0, "it would be wider than the number itself"),
+        (3, 110.0, ""),
+    ],
+)
+def test_why_an_interval_is_missing_is_said_in_english(origins, p90, words):
+    whole, row = {"p10": 0.0, "p90": p90, "mean": 110.0}, {"model": 110.0, "seasonal_mean": 100.0}
+    assert _doubt(whole, row, origins, Limits(6, 3, 2.0, 1.0)) == words
+    assert _doubt({**whole, "p90": 900.0}, row, 3, Limits(6, 3, 2.0, 1.5)).endswith(
+        "wider than 1.5 times the number itself"
+    )

@@ -7,6 +7,7 @@ __all__ = ['test_the_theme_can_be_taken_for_pictures_of_ones_own', 'test_money_i
            'test_axes_of_shares_take_the_digits_they_need', 'test_labels_are_moved_apart_and_keep_their_order',
            'test_counts_are_whole_and_thousands_are_separated', 'test_names_are_cut_with_an_ellipsis',
            'test_a_themed_function_leaves_the_settings_alone', 'test_ends_of_lines_are_labelled_in_their_colour',
+           'test_many_ends_at_the_bottom_do_not_run_into_the_labels_of_the_axis',
            'test_bars_of_nothing_but_zeros_are_drawn', 'test_missing_columns_are_named_and_an_empty_table_has_none']
 
 # %% ../../../nbs/tests/reporting/test_style.ipynb #498d0ec5
@@ -97,6 +98,19 @@ def test_ends_of_lines_are_labelled_in_their_colour():
         ("a", BLUE, 1.0),
         ("b", "red", 1.0),
     ]
+
+
+def test_many_ends_at_the_bottom_do_not_run_into_the_labels_of_the_axis():
+    figure, axes = canvas(2.2)
+    axes.set_ylim(0, 1)
+    axes.plot([0, 1], [0.02, 0.02])
+    label_ends(axes, [(1.0, 0.02 + 0.01 * place, f"model {place}", BLUE) for place in range(6)])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert min(box.y0 for box in boxes) >= axes.get_window_extent().y0 - 2
+    assert all(low.y0 < high.y0 for low, high in zip(boxes, boxes[1:]))
+    label_ends(axes, [(1.0, 0.5, "alone", BLUE)])
+    assert axes.texts[-1].xy[1] == 0.5
 
 # %% ../../../nbs/tests/reporting/test_style.ipynb #c508ab2c
 def test_bars_of_nothing_but_zeros_are_drawn():

@@ -27,7 +27,8 @@ __all__ = ['FEW', 'made', 'model', 'open_deals', 'shown', 'total', 'shapley_by_h
            'test_a_few_deals_get_the_reasons_of_groups_that_the_general_explainer_gives',
            'test_very_many_columns_that_are_no_states_are_groups_as_well',
            'test_a_group_speaks_through_its_leading_column_and_names_nobody',
-           'test_the_coalitions_give_what_shap_gives_and_a_difference_is_refused']
+           'test_the_coalitions_give_what_shap_gives_and_a_difference_is_refused',
+           'test_a_young_deal_is_said_in_english']
 
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #aefcc9d5
 from itertools import combinations
@@ -467,3 +468,7 @@ def test_the_coalitions_give_what_shap_gives_and_a_difference_is_refused(monkeyp
     monkeypatch.setattr(explanation, "split_groups", lambda score, usual: (base, parts + 1e-6))
     with pytest.raises(CrmError, match="differ from those of the package shap by 1.0e-06"):
         explanation._split_compared(score, 4)
+
+# %% ../../../nbs/tests/scoring/test_explanation.ipynb #f9138e03
+def test_a_young_deal_is_said_in_english():
+    assert [label_reason("age_days", age) for age in (0.0, 1.0, 2.0)] == ["opened today", "open 1 day", "open 2 days"]

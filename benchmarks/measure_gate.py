@@ -1,7 +1,7 @@
 """Hold rules of choosing a model against companies whose true chances are known; writes gate.json beside itself.
 
 Run it from the top of the project, on the forecasts that measure_worlds.py keeps:
-    python benchmarks/measure_worlds.py --seeds 41 42 43 --as fresh --out /tmp/losses.json --rows FOLDER
+    python benchmarks/measure_worlds.py --seeds 41 42 43 --as fresh --rows FOLDER
     python benchmarks/measure_gate.py FOLDER [FOLDER ...]
 Every rule sees forecasts and outcomes alone and names one candidate per company and seed; its figure is the mean squared
 distance of that candidate's chances from the true ones, times 10,000: over all, by company, and the largest loss against

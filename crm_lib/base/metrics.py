@@ -117,16 +117,16 @@ def _mean_of_draws(
 
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #62398581
 def bootstrap_difference(
-    loss: pd.DataFrame,  # losses per row, one column per forecast
+    loss: pd.DataFrame,  # per row and forecast
     against: str,  # column compared with
     cluster: pd.Series,  # deal of each row, aligned
     weight: pd.Series | None = None,  # weight of each row; none = equal
-    origin: pd.Series | None = None,  # day stood at; drawn as well; none = deals alone
+    origin: pd.Series | None = None,  # day stood at, drawn too; none = deals alone
     *,
     draws: int,  # bootstrap draws
     seed: int,  # seed of the draws
-) -> pd.DataFrame:  # per column: mean, low, high (95 %) of the difference
-    "Give the mean loss difference and its interval, drawing whole deals and, if given, origins."
+) -> pd.DataFrame:  # per column: mean, low, high (95 %)
+    "Give the mean loss difference and its interval, drawing whole deals and origins."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
     _require_pairs(loss, cluster, weight)
     difference = loss.drop(columns=against).sub(loss[against], axis=0).mul(weight, axis=0)
@@ -137,7 +137,7 @@ def bootstrap_difference(
     often = np.ones((draws, 1)) if origin is None else _draw_counts(rng, len(days), draws)
     mean = difference.sum(axis=0).to_numpy() / weight.sum()
     drawn = _mean_of_draws(difference, weight, codes, day, (counts, often))
-    low, high = np.quantile(drawn if len(drawn) else mean[None], [0.025, 0.975], axis=0)
+    low, high = np.quantile(drawn if len(drawn) else [mean], [0.025, 0.975], axis=0)
     return pd.DataFrame({"mean": mean, "low": low, "high": high}, index=difference.columns)
 
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #e1fd11bb

@@ -104,7 +104,7 @@ def _draw_counts(rng: np.random.Generator, size: int, draws: int) -> np.ndarray:
 def _mean_of_draws(
     losses: pd.DataFrame, weight: np.ndarray, deal: np.ndarray, day: np.ndarray, often: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    "Give the weighted mean of each column in every draw, (draws, columns); `often` says how often deals and days are."
+    "Give the weighted mean of each column in each draw that drew a row, (draws, columns); `often` says how often deals and days are."
     deals, days = often
     total = np.zeros((len(deals), losses.shape[1]))
     mass = np.zeros(len(deals))
@@ -113,20 +113,20 @@ def _mean_of_draws(
         sums = losses[rows].groupby(deal[rows]).sum().reindex(range(deals.shape[1]), fill_value=0.0).to_numpy()
         total += days[:, [place]] * (deals @ sums)
         mass += days[:, place] * (deals @ np.bincount(deal[rows], weights=weight[rows], minlength=deals.shape[1]))
-    return total / mass[:, None]
+    return total[mass > 0] / mass[mass > 0, None]
 
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #62398581
 def bootstrap_difference(
-    loss: pd.DataFrame,  # losses per row, one column per forecast
+    loss: pd.DataFrame,  # per row and forecast
     against: str,  # column compared with
     cluster: pd.Series,  # deal of each row, aligned
     weight: pd.Series | None = None,  # weight of each row; none = equal
-    origin: pd.Series | None = None,  # day stood at; drawn as well; none = deals alone
+    origin: pd.Series | None = None,  # day stood at, drawn too; none = deals alone
     *,
     draws: int,  # bootstrap draws
     seed: int,  # seed of the draws
-) -> pd.DataFrame:  # per column: mean, low, high (95 %) of the difference
-    "Give the mean loss difference and its interval, drawing whole deals and, if given, origins."
+) -> pd.DataFrame:  # per column: mean, low, high (95 %)
+    "Give the mean loss difference and its interval, drawing whole deals and origins."
     weight = np.ones(len(loss)) if weight is None else weight.to_numpy()
     _require_pairs(loss, cluster, weight)
     difference = loss.drop(columns=against).sub(loss[against], axis=0).mul(weight, axis=0)
@@ -135,8 +135,9 @@ def bootstrap_difference(
     rng = np.random.default_rng(seed)
     counts = _draw_counts(rng, len(deals), draws)
     often = np.ones((draws, 1)) if origin is None else _draw_counts(rng, len(days), draws)
-    low, high = np.quantile(_mean_of_draws(difference, weight, codes, day, (counts, often)), [0.025, 0.975], axis=0)
     mean = difference.sum(axis=0).to_numpy() / weight.sum()
+    drawn = _mean_of_draws(difference, weight, codes, day, (counts, often))
+    low, high = np.quantile(drawn if len(drawn) else [mean], [0.025, 0.975], axis=0)
     return pd.DataFrame({"mean": mean, "low": low, "high": high}, index=difference.columns)
 
 # %% ../../nbs/lib/10_base/50_metrics.ipynb #e1fd11bb

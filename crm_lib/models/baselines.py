@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.calendar import FiscalCalendar
-from .incidence import IncidenceModel
+from ..base.calendar import FiscalCalendar, as_days
+from .incidence import IncidenceModel, closed_deals
+from .win_drift import LEAST_CLOSED, choose_half_life, recency, recent_shift
 
 # %% ../../nbs/lib/35_models/20_baselines.ipynb #8cec0385
 class AlwaysNo(IncidenceModel):
@@ -56,7 +57,25 @@ def _count_at_risk(enter: np.ndarray, leave: np.ndarray, size: int) -> np.ndarra
     return np.cumsum(entered - left)[:size]
 
 # %% ../../nbs/lib/35_models/20_baselines.ipynb #b005709e
-class _AgeHazards(IncidenceModel):
+_PRIOR = 5.0  # closings' weight of "no shift"
+
+
+def _recent_factor(X: pd.DataFrame, y: pd.DataFrame, calendar: FiscalCalendar) -> float:
+    "Give the factor of the odds of winning at which recent closings lie from all; 1 where nothing moves."
+    if (y["event"] > 0).sum() < LEAST_CLOSED:
+        return 1.0
+    closed, won = closed_deals(X, y)
+    day, is_won = as_days(closed["close_day"]).astype("int64"), won.to_numpy(float)
+    phase = calendar.month_of_quarter(closed["close_day"])
+    half_life = choose_half_life(day, phase, is_won, _PRIOR)
+    if half_life is None:
+        return 1.0
+    weight = recency(day, day.max(), half_life)
+    usual = np.full(len(day), np.log((is_won.sum() + 1) / (len(day) - is_won.sum() + 1)))
+    return float(np.exp(recent_shift(usual, weight, weight * is_won, _PRIOR)))
+
+# %% ../../nbs/lib/35_models/20_baselines.ipynb #708d965f
+class _AgeCounts(IncidenceModel):
     """Count wins and losses per deal at risk, by single day of age."""
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
@@ -67,7 +86,16 @@ class _AgeHazards(IncidenceModel):
         event = y["event"].to_numpy()
         at_risk = np.maximum(_count_at_risk(enter, leave, size), 1)
         self.won_, self.lost_ = (np.bincount(leave[event == kind], minlength=size)[:size] / at_risk for kind in (1, 2))
+        factor = _recent_factor(X, y, self.calendar)
+        if factor != 1:
+            both = self.won_ + self.lost_
+            self.won_ = both * self.won_ * factor / np.maximum(self.won_ * factor + self.lost_, 1e-300)
+            self.lost_ = both - self.won_
         return self
+
+# %% ../../nbs/lib/35_models/20_baselines.ipynb #f7f9734d
+class _AgeHazards(_AgeCounts):
+    """Look the hazards of the days to come up by age."""
 
     def predict_hazards(self, X: pd.DataFrame, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return closing hazards and shares won by age; beyond the oldest age seen nothing closes."""

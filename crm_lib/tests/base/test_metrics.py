@@ -21,7 +21,7 @@ __all__ = ['SEEDS', 'random_forecast', 'test_each_score_is_what_its_definition_s
            'test_each_other_forecast_has_a_row_and_an_equal_one_no_difference',
            'test_turning_the_comparison_round_turns_the_interval_round',
            'test_the_same_seed_gives_the_same_interval_and_another_seed_another',
-           'test_a_row_of_weight_two_counts_like_two_rows',
+           'test_a_draw_without_any_row_of_its_days_is_left_out', 'test_a_row_of_weight_two_counts_like_two_rows',
            'test_a_single_deal_leaves_no_width_and_the_frame_given_is_left_alone',
            'test_log_odds_undo_the_logistic_curve', 'test_log_odds_of_certainty_are_those_of_the_floor',
            'test_a_missing_loss_is_refused', 'test_what_is_no_label_or_no_probability_is_refused_in_a_sentence']
@@ -242,6 +242,16 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     first, again, other = (bootstrap_difference(loss, "a", cluster, draws=400, seed=seed) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again, check_exact=True)
     assert first["mean"].equals(other["mean"]) and not first["low"].equals(other["low"])
+
+# %% ../../../nbs/tests/base/test_metrics.ipynb #dfee6c6f
+@pytest.mark.parametrize("draws", [1, 60])
+def test_a_draw_without_any_row_of_its_days_is_left_out(draws):
+    "Two deals at two days, each at one of them: half of the draws of both hold no row."
+    loss = pd.DataFrame({"a": [0.1, 0.2], "b": [0.3, 0.1]})
+    for seed in range(12):
+        one = pd.Series(["D1", "D2"]), None, pd.Series(["Mon", "Tue"])
+        found = bootstrap_difference(loss, "a", *one, draws=draws, seed=seed).loc["b"]
+        assert found["mean"] == pytest.approx(0.05) and -0.1 <= found["low"] <= found["high"] <= 0.2000001
 
 # %% ../../../nbs/tests/base/test_metrics.ipynb #e3de904c
 def test_a_row_of_weight_two_counts_like_two_rows():

@@ -16,7 +16,9 @@ __all__ = ['BASELINES', 'made', 'open_today', 'test_a_clone_has_the_settings_and
            'test_beyond_the_oldest_age_seen_nothing_closes', 'test_a_curve_of_open_deals_alone_wins_nothing',
            'test_the_table_equals_a_slow_count_of_days_and_closings', 'test_the_table_walks_into_the_next_quarter',
            'test_the_tables_own_age_bins_and_shrinkage_are_used', 'test_an_age_nobody_reached_never_closes',
-           'test_a_table_without_closings_is_refused']
+           'test_a_table_without_closings_is_refused', 'won_at',
+           'test_the_age_curve_wins_as_many_as_of_late_and_closes_as_before',
+           'test_the_age_curve_of_an_even_rate_is_that_of_all_of_history']
 
 # %% ../../../nbs/tests/models/test_baselines.ipynb #df8b0ed3
 import numpy as np
@@ -229,3 +231,24 @@ def test_a_table_without_closings_is_refused():
     X, y = made(10)
     with pytest.raises(CrmError, match="No deal had closed by then"):
         PhaseTable().fit(X, y.assign(event=0))
+
+# %% ../../../nbs/tests/models/test_baselines.ipynb #806aaf25
+def won_at(rate, n=3000, seed=0):
+    "Entries of two years that all close after 5 or 20 days, and what came of them."
+    rng = np.random.default_rng(seed)
+    opened = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.arange(n) * 720 // n, unit="D")
+    X = pd.DataFrame({"as_of": opened, "opportunity_id": range(n), "age_days": 0})
+    won = rng.uniform(size=n) < rate(np.arange(n) / n)
+    return X, pd.DataFrame({"event": np.where(won, 1, 2), "duration": rng.choice([5, 20], n)})
+
+
+def test_the_age_curve_wins_as_many_as_of_late_and_closes_as_before():
+    falls, even = (AgeCurve().fit(*won_at(rate)) for rate in (lambda at: 0.6 - 0.4 * at, lambda at: 0.4 + 0 * at))
+    assert np.allclose(falls.won_ + falls.lost_, even.won_ + even.lost_, atol=0.05)
+    assert 0.12 < falls.won_[20] < 0.3 and 0.35 < even.won_[20] < 0.45
+
+
+def test_the_age_curve_of_an_even_rate_is_that_of_all_of_history():
+    X, y = won_at(lambda at: 0.4 + 0 * at)
+    age = y["duration"] == 20
+    assert AgeCurve().fit(X, y).won_[20] == ((y["event"] == 1) & age).sum() / age.sum()

@@ -6,14 +6,17 @@
 __all__ = ['test_the_shift_solves_its_equation', 'test_closings_of_one_outcome_alone_give_a_finite_shift',
            'test_without_recent_closings_nothing_shifts', 'test_a_closing_counts_half_after_a_half_life', 'history',
            'test_a_slope_and_a_step_are_seen', 'test_noise_and_seasons_are_no_drift',
-           'test_a_short_history_proves_nothing']
+           'test_a_short_history_proves_nothing',
+           'test_a_slow_fall_that_no_single_month_proves_is_followed_for_its_trend',
+           'test_seasons_and_clean_ups_are_no_trend', 'test_a_trend_counts_by_the_wider_of_its_two_standard_errors',
+           'test_closings_of_one_outcome_alone_have_no_trend']
 
 # %% ../../../nbs/tests/models/test_win_drift.ipynb #e6ce6646
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from ...models.win_drift import HALF_LIVES, choose_half_life, recency, recent_shift
+from ...models.win_drift import HALF_LIVES, choose_half_life, recency, recent_shift, trend_errors
 
 # %% ../../../nbs/tests/models/test_win_drift.ipynb #46087ace
 def test_the_shift_solves_its_equation():
@@ -59,3 +62,31 @@ def test_noise_and_seasons_are_no_drift(seed):
 def test_a_short_history_proves_nothing():
     day, phase, won, prior = history(lambda day, phase: 0.7 - 0.5 * day / 720)
     assert choose_half_life(day[:60], phase[:60], won[:60], prior) is None
+
+# %% ../../../nbs/tests/models/test_win_drift.ipynb #f89702c8
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_a_slow_fall_that_no_single_month_proves_is_followed_for_its_trend(seed, monkeypatch):
+    told = history(lambda day, phase: 0.45 - 0.25 * day / 720, seed=seed)
+    assert trend_errors(*told) > 4 and choose_half_life(*told) in HALF_LIVES
+    monkeypatch.setattr("crm_lib.models.win_drift.trend_errors", lambda *told: 0.0)
+    assert choose_half_life(*told) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_seasons_and_clean_ups_are_no_trend(seed):
+    assert trend_errors(*history(lambda day, phase: np.array([0.2, 0.5, 0.8])[phase], seed=seed)) < 3
+    assert trend_errors(*history(lambda day, phase: np.where(day // 30 % 7 == 6, 0.05, 0.5), seed=seed)) < 3
+
+
+def test_a_trend_counts_by_the_wider_of_its_two_standard_errors():
+    day, phase, won, prior = history(lambda day, phase: 0.45 - 0.25 * day / 720)
+    rng = np.random.default_rng(0)
+    level = np.clip(0.45 - 0.25 * day / 720 + rng.choice([-0.2, 0.2], 25)[day // 30], 0.02, 0.98)
+    uneven = (rng.uniform(size=len(day)) < level).astype(float)
+    assert trend_errors(day, phase, uneven, prior) < trend_errors(day, phase, won, prior)
+
+
+@pytest.mark.parametrize("outcome", [0.0, 1.0])
+def test_closings_of_one_outcome_alone_have_no_trend(outcome):
+    day, phase, won, prior = history(lambda day, phase: 0.5)
+    assert trend_errors(day, phase, np.full(len(won), outcome), prior) < 1

@@ -147,7 +147,7 @@ def say_refused(
 ) -> str:  # a line per row, and how many more there are
     "Name the rows that cannot be scored."
     more = outcome.refused - len(outcome.named)
-    return "\n".join([*outcome.named, *([f"... and {_rows(more)} more"] if more else [])])
+    return "\n".join([*outcome.named, *([f"... and {more:,} more"] if more else [])])
 
 
 def say_outcome(

@@ -179,6 +179,11 @@ def lay_out_rows(
     named = good.assign(sales_agent=good["sales_agent"].fillna(somebody))
     fresh = _build(context, named).set_index("opportunity_id", drop=False).loc[_keys(good)].reset_index(drop=True)
     rows = _as_open(context, fresh, fresh["opportunity_id"]).astype(context.deals.dtypes)
+    stands = context.mine.set_index("opportunity_id").reindex(rows["opportunity_id"])
+    for key, brought in BROUGHT.items():  # a deal of the CRM keeps the team and the price that it has there
+        is_same = stands[key].to_numpy() == rows[key].to_numpy()
+        kept = {name: rows[name].where(~is_same, stands[name].to_numpy()) for name in brought if name not in good}
+        rows = rows.assign(**kept)
     is_nobody = good["sales_agent"].isna().to_numpy()
     nobody = {name: rows[name].where(~is_nobody, None) for name in ("sales_agent", *BROUGHT["sales_agent"])}
     return rows.assign(**nobody)

@@ -56,8 +56,10 @@ from .pictures import picture
 from .revenue import coming_periods, forecast_sentences, forecast_tiles, say_new_deals, won_before
 from .tables import Column, Table, filled_columns, holds_words, search_texts, table
 from ..features.movement import explain_words
+from ..forecasting.parts import cut_forecast
 from ..registry.bundles import read_facts, say_bundle
 from ..reporting.forecast_plots import plot_forecast
+from ..reporting.pipeline_plots import plot_segments
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #d138a459
 _BEFORE = (Column("opportunity_id", "Deal"), Column("grade", "Grade", "chip"))
@@ -151,6 +153,18 @@ def _list_card(listed: pd.DataFrame, deals: pd.DataFrame, opened: DealPanel) -> 
     hint = _LIST_HINT.format(horizons=" and ".join(map(say_horizon, opened.horizons)))
     return card("Open deals", [fields, count, shown, file], hint)
 
+# %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #9c687c14
+def _draw_parts(parts: pd.DataFrame, name: str) -> Widget:
+    figure = plot_segments(parts, name)
+    return picture(figure, f"Expected revenue of the quarter, or of what is left of it, by {name}")
+
+
+def _part_cards(forecast: pd.DataFrame) -> list[Widget]:
+    "Show the forecast by office, pipeline, type and stage, where there are several; each adds up to the whole."
+    cuts = {name: parts for name, parts in cut_forecast(forecast).items() if len(parts) > 1}
+    cards = [card(f"By {name}", [later(_draw_parts, parts, name)]) for name, parts in cuts.items()]
+    return [side_by_side(cards, 420)] if cards else []
+
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #d4edc5f3
 def _forecast_part(
     folder: Path, viewer: Viewer, deals: pd.DataFrame, settings: PublishedSettings, project: Path
@@ -170,10 +184,11 @@ def _forecast_part(
             *([note(alarm, "error")] if alarm else []),
             tiles(forecast_tiles(rows, deals, calendar, targets)),
             side_by_side([drawn, card("How to read it", [sentences(said)])], 420),
+            *_part_cards(forecast if viewer.column is None else rows.iloc[:0]),
         ]
     )
 
-
+# %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #8d60c54b
 def _draw_revenue(deals: pd.DataFrame, rows: pd.DataFrame) -> Widget:
     figure = plot_forecast(won_before(deals), coming_periods(rows))
     return picture(figure, "Revenue won by month, and the forecast of what is to come")

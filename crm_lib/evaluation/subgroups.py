@@ -129,7 +129,7 @@ def _rows_of(judged: pd.DataFrame, label: pd.Series, least_deals: int, draws: in
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #ac0df270
 def subgroup_table(
-    judged: pd.DataFrame,  # one model, one horizon: origin, opportunity_id, probability, is_won, cluster (drawn, if there)
+    judged: pd.DataFrame,  # one model, one horizon: origin, opportunity_id, probability, is_won; cluster, if drawn
     deals: pd.DataFrame,  # one row per opportunity
     by: Sequence[
         str
@@ -151,7 +151,7 @@ def subgroup_table(
 
 # %% ../../nbs/lib/40_evaluation/50_subgroups.ipynb #8bc9e4f5
 def judge_all(
-    judged: pd.DataFrame,  # one model, one horizon: origin, opportunity_id, probability, is_won, cluster (drawn, if there)
+    judged: pd.DataFrame,  # one model, one horizon: origin, opportunity_id, probability, is_won; cluster, if drawn
     draws: int,  # bootstrap draws of deals
     seed: int,  # seed of the draws
 ) -> dict[str, float]:  # base_rate, mean_forecast, brier, brier_skill, gap, low, high (95 %)

@@ -15,10 +15,10 @@ import pandas as pd
 from ..base.calendar import as_days
 from ..features.snapshots import known_at
 from .arrivals import Break, find_break, say_break
-from .bookings import NOT_GIVEN, STAGE_SEGMENT
 from .forecast import forecast_revenue, number_records, say_record
 from .origins import fit_newcomers, take_origin
 from .outlook import Outlook
+from .parts import cut_forecast
 from .periods import label_window, say_days, won_revenue
 from .rolling_origin import Evaluation
 from .windows import today_windows
@@ -154,9 +154,8 @@ def list_parts(
 def list_cuts(
     ahead: Forecast,  # from forecast_today
 ) -> dict[str, pd.DataFrame]:  # what the parts are, in words -> the forecast's rows of all deals
-    "List the parts that the page draws: regional offices where they are named, stages where the CRM tells its past."
-    found = {"regional office": list_parts(ahead), "stage": list_parts(ahead, STAGE_SEGMENT)}
-    return {name: parts for name, parts in found.items() if not set(parts["segment_value"]) <= {NOT_GIVEN}}
+    "List the parts that the page draws: offices, pipelines and types, and stages where the CRM tells its past."
+    return cut_forecast(ahead.forecast)
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #8a2072d4
 def say_finding(

@@ -16,9 +16,10 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days
 from ..evaluation.backtest import rolling_origins
 from ..features.snapshots import month_ends, named_days
-from .intervals import prediction_intervals, summarise_record
-from .origins import take_origins
+from .intervals import draw_intervals, summarise_record, take_whole
+from .origins import Origin, take_origins
 from .outlook import BESIDE, Outlook
+from .part_record import judge_parts, sum_up_parts
 from .periods import period_window
 from .record import add_actuals, publish_record, wape_table
 from .windows import RECORD_WINDOWS, similar_windows
@@ -31,7 +32,8 @@ class Evaluation(NamedTuple):
     record: pd.DataFrame  # from publish_record
     errors: pd.DataFrame  # from wape_table
     intervals: pd.DataFrame  # from prediction_intervals
-    figures: dict[str, Any]  # from summarise_record
+    figures: dict[str, Any]  # from summarise_record, and parts: from sum_up_parts
+    parts: pd.DataFrame  # from judge_parts
 
 # %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #b03fca2c
 _Windows = dict[np.datetime64, dict[str, tuple[np.datetime64, np.datetime64]]]
@@ -54,6 +56,15 @@ def _past_windows(
     ended = {day: windows for day, windows in alike.items() if min(end for _, end in windows.values()) <= until}
     return _add_month_ends(ended, stood, until, outlook.calendar) if len(named_days(origins)) else ended
 
+# %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #bf9ede3f
+def _judge(outlook: Outlook, taken: Sequence[Origin]) -> Evaluation:
+    "Judge what every past day would have published, of the whole and of its parts."
+    record = publish_record(add_actuals(taken, outlook.deals), outlook.limits)
+    drawn = draw_intervals(taken, record, outlook.draws, outlook.seed)
+    parts, intervals = judge_parts(drawn, taken, outlook.deals), take_whole(drawn, record)
+    figures = {**summarise_record(record, intervals), "parts": sum_up_parts(parts)}
+    return Evaluation(record, wape_table(record), intervals, figures, parts)
+
 # %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #b94cfd2d
 def evaluate_origins(
     outlook: Outlook,  # what the forecast is made from
@@ -70,9 +81,7 @@ def evaluate_origins(
     missing = np.setdiff1d([*weeks, *like], as_days(outlook.snapshots["as_of"]))
     weekly = build(outlook.deals, missing) if len(missing) else outlook.snapshots[:0]
     taken = take_origins(recorded, weekly, stood, weeks, like)
-    record = publish_record(add_actuals(taken, outlook.deals), outlook.limits)
-    intervals = prediction_intervals(taken, record, outlook.draws, outlook.seed)
-    return Evaluation(record, wape_table(record), intervals, summarise_record(record, intervals))
+    return _judge(outlook, taken)
 
 # %% ../../nbs/lib/50_forecasting/60_rolling_origin.ipynb #f6940812
 def list_record(

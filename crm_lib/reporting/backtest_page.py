@@ -35,7 +35,10 @@ def say_drawn(
     if not drawn["accounts"]:
         return f"Intervals draw whole deals ({drawn['deals']:,}): no account is known while a deal is open."
     rest = f", and {drawn['deals']:,} deals without one" if drawn["deals"] else ""
-    return f"Intervals draw whole accounts ({drawn['accounts']:,}{rest}), because deals of one account share its luck."
+    return (
+        f"Intervals draw whole deals, all those of an account together ({drawn['accounts']:,} accounts{rest}), because "
+        "they share its luck."
+    )
 
 # %% ../../nbs/lib/55_reporting/58_backtest_page.ipynb #3bc5ad6c
 _SHOWN = ["auc", "brier", "amount_brier", "brier_skill", "ece", "accuracy", "majority_accuracy"]

@@ -77,7 +77,7 @@ def _draw_amounts(ax: Axes, steps: pd.DataFrame) -> None:
             fontsize=8,
         )
     ax.set_xlim(0, 1.3 * max(moved, fell, 1e-9))
-    ax.set(title="Movement for what was learned", xlabel="Mean square\n(alike: no more than was learned)")
+    ax.set(title="How far it moved", xlabel="Mean square\n(alike: as it should be)")
 
 # %% ../../nbs/lib/55_reporting/44_movement_plots.ipynb #cb656580
 @themed

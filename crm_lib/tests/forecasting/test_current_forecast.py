@@ -18,11 +18,11 @@ import pytest
 
 from ...forecasting import current_forecast
 from ...forecasting.arrivals import find_break, say_break
-from ...forecasting.bookings import NOT_GIVEN
 from ...forecasting.current_forecast import forecast_today, in_words, list_cuts, list_parts, say_finding
 from ...forecasting.forecast import say_record
 from ...forecasting.origins import fit_newcomers
 from ...forecasting.outlook import won_revenue_by_month
+from ...forecasting.parts import NOT_GIVEN
 from ...forecasting.periods import won_revenue
 from ...forecasting.record import wape
 from ...forecasting.rolling_origin import list_record, list_windows

@@ -47,8 +47,12 @@ def test_a_score_by_amount_is_a_column_only_where_amounts_are_known():
     ("clusters", "drawn", "said"),
     [
         (["D1", "D1", "D2"], {"accounts": 0, "deals": 2}, "whole deals (2): no account is known"),
-        (["account A", "D2", "account A"], {"accounts": 1, "deals": 1}, "whole accounts (1, and 1 deals without one)"),
-        (["account A", "account B"], {"accounts": 2, "deals": 0}, "whole accounts (2), because"),
+        (
+            ["account A", "D2", "account A"],
+            {"accounts": 1, "deals": 1},
+            "an account together (1 accounts, and 1 deals without one)",
+        ),
+        (["account A", "account B"], {"accounts": 2, "deals": 0}, "(2 accounts), because"),
     ],
 )
 def test_the_page_says_what_is_drawn_as_a_whole(clusters, drawn, said):

@@ -263,7 +263,7 @@ def test_what_was_drawn_and_how_chances_move_stand_on_the_card(run, tmp_path):
     for model, is_told in (("xgboost+tuned", True), ("another", False)):
         facts = {"drawn": {"accounts": 12, "deals": 3}, "movement": {"model": model, **moved}}
         text = read_file(replace(run, backtest={**run.backtest, **facts}), tmp_path)
-        assert "whole accounts (12, and 3 deals without one)" in text
+        assert "an account together (12 accounts, and 3 deals without one)" in text
         assert ("its chances move as honest ones do" in text) == is_told
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #6354ba3e

@@ -10,7 +10,9 @@ __all__ = ['NONE', 'STEPS', 'WORTH', 'WITHOUT', 'step', 'test_the_picture_is_dra
            'test_without_amounts_there_is_no_panel_of_money',
            'test_the_table_has_a_row_per_source_and_no_figure_of_what_is_not_tracked', 'shown',
            'test_the_section_says_how_the_steps_were_made_and_gives_what_it_was_given',
-           'test_without_histories_the_section_is_one_sentence']
+           'test_without_histories_the_section_is_one_sentence',
+           'test_the_reader_is_told_which_histories_to_keep_and_what_they_change_in_money',
+           'test_where_nothing_pays_yet_the_reader_is_told_to_wait_and_without_steps_nothing_is_said']
 
 # %% ../../../nbs/tests/reporting/test_worth_plots.ipynb #ba907b1d
 import pytest
@@ -20,7 +22,7 @@ from ...evaluation.history_steps import START
 from ...evaluation.history_worth import NOT_TRACKED, TOGETHER
 from ...reporting import worth_plots
 from ...reporting.style import BLUE, VERMILION
-from ...reporting.worth_plots import lay_out_worth, plot_worth, show_worth
+from ...reporting.worth_plots import lay_out_worth, plot_worth, say_keep, show_worth
 from crm_lib.tests.support.pictures import (
     check_axes_named,
     check_drawn_twice,
@@ -119,10 +121,29 @@ def shown(monkeypatch):
 
 
 def test_the_section_says_how_the_steps_were_made_and_gives_what_it_was_given(shown):
-    assert show_worth(WORTH) is WORTH and len(shown) == 4
-    assert "stage (+0.100)" in shown[0] and "cure_table" in shown[1] and "6,000 landmarks" in shown[1]
+    assert show_worth(WORTH) is WORTH and len(shown) == 5
+    assert "stage (+0.100)" in shown[0] and "cure_table" in shown[2] and "6,000 landmarks" in shown[2]
+    assert shown[1] == say_keep(WORTH)
 
 
 def test_without_histories_the_section_is_one_sentence(shown):
     assert show_worth(WITHOUT) is WITHOUT and len(shown) == 1 and "Nothing is tracked" in shown[0]
     assert show_worth({**WORTH, "steps": []})["tracked"] and len(shown) == 2
+
+# %% ../../../nbs/tests/reporting/test_worth_plots.ipynb #761e1381
+def test_the_reader_is_told_which_histories_to_keep_and_what_they_change_in_money():
+    assert say_keep(WORTH) == (
+        "Go on keeping the history of stage: the forecast is better for it beyond doubt. In money, all together bring "
+        "the error of the open pipeline from 20.0% to 20.0%, which may be chance."
+    )
+    clear = step(TOGETHER, "pays", None, [0.1, 0.05, 0.15], None, [-0.05, -0.09, -0.01])
+    more = [STEPS[0], STEPS[1], step("activities", "pays", 0.5, NONE, 0.1, NONE), clear]
+    told = say_keep({**WORTH, "steps": more})
+    assert "stage and activities" in told and told.endswith("from 20.0% to 15.0%.")
+
+
+def test_where_nothing_pays_yet_the_reader_is_told_to_wait_and_without_steps_nothing_is_said():
+    none = [STEPS[0], STEPS[2], STEPS[5]]
+    assert say_keep({**WORTH, "steps": none}).startswith("No single history makes the forecast better beyond doubt yet")
+    bare = [{**one, "money": {}} for one in STEPS]
+    assert "In money" not in say_keep({**WORTH, "steps": bare}) and say_keep(WITHOUT) == ""

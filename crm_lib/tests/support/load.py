@@ -151,6 +151,7 @@ def run_plan(
 ) -> None:
     "Ask as a file plans it, in this process."
     given = json.loads(Path(plan).read_text())
+    Path(answers).with_suffix(".begun").touch()
     found = uvloop.run(_ask_all(Plan(**given | {"marks": tuple(given["marks"])})))
     Path(answers).write_text(json.dumps(found))
 

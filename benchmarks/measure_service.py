@@ -38,7 +38,7 @@ AIMS = {
     "batch": ("opportunities_a_second", 50_000),
 }
 MOST = 2000  # different opportunities
-BATCH = 5000  # opportunities in a request
+BATCH = 1000  # opportunities in a request
 
 
 def plain(value: Any) -> Any:

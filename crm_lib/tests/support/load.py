@@ -30,6 +30,7 @@ class Plan:
     rate: float = 0.0  # requests due in a second, as a Poisson process; 0 = each line asks as soon as it is answered
     lines: int = 64  # connections at most
     seed: int = 1
+    patience: float = 20.0  # seconds after the last is due for which is waited; what is then unanswered has status -1
     marks: tuple[str, ...] = ()  # patterns with one group, whose first finds in an answer are kept
 
 
@@ -64,6 +65,8 @@ class _Line(asyncio.Protocol):
         length = _LENGTH.search(head)
         if end and length and len(rest) >= int(length[1]) and self.answer is not None and not self.answer.done():
             self.is_open = b"connection: close" not in head.lower()
+            if not self.is_open:
+                self.transport.close()
             self.came = bytearray()
             self.answer.set_result((int(head[9:12]), bytes(rest)))
 
@@ -85,6 +88,7 @@ class _Lines:
         self.port = port
         self.idle: deque[_Line] = deque()
         self.may_ask = asyncio.Semaphore(most)
+        self.all: list[_Line] = []
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         "Ask once; 0 is the status of what was lost."
@@ -100,9 +104,17 @@ class _Lines:
 
     async def _open(self) -> _Line | None:
         try:
-            return (await asyncio.get_running_loop().create_connection(_Line, "127.0.0.1", self.port))[1]
+            line = (await asyncio.get_running_loop().create_connection(_Line, "127.0.0.1", self.port))[1]
         except OSError:
             return None
+        self.all = [one for one in self.all if one.is_open] + [line]
+        return line
+
+    async def close(self) -> None:
+        "Close every line."
+        for line in self.all:
+            line.transport.abort()
+        await asyncio.sleep(0.01)
 
 # %% ../../../nbs/tests/support/load.ipynb #853b7fea
 class _Asking:
@@ -130,18 +142,32 @@ class _Asking:
             place += self.plan.lines
 
 # %% ../../../nbs/tests/support/load.ipynb #fd87a728
+async def _ask_due(plan: Plan, asking: _Asking) -> None:
+    "Ask each request when it is due, and wait for the last ones as long as the plan says."
+    gaps = np.random.default_rng(plan.seed).exponential(1 / plan.rate, int(2 * plan.rate * plan.seconds) + 20)
+    asked = {}
+    for place, due in enumerate(moment for moment in gaps.cumsum() if moment < plan.seconds):
+        await asyncio.sleep(max(0.0, asking.start + due - asking.clock()))
+        never = [due, plan.patience, -1, ["" for _ in plan.marks], place % len(plan.requests)]
+        asked[asyncio.create_task(asking.one(place, float(due)))] = never
+    waiting = (await asyncio.wait(asked, timeout=plan.patience))[1] if asked else set()
+    for task in waiting:
+        task.cancel()
+    asking.found += [asked[task] for task in waiting]
+
+
 async def _ask_all(plan: Plan) -> list[list[Any]]:
     "Ask as planned."
     asking = _Asking(plan)
-    if not plan.rate:
-        await asyncio.gather(*map(asking.line, range(plan.lines)))
-        return asking.found
-    gaps = np.random.default_rng(plan.seed).exponential(1 / plan.rate, int(2 * plan.rate * plan.seconds) + 20)
-    asked = set()
-    for place, due in enumerate(moment for moment in gaps.cumsum() if moment < plan.seconds):
-        await asyncio.sleep(max(0.0, asking.start + due - asking.clock()))
-        asked.add(asyncio.create_task(asking.one(place, float(due))))
-    await asyncio.gather(*asked)
+    if plan.rate:
+        await _ask_due(plan, asking)
+    else:
+        lines = [asyncio.create_task(asking.line(place)) for place in range(plan.lines)]
+        waiting = (await asyncio.wait(lines, timeout=plan.seconds + plan.patience))[1]
+        for task in waiting:
+            task.cancel()
+        asking.found += [[plan.seconds, plan.patience, -1, ["" for _ in plan.marks], 0] for _ in waiting]
+    await asking.lines.close()
     return asking.found
 
 
@@ -169,7 +195,9 @@ def start_asking(
 def read_answers(
     asking: "subprocess.Popen[bytes]",  # from start_asking
     place: Path,  # the same
-) -> list[list[Any]]:  # due, took (seconds), status (0 = lost), marks, place in the plan; in the order of the answers
+) -> list[
+    list[Any]
+]:  # due, took (seconds), status (0 = lost, -1 = not answered), marks, place in the plan; in the order of the answers
     "Wait for the answers."
     if asking.wait(timeout=600):
         raise RuntimeError("the generator of requests failed")

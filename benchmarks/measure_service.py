@@ -24,6 +24,7 @@ import httpx
 import pandas as pd
 import yaml
 
+from crm_lib.base.config import LOOPBACK
 from crm_lib.base.files import write_json
 from crm_lib.service.published import Published, read_bundle
 from crm_lib.tests.support.load import Plan, read_answers, start_asking, summarize, write_request
@@ -172,7 +173,7 @@ def run_rival(project: Path, place: Path, way: str, workers: int) -> Iterator[Ri
         model_config={"project": str(project), "way": way},
         pip_requirements=["crm_lib"],
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server((LOOPBACK, 0)) as free:
         port = int(free.getsockname()[1])
     command = [
         str(Path(sys.executable).with_name("mlflow")),
@@ -183,7 +184,7 @@ def run_rival(project: Path, place: Path, way: str, workers: int) -> Iterator[Ri
         "-p",
         str(port),
     ]
-    command += ["--env-manager", "local", "-w", str(workers), "--host", "127.0.0.1"]
+    command += ["--env-manager", "local", "-w", str(workers), "--host", LOOPBACK]
     environment = os.environ | {"PYTHONPATH": str(HERE.parent), "MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"}
     with (place / "rival.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True)
@@ -204,7 +205,7 @@ def wait_for(rival: Rival, log: Path) -> None:
         if rival.process.poll() is not None:
             break
         try:
-            if httpx.get(f"http://127.0.0.1:{rival.port}/ping", timeout=5).status_code == 200:
+            if httpx.get(f"http://{LOOPBACK}:{rival.port}/ping", timeout=5).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.5)

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from crm_lib.base.config import LOOPBACK
 from crm_lib.base.files import write_json
 from crm_lib.registry.bundles import current_name
 from crm_lib.service.published import read_bundle
@@ -29,10 +30,10 @@ def start_redis(place: Path) -> "tuple[subprocess.Popen[bytes], str] | None":
     program = shutil.which("redis-server")
     if not program:
         return None
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server((LOOPBACK, 0)) as free:
         port = free.getsockname()[1]
     options = ["--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(place)]
-    return subprocess.Popen([program, *options], stdout=subprocess.DEVNULL), f"redis://127.0.0.1:{port}/0"
+    return subprocess.Popen([program, *options], stdout=subprocess.DEVNULL), f"redis://{LOOPBACK}:{port}/0"
 
 
 def copy(project: Path, place: Path) -> Path:

@@ -53,7 +53,8 @@ class Scores(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             ignore_index=True,
         )
         known = know_day(context, context.as_of)
-        values = looks["opportunity_id"].map(open_values(known.known, looks, known.rule))
+        sent = pd.Series([entry.opportunity.value for entry in entries], dtype=float)
+        values = sent.fillna(looks["opportunity_id"].map(open_values(known.known, looks, known.rule)))
         scores = score_snapshots(context, looks, values)
         return json.loads(scores.drop(columns="opportunity_id").to_json(orient="records", date_format="iso"))
 

@@ -37,8 +37,9 @@ def write_refusal(
 class _Clocked(HttpToolsProtocol):
     "A line on which a head has its time."
 
-    late: asyncio.TimerHandle | None = None  # set while a head is being read
-    came = 0  # bytes of that head so far
+    clock: asyncio.TimerHandle | None = None
+    is_head = False  # a head is being read
+    came = 0  # bytes of it so far
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -51,12 +52,14 @@ class _Clocked(HttpToolsProtocol):
     def _wait(self) -> None:
         self._stop()
         self.came = 0
-        self.late = self.loop.call_later(HEAD_SECONDS, self._end, Problem(408, "The head took too long to come."))
+        self.is_head = True
+        self.clock = self.loop.call_later(HEAD_SECONDS, self._end, Problem(408, "The head took too long to come."))
 
     def _stop(self) -> None:
-        if self.late is not None:
-            self.late.cancel()
-            self.late = None
+        self.is_head = False
+        if self.clock is not None:
+            self.clock.cancel()
+            self.clock = None
 
     def _end(self, problem: Problem) -> None:
         self._stop()
@@ -66,16 +69,16 @@ class _Clocked(HttpToolsProtocol):
         self.transport.close()
 
 # %% ../../nbs/lib/80_service/85_listener.ipynb #c9944f0c
-class Listener(_Clocked):
-    """Reads requests as uvicorn does, within limits."""
+class _Counted(_Clocked):
+    "A line on which a head has its size."
 
     fields = 0  # bytes of the headers of a request
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and count it while a head is unfinished."""
-        is_begun = self.late is not None
+        is_begun = self.is_head
         super().data_received(data)
-        if is_begun and self.late is not None:
+        if is_begun and self.is_head:
             self.came += len(data)
         if self.came > MOST_HEAD:
             self._end(Problem(431, f"The head is larger than {MOST_HEAD:,} bytes, which is what is taken at most."))
@@ -93,10 +96,30 @@ class Listener(_Clocked):
             raise ValueError("too many headers")
         super().on_header(name, value)
 
+# %% ../../nbs/lib/80_service/85_listener.ipynb #ade627dd
+class Listener(_Counted):
+    """Reads requests as uvicorn does, within limits."""
+
+    is_whole = True  # the request that was read last, with its body
+
     def on_headers_complete(self) -> None:
         """Stop the clock of the head."""
         self._stop()
+        self.is_whole = False
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that nothing of the request is to come."""
+        self.is_whole = True
+        self._stop()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or wait a while for the end of this one."""
+        super().on_response_complete()
+        if not self.is_whole and not self.transport.is_closing():
+            self._stop()
+            self.clock = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read, or has too many headers."""

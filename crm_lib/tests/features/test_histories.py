@@ -184,7 +184,9 @@ def _draw(rng, size=60):
 
 # %% ../../../nbs/tests/features/test_histories.ipynb #919f8d15
 def test_one_deal_is_indexed_without_a_table_as_with_one():
-    moments = pd.to_datetime(["2024-01-05 10:00", "2024-01-03", "2024-02-01", "2024-01-20", "2024-01-04"])
+    moments = pd.to_datetime(["2024-01-05", "2024-01-03", "2024-02-01", "2024-01-20", "2024-01-04"]) + pd.Timedelta(
+        hours=10
+    )
     late = moments + pd.to_timedelta([0, 20, 0, 1, 0], unit="D")
     columns = ["stage", "stage", "stage", "amount", "expected_close_date"]
     values = ["Proposal", "Lead", None, 5.0, "2024-06-01"]

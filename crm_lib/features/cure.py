@@ -210,8 +210,8 @@ def _hold(
 # %% ../../nbs/lib/25_features/40_cure.ipynb #2a61ecdb
 def alive_of_days(
     engaged: np.ndarray,  # day of engagement of each deal, datetime64[D]
-    close: np.ndarray,  # day of closing, NaT while it is open
-    stands: np.ndarray,  # bool: the closing was not taken back by the as-of date
+    close: np.ndarray,  # of closing, NaT while open
+    stands: np.ndarray,  # bool: the closing was not taken back by then
     agent: np.ndarray,  # of each deal, whole numbers from 0
     cohort: np.ndarray,  # of each deal, whole numbers from 0
     as_of: np.datetime64,  # as-of date; nothing later is looked at

@@ -261,7 +261,7 @@ def _read_told(told: Sequence[Told], kind: str) -> tuple[np.ndarray, np.ndarray,
         held = np.array([pd.Timestamp(value).to_datetime64() for value in values], "datetime64[ns]")
     return np.fmax(changed, recorded), changed, held, words
 
-
+# %% ../../nbs/lib/25_features/52_histories.ipynb #82f178fe
 def index_one(
     key: object,  # opportunity_id
     told: Mapping[str, Sequence[Told]],  # column, ours or x_... -> its changes, at least one

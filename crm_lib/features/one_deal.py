@@ -82,7 +82,7 @@ def _require_columns(deals: pd.DataFrame, cohort_by: str) -> None:
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #e4c3e459
 def sum_up_day(
     deals: pd.DataFrame,  # one row per opportunity
-    as_of: object,  # as-of date
+    as_of: object,  # a day
     records_start: object,  # first day with a recorded closing
     settings: FeatureSettings,
 ) -> DaySums:  # what an as-of date knew
@@ -115,7 +115,7 @@ def sum_up_day(
         agents,
         _count_days(engaged, np.minimum(close, day), start, grid),
         _count_closings(engaged[stands], close[stands], day, start, grid),
-        frozenset(ids.tolist()),
+        frozenset(ids),
         {},
     )
 

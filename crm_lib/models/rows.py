@@ -181,7 +181,7 @@ def _read_value(value: Any) -> Column:
         return Words(np.zeros(1, "int64"), (value,))
     return np.array([np.nan if pd.isna(value) else value], float)
 
-
+# %% ../../nbs/lib/35_models/07_rows.ipynb #8563112c
 def read_records(
     records: Sequence[Mapping[str, Any]],  # column -> value, one per deal; all with the same columns
     names: Iterable[str],  # columns to read, where they are there

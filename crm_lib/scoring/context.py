@@ -11,7 +11,7 @@ __all__ = ['KnownDay', 'Context', 'prepare_context', 'read_context', 'know_day',
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -264,13 +264,13 @@ def list_stage_words(
     context: Context,  # from prepare_context
 ) -> dict[str, str]:  # opportunity_id -> the CRM's word for its stage; read once
     "Say in which stage each deal is on the day of the export."
-    deals, words = context.kept.get("stages", (None, {}))
-    if deals is not context.deals:
-        words = stage_words(context.deals)
-        context.kept["stages"] = context.deals, words
-    return cast(dict[str, str], words)
+    kept: tuple[pd.DataFrame | None, dict[str, str]] = context.kept.get("stages", (None, {}))
+    if kept[0] is not context.deals:
+        kept = context.deals, stage_words(context.deals)
+        context.kept["stages"] = kept
+    return kept[1]
 
-
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #79df6854
 def explain_snapshots(
     context: Context,  # from prepare_context
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features

@@ -83,19 +83,8 @@ def _lay_out(rules: ScoreRules, found: Chances, day: np.datetime64, values: Sequ
     ]
 
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #b585e5d1
-class Scorer(_Prepared):
-    """A bundle's model and rules, prepared once, for deals that come one at a time."""
-
-    def score(
-        self,
-        snapshot: Mapping[str, Any] | pd.DataFrame,  # features of one deal by name; or a table of one row
-        value: float,  # money if won
-        as_of: object = None,  # the day of the features; none = that of the snapshot, or the last day known
-    ) -> Score:
-        """Score one deal."""
-        record = cast(Mapping[str, Any], snapshot.iloc[0].to_dict() if isinstance(snapshot, pd.DataFrame) else snapshot)
-        day = cast(np.datetime64, as_days(record.get("as_of", self.context.as_of) if as_of is None else as_of))
-        return self.score_all([record], [float(value)], day)[0]
+class _ManyScorer(_Prepared):
+    """Score deals of one day."""
 
     def score_all(
         self,
@@ -108,6 +97,21 @@ class Scorer(_Prepared):
         rows = read_records(records, self.columns, day)
         asked = rows if self.model.takes_rows else rows.frame()
         return _lay_out(self.rules, find_chances(self.model, asked, self._horizons(day)), day, values)
+
+# %% ../../nbs/lib/45_scoring/42_scorer.ipynb #72773d89
+class Scorer(_ManyScorer):
+    """A bundle's model and rules, prepared once, for deals that come one at a time."""
+
+    def score(
+        self,
+        snapshot: Mapping[str, Any] | pd.DataFrame,  # features of one deal by name; or a table of one row
+        value: float,  # money if won
+        as_of: object = None,  # the day of the features; none = that of the snapshot, or the last day known
+    ) -> Score:
+        """Score one deal."""
+        record = cast(Mapping[str, Any], snapshot.iloc[0].to_dict() if isinstance(snapshot, pd.DataFrame) else snapshot)
+        day = cast(np.datetime64, as_days(record.get("as_of", self.context.as_of) if as_of is None else as_of))
+        return self.score_all([record], [float(value)], day)[0]
 
     def explain(
         self,

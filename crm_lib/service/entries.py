@@ -145,7 +145,7 @@ def _sent_activities(key: str, asked: schemas.Opportunity, timezone: str | None)
     keys, people = (np.array(values, object) for values in ([key] * len(sent), [one.by for one in sent]))
     return index_contacts(keys, people, moments[:, 0], moments[:, 1])
 
-
+# %% ../../nbs/lib/80_service/30_entries.ipynb #dae1d593
 def _new_past(past: Past, key: str, asked: schemas.Opportunity, began: pd.Timestamp, timezone: str | None) -> Past:
     "Give the past of a deal of which the CRM keeps no record: what was sent, without a table."
     told: dict[str, list[tuple[Any, Any, Any]]] = {}

@@ -121,7 +121,7 @@ def row_values(
         "horizon": str(context.horizon),
     }
 
-
+# %% ../../nbs/lib/80_service/35_scorer.ipynb #ea0eb562
 def _score_values(score: Score, context: Context) -> dict[str, Any]:
     "Take the fields of an answer from what the scorer says."
     return {

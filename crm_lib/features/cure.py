@@ -209,10 +209,10 @@ def _hold(
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #2a61ecdb
 def alive_of_days(
-    engaged: np.ndarray,  # day of engagement of each deal, datetime64[D]
+    engaged: np.ndarray,  # day of engagement, datetime64[D]
     close: np.ndarray,  # of closing, NaT while open
     stands: np.ndarray,  # bool: the closing was not taken back by then
-    agent: np.ndarray,  # of each deal, whole numbers from 0
+    agent: np.ndarray,  # whole numbers from 0
     cohort: np.ndarray,  # of each deal, whole numbers from 0
     as_of: np.datetime64,  # as-of date; nothing later is looked at
     records_start: object,  # first day on which a closing was recorded

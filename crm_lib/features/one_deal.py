@@ -83,7 +83,7 @@ def _require_columns(deals: pd.DataFrame, cohort_by: str) -> None:
 def sum_up_day(
     deals: pd.DataFrame,  # one row per opportunity
     as_of: object,  # a day
-    records_start: object,  # first day with a recorded closing
+    records_start: object,  # of closings
     settings: FeatureSettings,
 ) -> DaySums:  # what an as-of date knew
     "Sum up what all deals give to the features of one of them."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEATURES', 'LABELS', 'FeatureSettings', 'feature_settings', 'closing_ratios', 'cohort_window', 'find_again',
-           'cohort_volumes', 'stale_shares', 'build_features']
+           'cohort_volumes', 'stale_of_days', 'stale_shares', 'build_features']
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #77559f49
 from collections.abc import Mapping
@@ -187,19 +187,18 @@ def cohort_volumes(
     return ratio.reindex(pd.MultiIndex.from_arrays([place, window])).where(known).to_numpy()
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #61ccff4f
-def stale_shares(
-    deals: pd.DataFrame,  # engaged deals, one row each
+def stale_of_days(
+    engaged: np.ndarray,  # day of engagement of each deal, datetime64[D]
+    close: np.ndarray,  # day of closing, NaT while it is open
+    stands: np.ndarray,  # bool: the closing was not taken back by the as-of date
     agent: np.ndarray,  # agent of each deal, whole numbers from 0
     as_of: np.datetime64,  # as-of date
     records_start: object,  # deals engaged before it are survivors and say nothing
     settings: FeatureSettings,  # quantile and shrinkage
 ) -> np.ndarray:  # share from 0 to 1, one per agent
-    "Estimate the share of its old deals that each agent has left stale by a day, shrunk to everybody's."
+    "Estimate from days the share of its old deals that each agent has left stale, shrunk to everybody's."
     agents = agent.max(initial=-1) + 1
-    stands = ~(taken_back(deals) <= as_of)
-    engaged = as_days(deals["engage_date"])[stands]
-    close = as_days(deals["close_date"])[stands]
-    agent = agent[stands]
+    engaged, close, agent = engaged[stands], close[stands], agent[stands]
     closed = close <= as_of
     if not closed.any():
         return np.zeros(agents)
@@ -209,6 +208,19 @@ def stale_shares(
     stale = np.bincount(agent[is_old & ~closed], minlength=agents)
     overall = stale.sum() / max(old.sum(), 1)
     return (stale + settings.prior * overall) / (old + settings.prior)
+
+# %% ../../nbs/lib/25_features/50_features.ipynb #fc432b83
+def stale_shares(
+    deals: pd.DataFrame,  # engaged deals, one row each
+    agent: np.ndarray,  # agent of each deal, whole numbers from 0
+    as_of: np.datetime64,  # as-of date
+    records_start: object,  # deals engaged before it are survivors and say nothing
+    settings: FeatureSettings,  # quantile and shrinkage
+) -> np.ndarray:  # share from 0 to 1, one per agent
+    "Estimate the share of its old deals that each agent has left stale by a day, shrunk to everybody's."
+    stands = ~(taken_back(deals) <= as_of)
+    days = as_days(deals["engage_date"]), as_days(deals["close_date"])
+    return stale_of_days(*days, stands, agent, as_of, records_start, settings)
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #895cd862
 @dataclass(frozen=True)

@@ -15,15 +15,14 @@ import pandas as pd
 from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..base.schema import fixed_columns
-from .cure import alive_probabilities
+from .cure import alive_of_days
 from .exposure import Grid
 from crm_lib.features.features import (
     FEATURES,
     FeatureSettings,
-    cohort_volumes,
     cohort_window,
     find_again,
-    stale_shares,
+    stale_of_days,
 )
 from .snapshots import taken_back
 
@@ -83,8 +82,8 @@ def _require_columns(deals: pd.DataFrame, cohort_by: str) -> None:
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #e4c3e459
 def sum_up_day(
     deals: pd.DataFrame,  # one row per opportunity
-    as_of: object,  # as-of date
-    records_start: object,  # first day with a recorded closing
+    as_of: object,  # a day
+    records_start: object,  # of closings
     settings: FeatureSettings,
 ) -> DaySums:  # what an as-of date knew
     "Sum up what all deals give to the features of one of them."
@@ -116,7 +115,7 @@ def sum_up_day(
         agents,
         _count_days(engaged, np.minimum(close, day), start, grid),
         _count_closings(engaged[stands], close[stands], day, start, grid),
-        frozenset(ids.tolist()),
+        frozenset(ids),
         {},
     )
 
@@ -171,8 +170,7 @@ def _closing_ratio(day: DaySums, known: _Engaged, group: np.ndarray) -> float:
 def _dates(days: np.ndarray) -> np.ndarray:
     "Turn whole-number days into dates, missing while a deal is open."
     is_open = days == _NEVER
-    dates = np.where(is_open, 0, days).astype("datetime64[D]")
-    return np.where(is_open, np.datetime64("NaT"), dates).astype("datetime64[ns]")
+    return np.where(is_open, np.datetime64("NaT", "D"), np.where(is_open, 0, days).astype("datetime64[D]"))
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #f5b109aa
 def _cohorts(day: DaySums, known: _Engaged, window: np.ndarray) -> np.ndarray:
@@ -181,11 +179,13 @@ def _cohorts(day: DaySums, known: _Engaged, window: np.ndarray) -> np.ndarray:
     return order[known.place] * (window.max() + 1) + window
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #21167a14
-def _as_deals(known: _Engaged, as_of: int) -> pd.DataFrame:
-    "Give the engaged deals as a table; a closing that does not stand was taken back by the as-of date."
-    undone = np.where(known.stands, _NEVER, as_of)
-    days = {"engage_date": known.engaged, "close_date": known.close, "undone_at": undone}
-    return pd.DataFrame({name: _dates(found) for name, found in days.items()})
+def _volume(known: _Engaged, as_of: np.datetime64, window: np.ndarray, home: np.ndarray) -> float:
+    "Give the size of the last deal's cohort among those of its place relative to their mean, as cohort_volumes does."
+    is_known = (known.engaged.astype("datetime64[D]") <= as_of) & ~(known.again <= as_of)
+    if not is_known[-1]:
+        return np.nan
+    there = window[is_known & home]
+    return float((there == window[-1]).sum() / (len(there) / len(np.unique(there))))
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #88569831
 def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, float]:
@@ -198,18 +198,18 @@ def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> di
     window = cohort_window(known.engaged, days)
     week = window == window[-1]
     home = known.place == known.place[-1]
-    engaged = known.engaged.astype("datetime64[D]")
-    frame = _as_deals(known, day.as_of)
+    lived = known.engaged.astype("datetime64[D]"), _dates(known.close), known.stands
     cohort = _cohorts(day, known, window)
+    anywhere = np.ones(len(home), bool)
     found = {
         "age_days": lambda: day.as_of - int(known.engaged[-1]),
         "cohort_closing": lambda: _closing_ratio(day, known, week & home),
         "week_closing": lambda: _closing_ratio(day, known, week),
-        "cohort_volume": lambda: cohort_volumes(engaged, known.place, far, days, known.again)[-1],
-        "week_volume": lambda: cohort_volumes(engaged, 0 * known.place, far, days, known.again)[-1],
-        "agent_stale_share": lambda: stale_shares(frame, known.agent, far, first, settings)[known.agent[-1]],
-        "alive_probability": lambda: alive_probabilities(
-            frame, known.agent, cohort, far, first, settings.grid, settings.prior
+        "cohort_volume": lambda: _volume(known, far, window, home),
+        "week_volume": lambda: _volume(known, far, window, anywhere),
+        "agent_stale_share": lambda: stale_of_days(*lived, known.agent, far, first, settings)[known.agent[-1]],
+        "alive_probability": lambda: alive_of_days(
+            *lived, known.agent, cohort, far, first, settings.grid, settings.prior
         )[-1],
     }
     return {name: compute() for name, compute in found.items() if name in wanted}

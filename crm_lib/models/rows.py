@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['Column', 'Words', 'take_rows', 'read_words', 'read_column', 'as_numbers', 'as_words', 'Rows', 'single_as_of',
-           'read_rows', 'read_columns', 'read_record', 'as_codes', 'number_equal', 'distinct_rows']
+           'read_rows', 'read_columns', 'read_record', 'read_records', 'as_codes', 'number_equal', 'distinct_rows']
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #58eb4624
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -180,6 +180,25 @@ def _read_value(value: Any) -> Column:
     if isinstance(value, str):
         return Words(np.zeros(1, "int64"), (value,))
     return np.array([np.nan if pd.isna(value) else value], float)
+
+# %% ../../nbs/lib/35_models/07_rows.ipynb #8563112c
+def read_records(
+    records: Sequence[Mapping[str, Any]],  # column -> value, one per deal; all with the same columns
+    names: Iterable[str],  # columns to read, where they are there
+    as_of: np.datetime64,  # day
+) -> Rows:  # a row per record
+    "Read some deals as read_record reads one."
+    if len(records) == 1:
+        return read_record(records[0], names, as_of)
+    listed = {name: [record[name] for record in records] for name in names if name in records[0]}
+    return Rows({name: _read_values(values) for name, values in listed.items()}, as_of, len(records))
+
+
+def _read_values(values: list[Any]) -> Column:
+    "Read some values as a column."
+    if any(isinstance(value, str) for value in values):
+        return read_words(values)
+    return np.array([np.nan if pd.isna(value) else value for value in values], float)
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #2a122322
 def as_codes(

@@ -192,13 +192,12 @@ class _SummedTrees(_FittedStates):
         "Give a booster's margins, (deals, intervals) of float32."
         if cause not in self._read or self._read[cause][0] is not booster:
             self._read[cause] = booster, read_trees(booster, len(self.columns_)) if is_compiled() else None
-        trees = self._read[cause][1]
-        if trees is not None:
+        if (trees := self._read[cause][1]) is not None:
             return sum_trees(trees, coded, starts)
         place, interval = np.divmod(np.arange(len(coded) * len(starts)), len(starts))
         design = lay_out_intervals(coded, self.ends_, place, interval)
-        found: np.ndarray = booster.inplace_predict(design, predict_type="margin", validate_features=False)
-        return found.reshape(len(coded), len(starts))
+        found = booster.inplace_predict(design, predict_type="margin", validate_features=False)
+        return np.asarray(found).reshape(len(coded), len(starts))
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #41fcabd2
 class _StatePaths(_SummedTrees):
@@ -208,13 +207,11 @@ class _StatePaths(_SummedTrees):
         "Give the factors of each cause's hazard by interval, (deals, intervals); None = nothing."
         starts = np.append(0, self.ends_[:-1])[: int(ahead.max()) + 1]
         coded = None
-        found: dict[str, np.ndarray | None] = {}
+        found: dict[str, np.ndarray | None] = dict.fromkeys(self.boosters_)
         for cause, booster in self.boosters_.items():
-            found[cause] = None
             if booster is not None:
                 coded = code_columns(X, self.columns_, self.codes_[cause], coded)
-                effect = self._margins(cause, booster, coded, starts).astype(float, order="C")
-                found[cause] = np.exp(effect)[:, ahead]
+                found[cause] = np.exp(self._margins(cause, booster, coded, starts).astype(float, order="C"))[:, ahead]
         return found
 
     def _multiply(self, cause: str, hazard: np.ndarray, place: np.ndarray, effect: np.ndarray | None) -> np.ndarray:
@@ -243,8 +240,8 @@ class _StateHazards(_StatePaths):
                 "with histories where there were some."
             )
         closing, winning, place = distinct_hazards(self.base_, rows, days)
-        ahead = np.minimum(np.searchsorted(self.ends_, np.arange(1, days + 1)), len(self.ends_) - 1)
-        effects = self._effects(rows, ahead)
+        interval = np.searchsorted(self.ends_, np.arange(1, days + 1))
+        effects = self._effects(rows, np.minimum(interval, len(self.ends_) - 1))
         won = self._multiply("won", closing * winning, place, effects["won"])
         both = won + self._multiply("lost", closing * (1 - winning), place, effects["lost"])
         return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)

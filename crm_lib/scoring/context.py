@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['KnownDay', 'Context', 'prepare_context', 'read_context', 'know_day', 'estimate_value', 'snapshot_rows',
-           'extra_columns', 'snapshot_table', 'score_snapshots', 'explain_snapshots', 'name_reasons']
+           'extra_columns', 'snapshot_table', 'score_snapshots', 'list_stage_words', 'explain_snapshots',
+           'name_reasons']
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #bdffb5d3
 from collections.abc import Collection, Mapping, Sequence
@@ -259,6 +260,17 @@ def score_snapshots(
     return score_deals(context.model, snapshots, snapshots.iloc[:0], values, rules)
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #c1b97b01
+def list_stage_words(
+    context: Context,  # from prepare_context
+) -> dict[str, str]:  # opportunity_id -> the CRM's word for its stage; read once
+    "Say in which stage each deal is on the day of the export."
+    kept: tuple[pd.DataFrame | None, dict[str, str]] = context.kept.get("stages", (None, {}))
+    if kept[0] is not context.deals:
+        kept = context.deals, stage_words(context.deals)
+        context.kept["stages"] = kept
+    return kept[1]
+
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #79df6854
 def explain_snapshots(
     context: Context,  # from prepare_context
     snapshots: pd.DataFrame,  # one row per deal of one as-of date, with features
@@ -266,7 +278,7 @@ def explain_snapshots(
 ) -> pd.DataFrame:  # as explain_scores gives it
     "Split each score into reasons."
     is_today = bool((snapshots["as_of"] == context.as_of).all())
-    stages = (stage_words(context.deals) if is_today else {}) | dict(entered or {})
+    stages = (list_stage_words(context) if is_today else {}) | dict(entered or {})
     return explain_deals(context.model, snapshots, context.horizon, context.usual, stages)
 
 

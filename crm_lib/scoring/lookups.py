@@ -13,18 +13,17 @@ import numpy as np
 import pandas as pd
 
 from .context import Context, know_day
-from .group_reasons import stage_words
 
 # %% ../../nbs/lib/45_scoring/41_lookups.ipynb #8c276b8f
 @dataclass(frozen=True, eq=False)
 class Lookups:
     """A table of deals, ready to be looked up."""
 
+    context: Context  # that it was read from
     columns: dict[str, np.ndarray]  # column -> values, (deals,) of object
     place: dict[Any, int]  # opportunity_id -> row
     latest: dict[str, dict[str, int]]  # sales_agent, product -> name -> its last row
     since: dict[Any, int]  # opportunity_id -> day since which it is open on the last day known, days since 1970
-    stages: dict[str, str]  # opportunity_id -> the CRM's word for its stage
 
     def row(self, place: int) -> dict[str, Any]:
         """Return a row of the table, by column."""
@@ -41,11 +40,11 @@ def _read(context: Context) -> Lookups:
         if name in deals
     }
     return Lookups(
+        context,
         {str(name): deals[name].astype(object).to_numpy() for name in deals},
         {key: place for place, key in reversed(list(enumerate(deals["opportunity_id"])))},
         latest,
         dict(zip(sums.ids.tolist(), sums.engaged.tolist())),
-        stage_words(deals),
     )
 
 
@@ -53,9 +52,11 @@ def find_lookups(
     context: Context,  # from prepare_context
 ) -> Lookups:  # of its table of deals; read once
     "Give the table of deals, ready to be looked up."
-    if "lookups" not in context.kept:
-        context.kept["lookups"] = _read(context)
-    return cast(Lookups, context.kept["lookups"])
+    found = cast(Lookups | None, context.kept.get("lookups"))
+    if found is None or found.context.deals is not context.deals or found.context.past is not context.past:
+        found = _read(context)
+        context.kept["lookups"] = found
+    return found
 
 # %% ../../nbs/lib/45_scoring/41_lookups.ipynb #44e7be07
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..base.calendar import as_days
 from ..base.config import CrmError
-from ..models.rows import read_record
+from ..models.rows import read_records
 from .context import Context, explain_snapshots
 from .explanation import used_features
 from .grades import grade_scores
@@ -66,20 +66,40 @@ def _expected_close(day: np.datetime64, days: float) -> pd.Timestamp:
     return cast(pd.Timestamp, pd.NaT if np.isnan(days) else pd.Timestamp(day + np.timedelta64(int(days), "D")))
 
 
-def _lay_out(rules: ScoreRules, found: Chances, day: np.datetime64, value: float) -> Score:
-    "Give the score of the first of the deals."
-    chances = {name: float(chance[0]) for name, chance in found.won.items()}
-    return Score(
-        {horizon: chances[f"p_won_{horizon}"] for horizon in rules.horizons},
-        chances["p_won_ever"],
-        _expected_close(day, found.close_days[0]),
-        value,
-        chances["p_won_ever"] * value,
-        str(grade_scores(found.won[f"p_won_{rules.main_horizon}"], cast(Sequence[float], rules.grades))[0]),
-    )
+def _lay_out(rules: ScoreRules, found: Chances, day: np.datetime64, values: Sequence[float]) -> list[Score]:
+    "Give the score of each deal."
+    grades = grade_scores(found.won[f"p_won_{rules.main_horizon}"], cast(Sequence[float], rules.grades)).tolist()
+    won = {name: chance.tolist() for name, chance in found.won.items()}
+    return [
+        Score(
+            {horizon: won[f"p_won_{horizon}"][place] for horizon in rules.horizons},
+            won["p_won_ever"][place],
+            _expected_close(day, found.close_days[place]),
+            value,
+            won["p_won_ever"][place] * value,
+            str(grades[place]),
+        )
+        for place, value in enumerate(values)
+    ]
 
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #b585e5d1
-class Scorer(_Prepared):
+class _ManyScorer(_Prepared):
+    """Score deals of one day."""
+
+    def score_all(
+        self,
+        records: Sequence[Mapping[str, Any]],  # features of deals by name, of one day
+        values: Sequence[float],  # money if won, one per deal
+        as_of: object,  # the day of the features
+    ) -> list[Score]:  # in the order of the records
+        """Score deals of one day."""
+        day = cast(np.datetime64, as_days(as_of))
+        rows = read_records(records, self.columns, day)
+        asked = rows if self.model.takes_rows else rows.frame()
+        return _lay_out(self.rules, find_chances(self.model, asked, self._horizons(day)), day, values)
+
+# %% ../../nbs/lib/45_scoring/42_scorer.ipynb #72773d89
+class Scorer(_ManyScorer):
     """A bundle's model and rules, prepared once, for deals that come one at a time."""
 
     def score(
@@ -91,10 +111,7 @@ class Scorer(_Prepared):
         """Score one deal."""
         record = cast(Mapping[str, Any], snapshot.iloc[0].to_dict() if isinstance(snapshot, pd.DataFrame) else snapshot)
         day = cast(np.datetime64, as_days(record.get("as_of", self.context.as_of) if as_of is None else as_of))
-        rows = read_record(record, self.columns, day)
-        ahead = self._horizons(day)
-        found = find_chances(self.model, rows if self.model.takes_rows else rows.frame(), ahead)
-        return _lay_out(self.rules, found, day, float(value))
+        return self.score_all([record], [float(value)], day)[0]
 
     def explain(
         self,

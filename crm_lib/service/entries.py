@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..features.activity_features import index_activities
-from ..features.histories import index_histories
+from ..features.activity_features import Activities, index_activities, index_contacts
+from ..features.histories import index_histories, index_one
 from ..features.state_features import Records
 from ..scoring.context import Context
+from ..scoring.lookups import find_seen
 from ..scoring.opportunity import Opportunity, pick
 from ..scoring.past import Past
 from . import schemas
@@ -37,7 +39,7 @@ def find_unknown(
     found = []
     for name in ("sales_agent", "product"):
         given = getattr(asked, name)
-        if given is not None and given not in set(context.mine[name].dropna()):
+        if given is not None and given not in find_seen(context).names[name]:
             found.append(schemas.Unknown(field=name, name=given))
     learned = context.past.tracked.learned if context.past else None
     known = {*_stages(context), *(learned.order.stages if learned else ())}
@@ -129,6 +131,32 @@ def _activities(past: Past, key: str, asked: schemas.Opportunity, timezone: str 
     people = [one.by for one in asked.activities]
     return pd.DataFrame({"opportunity_id": key, "at": at, "recorded_at": recorded, "kind": kinds, "by": people})
 
+# %% ../../nbs/lib/80_service/30_entries.ipynb #caa590ad
+def _has_records(past: Past, key: str) -> bool:
+    "Tell whether the CRM keeps any record of a deal."
+    acts = past.records.activities
+    return key in past.records.histories.ids or acts is not None and key in acts.ids
+
+
+def _sent_activities(key: str, asked: schemas.Opportunity, timezone: str | None) -> Activities:
+    "Index the activities that were sent."
+    sent = asked.activities or ()
+    moments = np.array([_both(one, timezone) for one in sent], "datetime64[ns]").reshape(-1, 2)
+    keys, people = (np.array(values, object) for values in ([key] * len(sent), [one.by for one in sent]))
+    return index_contacts(keys, people, moments[:, 0], moments[:, 1])
+
+# %% ../../nbs/lib/80_service/30_entries.ipynb #dae1d593
+def _new_past(past: Past, key: str, asked: schemas.Opportunity, began: pd.Timestamp, timezone: str | None) -> Past:
+    "Give the past of a deal of which the CRM keeps no record: what was sent, without a table."
+    told: dict[str, list[tuple[Any, Any, Any]]] = {}
+    for at, column, value, recorded in _list_changes(asked, began, timezone):
+        told.setdefault(column, []).append((at, recorded, value))
+    since = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
+    stands = past.records
+    acts = None if stands.activities is None else _sent_activities(key, asked, timezone)
+    records = Records(index_one(key, told, since, began), acts, stands.owners, stands.accounts)
+    return past._replace(records=records, keys=frozenset({key} if asked.activities is not None else ()))
+
 # %% ../../nbs/lib/80_service/30_entries.ipynb #ec09c24b
 def _own_past(context: Context, key: str, asked: schemas.Opportunity, began: pd.Timestamp) -> Past | None:
     "Give the past that the features of a deal are looked up in."
@@ -137,6 +165,8 @@ def _own_past(context: Context, key: str, asked: schemas.Opportunity, began: pd.
     told = _list_changes(asked, began, timezone)
     if past is None or not told and asked.activities is None:
         return past
+    if told and not _has_records(past, key):
+        return _new_past(past, key, asked, began, timezone)
     since: dict[str, pd.Timestamp] = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
     changes, known = _histories(past, key, _as_table(key, told), since)
     created = pd.Series([began], index=pd.Index([key], dtype=object))
@@ -186,9 +216,9 @@ def _check_stage(context: Context, asked: schemas.Opportunity) -> None:
 
 def _stored(context: Context, asked: schemas.Opportunity) -> Opportunity | None:
     "Find the deal of a key among those that may be seen; a closed one is refused."
-    row = _of(context.mine, asked.opportunity_id or "")
-    if asked.opportunity_id is None or row.empty:
+    if asked.opportunity_id is None or asked.opportunity_id not in find_seen(context).keys:
         return None
+    row = _of(context.mine, asked.opportunity_id)
     if (row["close_date"] <= context.as_of).any():
         raise Problem(422, "The CRM says that this deal is closed: only open deals have a chance to be scored.")
     try:

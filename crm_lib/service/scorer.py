@@ -6,41 +6,50 @@
 __all__ = ['rank_reasons', 'number', 'day_of', 'name_model', 'row_values', 'score_entries']
 
 # %% ../../nbs/lib/80_service/35_scorer.ipynb #3838b125
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from ..base.horizons import win_column
 from ..registry.bundles import Bundle
-from ..scoring.context import Context, know_day, score_snapshots
+from ..scoring.context import Context, list_stage_words
 from ..scoring.explanation import explain_deals
-from ..scoring.group_reasons import stage_words
-from ..scoring.open_value import open_values
-from ..scoring.opportunity import look_at
+from ..scoring.looks import Looks, value_look
+from ..scoring.scorer import Score, Scorer
 from . import schemas
 from .entries import Entry
 
 # %% ../../nbs/lib/80_service/35_scorer.ipynb #a39421f8
-def _look(context: Context, entry: Entry, place: int) -> pd.DataFrame:
-    "Take the snapshot of an entry, under its place."
-    own = context if entry.past is context.past else replace(context, past=entry.past)
-    return look_at(own, entry.opportunity, entry.as_of).assign(opportunity_id=place)
+class _Tools(NamedTuple):
+    """What a bundle's deals are scored with."""
+
+    looks: Looks
+    scorer: Scorer
 
 
-def _values(context: Context, entries: Sequence[Entry], looks: pd.DataFrame) -> pd.Series:
+def _tools(context: Context) -> _Tools:
+    "Give what is prepared once per bundle."
+    found = cast(_Tools | None, context.kept.get("tools"))
+    if found is None or found.looks.context.deals is not context.deals or found.scorer.context.params != context.params:
+        found = _Tools(Looks(context), Scorer(context))
+        context.kept["tools"] = found
+    return found
+
+
+def _values(context: Context, entries: Sequence[Entry], records: Sequence[Mapping[str, Any]]) -> list[float]:
     "Give what each deal brings if it is won: as sent, by its amount, or by product and price."
-    known = know_day(context, min(entries[0].as_of, context.as_of))
-    found = open_values(known.known, looks, known.rule)
-    sent = pd.Series([entry.opportunity.value for entry in entries], dtype=float)
-    return sent.where(sent.notna(), looks["opportunity_id"].map(found).to_numpy(float))
+    sent = [entry.opportunity.value for entry in entries]
+    return [
+        value_look(context, record, entry.as_of) if value is None else float(value)
+        for value, entry, record in zip(sent, entries, records)
+    ]
 
 # %% ../../nbs/lib/80_service/35_scorer.ipynb #9abdf559
 def _stages(context: Context, entries: Sequence[Entry], asked: Sequence[schemas.Opportunity]) -> dict[int, str]:
     "Say in which stage each entry is, in the CRM's words."
-    stored = stage_words(context.deals)
+    stored = list_stage_words(context)
     found: dict[int, str] = {}
     for place, (entry, one) in enumerate(zip(entries, asked)):
         told = max((change for change in one.changes if change.column == "stage"), key=_when, default=None)
@@ -65,9 +74,10 @@ def rank_reasons(
 
 # %% ../../nbs/lib/80_service/35_scorer.ipynb #67c82567
 def _explain(
-    context: Context, looks: pd.DataFrame, stages: dict[Any, str], most: int
+    context: Context, records: Sequence[Mapping[str, Any]], stages: dict[Any, str], most: int
 ) -> dict[int, tuple[float, list[schemas.Reason]]]:
     "Split the score of each place into its base and its reasons."
+    looks = pd.DataFrame(records).assign(opportunity_id=range(len(records)))
     found = explain_deals(context.model, looks, context.horizon, context.usual, stages)
     return {
         int(cast(int, place)): (float(part["base"].iloc[0]), rank_reasons(part, most))
@@ -111,6 +121,19 @@ def row_values(
         "horizon": str(context.horizon),
     }
 
+# %% ../../nbs/lib/80_service/35_scorer.ipynb #ea0eb562
+def _score_values(score: Score, context: Context) -> dict[str, Any]:
+    "Take the fields of an answer from what the scorer says."
+    return {
+        "probabilities": {str(name): chance for name, chance in score.p_won.items()},
+        "p_won_ever": score.p_won_ever,
+        "expected_close_date": day_of(score.expected_close_date),
+        "value_if_won": number(score.value_if_won),
+        "expected_value": number(score.expected_value),
+        "grade": score.grade,
+        "horizon": str(context.horizon),
+    }
+
 
 def _say_notes(context: Context, entry: Entry) -> list[str]:
     if entry.as_of <= context.as_of:
@@ -129,9 +152,10 @@ def score_entries(
     reasons: int,  # how many are wanted; 0 = none, which is much faster
 ) -> list[schemas.Score]:  # in the order of the entries
     "Score opportunities of one day."
-    looks = pd.concat([_look(context, entry, place) for place, entry in enumerate(entries)], ignore_index=True)
-    scores = score_snapshots(context, looks, _values(context, entries, looks)).set_index("opportunity_id")
-    told = _explain(context, looks, _stages(context, entries, asked), reasons) if reasons else {}
+    tools = _tools(context)
+    records = [tools.looks.look(entry.opportunity, entry.as_of, entry.past) for entry in entries]
+    scores = tools.scorer.score_all(records, _values(context, entries, records), entries[0].as_of)
+    told = _explain(context, records, _stages(context, entries, asked), reasons) if reasons else {}
     answers = []
     for place, entry in enumerate(entries):
         base, listed = told.get(place, (None, []))
@@ -140,7 +164,7 @@ def score_entries(
                 opportunity_id=entry.key,
                 as_of=entry.as_of.date(),
                 bundle_as_of=context.as_of.date(),
-                **row_values(cast(pd.Series, scores.loc[place]), context),
+                **_score_values(scores[place], context),
                 base=base,
                 reasons=listed,
                 model=name_model(facts),

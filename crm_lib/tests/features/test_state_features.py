@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = ['CUT', 'LOANS', 'company', 'build', 'known_by', 'test_every_row_alone_gives_what_all_rows_give',
+           'test_one_deal_without_a_table_gives_what_all_rows_give',
            'test_the_index_of_one_deals_own_changes_gives_the_same',
            'test_features_are_numbers_and_rows_keep_their_index',
            'test_features_from_what_was_known_on_a_day_are_those_from_everything',
@@ -36,6 +37,7 @@ from crm_lib.features.state_features import (
     learn_states,
     read_learned,
     state_features,
+    state_of_one,
 )
 from crm_lib.tests.support.deal_stories import (
     DAY,
@@ -76,6 +78,20 @@ def test_every_row_alone_gives_what_all_rows_give():
     assert whole[list(STATE_FEATURES)].notna().any().all() and whole["stage_back"].max() > 0
     alone = [state_features(records, learned, tables[4].iloc[[place]]) for place in range(len(whole))]
     pd.testing.assert_frame_equal(pd.concat(alone), whole, check_exact=True)
+
+
+def test_one_deal_without_a_table_gives_what_all_rows_give():
+    tables = company(5)
+    records, learned, whole = build(*tables)
+    rows = tables[4].to_dict("records") + [{**tables[4].iloc[0].to_dict(), "opportunity_id": "strange"}]
+    expected = state_features(records, learned, pd.DataFrame(rows))
+    for place, row in enumerate(rows):
+        found = state_of_one(records, learned, row)
+        assert list(found) == list(STATE_FEATURES)
+        assert np.array_equal(
+            [*found.values()], expected.loc[place, list(STATE_FEATURES)].to_numpy(float), equal_nan=True
+        )
+    assert whole.equals(expected.iloc[: len(whole)].set_axis(whole.index))
 
 
 def test_the_index_of_one_deals_own_changes_gives_the_same():

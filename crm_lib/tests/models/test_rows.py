@@ -8,7 +8,7 @@ __all__ = ['test_texts_are_coded_and_what_is_missing_is_missing', 'test_numbers_
            'test_equal_rows_are_kept_once_in_the_order_in_which_they_come',
            'test_rows_become_a_table_again_and_a_table_that_was_read_stays_itself',
            'test_rows_of_several_dates_or_none_are_refused', 'test_a_model_says_of_rows_what_it_says_of_their_table',
-           'test_a_base_that_takes_no_rows_is_asked_by_its_table']
+           'test_a_base_that_takes_no_rows_is_asked_by_its_table', 'test_records_read_together_are_those_read_alone']
 
 # %% ../../../nbs/tests/models/test_rows.ipynb #dea12fde
 import numpy as np
@@ -27,6 +27,7 @@ from crm_lib.models.rows import (
     number_equal,
     read_column,
     read_record,
+    read_records,
     read_rows,
     read_words,
 )
@@ -104,3 +105,15 @@ def test_a_base_that_takes_no_rows_is_asked_by_its_table():
     assert slow.predict_win(X, [30]).equals(fast.predict_win(X, [30]))
     rows = Rows({name: read_column(X[name]) for name in ("age_days", "stage_place")}, np.datetime64("2024-01-01"), 600)
     assert slow.predict_win(rows, [30]).equals(fast.predict_win(X, [30]))
+
+# %% ../../../nbs/tests/models/test_rows.ipynb #ab578476
+def test_records_read_together_are_those_read_alone():
+    records = [{"size": 1.5, "who": "Ada", "none": None}, {"size": None, "who": None, "none": np.nan, "more": 1}]
+    day = np.datetime64("2024-01-01")
+    whole = read_records(records, ["size", "who", "none", "absent"], day)
+    assert len(whole) == 2 and "absent" not in whole and whole.as_of == day
+    for place, record in enumerate(records):
+        alone = read_record(record, ["size", "who", "none"], day)
+        assert np.array_equal(whole.numbers("size")[[place]], alone.numbers("size"), equal_nan=True)
+        assert np.isnan(whole.numbers("none")).all()
+    assert whole["who"].code.tolist() == [0, -1] and whole["who"].texts == ("Ada",)

@@ -190,9 +190,9 @@ class SharedCounters:
         clock: Callable[[], float] = time.time,  # seconds
     ) -> None:
         self.link = link
-        self.redis = RedisCounters(link) if link else None
         self.own = SqliteCounters(":memory:", clock)
         self.files = [SqliteCounters(path, clock), self.own] if path else [self.own]
+        self.redis = RedisCounters(link) if link else None
 
     def run(
         self,
@@ -203,7 +203,10 @@ class SharedCounters:
             try:
                 return self.link.ask(lambda _: do(self.redis))
             except Away:
-                pass  # the next store counts
+                return self._run_here(do)
+        return self._run_here(do)
+
+    def _run_here(self, do: Callable[[Any], _Answer]) -> _Answer:
         for store in self.files[:-1]:
             try:
                 return do(store)

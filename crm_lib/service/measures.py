@@ -36,6 +36,11 @@ class Measures:
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 
+    def count_kept(self, found: int, missed: int) -> None:
+        """Count the answers that were found among those that are kept, and those that were not."""
+        self.cached.labels("yes").inc(found)
+        self.cached.labels("no").inc(missed)
+
     def render(self) -> bytes:
         """Give the counts of all workers, as Prometheus reads them."""
         if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):

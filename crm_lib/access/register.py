@@ -21,10 +21,10 @@ from ..base.config import CrmError
 # %% ../../nbs/lib/75_access/07_register.ipynb #9e0bf9ab
 _Entry = TypeVar("_Entry")
 
-
+# %% ../../nbs/lib/75_access/07_register.ipynb #1180526c
 @dataclass(frozen=True)
-class Register(Generic[_Entry]):
-    """Entries by name, in one private file."""
+class _Read(Generic[_Entry]):
+    "Entries by name, in one private file."
 
     what: str  # it holds, for sentences, such as "users"
     variable: str  # environment variable that may name another file
@@ -44,6 +44,10 @@ class Register(Generic[_Entry]):
         stamp = stamp_private(path, self.what)
         return {} if stamp is None else dict(_parse(self, path, stamp))
 
+# %% ../../nbs/lib/75_access/07_register.ipynb #c5cadf7a
+class Register(_Read[_Entry]):
+    """Entries by name, in one private file that is changed by one writer at a time."""
+
     def write(self, entries: Mapping[str, _Entry], path: Path) -> None:
         """Write the entries whole."""
         fields = {name: dict(self.give(entry)) for name, entry in entries.items()}
@@ -60,7 +64,7 @@ class Register(Generic[_Entry]):
 
 # %% ../../nbs/lib/75_access/07_register.ipynb #5da5854e
 @lru_cache(maxsize=8)
-def _parse(register: Register[Any], path: Path, changed: tuple[int, ...]) -> dict[str, Any]:
+def _parse(register: _Read[Any], path: Path, changed: tuple[int, ...]) -> dict[str, Any]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         return {name: register.take(name, fields) for name, fields in kept.items()}

@@ -135,7 +135,7 @@ async def measures(request: Request) -> Response:
     "Give the counts of all workers to Prometheus."
     return Response(await run_in_threadpool(request.app.state.measures.render), media_type=MEASURES_TYPE)
 
-
+# %% ../../nbs/lib/80_service/80_api.ipynb #790e8a92
 async def docs(request: Request) -> Response:
     "Show what can be asked, on a page that loads nothing."
     page = render_docs(request.app.openapi())

@@ -39,7 +39,7 @@ class Deal(NamedTuple):
 
 Told = dict[str, tuple[str, float, list[schemas.Reason]]]  # opportunity_id -> horizon, base and reasons
 
-
+# %% ../../nbs/lib/80_service/37_documents.ipynb #4e729d85
 def rank_all_reasons(
     reasons: pd.DataFrame,  # reasons.parquet
 ) -> Told:  # of every deal, the strongest first
@@ -129,7 +129,7 @@ def name_limit(
 
 NO_PART = "="  # names the forecast of those whose segment was not forecast
 
-
+# %% ../../nbs/lib/80_service/37_documents.ipynb #edda991a
 def write_forecasts(
     forecast: pd.DataFrame,  # forecast.parquet
     as_of: Any,  # the last day known

@@ -28,9 +28,9 @@ LOG = logging.getLogger("crm_lib.service")
 _DAY = 86_400  # seconds after which a bundle is forgotten
 _CHUNK = 500  # deals in one message
 
-
-class RedisTables:
-    """The documents of a bundle in Redis."""
+# %% ../../nbs/lib/80_service/39_online.ipynb #7b485531
+class _InRedis:
+    "The documents of a bundle in Redis, read."
 
     def __init__(self, link: RedisLink, name: str) -> None:
         self.link = link
@@ -48,6 +48,10 @@ class RedisTables:
         if found[0] is None:
             raise Away("The bundle is not in Redis yet.")
         return found[1]
+
+# %% ../../nbs/lib/80_service/39_online.ipynb #e1b81ecd
+class RedisTables(_InRedis):
+    """The documents of a bundle in Redis."""
 
     def fill(self, tables: Tables) -> None:
         """Write the documents, unless they are there or another worker is writing them."""
@@ -67,7 +71,7 @@ class RedisTables:
 # %% ../../nbs/lib/80_service/39_online.ipynb #bea075c4
 _BROKEN = "The service's own tables cannot be read from its disk: they are answered from memory."
 
-
+# %% ../../nbs/lib/80_service/39_online.ipynb #e689b23a
 class _Local:
     """The documents of a bundle on this machine."""
 
@@ -80,7 +84,7 @@ class _Local:
         self._lock = threading.Lock()
 
     def open(self, folder: Path | None) -> None:
-        """Keep the documents in a file of a folder, or in memory where there is none."""
+        """Keep the documents in a file, or in memory."""
         try:
             if folder:
                 self.tables = keep_in_file(folder, self.name, self.deals, self.forecasts)
@@ -105,11 +109,30 @@ class _Local:
             return do(self.tables or held)
 
 # %% ../../nbs/lib/80_service/39_online.ipynb #5964609a
-class Online(_Local):
-    """The documents of a bundle, wherever they stand."""
+class _Written(_Local):
+    "The documents of a bundle on this machine, written to Redis too."
 
     redis: RedisTables | None = None
     _filled = -1e9
+
+    def refill(self) -> None:
+        """Write the documents to Redis where they are missing, beside the requests, twice a minute at most."""
+        now = time.monotonic()
+        if self.redis and not self.redis.link.problem and now - self._filled > 30:
+            self._filled = now
+            threading.Thread(target=self.fill, daemon=True).start()
+
+    def fill(self) -> None:
+        """Write the documents to Redis."""
+        try:
+            if self.redis and self.tables:
+                self.redis.fill(self.tables)
+        except (RedisError, OSError, sqlite3.Error) as error:
+            LOG.warning("The bundle could not be written to Redis (%s).", type(error).__name__)
+
+# %% ../../nbs/lib/80_service/39_online.ipynb #27af426c
+class Online(_Written):
+    """The documents of a bundle, wherever they stand."""
 
     def find_deal(self, key: str) -> Deal | None:
         """Find the documents of an open deal."""
@@ -136,21 +159,6 @@ class Online(_Local):
         except Away:
             self.refill()
             return None
-
-    def refill(self) -> None:
-        """Write the documents to Redis where they are missing, beside the requests, twice a minute at most."""
-        now = time.monotonic()
-        if self.redis and not self.redis.link.problem and now - self._filled > 30:
-            self._filled = now
-            threading.Thread(target=self.fill, daemon=True).start()
-
-    def fill(self) -> None:
-        """Write the documents to Redis."""
-        try:
-            if self.redis and self.tables:
-                self.redis.fill(self.tables)
-        except (RedisError, OSError, sqlite3.Error) as error:
-            LOG.warning("The bundle could not be written to Redis (%s).", type(error).__name__)
 
 # %% ../../nbs/lib/80_service/39_online.ipynb #cbe84429
 class Shelf:

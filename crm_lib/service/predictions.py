@@ -97,7 +97,7 @@ class Count(Protocol):
     def __call__(self, found: int, missed: int) -> Any:
         """Count answers that were kept, and those that were not."""
 
-
+# %% ../../nbs/lib/80_service/45_predictions.ipynb #d0231c87
 class Predictions:
     """Answers to questions that were asked before."""
 
@@ -113,7 +113,7 @@ class Predictions:
         self.shared = _Shared(most, link) if link and most else None  # asked first
 
     def find(self, keys: Sequence[str]) -> dict[str, schemas.Score]:
-        """Find the answers that are kept; what cannot be read is as good as none."""
+        """Find the answers that are kept."""
         found: dict[str, bytes] = {}
         try:
             found = (self.shared or self.own).find(keys) if keys else {}
@@ -150,7 +150,7 @@ def _days(
             refused[place] = problem
     return days, refused
 
-
+# %% ../../nbs/lib/80_service/45_predictions.ipynb #89c05d00
 def score_once(
     published: Published,  # the bundle
     viewer: Viewer,  # who asks

@@ -171,7 +171,7 @@ def find_day(
 # %% ../../nbs/lib/80_service/40_published.ipynb #19822eeb
 _PART = 50  # opportunities that are scored in one turn
 
-
+# %% ../../nbs/lib/80_service/40_published.ipynb #6c541938
 def score_asked(
     published: Published,  # the bundle
     viewer: Viewer,  # who asks

@@ -54,6 +54,10 @@ class _Held:
         self._looked = self._tried = -1e9
         self._reading = threading.Lock()
 
+# %% ../../nbs/lib/80_service/50_store.ipynb #ad5022b8
+class _Watched(_Held):
+    "The bundle in use, and whether the pointer names another one."
+
     def _stamp(self) -> tuple[int, ...] | None:
         try:
             found = (self.project / FOLDER / CURRENT).stat()
@@ -69,8 +73,14 @@ class _Held:
         self._looked = now
         return self._stamp() != self._seen or bool(self.problem) and now - self._tried >= _RETRY
 
+    def _refuse(self, error: Exception) -> None:
+        "Say why a bundle is not taken in."
+        is_said = isinstance(error, CrmError)
+        self.problem = hide_folders(str(error), self.project) if is_said else "The bundle in use cannot be read."
+        LOG.error("bundle refused: %s", error, exc_info=None if is_said else error)
+
 # %% ../../nbs/lib/80_service/50_store.ipynb #8d528135
-class Store(_Held):
+class Store(_Watched):
     """Holds the bundle in use, and takes a new one in when the pointer to it changes."""
 
     def refresh(self) -> None:
@@ -84,16 +94,14 @@ class Store(_Held):
                 return
             self._tried = self.clock()
             self.held, self.problem, self._seen = self.read(self.project), "", stamp
-        except Exception as error:  # whatever is wrong with a new bundle, the old one answers
+        except Exception as error:  # the old bundle answers, whatever it is
             self._seen = stamp
-            is_said = isinstance(error, CrmError)
-            self.problem = hide_folders(str(error), self.project) if is_said else "The bundle in use cannot be read."
-            LOG.error("bundle refused: %s", error, exc_info=None if is_said else error)
+            self._refuse(error)
         finally:
             self._reading.release()
 
     def look_again(self) -> None:
-        """Look beside the requests whether the pointer names another bundle, at most so often."""
+        """Look beside the requests whether the pointer names another bundle."""
         if self._is_due():
             threading.Thread(target=self.refresh, daemon=True).start()
 

@@ -24,7 +24,7 @@ _MADE = (
     "CREATE TABLE forecasts (part TEXT PRIMARY KEY, document TEXT) WITHOUT ROWID",
 )
 
-
+# %% ../../nbs/lib/80_service/38_tables.ipynb #b83997a7
 class Tables:
     """Documents of a bundle by their keys."""
 

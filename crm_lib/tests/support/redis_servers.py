@@ -69,7 +69,7 @@ class _Pipes:
 def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
-
+# %% ../../../nbs/tests/support/redis_servers.ipynb #756a43cc
 class FakeRedis(_Pipes):
     """As much of a client as the service asks for, on dictionaries."""
 

@@ -19,8 +19,8 @@ from .documents import NO_PART, Deal
 
 # %% ../../nbs/lib/80_service/38_tables.ipynb #3a57e31e
 _MADE = (
-    "CREATE TABLE deals (opportunity_id TEXT PRIMARY KEY, regional_office TEXT, manager TEXT, score TEXT, reasons TEXT) "
-    "WITHOUT ROWID",
+    "CREATE TABLE deals (opportunity_id TEXT PRIMARY KEY, regional_office TEXT, manager TEXT, "
+    "score TEXT, reasons TEXT) WITHOUT ROWID",
     "CREATE TABLE forecasts (part TEXT PRIMARY KEY, document TEXT) WITHOUT ROWID",
 )
 

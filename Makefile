@@ -5,10 +5,10 @@ BIN := .venv/bin
 LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv lock repro test test-fast test-slow test-browser lint format secrets lab dashboards serve status architecture dag prepare readme
+.PHONY: help venv lock repro test test-fast test-slow test-browser test-services lint format secrets lab dashboards serve status architecture dag prepare readme
 
 help: ## explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: .venv/.installed ## make the virtual environment .venv with the locked set of packages
 
@@ -30,14 +30,17 @@ repro: .venv/.installed ## restore the data, rerun the stages whose inputs chang
 	@$(BIN)/crm reports
 
 test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel; not what is left to the night
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly" --cov --cov-fail-under 85
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly and not service" --cov --cov-fail-under 85
 	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib
 
 test-fast: .venv/.installed ## run what answers in a minute and a half: to be asked after every change
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not slow and not long"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not slow and not long and not service"
 
 test-slow: .venv/.installed ## run the tests marked slow, what a night is for
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "slow and not browser"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "slow and not browser and not service"
+
+test-services: .venv/.installed ## run the tests that need a server beside them: redis-server, which they start themselves
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m service
 
 test-browser: .venv/.installed ## run the tests that start the dashboards or JupyterLab, in a real browser where there is one
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m browser

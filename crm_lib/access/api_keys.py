@@ -8,16 +8,13 @@ __all__ = ['SCOPES', 'ApiKey', 'keys_file', 'read_keys', 'create_key', 'find_key
 # %% ../../nbs/lib/75_access/40_api_keys.ipynb #0e7beab3
 import hashlib
 import hmac
-import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .private_files import changing_private, stamp_private, write_private
+from .register import Register
 from .users import LIMITS, Viewer, users_file
 from ..base.config import CrmError
 
@@ -53,12 +50,6 @@ class ApiKey:
         return Viewer(self.name, "admin" if "admin" in self.scopes else "viewer", self.column, self.value)
 
 # %% ../../nbs/lib/75_access/40_api_keys.ipynb #51642b28
-def keys_file() -> Path:  # the file of keys, which need not exist
-    "Name the file of keys: CRM_KEYS, or keys.json beside the users."
-    named = os.environ.get("CRM_KEYS")
-    return Path(named) if named else users_file().with_name("keys.json")
-
-
 def _is_text(*values: Any) -> bool:
     return all(isinstance(value, str) for value in values)
 
@@ -73,29 +64,26 @@ def _key(key_id: str, fields: dict[str, Any]) -> ApiKey:
     return key
 
 # %% ../../nbs/lib/75_access/40_api_keys.ipynb #e5430113
-@lru_cache(maxsize=4)
-def _parse(path: Path, changed: tuple[int, ...]) -> dict[str, ApiKey]:
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return {key_id: _key(key_id, fields) for key_id, fields in kept.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise CrmError(
-            f"{path} cannot be read as keys: restore it, or remove it and make the keys again with `crm keys create`."
-        ) from None
+_KEYS = Register(
+    "keys",
+    "CRM_KEYS",
+    lambda: users_file().with_name("keys.json"),
+    _key,
+    lambda key: {name: value for name, value in asdict(key).items() if name != "id"},
+    "make the keys again with `crm keys create`",
+)
+
+
+def keys_file() -> Path:  # the file of keys, which need not exist
+    "Name the file of keys: CRM_KEYS, or keys.json beside the users."
+    return _KEYS.name_file()
 
 
 def read_keys(
     path: str | Path | None = None,  # file of keys; None = keys_file()
 ) -> dict[str, ApiKey]:  # id -> key; empty without a file
     "Read the keys; the file is read again only when it has changed."
-    path = Path(path or keys_file())
-    stamp = stamp_private(path, "keys")
-    return {} if stamp is None else dict(_parse(path, stamp))
-
-
-def _write(keys: dict[str, ApiKey]) -> str:
-    kept = {key.id: {name: value for name, value in asdict(key).items() if name != "id"} for key in keys.values()}
-    return json.dumps(kept, indent=2, sort_keys=True) + "\n"
+    return _KEYS.read(path)
 
 # %% ../../nbs/lib/75_access/40_api_keys.ipynb #db6d3875
 def _check_new(name: str, scopes: tuple[str, ...], column: str | None, value: str | None, days: float | None) -> None:
@@ -123,16 +111,13 @@ def create_key(
 ) -> tuple[ApiKey, str]:  # what is kept, and the key, which nobody can show again
     "Make a key."
     _check_new(name, scopes, column, value, days)
-    path = Path(path or keys_file())
     now = datetime.now(UTC)
     ends = None if days is None else (now + timedelta(days=days)).strftime(_SHAPE)
-    with changing_private(path, "keys", "CRM_KEYS"):
-        keys = read_keys(path)
+    with _KEYS.changing(path) as keys:
         key_id = secrets.token_hex(6)
         shown = f"crm_{key_id}_{secrets.token_urlsafe(32)}"
         hashed = hashlib.sha256(shown.encode()).hexdigest()
-        made = ApiKey(key_id, name, scopes, hashed, now.strftime(_SHAPE), ends, column, value)
-        write_private(_write({**keys, key_id: made}), path)
+        keys[key_id] = made = ApiKey(key_id, name, scopes, hashed, now.strftime(_SHAPE), ends, column, value)
     return made, shown
 
 # %% ../../nbs/lib/75_access/40_api_keys.ipynb #ad9f89ac
@@ -155,11 +140,7 @@ def revoke_key(
     path: str | Path | None = None,  # file of keys; None = keys_file()
 ) -> ApiKey:  # what it was
     "Take a key back; it opens nothing from the next request on."
-    path = Path(path or keys_file())
-    with changing_private(path, "keys", "CRM_KEYS"):
-        keys = read_keys(path)
+    with _KEYS.changing(path) as keys:
         if key_id not in keys:
             raise CrmError(f"There is no key {key_id!r}; `crm keys list` names them.")
-        gone = keys.pop(key_id)
-        write_private(_write(keys), path)
-    return gone
+        return keys.pop(key_id)

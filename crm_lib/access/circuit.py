@@ -52,7 +52,7 @@ def _say_why(error: Exception) -> str:
         return f"Redis refuses to do its work (its log says why); {after}"
     return f"Redis does not answer; {after}"
 
-
+# %% ../../nbs/lib/75_access/22_circuit.ipynb #f006e3d6
 class _Circuit:
     """Knows whether the server answers."""
 

@@ -36,7 +36,7 @@ _TAKE = (
 _WAIT = 0.025  # seconds for another writer
 _SWEEP = 60.0  # seconds between two looks for what is over
 
-
+# %% ../../nbs/lib/75_access/24_counters.ipynb #934f5d46
 class _File:
     """A small table of counts."""
 
@@ -53,10 +53,6 @@ class _File:
         self._swept = clock()
         self._base: sqlite3.Connection | None = None
 
-# %% ../../nbs/lib/75_access/24_counters.ipynb #b2a9e82c
-class _Asked(_File):
-    """The table, asked by one thread at a time."""
-
     def _open(self) -> sqlite3.Connection:
         base = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         try:
@@ -66,6 +62,10 @@ class _Asked(_File):
             base.close()
             raise
         return base
+
+# %% ../../nbs/lib/75_access/24_counters.ipynb #b2a9e82c
+class _Asked(_File):
+    """The table, asked by one thread at a time."""
 
     def _ask(self, words: str, *values: Any) -> list[Any]:
         with self._lock:
@@ -92,12 +92,8 @@ class _Asked(_File):
             self._base = None
 
 # %% ../../nbs/lib/75_access/24_counters.ipynb #bfd486f2
-class FileCounters(_Asked, Storage, SlidingWindowCounterSupport):
-    """Counts in SQLite, as the strategies of `limits` ask for them."""
-
-    STORAGE_SCHEME = ["crm-sqlite"]
-    base_exceptions = sqlite3.Error
-    wrap_exceptions = False
+class _Counted(_Asked):
+    "Counts that are forgotten."
 
     def add(self, key: str, seconds: float) -> int:
         """Count one more; all are forgotten so many seconds after the last."""
@@ -113,6 +109,14 @@ class FileCounters(_Asked, Storage, SlidingWindowCounterSupport):
     def clear(self, key: str) -> None:
         """Forget a count."""
         self._ask("DELETE FROM counts WHERE key = ?", key)
+
+# %% ../../nbs/lib/75_access/24_counters.ipynb #d8dccf73
+class FileCounters(_Counted, Storage, SlidingWindowCounterSupport):
+    """Counts in SQLite, as the strategies of `limits` ask for them."""
+
+    STORAGE_SCHEME = ["crm-sqlite"]
+    base_exceptions = sqlite3.Error
+    wrap_exceptions = False
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Add to the window of this moment, unless it and what is left of the one before would hold too much."""
@@ -179,9 +183,9 @@ class RedisCounters(RedisStorage):
 # %% ../../nbs/lib/75_access/24_counters.ipynb #d1adfc22
 _Answer = TypeVar("_Answer")
 
-
-class SharedCounters:
-    """Counts in Redis where it answers, in a file where it does not, in this process where there is no file."""
+# %% ../../nbs/lib/75_access/24_counters.ipynb #0e36b80b
+class _Stores:
+    "Redis where it answers, a file where it does not, this process where there is no file."
 
     def __init__(
         self,
@@ -190,9 +194,9 @@ class SharedCounters:
         clock: Callable[[], float] = time.time,  # seconds
     ) -> None:
         self.link = link
-        self.redis = RedisCounters(link) if link else None
         self.own = SqliteCounters(":memory:", clock)
         self.files = [SqliteCounters(path, clock), self.own] if path else [self.own]
+        self.redis = RedisCounters(link) if link else None
 
     def run(
         self,
@@ -203,13 +207,20 @@ class SharedCounters:
             try:
                 return self.link.ask(lambda _: do(self.redis))
             except Away:
-                pass  # the next store counts
+                return self._run_here(do)
+        return self._run_here(do)
+
+    def _run_here(self, do: Callable[[Any], _Answer]) -> _Answer:
         for store in self.files[:-1]:
             try:
                 return do(store)
             except sqlite3.Error:
                 continue
         return do(self.own)
+
+# %% ../../nbs/lib/75_access/24_counters.ipynb #5ab1d422
+class SharedCounters(_Stores):
+    """Counts in Redis where it answers, in a file where it does not, in this process where there is no file."""
 
     def add(self, key: str, seconds: float) -> int:
         """Count one more; all are forgotten so many seconds after the last."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from .counters import SharedCounters
@@ -49,6 +49,17 @@ def seconds_until(
         return left - _MINUTE * (room - now + 1) / before if before else 0.0
     return left + _MINUTE * max(0.0, 1 - (room + 1) / now)
 
+# %% ../../nbs/lib/75_access/35_rates.ipynb #a88b0e80
+def _take(store: Any, item: RateLimitItem, who: str, cost: int) -> Taken:
+    "Take so many from a store of counts, or say when they may come."
+    is_taken = SlidingWindowCounterRateLimiter(store).hit(item, who, cost=cost)
+    before, ends, now, until = store.get_sliding_window(item.key_for(who), int(_MINUTE))
+    left = until % _MINUTE or ends or _MINUTE
+    held = floor(before * ends / _MINUTE) + now
+    most = item.amount
+    wait = 0.0 if is_taken else max(0.001, seconds_until(min(cost, most), most, before, now, left))
+    return Taken(most, max(0, most - held), wait, left)
+
 # %% ../../nbs/lib/75_access/35_rates.ipynb #7f905b69
 class Rates:
     """Counts what keys ask for in a minute."""
@@ -73,12 +84,4 @@ class Rates:
         if not self.most:
             return None
         who = hashlib.sha256(key_id.encode("utf-8", "replace")).hexdigest()[:24]
-        return self.counters.run(lambda store: self._take(store, who, cost))
-
-    def _take(self, store: Any, who: str, cost: int) -> Taken:
-        is_taken = SlidingWindowCounterRateLimiter(store).hit(self._item, who, cost=cost)
-        before, ends, now, until = store.get_sliding_window(self._item.key_for(who), int(_MINUTE))
-        left = until % _MINUTE or ends or _MINUTE
-        held = floor(before * ends / _MINUTE) + now
-        wait = 0.0 if is_taken else max(0.001, seconds_until(min(cost, self.most), self.most, before, now, left))
-        return Taken(self.most, max(0, self.most - held), wait, left)
+        return self.counters.run(lambda store: _take(store, self._item, who, cost))

@@ -8,10 +8,7 @@ __all__ = ['ROLES', 'LIMITS', 'LOCAL', 'LEAST', 'MOST', 'Viewer', 'limit_rows', 
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #3788dd36
 import hashlib
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from .private_files import changing_private, stamp_private, write_private
+from .register import Register
 from ..base.config import CrmError
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #37768ed5
@@ -85,12 +82,6 @@ class User:
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #693cd41a
-def users_file() -> Path:  # the file of users, which need not exist
-    "Name the file of users: CRM_USERS, or one in the home folder."
-    named = os.environ.get("CRM_USERS")
-    return Path(named) if named else Path.home() / ".config" / "crm_lib" / "users.json"
-
-# %% ../../nbs/lib/75_access/10_users.ipynb #c9be2cae
 def _user(name: str, fields: dict[str, Any]) -> User:
     column = fields["column"]
     value = fields["value"]
@@ -99,41 +90,27 @@ def _user(name: str, fields: dict[str, Any]) -> User:
         raise ValueError(name)
     return User(Viewer(name, fields["role"], column, value), fields["hash"])
 
+# %% ../../nbs/lib/75_access/10_users.ipynb #c9be2cae
+_USERS = Register(
+    "users",
+    "CRM_USERS",
+    lambda: Path.home() / ".config" / "crm_lib" / "users.json",
+    _user,
+    lambda one: {"role": one.viewer.role, "column": one.viewer.column, "value": one.viewer.value, "hash": one.hash},
+    "add the users again with `crm users add`",
+)
 
-@lru_cache(maxsize=4)
-def _parse(path: Path, changed: tuple[int, ...]) -> dict[str, User]:
-    try:
-        return {name: _user(name, fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise CrmError(
-            f"{path} cannot be read as users: restore it, or remove it and add the users again with `crm users add`."
-        ) from None
+
+def users_file() -> Path:  # the file of users, which need not exist
+    "Name the file of users: CRM_USERS, or one in the home folder."
+    return _USERS.name_file()
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #dbddcc9d
 def read_users(
     path: str | Path | None = None,  # file of users; None = users_file()
 ) -> dict[str, User]:  # name -> user; empty without a file
     "Read the users."
-    path = Path(path or users_file())
-    stamp = stamp_private(path, "users")
-    return {} if stamp is None else dict(_parse(path, stamp))
-
-# %% ../../nbs/lib/75_access/10_users.ipynb #a0409866
-def _write(users: dict[str, User]) -> str:
-    fields = {
-        name: {"role": one.viewer.role, "column": one.viewer.column, "value": one.viewer.value, "hash": one.hash}
-        for name, one in users.items()
-    }
-    return json.dumps(fields, indent=2, sort_keys=True) + "\n"
-
-# %% ../../nbs/lib/75_access/10_users.ipynb #56840e9c
-@contextmanager
-def _changing(path: Path) -> Iterator[dict[str, User]]:
-    "Change the users, one writer at a time, and write them whole."
-    with changing_private(path, "users", "CRM_USERS"):
-        users = read_users(path)
-        yield users
-        write_private(_write(users), path)
+    return _USERS.read(path)
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #0f255a63
 LEAST = 10  # characters of a password
@@ -195,7 +172,7 @@ def add_user(
     "Add a user."
     _check_viewer(viewer)
     hashed = _hash(password)
-    with _changing(Path(path or users_file())) as users:
+    with _USERS.changing(path) as users:
         if viewer.name in users:
             raise CrmError(f"The user {viewer.name!r} exists: change it with `crm users password`, or remove it first.")
         users[viewer.name] = User(viewer, hashed)
@@ -214,7 +191,7 @@ def change_password(
 ) -> None:
     "Give a user a new password; the user's sessions end."
     hashed = _hash(password)
-    with _changing(Path(path or users_file())) as users:
+    with _USERS.changing(path) as users:
         users[name] = User(_existing(users, name).viewer, hashed)
 
 # %% ../../nbs/lib/75_access/10_users.ipynb #0b413eea
@@ -223,6 +200,6 @@ def remove_user(
     path: str | Path | None = None,  # file of users; None = users_file()
 ) -> None:
     "Remove a user; the user's sessions end."
-    with _changing(Path(path or users_file())) as users:
+    with _USERS.changing(path) as users:
         _existing(users, name)
         del users[name]

@@ -100,7 +100,7 @@ def _say_missing(key: str) -> str:
     line = f"{name}: {json.dumps(ADDED[section][name])}"
     return f"is missing; earlier versions had none, so write `{line}` in the section {section} to go on as before"
 
-
+# %% ../../nbs/lib/10_base/60_settings.ipynb #609b59fa
 def _say(error: dict[str, Any]) -> str:
     if error["type"] == "missing":
         return _say_missing(_place(error))

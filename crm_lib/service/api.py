@@ -26,13 +26,13 @@ from .bodies import read_asked
 from .docs_page import problem_schema, render_docs
 from .door import Door, Limits
 from .measures import MEASURES_TYPE, Measures
+from .predictions import Predictions, score_once
 from .problems import MEDIA_TYPE, TITLES, Problem
 from crm_lib.service.published import (
     Published,
     look_up_forecast,
     look_up_reasons,
     look_up_score,
-    score_asked,
     tell_model,
 )
 from .store import Store
@@ -108,21 +108,25 @@ async def live() -> Response:
 async def ready(request: Request) -> Response:
     "Say which bundle answers, and what is wrong."
     store: Store = request.app.state.store
-    if store.held is None:
+    link = request.app.state.limits.counters.link
+    store.look_again()
+    if link:
+        link.look_again()
+    held = store.held
+    if held is None:
         problems = [store.problem or "The bundle is being read."]
         return _answer(schemas.Health(status="not ready", problems=problems), 503)
-    store.current()
-    status: Literal["degraded", "ok"] = "degraded" if store.problem else "ok"
-    problems = [store.problem] if store.problem else []
-    day = store.held.context.as_of.date()
-    return _answer(schemas.Health(status=status, bundle=store.held.facts.name, as_of=day, problems=problems))
+    problems = [said for said in (store.problem, held.online.problem, link.problem if link else "") if said]
+    status: Literal["degraded", "ok"] = "degraded" if problems else "ok"
+    day = held.context.as_of.date()
+    return _answer(schemas.Health(status=status, bundle=held.facts.name, as_of=day, problems=problems))
 
 
 async def measures(request: Request) -> Response:
     "Give the counts of all workers to Prometheus."
     return Response(await run_in_threadpool(request.app.state.measures.render), media_type=MEASURES_TYPE)
 
-
+# %% ../../nbs/lib/80_service/80_api.ipynb #790e8a92
 async def docs(request: Request) -> Response:
     "Show what can be asked, on a page that loads nothing."
     page = render_docs(request.app.openapi())
@@ -130,6 +134,13 @@ async def docs(request: Request) -> Response:
     return Response(page, media_type="text/html; charset=utf-8", headers={"content-security-policy": policy})
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #5b419022
+async def _look_up(request: Request, find: Callable[..., str], *asked: Any) -> Response:
+    "Answer with a document: beside the other requests where a server is asked for it, at once from this machine."
+    published = _published(request)
+    found = await request.app.state.limits.aside(find, published, *asked)
+    return Response(found, media_type="application/json")
+
+
 async def model(request: Request, key: Reader) -> Response:
     "Tell which model scores, since when, and how such models have done."
     return _answer(tell_model(_published(request), key.viewer))
@@ -137,24 +148,25 @@ async def model(request: Request, key: Reader) -> Response:
 
 async def forecast(request: Request, key: Reader) -> Response:
     "Give the published forecast; a limited key gets its own segment."
-    return _answer(look_up_forecast(_published(request), key.viewer))
+    return await _look_up(request, look_up_forecast, key.viewer)
 
 
 async def published_score(request: Request, opportunity_id: str, key: Reader) -> Response:
     "Give the published score of an open deal."
-    return _answer(look_up_score(_published(request), key.viewer, opportunity_id))
+    return await _look_up(request, look_up_score, key.viewer, opportunity_id)
 
 
 async def published_reasons(request: Request, opportunity_id: str, key: Reader) -> Response:
     "Give every reason of the published score of an open deal."
-    return _answer(look_up_reasons(_published(request), key.viewer, opportunity_id))
+    return await _look_up(request, look_up_reasons, key.viewer, opportunity_id)
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #711e9919
 async def _score(
     request: Request, key: ApiKey, asked: Sequence[schemas.Opportunity], reasons: int
 ) -> tuple[list[schemas.Score | None], dict[int, Problem]]:
-    settings: Service = request.app.state.settings
-    found = await run_in_threadpool(score_asked, _published(request), key.viewer, asked, reasons, settings.stalest_days)
+    days = request.app.state.settings.stalest_days
+    kept: Predictions = request.app.state.predictions
+    found = await run_in_threadpool(score_once, _published(request), key.viewer, asked, reasons, days, kept)
     request.app.state.measures.scored.inc(len(asked) - len(found[1]))
     return found
 
@@ -235,6 +247,8 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if link:
+            await run_in_threadpool(link.probe)
         await run_in_threadpool(store.refresh)
         yield
 
@@ -243,6 +257,8 @@ def make_app(
     )
     app.state.settings, app.state.store, app.state.measures = settings, store, Measures()
     app.state.limits = Limits(counters or SharedCounters(), settings)
+    link = app.state.limits.counters.link
+    app.state.predictions = Predictions(settings.cached_scores, link, app.state.measures.count_kept)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_status)
     bodies = frozenset(path for _, path, _, _, asked in ROUTES if asked)

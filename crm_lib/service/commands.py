@@ -8,6 +8,7 @@ __all__ = ['make_worker', 'serve']
 # %% ../../nbs/lib/80_service/90_commands.ipynb #aac03904
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,12 +27,17 @@ def make_worker() -> Any:  # an ASGI application
     from crm_lib.access.circuit import open_link
     from crm_lib.access.counters import SharedCounters
     from crm_lib.service.api import make_app
+    from crm_lib.service.online import Shelf
+    from crm_lib.service.published import read_bundle
     from crm_lib.service.store import Store
 
     project = Path(os.environ.get(_PROJECT, "."))
-    shared = os.environ.get(_SHARED)
-    counters = SharedCounters(open_link(), Path(shared) / "counts.db" if shared else None)
-    return make_app(read_service(project / "params.yaml"), Store(project), counters)
+    named = os.environ.get(_SHARED)
+    shared = Path(named) if named else None
+    link = open_link()
+    store = Store(project, partial(read_bundle, shelf=Shelf(shared, link)))
+    counters = SharedCounters(link, shared / "counts.db" if shared else None)
+    return make_app(read_service(project / "params.yaml"), store, counters)
 
 # %% ../../nbs/lib/80_service/90_commands.ipynb #85a1b1ab
 def _log_config() -> dict[str, Any]:

@@ -15,9 +15,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 MEASURES_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
-
-class Measures:
-    """Counts what the service does."""
+# %% ../../nbs/lib/80_service/60_measures.ipynb #bba9293a
+class _Counts:
+    "What is counted."
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -31,10 +31,19 @@ class Measures:
             "crm_cached", "Opportunities looked for among answers that are kept.", ["found"], registry=self.registry
         )
 
+# %% ../../nbs/lib/80_service/60_measures.ipynb #9739ebb5
+class Measures(_Counts):
+    """Counts what the service does."""
+
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request: its route and not its path, seconds of wall time."""
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
+
+    def count_kept(self, found: int, missed: int) -> None:
+        """Count the answers that were found among those that are kept, and those that were not."""
+        self.cached.labels("yes").inc(found)
+        self.cached.labels("no").inc(missed)
 
     def render(self) -> bytes:
         """Give the counts of all workers, as Prometheus reads them."""

@@ -31,7 +31,7 @@ TITLES = {
     503: "Not ready",
 }
 
-
+# %% ../../nbs/lib/80_service/10_problems.ipynb #bb3c8688
 class Problem(Exception):
     """A request that is refused: status, one sentence, and the places that are wrong."""
 

@@ -251,6 +251,7 @@ class Score(_Answer):
     horizon: str = Field(description="That grade and reasons are of.")
     base: float | None = Field(None, description="Log-odds of the usual deal.")
     reasons: list[Reason] = []
+    stage: str | None = Field(None, description="The CRM's own word, of a published score.")
     trend: str | None = None
     is_stale: bool | None = None
     model: ModelName

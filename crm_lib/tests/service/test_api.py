@@ -386,6 +386,7 @@ def test_a_new_bundle_is_switched_to_and_a_broken_one_is_not(keys, tmp_path):
     service.store.refresh()
     assert service.get(f"/v1/opportunities/{key}/score").json()["grade"] == "B"
     ready = service.get("/health/ready").json()
+    assert str(tmp_path) not in json.dumps(ready)
     assert (
         ready["status"] == "degraded"
         and ready["bundle"] == name

@@ -104,7 +104,7 @@ def _draw_counts(rng: np.random.Generator, size: int, draws: int) -> np.ndarray:
 def _mean_of_draws(
     losses: pd.DataFrame, weight: np.ndarray, deal: np.ndarray, day: np.ndarray, often: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    "Give the weighted mean of each column in each draw that drew a row, (draws, columns); `often` says how often deals and days are."
+    "Give the weighted means of the draws that hold a row, (draws, columns), by how often deals and days are drawn."
     deals, days = often
     total = np.zeros((len(deals), losses.shape[1]))
     mass = np.zeros(len(deals))

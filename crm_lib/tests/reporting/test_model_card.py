@@ -280,9 +280,11 @@ def test_a_score_by_amount_stands_on_the_card_where_amounts_are_known(run):
 
 def test_the_card_says_which_columns_are_known_as_they_were(run, tmp_path):
     assert "A product, price or owner that was changed" in read_file(run, tmp_path)
-    told = {"columns": {"stage": {}, "amount": {}, "expected_close_date": {}}}
+    told = {"columns": {"stage": {}, "amount": {}, "expected_close_date": {}}, "changes": 37640, "activities": 1200}
     text = html.unescape(read_file(replace(run, ingest={**run.ingest, "histories": told}), tmp_path))
     assert "The history tells stage, amount and expected close date as they were on a day." in text
+    assert "37,640 changes of stage, amount and expected close date; 1,200 activities" in text
+    assert "| histories |" in text and "| histories |" not in read_file(run, tmp_path)
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #0c2df573
 def test_results_stand_beside_the_baselines_in_the_order_of_the_horizons(run):

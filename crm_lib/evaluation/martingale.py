@@ -161,6 +161,8 @@ def say_movement(
         f"{found['slope_low']:.2f} to {found['slope_high']:.2f}); it moves {found['movement']:.4f} in the square where "
         f"uncertainty falls by {found['reduction']:.4f}{drift}."
     )
+    if found["slope_high"] < 1 and found["excess_low"] <= 0:
+        return f"Within a quarter a high chance comes down a little as a rule, so take it as somewhat lower: {figures}"
     if found["slope_high"] < 1:
         return f"Within a quarter its chances move too much, so take a sudden change with a grain of salt: {figures}"
     if found["slope_low"] > 1:

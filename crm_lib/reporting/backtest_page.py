@@ -33,7 +33,7 @@ def say_drawn(
 ) -> str:  # one sentence
     "Say what the intervals draw as a whole."
     if not drawn["accounts"]:
-        return f"Intervals draw whole deals ({drawn['deals']:,}): no account is known while a deal is open."
+        return f"Intervals draw whole deals ({drawn['deals']:,}): no account is known of them."
     rest = f", and {drawn['deals']:,} deals without one" if drawn["deals"] else ""
     return (
         f"Intervals draw whole deals, all those of an account together ({drawn['accounts']:,} accounts{rest}), because "

@@ -25,8 +25,8 @@ def show_coverage(
     if past.parts.empty:
         return
     show_text(
-        "Every part has a record of its own, of the same windows. Its error is larger than that of the whole: the "
-        "misses of one part make up for those of another. What was won in a part that no forecast had named counts "
+        "Every part has a record of its own, of the same windows. Most parts miss by more than the whole, because the "
+        "misses of one make up for those of another. What was won in a part that no forecast had named counts "
         "as missed."
     )
     part = past.parts.head(_TOP).rename(columns={"inside": "inside 80 %"})

@@ -97,6 +97,15 @@ def _describe_leaks(features: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #86ad5f54
+def _count_histories(histories: Mapping[str, Any]) -> dict[str, str]:
+    "Say how much of the past came along; nothing where none did."
+    changes, activities = (histories.get(name) or 0 for name in ("changes", "activities"))
+    if not changes and not activities:
+        return {}
+    names = list_names([name.replace("_", " ") for name in histories.get("columns") or {}] or ["nothing"])
+    return {"histories": f"{changes:,} changes of {names}; {activities:,} activities"}
+
+
 def _tabulate_facts(run: Run) -> pd.DataFrame:
     "Tabulate which data went in, and their hash."
     ingest = run.ingest
@@ -105,6 +114,7 @@ def _tabulate_facts(run: Run) -> pd.DataFrame:
         "tables received": ", ".join(name.replace("_", " ") for name in ingest["quality"]),
         "deals": f"{run.train['deals']:,}",
         "deals by stage": ", ".join(f"{name} {count:,}" for name, count in stages.items()),
+        **_count_histories(ingest.get("histories") or {}),
         "first closing recorded": ingest["first_closing"],
         "last day in the data": ingest["last_day"],
         "fitted as of": run.train["as_of"],

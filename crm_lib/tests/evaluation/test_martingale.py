@@ -14,6 +14,7 @@ __all__ = ['DAYS', 'END', 'true_chances', 'stretched', 'test_true_chances_are_a_
            'test_the_interval_holds_the_truth_as_often_as_it_says',
            'test_where_all_chances_are_alike_there_is_no_slope_and_nothing_is_said',
            'test_a_drift_of_all_chances_is_told_and_not_taken_for_over_reaction',
+           'test_high_chances_that_come_down_though_no_more_is_moved_than_learned_are_told_apart_from_haste',
            'test_what_cannot_be_paired_is_refused_in_a_sentence', 'test_a_backtest_is_judged_within_its_quarters']
 
 # %% ../../../nbs/tests/evaluation/test_martingale.ipynb #b78549f5
@@ -183,6 +184,16 @@ def test_a_drift_of_all_chances_is_told_and_not_taken_for_over_reaction():
     said = say_movement(found)
     assert "move as honest ones do" in said and said.endswith(f", and {found['drift']:+.4f} on the whole.")
     assert found["drift"] == pytest.approx(-0.1, abs=0.005)
+
+# %% ../../../nbs/tests/evaluation/test_martingale.ipynb #06576a21
+def test_high_chances_that_come_down_though_no_more_is_moved_than_learned_are_told_apart_from_haste():
+    before = np.tile([0.1, 0.5, 0.9], 400)
+    after = np.tile([0.1, 0.5, 0.88], 400) + np.resize([0.01, -0.01], 1200)
+    found = judge_movement(steps_of(before, after))
+    is_hasty = found["excess_low"] > 0
+    low = {**found, "slope_high": 0.99, "excess_low": -0.01}
+    assert "a high chance comes down a little" in say_movement(low)
+    assert ("move too much" in say_movement(found)) == (is_hasty and found["slope_high"] < 1)
 
 # %% ../../../nbs/tests/evaluation/test_martingale.ipynb #26af137f
 def test_what_cannot_be_paired_is_refused_in_a_sentence():

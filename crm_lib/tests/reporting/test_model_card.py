@@ -9,6 +9,7 @@ __all__ = ['NASTY', 'WON', 'STORY', 'figures', 'record', 'make_run', 'run', 'dis
            'test_the_card_says_how_often_won_is_told_from_lost_and_what_a_leak_would_give',
            'test_what_was_drawn_and_how_chances_move_stand_on_the_card',
            'test_a_score_by_amount_stands_on_the_card_where_amounts_are_known',
+           'test_the_card_names_the_histories_that_there_are',
            'test_results_stand_beside_the_baselines_in_the_order_of_the_horizons',
            'test_a_baseline_may_be_the_chosen_model_and_one_may_be_missing',
            'test_a_figure_that_does_not_exist_is_a_dash',
@@ -276,6 +277,13 @@ def test_a_score_by_amount_stands_on_the_card_where_amounts_are_known(run):
         part["models"]["xgboost+tuned"]["amount_brier"] = 0.12
     assert "by amount" not in columns(run)
     assert "by amount" in columns(replace(run, backtest={**run.backtest, "horizons": horizons}))
+
+
+def test_the_card_names_the_histories_that_there_are(run, tmp_path):
+    told = {"columns": {"stage": {}, "amount": {}, "expected_close_date": {}}, "changes": 37640, "activities": 1200}
+    text = html.unescape(read_file(replace(run, ingest={**run.ingest, "histories": told}), tmp_path))
+    assert "37,640 changes of stage, amount and expected close date; 1,200 activities" in text
+    assert "| histories |" in text and "| histories |" not in read_file(run, tmp_path)
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #0c2df573
 def test_results_stand_beside_the_baselines_in_the_order_of_the_horizons(run):

@@ -40,7 +40,7 @@ def test_everything_wrong_with_a_text_file_is_said_with_its_rows(tmp_path):
         list(read_parts(path, 2))
     assert [text in str(told.value) for text in ("being row 3", "being row 6", "being row 4")] == [True] * 3
 
-
+# %% ../../../nbs/tests/ingestion/test_parts.ipynb #9b42fe34
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -87,7 +87,7 @@ def test_a_typed_file_becomes_texts_that_can_be_read_in_one_way(tmp_path):
     with pytest.raises(CrmError, match="has a header but no rows"):
         list(read_parts(path, 2))
 
-
+# %% ../../../nbs/tests/ingestion/test_parts.ipynb #b65aa03e
 def test_lines_of_json_may_lack_names_and_hold_numbers(tmp_path):
     path = tmp_path / "deals.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"id": 7, "won": true}\n\n{" size ": 2.5, "id": ""}\n{"id": null}\n')

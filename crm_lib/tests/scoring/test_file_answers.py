@@ -62,7 +62,7 @@ def test_a_file_is_scored_as_csv_parquet_and_on_the_standard_output(project, dea
     assert pd.read_csv(io.StringIO(done.stdout))["grade"].tolist() == found["grade"].tolist()
     assert not list(project.glob(".*.part"))
 
-
+# %% ../../../nbs/tests/scoring/test_file_answers.ipynb #088050fb
 def test_one_bad_row_and_nothing_is_written_unless_it_is_left_out(project, deals):
     deals.assign(engage_date=[*deals["engage_date"].iloc[:3], "soon", None]).to_csv("deals.csv", index=False)
     with pytest.raises(CrmError) as told:
@@ -75,7 +75,7 @@ def test_one_bad_row_and_nothing_is_written_unless_it_is_left_out(project, deals
     assert "2 rows refused, in out.refused.csv" in said and len(pd.read_csv("out.csv")) == 3
     assert pd.read_csv("out.refused.csv")["row"].tolist() == [5, 6]
 
-
+# %% ../../../nbs/tests/scoring/test_file_answers.ipynb #61aac9d6
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -107,7 +107,7 @@ def test_a_file_that_is_there_is_written_anew_only_with_force(project, deals):
     with pytest.raises(CrmError, match="are said of a FILE"):
         run_crm("score", "--force")
 
-
+# %% ../../../nbs/tests/scoring/test_file_answers.ipynb #ef0fb7e0
 def test_closed_deals_are_left_out_and_a_file_of_nothing_else_is_refused(project, deals):
     deals.assign(deal_stage=["Won", *deals["deal_stage"].iloc[1:]]).to_csv("deals.csv", index=False)
     assert "4 open deals scored: out.csv; 1 closed ones left out." in run_crm("score", "deals.csv", "-o", "out.csv")

@@ -33,7 +33,7 @@ DAYS = st.sampled_from(
 )
 AMOUNTS = st.sampled_from(["1.234", "1,234", "1.234,50", "1,234.50", "12", "-5", "(7,25)", "much", None, "1e3", "0.5"])
 
-
+# %% ../../../nbs/tests/scoring/test_file_cells.ipynb #1be0f583
 @tried(max_examples=80, deadline=None)
 @given(st.lists(DAYS, min_size=1, max_size=9), st.integers(1, 4), st.sampled_from([None, "day-first", "month-first"]))
 def test_days_mean_in_parts_what_they_mean_in_the_whole(cells, size, told):
@@ -46,7 +46,7 @@ def test_days_mean_in_parts_what_they_mean_in_the_whole(cells, size, told):
         again = read_dates(pd.Series([cell], dtype=object))
         assert again.is_bad[0] == is_bad and (again.values[0] == day or pd.isna(day) and pd.isna(again.values[0]))
 
-
+# %% ../../../nbs/tests/scoring/test_file_cells.ipynb #708df406
 @tried(max_examples=80, deadline=None)
 @given(st.lists(AMOUNTS, min_size=1, max_size=9), st.integers(1, 4), st.sampled_from([None, "point", "comma"]))
 def test_amounts_mean_in_parts_what_they_mean_in_the_whole(cells, size, told):

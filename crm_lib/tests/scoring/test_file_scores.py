@@ -53,7 +53,7 @@ def own_export(context, count):
     told = {"deal_stage": [one.stage for one in stands], "amount": amounts, "close_date": None, "close_value": None}
     return pd.DataFrame({"opportunity_id": keys, **named, **told, **texts})
 
-
+# %% ../../../nbs/tests/scoring/test_file_scores.ipynb #a983d3a0
 def _score(published, path, day=LAST, reasons=0):
     "Score a file; give the scores, and the judged parts."
     context = published.context
@@ -111,7 +111,7 @@ def _asked(row, day):
     names = {"sales_agent": row.sales_agent, "product": row.product, "engage_date": row.engage_date}
     return Opportunity.model_validate_json(json.dumps({**names, "changes": changes, "as_of": f"{day:%Y-%m-%d}"}))
 
-
+# %% ../../../nbs/tests/scoring/test_file_scores.ipynb #237578ce
 @pytest.mark.parametrize("ahead", [0, 12])
 def test_new_deals_get_the_scores_of_the_service(published, tmp_path, ahead):
     frame = _new_deals(published.context)
@@ -125,7 +125,7 @@ def test_new_deals_get_the_scores_of_the_service(published, tmp_path, ahead):
         assert row["grade"] == answer.grade and row["reason_1"] == answer.reasons[0].words
         assert row["as_of"].date() == answer.as_of and row["bundle_as_of"].date() == answer.bundle_as_of
 
-
+# %% ../../../nbs/tests/scoring/test_file_scores.ipynb #8364b1fa
 def test_a_row_gets_the_scores_of_an_upload_and_of_the_scorer(published, tmp_path):
     frame = pd.concat([_new_deals(published.context).iloc[1:], own_export(published.context, 2)], ignore_index=True)
     path = _write(frame, tmp_path / "rows.jsonl")
@@ -162,7 +162,7 @@ def test_bad_rows_are_named_closed_ones_counted_and_keys_compared_over_all_parts
     assert "2024-02-31 is no day" in refused["why"].iloc[0] and "-5 is no amount" in refused["why"].iloc[1]
     assert sum(part.closed for part in parts) == 2 and "stands in an earlier row" in refused["why"].iloc[2]
 
-
+# %% ../../../nbs/tests/scoring/test_file_scores.ipynb #974abd41
 def test_rows_without_keys_are_numbered_through_and_a_later_day_lets_later_deals_in(published, tmp_path, monkeypatch):
     frame = (
         own_export(published.context, 3)
@@ -176,7 +176,7 @@ def test_rows_without_keys_are_numbered_through_and_a_later_day_lets_later_deals
     none, parts = _score(published, tmp_path / "deals.csv", LAST + pd.Timedelta(days=2))
     assert none.empty and "the day that is asked about" in parts[0].refused["why"].iloc[0]
 
-
+# %% ../../../nbs/tests/scoring/test_file_scores.ipynb #d13d2ddb
 def test_a_file_that_lacks_a_column_or_can_be_read_in_two_ways_is_refused(published, tmp_path):
     ingest = published.context.params["ingest"]
     own_export(published.context, 2).drop(columns="sales_agent").to_csv(tmp_path / "a.csv", index=False)
@@ -189,7 +189,7 @@ def test_a_file_that_lacks_a_column_or_can_be_read_in_two_ways_is_refused(publis
     with pytest.raises(CrmError, match=r"c.jsonl holds no row"):
         scan_file(tmp_path / "c.jsonl", ingest)
 
-
+# %% ../../../nbs/tests/scoring/test_file_scores.ipynb #7025e9ff
 def test_the_projects_names_of_columns_are_used(published, tmp_path):
     theirs = own_export(published.context, 2).rename(columns={"sales_agent": "Owner"})
     theirs.to_csv(tmp_path / "a.csv", index=False)

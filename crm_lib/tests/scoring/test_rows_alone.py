@@ -39,7 +39,7 @@ def test_a_row_gets_the_snapshot_of_single_rows_however_they_are_cut(kind):
     for found in (together, pd.concat(parts, ignore_index=True)):
         pd.testing.assert_frame_equal(found, single[list(found)])
 
-
+# %% ../../../nbs/tests/scoring/test_rows_alone.ipynb #faae7e02
 @pytest.mark.parametrize("ahead", [0, 1, 20])
 def test_a_later_day_is_looked_at_like_one_deal(ahead):
     context = asked("cure_table")
@@ -52,7 +52,7 @@ def test_a_later_day_is_looked_at_like_one_deal(ahead):
         single = look_at(context, one, day)
         pd.testing.assert_frame_equal(found.iloc[[place]].reset_index(drop=True), single[list(found)])
 
-
+# %% ../../../nbs/tests/scoring/test_rows_alone.ipynb #9adc5876
 def test_deals_with_a_past_are_looked_up_as_they_stand():
     context = asked_with_past()
     alone = RowsAlone(context)

@@ -48,7 +48,7 @@ def _wait(address, process):
             time.sleep(0.1)
     raise AssertionError("the service was not ready in time")
 
-
+# %% ../../../nbs/tests/service/test_how_to.ipynb #a95ac19f
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
     "Give the environment of a program that asks a started service."
@@ -91,7 +91,7 @@ def test_the_block_of_the_shell_runs(asked):
     done = subprocess.run(["sh", "-c", block], env={**os.environ, **asked}, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["grade"] in "ABCD"
 
-
+# %% ../../../nbs/tests/service/test_how_to.ipynb #ad52ac88
 def test_what_vendors_send_is_answered(asked):
     sent = [json.loads(block) for block in _blocks("json")]
     assert len(sent) == 4

@@ -34,17 +34,20 @@ from crm_lib.ingestion.text_files import (
 # %% ../../nbs/lib/20_ingestion/26_parts.ipynb #7fa449fd
 Part = tuple[pd.DataFrame | None, list[str]]  # a table of text, and what is wrong with it
 MOST_FINDINGS = 20  # sentences about one file
+_Block = list[tuple[int, list[str] | None]]
 
 
-def _blocks(rows: Rows, size: int) -> Iterator[list[tuple[int, list[str] | None]]]:
-    "Cut the rows that are not blank into blocks; the last one may be shorter, or empty."
+def _blocks(rows: Rows, size: int) -> Iterator[_Block]:
+    "Cut the rows that are not blank into blocks: the header alone, then so many at a time; the last may be empty."
     filled = ((row, cells) for row, cells in rows if cells is None or not is_blank(cells))
+    asked = 1
     while True:
         with _longest_cell(_LONGEST):
-            block = list(islice(filled, size))
+            block = list(islice(filled, asked))
         yield block
-        if len(block) < size:
+        if len(block) < asked:
             return
+        asked = size
 
 # %% ../../nbs/lib/20_ingestion/26_parts.ipynb #804e7a13
 def _text_parts(path: Path, size: int) -> Iterator[Part]:
@@ -54,14 +57,12 @@ def _text_parts(path: Path, size: int) -> Iterator[Part]:
     advice = f"put quotes around text that holds a {_name_sign(separator)}."
     with _opened(path, encoding, start) as file:
         rows = _records(file, separator or ",", start, faults)
-        head: list[tuple[int, list[str] | None]] = []
-        for block in _blocks(rows, size):
-            is_cut = len(block) < size and _is_cut(path)
-            if not head:
-                head, block = block[:1], block[1:]
-            elif not block:
-                break
-            yield assemble(iter([*head, *block]), path.name, advice, is_cut=is_cut)
+        blocks = _blocks(rows, size)
+        head = next(blocks)
+        for place, block in enumerate(blocks):
+            if block or not place:
+                is_cut = len(block) < size and _is_cut(path)
+                yield assemble(iter([*head, *block]), path.name, advice, is_cut=is_cut)
     if faults:
         names = [name.strip() for name in (head[0][1] or [])] if head else []
         yield None, _explain(faults, path, encoding, separator, names)

@@ -269,7 +269,7 @@ _WITH_REASONS = Annotated[bool, typer.Option("--reasons", help="Three reasons fo
 _SKIP_BAD = Annotated[bool, typer.Option("--skip-bad", help="Leave rows out that cannot be scored, and list them.")]
 _FORCE = Annotated[bool, typer.Option("--force", help="Write a file anew that is there already.")]
 
-
+# %% ../../nbs/lib/60_registry/90_commands.ipynb #1a756bb4
 def score_pipeline(
     file: _FILE = None,
     version: _VERSION = None,

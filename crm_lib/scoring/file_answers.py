@@ -47,7 +47,7 @@ def check_answer(
         if path.exists() and not force:
             raise CrmError(f"-o {path}: the file is there already: name another one, or write it anew with --force.")
 
-
+# %% ../../nbs/lib/45_scoring/80_file_answers.ipynb #8fbc628a
 def refused_path(
     out: str,  # file to write, or -
     file: str | Path,  # that is scored
@@ -163,7 +163,7 @@ def say_outcome(
         return f"{said}."
     return f"{said}; {_rows(outcome.refused)} refused, in {refused_path(out, file)}.\n{say_refused(outcome)}"
 
-
+# %% ../../nbs/lib/45_scoring/80_file_answers.ipynb #dfa4e147
 def _complain(outcome: Outcome, file: Path) -> CrmError:
     "Say why nothing was written."
     if outcome.refused:

@@ -101,8 +101,8 @@ def _plain_amounts(values: pd.Series, sign: str) -> pd.Series:
     return pd.Series(np.array([*cells, None], dtype=object)[codes], index=values.index)
 
 # %% ../../nbs/lib/45_scoring/65_file_cells.ipynb #a2a1cc6c
-class FileCells:
-    """What a file's columns of days and amounts mean; `look` at every part, `settle`, then ask for `plain` parts."""
+class _Looked:
+    """What was seen of a file's columns of days and amounts."""
 
     def __init__(
         self,
@@ -124,6 +124,10 @@ class FileCells:
                 kept |= dict.fromkeys(cut_time([str(cell) for cell in pd.unique(rows[name].dropna())])[1])
         for name in (name for name in _AMOUNTS if name in rows):
             self.amounts.setdefault(name, _Amounts()).look(rows[name].dropna())
+
+# %% ../../nbs/lib/45_scoring/65_file_cells.ipynb #2d54f3c2
+class FileCells(_Looked):
+    """What a file's columns of days and amounts mean; `look` at every part, `settle`, then ask for `plain` parts."""
 
     def settle(self) -> None:
         """Decide about each column, or raise a CrmError that names one which can be read in two ways."""

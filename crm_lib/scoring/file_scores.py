@@ -77,7 +77,7 @@ class Scanned:
             before += len(frame)
         self.rows = before
 
-
+# %% ../../nbs/lib/45_scoring/75_file_scores.ipynb #49561698
 def scan_file(
     path: str | Path,  # as read_parts takes it
     ingest: Mapping[str, Any],  # params.yaml, section ingest
@@ -165,8 +165,8 @@ def _stages_told(edits: pd.DataFrame | None) -> dict[str, str]:
     return {} if edits is None else edits["stage"].dropna().to_dict()
 
 # %% ../../nbs/lib/45_scoring/75_file_scores.ipynb #cc115fc0
-class FileScorer:
-    """Scores the parts of a file; what is the same for all of them is prepared once."""
+class _Judging:
+    """Judges the parts of a file; what is the same for all of them is prepared once."""
 
     def __init__(
         self,
@@ -188,6 +188,10 @@ class FileScorer:
             stood = keys.stood(plain["opportunity_id"].astype("string").str.strip())
             yield _judge(self.context, plain, self.question.as_of, stood, before)
             before += len(rows)
+
+# %% ../../nbs/lib/45_scoring/75_file_scores.ipynb #7abc095d
+class FileScorer(_Judging):
+    """Scores the parts of a file; what is the same for all of them is prepared once."""
 
     def score(
         self,

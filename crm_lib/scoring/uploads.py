@@ -188,7 +188,7 @@ def lay_out_rows(
     nobody = {name: rows[name].where(~is_nobody, None) for name in ("sales_agent", *BROUGHT["sales_agent"])}
     return rows.assign(**nobody)
 
-
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #33cad05e
 def value_rows(
     context: Context,  # from prepare_context
     good: pd.DataFrame,  # rows to be scored, from judge_upload

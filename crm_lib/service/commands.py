@@ -105,5 +105,6 @@ def _run(host: str, port: int, workers: int) -> None:
             log_config=_log_config(),
             server_header=False,
             timeout_keep_alive=30,
+            timeout_worker_healthcheck=30,  # on a busy machine a worker that is well is silent for seconds
             timeout_graceful_shutdown=10,
         )

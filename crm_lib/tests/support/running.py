@@ -55,7 +55,7 @@ class Running:
     def memory(self, what: str = "VmRSS") -> float:
         """Give the memory of the largest of its processes, MB."""
         found = [Path(f"/proc/{number}/status").read_text() for number in self.processes()]
-        return max(float(text.partition(f"{what}:")[2].split()[0]) / 1024 for text in found)
+        return max(float(text.partition(f"{what}:")[2].split()[0]) / 1024 for text in found if what in text)
 
 # %% ../../../nbs/tests/support/running.ipynb #323aec95
 def _wait(service: Running) -> None:

@@ -8,6 +8,7 @@ __all__ = ['KINDS', 'CHANGE_COLUMNS', 'Told', 'History', 'Held', 'find_held', 'H
 # %% ../../nbs/lib/25_features/52_histories.ipynb #38c660a7
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -243,7 +244,7 @@ def _look_at(
     return replace(history, looked=last_looks(looks, source, day_numbers(history.since)))
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #502ca067
-Told = tuple[object, object, object]  # when it changed, when that was recorded, the value
+Told = tuple[Any, Any, Any]  # when it changed, when that was recorded, the value
 
 
 def _read_told(told: Sequence[Told], kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -265,16 +266,16 @@ def _read_told(told: Sequence[Told], kind: str) -> tuple[np.ndarray, np.ndarray,
 def index_one(
     key: object,  # opportunity_id
     told: Mapping[str, Sequence[Told]],  # column, ours or x_... -> its changes, at least one
-    since: Mapping[str, object],  # column -> moment from which it is known; none = its first change
-    began: object,  # day of creation
+    since: Mapping[str, Any],  # column -> moment from which it is known; none = its first change
+    began: Any,  # day of creation
 ) -> Histories:  # as index_histories gives them for this deal
     "Index the changes of one deal."
-    first = {name: min(one[0] for one in rows) for name, rows in told.items()}  # type: ignore[type-var]
-    known = {name: np.datetime64(pd.Timestamp(since.get(name, first[name])), "ns") for name in told}  # type: ignore
+    first = {name: min(one[0] for one in rows) for name, rows in told.items()}
+    known = {name: np.datetime64(pd.Timestamp(since.get(name, first[name])), "ns") for name in told}
     columns = {}
     for name in (*KINDS, *sorted(set(told) - set(KINDS))):
         moment, changed, held, words = _read_told(told.get(name, ()), KINDS.get(name, "text"))
         begins = np.array([known.get(name, _NEVER)], "datetime64[ns]")
         columns[name] = _index_column(np.zeros(len(held), "int64"), moment, changed, held, begins, words)
-    created = np.fmin(np.datetime64(pd.Timestamp(began), "ns"), min(known.values()))  # type: ignore[call-overload]
+    created = np.fmin(np.datetime64(pd.Timestamp(began), "ns"), min(known.values()))
     return Histories(pd.Index([key], dtype=object), np.array([created]), columns)

@@ -8,7 +8,7 @@ __all__ = ['TreeSums', 'read_trees', 'is_compiled', 'sum_trees']
 # %% ../../nbs/lib/35_models/53_tree_sums.ipynb #010f9459
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import xgboost as xgb
@@ -95,14 +95,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def _compile(function: _Function) -> _Function:
     "Compile a function of arrays, and keep it on disk where that is allowed."
     try:
-        return njit(nogil=True, cache=True)(function)
+        return cast(_Function, njit(nogil=True, cache=True)(function))
     except RuntimeError:  # there is no folder to keep it in
-        return njit(nogil=True)(function)
+        return cast(_Function, njit(nogil=True)(function))
 
 
 def is_compiled() -> bool:  # False where NUMBA_DISABLE_JIT is set
     "Tell whether the loops are machine code."
-    return not config.DISABLE_JIT
+    return not cast(Any, config).DISABLE_JIT
 
 # %% ../../nbs/lib/35_models/53_tree_sums.ipynb #3e3bd445
 _ALL = np.uint32(0xFFFFFFFF)

@@ -151,7 +151,7 @@ def _new_past(past: Past, key: str, asked: schemas.Opportunity, began: pd.Timest
     told: dict[str, list[tuple[Any, Any, Any]]] = {}
     for at, column, value, recorded in _list_changes(asked, began, timezone):
         told.setdefault(column, []).append((at, recorded, value))
-    since = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
+    since: dict[str, Any] = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
     stands = past.records
     acts = None if stands.activities is None else _sent_activities(key, asked, timezone)
     records = Records(index_one(key, told, since, began), acts, stands.owners, stands.accounts)

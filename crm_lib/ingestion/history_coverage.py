@@ -70,9 +70,10 @@ def describe_histories(
 # %% ../../nbs/lib/20_ingestion/75_history_coverage.ipynb #e1f0f4e9
 def say_past(
     histories: Histories,  # from `build_histories`
-) -> str:  # e.g. "No activities are known; 3 deals are gone from the CRM."
-    "Say how many activities are known, and how many deals are gone."
+) -> str:  # e.g. "No activities are known; 3 deals are gone from the reports."
+    "Say how many activities are known, and how many deals are gone from the reports."
     done, gone = histories.activities, len(histories.gone)
     of = count_of(done["opportunity_id"].nunique(), "deal")
     known = f"Known activities: {len(done):,}, of {of}" if len(done) else "No activities are known"
-    return f"{known}; {count_of(gone, 'deal') if gone else 'no deal'} {'are' if gone > 1 else 'is'} gone from the CRM."
+    left = f"; {count_of(gone, 'deal')} {'are' if gone > 1 else 'is'} gone from the reports" if gone else ""
+    return f"{known}{left}."

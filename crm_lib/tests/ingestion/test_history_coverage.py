@@ -50,9 +50,9 @@ def test_the_figures_are_those_of_the_tables():
 
 def test_the_sentence_counts_activities_and_deals_that_are_gone():
     past, _ = _past()
-    assert say_past(past) == "No activities are known; no deal is gone from the CRM."
+    assert say_past(past) == "No activities are known."
     done = pd.DataFrame({"opportunity_id": ["A", "A", "B"]})
     assert say_past(past._replace(activities=done, gone=list("ABC"))) == (
-        "Known activities: 3, of 2 deals; 3 deals are gone from the CRM."
+        "Known activities: 3, of 2 deals; 3 deals are gone from the reports."
     )
-    assert say_past(past._replace(gone=["A"])).endswith("; 1 deal is gone from the CRM.")
+    assert say_past(past._replace(gone=["A"])).endswith("; 1 deal is gone from the reports.")

@@ -43,7 +43,7 @@ def _starts_with(*schemes: str) -> BeforeValidator:
 
     return BeforeValidator(check)
 
-
+# %% ../../nbs/lib/10_base/65_environment.ipynb #6dcca1d5
 def _check_address(value: Any) -> Any:
     if value is None or re.match(r"[\w+.-]+://|\$\{", str(value)):
         return value
@@ -122,7 +122,7 @@ def read_env_file(
         raise CrmError(f"{path} is no text in UTF-8: save it as UTF-8, one line NAME=value per variable.") from None
     return {name: value for name, value in found.items() if value}
 
-
+# %% ../../nbs/lib/10_base/65_environment.ipynb #731cfaf9
 def use_env_file(
     path: str | Path = ".env",  # file of lines NAME=value; it may be missing
 ) -> list[str]:  # variables that were taken from it

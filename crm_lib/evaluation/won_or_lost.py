@@ -60,7 +60,7 @@ def _draw_best(before: pd.DataFrame) -> tuple[str, float]:
     best = max(right, key=lambda name: right[name])
     return best, lines[best]
 
-
+# %% ../../nbs/lib/40_evaluation/38_won_or_lost.ipynb #e684b764
 def _tell(decided: pd.DataFrame) -> dict[str, float]:
     "Judge one model's telling won from lost, each day by a line drawn on the days before."
     told = []
@@ -172,7 +172,7 @@ def _say_skill(found: Mapping[str, Any], chosen: str) -> str:
         "which is the usual case, so they are higher and answer another question."
     )
 
-
+# %% ../../nbs/lib/40_evaluation/38_won_or_lost.ipynb #bf2c1285
 def _say_leak(leak: Mapping[str, float]) -> str:
     return (
         f"Columns that are written at the close would give {leak['finished']:.1%} on the finished table of these "

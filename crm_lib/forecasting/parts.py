@@ -55,7 +55,7 @@ def drawn_segments(
     own = [name for name in columns if str(name).startswith(EXTRA_PREFIX)]
     return [name for name in ("regional_office", *own, "crm_stage") if name in columns]
 
-
+# %% ../../nbs/lib/50_forecasting/16_parts.ipynb #68fa13de
 def cut_forecast(
     forecast: pd.DataFrame,  # from forecast_revenue
     period: str = "quarter",  # period wanted

@@ -36,7 +36,7 @@ class Standing:
         """Whether somebody is kept from working."""
         return self.state in ("missing", "down")
 
-
+# %% ../../nbs/lib/90_pipeline/84_status.ipynb #e2590e29
 def _age(
     day: str | date,  # year-month-day
     today: date,
@@ -57,7 +57,7 @@ def _data_stands(root: Path, source: str, stalest: int, today: date) -> Standing
     is_old = age > stalest
     return Standing("data", "old" if is_old else "fine", said, "crm data csv FOLDER, then dvc repro" if is_old else "")
 
-
+# %% ../../nbs/lib/90_pipeline/84_status.ipynb #26e0e2e1
 def _model_stands(root: Path, today: date) -> Standing:
     in_use = read_in_use(root / "in_use.json")
     if in_use is None:
@@ -111,7 +111,7 @@ def _services_stand(root: Path) -> list[Standing]:
         Standing(
             name,
             "down" if why else "fine",
-            f"{host}: {why or 'answers'}",
+            f"{host}: {why.rstrip('.') or 'answers'}",
             "start it, or unset its variable" if why else "",
         )
         for name, host, why in probe_services(environment)

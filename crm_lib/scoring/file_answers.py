@@ -106,7 +106,7 @@ def _place(out: str) -> Iterator[Path]:
             shutil.copyfileobj(file, sys.stdout)
         sys.stdout.flush()
 
-
+# %% ../../nbs/lib/45_scoring/80_file_answers.ipynb #940a8d09
 @contextmanager
 def _open_answer(out: str, file: Path, skip_bad: bool) -> Iterator[tuple[Write, Write | None]]:
     "Give what writes scores, and what writes refused rows where they are wanted."

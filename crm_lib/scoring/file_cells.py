@@ -51,7 +51,7 @@ def _read_days(days: dict[str, None], column: str, told: str | None) -> dict[str
     plain = reading.values.dt.strftime("%Y-%m-%d").where(~reading.is_bad, _NONE + texts)
     return dict(zip(texts, plain.where(plain.notna(), texts)))
 
-
+# %% ../../nbs/lib/45_scoring/65_file_cells.ipynb #54de1740
 def _plain_days(values: pd.Series, known: Mapping[str, str]) -> pd.Series:
     "Write a column of days as year-month-day."
     codes, distinct = pd.factorize(values)

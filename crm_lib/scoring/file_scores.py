@@ -116,7 +116,7 @@ class JudgedPart(NamedTuple):
     closed: int  # closed deals, which are left out
     rows: int  # in all
 
-
+# %% ../../nbs/lib/45_scoring/75_file_scores.ipynb #109f149e
 def _split_strangers(context: Context, good: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     "Take names that nobody knows out of the rows, and say which they were."
     said = pd.Series("", index=good.index)

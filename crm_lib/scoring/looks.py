@@ -83,7 +83,7 @@ def _alive_later(before: float, living: float) -> float:
     alive = before * living
     return alive / (alive + 1 - before)
 
-
+# %% ../../nbs/lib/45_scoring/46_looks.ipynb #9cecbb19
 class _LaterLooks(_KnownLooks):
     """Look at an opportunity on a day to come."""
 

@@ -51,7 +51,7 @@ def _is_published(kept: _Kept, rows: pd.DataFrame) -> np.ndarray:
     same = [stands[name].to_numpy() == rows[name].to_numpy() for name in names]
     return cast(np.ndarray, np.logical_and.reduce(same))
 
-
+# %% ../../nbs/lib/45_scoring/70_rows_alone.ipynb #3600b142
 def _by_kind(kept: _Kept, rows: pd.DataFrame) -> pd.DataFrame:
     "Compute the features of deals that the CRM does not hold, once for each kind of them."
     kinds = list(zip(rows["engage_date"], rows[kept.by].astype(str), rows["sales_agent"].astype(str)))
@@ -89,7 +89,7 @@ def _snapshot(kept: _Kept, rows: pd.DataFrame, edits: pd.DataFrame | None) -> pd
     carried = taken.astype({"as_of": "datetime64[ns]"}).join(usable[extra_columns(context)])
     return with_edits(context.past, carried, edits, context.as_of)
 
-
+# %% ../../nbs/lib/45_scoring/70_rows_alone.ipynb #5d13d9d6
 def _move_on(context: Context, taken: pd.DataFrame, engaged: pd.Series, as_of: pd.Timestamp) -> pd.DataFrame:
     "Look at deals on a later day, each as many days older as it has been open."
     days = (as_of - engaged.clip(lower=context.as_of)).dt.days

@@ -119,7 +119,7 @@ def _write_forecast(rows: pd.DataFrame, as_of: Any, facts: Bundle) -> str:
     ]
     return schemas.Forecast(as_of=day_of(as_of), periods=periods, model=name_model(facts)).model_dump_json()
 
-
+# %% ../../nbs/lib/80_service/37_documents.ipynb #8a5f2a3b
 def name_limit(
     viewer: Viewer,  # who asks
 ) -> str:  # the name of the forecast that the viewer may see

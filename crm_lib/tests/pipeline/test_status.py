@@ -14,6 +14,7 @@ __all__ = ['quiet', 'test_a_folder_with_parameters_alone_is_told_what_to_do_firs
 
 # %% ../../../nbs/tests/pipeline/test_status.ipynb #b265eb23
 import socket
+import sqlite3
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,7 +23,8 @@ from threading import Thread
 import pytest
 
 from ...base.environment import Environment, variable_names
-from ...pipeline.probes import ask_database, ask_http, ask_redis, probe_services
+from ...ingestion.database import ask_database
+from ...pipeline.probes import ask_http, ask_redis, probe_services
 from ...pipeline.status import find_status
 from ..support.commands import RUNNER, app, project
 
@@ -107,9 +109,13 @@ def test_a_redis_that_does_not_answer_is_down_within_its_patience_and_its_passwo
 
 
 def test_a_database_says_why_it_does_not_answer(tmp_path):
-    assert ask_database(f"sqlite:///{tmp_path}/new.db") == ""
-    assert "unable to open" in ask_database(f"sqlite:///{tmp_path}/no/folder.db")
-    assert ask_database("nothing://h/d").startswith(("that is no address", "Can't load"))
+    sqlite3.connect(tmp_path / "crm.db").execute("CREATE TABLE deals (id)").connection.close()
+    assert ask_database(f"sqlite:///{tmp_path}/crm.db") == ""
+    assert ask_database(f"sqlite:///{tmp_path}/no.db").endswith(
+        "no.db is missing: give the path of the database's file."
+    )
+    assert ask_database("nothing://crm:geheim@h/d").startswith("SQLAlchemy knows no database called nothing")
+    assert "geheim" not in ask_database("nothing://crm:geheim@h/d")
 
 
 def test_services_are_named_by_their_host_and_only_those_that_are_set(server):

@@ -26,13 +26,9 @@ from .queries import QUERY, match_name, require_mapping, require_query
 
 # %% ../../nbs/lib/20_ingestion/40_database.ipynb #5f88dfd2
 _PATIENCE = 10
-_WAIT = {"connect_timeout": _PATIENCE}
-_CONNECT = {
+_CONNECT: dict[str, dict[str, int | None]] = {
     "pysqlite": {"isolation_level": None},
-    "psycopg": _WAIT,
-    "psycopg2": _WAIT,
-    "pymysql": _WAIT,
-    "mysqldb": _WAIT,
+    **{name: {"connect_timeout": _PATIENCE} for name in ("psycopg", "psycopg2", "pymysql", "mysqldb")},
     "pyodbc": {"timeout": _PATIENCE},
 }
 

@@ -95,7 +95,7 @@ def silent(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]
 
-
+# %% ../../../nbs/tests/pipeline/test_status.ipynb #d245905b
 def test_a_server_that_answers_is_up_and_one_that_is_broken_or_silent_is_not(server, silent):
     assert ask_http(f"{server}/") == ""
     assert ask_http(f"{server}/broken") == "it answers with the error 503"
@@ -117,7 +117,7 @@ def test_a_database_says_why_it_does_not_answer(tmp_path):
     assert ask_database("nothing://crm:geheim@h/d").startswith("SQLAlchemy knows no database called nothing")
     assert "geheim" not in ask_database("nothing://crm:geheim@h/d")
 
-
+# %% ../../../nbs/tests/pipeline/test_status.ipynb #550960f2
 def test_services_are_named_by_their_host_and_only_those_that_are_set(server):
     found = probe_services(Environment(redis_url="redis://:geheim@127.0.0.1:9/0", mlflow_tracking_uri=server))
     assert [(name, host) for name, host, _ in found] == [("Redis", "127.0.0.1"), ("MLflow", "127.0.0.1")]

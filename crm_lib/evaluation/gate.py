@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
+from ..base.horizons import label_horizon
 from .judging import REFERENCE, compare_losses, judge_origins, pair_losses
 
 # %% ../../nbs/lib/40_evaluation/28_gate.ipynb #89a126a8
@@ -198,7 +199,7 @@ def say_held_out(
     if held is None:
         return f"There are fewer than {LEAST_ORIGINS} days to stand on, so none could be kept out of the choice."
     figures = ", ".join(
-        f"{horizon.replace('_', ' ')} {row['brier']:.4f} (table {row['brier_table']:.4f})"
+        f"{label_horizon(horizon)} {row['brier']:.4f} (table {row['brier_table']:.4f})"
         for horizon, row in held["horizons"].items()
     )
     which = "on the same model" if held["chosen"] == chosen else f"on {held['chosen']} instead of {chosen}"

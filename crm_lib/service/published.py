@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Turns', 'Published', 'read_bundle', 'look_up_score', 'look_up_reasons', 'look_up_forecast', 'tell_model', 'find_day',
-           'score_asked']
+           'score_asked', 'read_ready']
 
 # %% ../../nbs/lib/80_service/40_published.ipynb #34134b26
 import threading
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from ..access.users import Viewer, limit_rows
+from ..access.users import LOCAL, Viewer, limit_rows
 from ..base.config import CrmError
 from ..registry.bundles import Bundle, check_bundle, open_bundle, say_bundle
 from ..scoring.context import Context, know_day, read_context
@@ -198,3 +198,15 @@ def score_asked(
             for place, score in zip(part, found):
                 scores[place] = score
     return scores, refused
+
+# %% ../../nbs/lib/80_service/40_published.ipynb #3d3eb13c
+def read_ready(
+    project: str | Path,  # the project's folder
+    shelf: Shelf | None = None,  # where the answers that stand in it are kept; None = in memory
+) -> Published:  # ready to be asked, and warm
+    "Open the bundle in use, and score one of its deals with a reason."
+    published = read_bundle(project, shelf)
+    keys = _table(open_bundle(project), "scores")["opportunity_id"].astype(str).head(1)
+    asked = [schemas.Opportunity(opportunity_id=key, as_of=published.context.as_of.date()) for key in keys]
+    score_asked(published, LOCAL, asked, reasons=1, stalest_days=0)
+    return published

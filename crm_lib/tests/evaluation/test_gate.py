@@ -94,7 +94,7 @@ def test_two_origins_leave_none_to_hold_out():
 
 def test_a_choice_that_differs_without_the_last_day_is_said():
     held = {"origin": "2024-06-30", "chosen": "a", "horizons": {"30": {"brier": 0.1, "brier_table": 0.2}}}
-    assert "on a instead of b" in say_held_out(held, "b") and "30 0.1000 (table 0.2000)" in say_held_out(held, "b")
+    assert "on a instead of b" in say_held_out(held, "b") and "30 days 0.1000 (table 0.2000)" in say_held_out(held, "b")
 
 # %% ../../../nbs/tests/evaluation/test_gate.ipynb #d9532f2f
 SWING = np.tile([0.009, -0.009], 40)

@@ -9,7 +9,7 @@ __all__ = ['SIMPLEST', 'RIVALS', 'CHOOSABLE', 'LEAST_ORIGINS', 'list_candidates'
 
 # %% ../../nbs/lib/40_evaluation/28_gate.ipynb #e6050be3
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,8 @@ _ROUNDED = 1e-12
 def _are_harmful(wide: pd.DataFrame, best: str, names: Sequence[str]) -> np.ndarray:
     "Tell which models are worse than the best beyond doubt at one of the horizons."
     single = [_gap_to(part, best, names) for _, part in wide.groupby("horizon")]
-    return np.any([part["gap"] > _BEYOND_DOUBT * part["error"] + _ROUNDED for part in single], axis=0)
+    worse = [part["gap"] > _BEYOND_DOUBT * part["error"] + _ROUNDED for part in single]
+    return cast(np.ndarray, np.any(worse, axis=0))
 
 # %% ../../nbs/lib/40_evaluation/28_gate.ipynb #39a650d8
 def compare_with_best(

@@ -8,7 +8,7 @@ __all__ = ['BAR', 'find_decided', 'draw_line', 'skill_interval', 'judge_won_or_l
 
 # %% ../../nbs/lib/40_evaluation/38_won_or_lost.ipynb #06577cf9
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def find_decided(
     ends = horizon_end(as_days(rows["as_of"]), parse_horizon(rows["horizon"].iloc[0]), calendar)
     seen = follow_up(rows, deals, known_until)
     closes = as_days(rows["as_of"]) + seen["duration"].to_numpy().astype("timedelta64[D]")
-    return rows[(seen["event"] > 0).to_numpy() & (closes <= ends)].reset_index(drop=True)
+    return cast(pd.DataFrame, rows[(seen["event"] > 0).to_numpy() & (closes <= ends)].reset_index(drop=True))
 
 # %% ../../nbs/lib/40_evaluation/38_won_or_lost.ipynb #22b30f10
 def draw_line(
@@ -89,7 +89,7 @@ def skill_interval(
     weight = 1 / rows.groupby("origin")["is_won"].transform("size")
     cluster = rows["cluster" if "cluster" in rows else "opportunity_id"]
     found = bootstrap_difference(loss, "base", cluster, weight, rows["origin"], draws=draws, seed=seed).loc["model"]
-    return [-float(found[name]) for name in ("mean", "high", "low")]
+    return [-float(cast(float, found[name])) for name in ("mean", "high", "low")]
 
 # %% ../../nbs/lib/40_evaluation/38_won_or_lost.ipynb #19d27036
 def _is_mixed(decided: pd.DataFrame, model: str) -> bool:

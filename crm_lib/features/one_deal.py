@@ -7,7 +7,7 @@ __all__ = ['DaySums', 'sum_up_day', 'deal_record', 'deal_features', 'deal_snapsh
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #a424c619
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -240,7 +240,7 @@ def deal_features(
     wanted: Sequence[str] = tuple(FEATURES),  # features to compute
 ) -> pd.DataFrame:  # a column per wanted feature, in the order of FEATURES; aligned with the rows
     "Compute the features of single deals on a day, as build_features would give them."
-    found = [deal_record(row, day, wanted) for row in rows.to_dict("records")]
+    found = [deal_record(cast(dict[str, Any], row), day, wanted) for row in rows.to_dict("records")]
     return pd.DataFrame(found, columns=[name for name in FEATURES if name in wanted], index=rows.index)
 
 # %% ../../nbs/lib/25_features/60_one_deal.ipynb #58b645f6

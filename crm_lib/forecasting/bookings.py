@@ -198,7 +198,7 @@ def list_segments(
     "List every segment of the bookings."
     listed = [("all", "all")]
     places = [np.zeros(len(bookings), "int64")]
-    own = [name for name in bookings if str(name).startswith(EXTRA_PREFIX)]
+    own = [name for name in bookings.columns if str(name).startswith(EXTRA_PREFIX)]
     for name in (name for name in (*SEGMENTS, *own, STAGE_SEGMENT) if name in bookings):
         code, values = pd.factorize(bookings[name], sort=True)
         places.append(code + len(listed))

@@ -7,7 +7,7 @@ __all__ = ['SAID_METHODS', 'WINDOW_KINDS', 'RevenueForecast', 'forecast_revenue'
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #f7697557
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -209,7 +209,7 @@ def number_records(
     errors = wape_table(record).set_index(["period", "scope"])
     found = dict[str, dict[str, dict[str, Any]]]()
     for row in reasons.to_dict("records"):
-        found.setdefault(row["period"], {})[row["scope"]] = _describe_number(row, errors)
+        found.setdefault(row["period"], {})[row["scope"]] = _describe_number(cast(dict[str, Any], row), errors)
     return found
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #88a4e396

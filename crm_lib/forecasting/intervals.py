@@ -36,7 +36,7 @@ def _interval_of(origin: Origin, rows: pd.DataFrame, draws: int, seed: int) -> p
         factor[scope] = now.loc[scope, "published"] / max(now.loc[scope, "model"], 1e-9)
     drawn = draw_revenue(origin.bookings, "four_weeks", origin.log_spread, draws, seed)
     found = summarise_draws(origin.bookings, "four_weeks", drawn, shock, factor, _LEVELS, seed=seed)
-    return found[found["segment"].isin(["all", *drawn_segments(list(origin.bookings))])].assign(as_of=day)
+    return found[found["segment"].isin(["all", *drawn_segments(list(origin.bookings.columns))])].assign(as_of=day)
 
 # %% ../../nbs/lib/50_forecasting/50_intervals.ipynb #765a67df
 _SAID = ["as_of", "scope", "p2.5", "p10", "p50", "p90", "p97.5"]

@@ -36,7 +36,7 @@ def won_by_part(
     if STAGE_SEGMENT in origin.bookings:
         now = origin.bookings[origin.bookings["is_open"]].drop_duplicates("opportunity_id").set_index("opportunity_id")
         won = won.assign(**{STAGE_SEGMENT: won["opportunity_id"].map(now[STAGE_SEGMENT]).fillna(TO_COME)})
-    segments = [name for name in drawn_segments(list(origin.bookings)) if name in won]
+    segments = [name for name in drawn_segments(list(origin.bookings.columns)) if name in won]
     rows = [_add_up(won, name) for name in segments]
     columns = ["as_of", "segment", "segment_value", "actual"]
     day = pd.Timestamp(origin.as_of)

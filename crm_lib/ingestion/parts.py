@@ -228,7 +228,7 @@ def list_columns(
     "List the columns of a file."
     names: dict[str, None] = {}
     for frame in read_parts(path, size):
-        names |= dict.fromkeys(frame)
+        names |= dict.fromkeys(frame.columns)
         if _READERS[Path(path).suffix.lower()] is not _json_parts:
             break
     return list(names)

@@ -10,7 +10,7 @@ __all__ = ['VERDICT_COLUMNS', 'CHANGED_LIMIT', 'list_stored', 'detect_later_chan
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -62,7 +62,7 @@ def _is_first_look(changes: pd.DataFrame, known_at: pd.Series, began: pd.Series)
     seen, begun = (times.to_numpy("datetime64[D]").astype("int64") for times in (known_at, began))
     before = last_looks(looks, changes["source"].to_numpy(object), seen)
     is_first = changes["source"].isin(LOOKING) & ~changes.duplicated(["opportunity_id", "column"])
-    return is_first.to_numpy() & ((before == NO_LOOK) | (before <= begun))
+    return cast(np.ndarray, is_first.to_numpy() & ((before == NO_LOOK) | (before <= begun)))
 
 
 def _is_later(deals: pd.DataFrame, changes: pd.DataFrame) -> np.ndarray:
@@ -70,7 +70,7 @@ def _is_later(deals: pd.DataFrame, changes: pd.DataFrame) -> np.ndarray:
     known_at = changes["recorded_at"].where(changes["recorded_at"] > changes["changed_at"], changes["changed_at"])
     began = changes["opportunity_id"].map(deals.set_index("opportunity_id")["engage_date"]).dt.normalize()
     is_after = (known_at >= began + pd.Timedelta(days=1)).to_numpy()
-    return is_after & ~_is_first_look(changes, known_at, began)
+    return cast(np.ndarray, is_after & ~_is_first_look(changes, known_at, began))
 
 # %% ../../nbs/lib/30_leakage/37_verdicts.ipynb #445af74f
 CHANGED_LIMIT = 0.05

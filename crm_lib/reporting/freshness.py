@@ -65,7 +65,7 @@ class _Project:
 
     def __init__(self, root: Path):
         self.root = root
-        self._compared = {}
+        self._compared: dict[tuple[str, Any], bool] = {}
         self.plan = _read_yaml(root / "dvc.yaml").get("stages") or {}
         self.lock = _read_yaml(root / "dvc.lock").get("stages") or {}
         self.params = _read_yaml(root / "params.yaml")
@@ -108,8 +108,8 @@ def find_changes(
 ) -> dict[str, list[str]]:  # stage of dvc.yaml -> what changed since it ran; empty for one that is up to date
     "Find the stages that are out of date, and why."
     project = _Project(Path(root))
-    old = {}
-    changes = {}
+    old: dict[str, list[str]] = {}
+    changes: dict[str, list[str]] = {}
     for name, stage in project.plan.items():
         record = project.lock.get(name)
         if name in just_run:

@@ -105,7 +105,7 @@ def prepare_context(
         as_of=observed_until(deals, params["ingest"]["observed_until"]),
         first=records_start(deals),
         usual=usual,
-        amounts=snapshots[amount_columns(snapshots)],
+        amounts=snapshots[amount_columns(snapshots.columns)],
         candidates=tuple(list_candidates(deals, functions or {}, left_out)),
         functions=dict(functions or {}),
         params=dict(params),

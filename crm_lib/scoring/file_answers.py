@@ -176,7 +176,7 @@ def _complain(outcome: Outcome, file: Path) -> CrmError:
     )
 
 # %% ../../nbs/lib/45_scoring/80_file_answers.ipynb #84e605a8
-Tell = Callable[[int], None]  # told how many rows of the file are done since it was told last
+Tell = Callable[[int], object]  # told how many rows of the file are done since it was told last
 
 
 def write_answer(

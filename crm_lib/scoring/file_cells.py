@@ -7,7 +7,7 @@ __all__ = ['hide_marks', 'FileCells']
 
 # %% ../../nbs/lib/45_scoring/65_file_cells.ipynb #12ee2bd1
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -96,7 +96,7 @@ def _plain_amounts(values: pd.Series, sign: str) -> pd.Series:
     "Write a column of amounts with a decimal point; what is none, or below 0, is marked."
     codes, distinct = pd.factorize(values)
     texts = [str(cell).strip() for cell in distinct]
-    read = [parse_amount(text)[int(sign == "comma")] for text in texts]
+    read = [cast(float, parse_amount(text)[int(sign == "comma")]) for text in texts]
     cells = [write_number(one) if one >= 0 else _NONE + text for one, text in zip(read, texts)]
     return pd.Series(np.array([*cells, None], dtype=object)[codes], index=values.index)
 

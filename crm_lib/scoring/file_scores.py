@@ -54,7 +54,7 @@ def find_file_day(
             f"--as-of {asked}: the tables end on {last:%Y-%m-%d}, {(day - last).days} days before; "
             f"service.stalest_days takes {stalest_days} at most: import newer tables and run `dvc repro`."
         )
-    return cast(pd.Timestamp, day)
+    return day
 
 # %% ../../nbs/lib/45_scoring/75_file_scores.ipynb #2e1354cf
 @dataclass(eq=False)
@@ -152,7 +152,7 @@ def _answer(context: Context, question: FileQuestion, scores: pd.DataFrame, unkn
     "Put the columns of the answer into their order."
     chances = [*(win_column(name) for name in context.horizons), "p_won_ever"]
     values = ["grade", "expected_close_date", "value_if_won", "expected_value"]
-    told = [name for name in scores if name.startswith("reason_")]
+    told = [name for name in scores.columns if name.startswith("reason_")]
     return scores[["opportunity_id", *chances, *values, *told]].assign(
         model_version=pd.array([question.version] * len(scores), dtype="Int64"),
         as_of=question.as_of,
@@ -162,7 +162,7 @@ def _answer(context: Context, question: FileQuestion, scores: pd.DataFrame, unkn
 
 
 def _stages_told(edits: pd.DataFrame | None) -> dict[str, str]:
-    return {} if edits is None else edits["stage"].dropna().to_dict()
+    return {} if edits is None else cast(dict[str, str], edits["stage"].dropna().to_dict())
 
 # %% ../../nbs/lib/45_scoring/75_file_scores.ipynb #cc115fc0
 class _Judging:

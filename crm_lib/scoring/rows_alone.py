@@ -74,7 +74,7 @@ def _features(kept: _Kept, rows: pd.DataFrame) -> pd.DataFrame:
     stands = kept.today.loc[rows.loc[published, "opportunity_id"], kept.wanted].set_axis(rows.index[published])
     parts = [stands, _by_kind(kept, rows[strange]), deal_features(changed, sums, kept.wanted)]
     filled = [part for part in parts if len(part)]
-    return pd.concat(filled).reindex(rows.index) if filled else parts[0]
+    return cast(pd.DataFrame, pd.concat(filled).reindex(rows.index) if filled else parts[0])
 
 # %% ../../nbs/lib/45_scoring/70_rows_alone.ipynb #561fa1a8
 def _snapshot(kept: _Kept, rows: pd.DataFrame, edits: pd.DataFrame | None) -> pd.DataFrame:

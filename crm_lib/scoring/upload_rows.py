@@ -78,7 +78,7 @@ _MAY_LACK = ("close_date", "close_value", "opportunity_id")
 
 def _their_columns(table: RawTable, wanted: Mapping[str, str | None]) -> tuple[dict[str, str | None], set[str]]:
     "Give the mapping as far as the file goes, and every name that the file or the mapping knows."
-    there = {plain_name(column) for column in table.frame}
+    there = {plain_name(column) for column in table.frame.columns}
     columns = {ours: theirs for ours, theirs in wanted.items() if theirs is None or plain_name(theirs) in there}
     named = {plain_name(name) for pair in columns.items() if pair[1] for name in pair}
     return columns, there | named
@@ -173,7 +173,7 @@ def _strangers(
         hint = f"is {' or '.join(near)} meant?" if near else "correct the name"
         return f"{name[:60]} is no {what} among the deals you may see: {hint}"
 
-    found = {}
+    found: dict[object, str | None] = {}
     return [found.setdefault(name, say(name)) for name in values.where(values.notna(), None)]
 
 # %% ../../nbs/lib/45_scoring/55_upload_rows.ipynb #6328884b

@@ -7,7 +7,7 @@ __all__ = ['Progress', 'Scored', 'score_upload', 'lay_out_rows', 'value_rows', '
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #b55d340d
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pandas as pd
 
@@ -53,7 +53,7 @@ def _as_open(context: Context, fresh: pd.DataFrame, keys: pd.Series) -> pd.DataF
     }
     columns |= {name: "engaging" if name == "stage" else None for name in outcome_columns() if name in context.deals}
     aligned = pd.DataFrame(columns | {"opportunity_id": keys})[list(context.deals)]
-    for name in (name for name in aligned if name.startswith("x_")):
+    for name in (name for name in aligned.columns if name.startswith("x_")):
         numeric = pd.api.types.is_numeric_dtype(context.deals[name])
         aligned[name] = pd.to_numeric(aligned[name], errors="coerce") if numeric else aligned[name]
     return aligned
@@ -131,7 +131,8 @@ def _score(context: Context, fresh: pd.DataFrame, good: pd.DataFrame, progress: 
     progress(0.4, "Scoring")
     values = _values(context, joined, snapshots, _entered_amounts(context, good).reindex(fresh["opportunity_id"]))
     scores = score_snapshots(context, snapshots, values).drop(columns=["trend", "slipped_days"])
-    reasons = _reasons(context, snapshots, progress, {} if edits is None else edits["stage"].dropna().to_dict())
+    stages = {} if edits is None else cast(dict[str, str], edits["stage"].dropna().to_dict())
+    reasons = _reasons(context, snapshots, progress, stages)
     found = scores.merge(reasons, on="opportunity_id", validate="one_to_one")
     return found.assign(opportunity_id=found["opportunity_id"].map({key: own for own, key in named.items()}))
 

@@ -19,6 +19,7 @@ import pytest
 
 from ...access.users import LOCAL
 from ...base.config import CrmError
+from ...registry.bundles import open_bundle
 from ...scoring import file_scores
 from ...scoring.edits import find_standing
 from ...scoring.file_scores import FileQuestion, FileScorer, find_file_day, scan_file
@@ -81,7 +82,8 @@ def test_the_crms_own_export_gets_the_published_scores_in_whatever_parts(publish
     path = _write(frame, tmp_path / name)
     found, _ = _score(published, path, reasons=3)
     assert found["opportunity_id"].tolist() == frame["opportunity_id"].tolist()
-    listed = published.scores.loc[found["opportunity_id"]].reset_index(drop=True)
+    kept = pd.read_parquet(open_bundle(served_project()) / "artifacts" / "scores.parquet")
+    listed = kept.set_index("opportunity_id").loc[found["opportunity_id"]].reset_index(drop=True)
     told = [*SAME, "grade", "expected_close_date", "reason_1", "reason_2", "reason_3"]
     pd.testing.assert_frame_equal(found[told], listed[told], check_exact=True)
     assert set(found["model_version"]) == {7} and found["unknown"].isna().all()

@@ -105,10 +105,10 @@ class Predictions:
         self,
         most: int,  # service.cached_scores; 0 = none is kept
         link: RedisLink | None = None,  # None = this process
-        count: Count = lambda found, missed: None,  # told of every look
+        tell: Count = lambda found, missed: None,  # told of every look
     ) -> None:
         self.most = most
-        self.count = count
+        self.tell = tell
         self.own = _Own(most)
         self.shared = _Shared(most, link) if link and most else None  # asked first
 
@@ -125,7 +125,7 @@ class Predictions:
                 scores[key] = schemas.Score.model_validate_json(text)
             except ValueError:
                 continue
-        self.count(len(scores), len(keys) - len(scores))
+        self.tell(len(scores), len(keys) - len(scores))
         return scores
 
     def keep(self, scores: Mapping[str, schemas.Score]) -> None:

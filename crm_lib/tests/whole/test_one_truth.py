@@ -111,7 +111,7 @@ def company(tmp_path_factory):
     "Publish a company's first export; lay it, a later one and another company's tables ready."
     place = tmp_path_factory.mktemp("exports")
     project = copy_project(tmp_path_factory.mktemp("truth") / "project", **SMALL)
-    leave_out(project, "explore", "leak_story")
+    leave_out(project, "explore")
     import_tables(simulate_crm(World(n_deals=60), seed=5), place / "foreign")
     exports = {
         "early": company_on(place / "early", pd.Timestamp("2025-04-15")),

@@ -207,6 +207,7 @@ def read_ready(
     "Open the bundle in use, and score one of its deals with a reason."
     published = read_bundle(project, shelf)
     keys = _table(open_bundle(project), "scores")["opportunity_id"].astype(str).head(1)
-    asked = [schemas.Opportunity(opportunity_id=key, as_of=published.context.as_of.date()) for key in keys]
+    day = published.context.as_of.date()
+    asked = [schemas.Opportunity.model_validate({"opportunity_id": key, "as_of": day}) for key in keys]
     score_asked(published, LOCAL, asked, reasons=1, stalest_days=0)
     return published

@@ -83,11 +83,11 @@ class Context(_Horizons):
 
 # %% ../../nbs/lib/45_scoring/40_context.ipynb #7df2c114
 def prepare_context(
-    deals: pd.DataFrame,  # one row per opportunity
+    deals: pd.DataFrame,  # a row per opportunity
     snapshots: pd.DataFrame,  # of all as-of dates
     model: IncidenceModel,  # fitted
     params: Mapping[str, Any],  # of params.yaml
-    mine: pd.DataFrame | None = None,  # what the viewer may see; none = all
+    mine: pd.DataFrame | None = None,  # what may be seen; None = all
     functions: dict[str, Own] | None = None,  # from load_functions
     note: str = "",  # on the model
     left: Mapping[str, str] | None = None,  # column -> why

@@ -72,7 +72,18 @@ LONG = (
     "evaluation/test_inner_origins",
     "simulation/test_filtering",
     "evaluation/test_judging",
-)  # more than three seconds each, measured with --durations=0: `make test-fast` leaves them out
+    "whole/test_kernels",
+    "scoring/test_file_scores",
+    "dashboards/test_state_fields",
+    "pipeline/test_overview",
+    "service/test_how_to",
+    "scoring/test_edits",
+    "scoring/test_file_answers",
+    "ingestion/test_kaggle",
+    "registry/test_versions",
+    "service/test_load",
+    "scoring/test_looks",
+)  # some three seconds or more each, measured with --durations=0: `make test-fast` leaves them out
 SERVED = (
     "test_one_truth",
     "test_server",

@@ -14,7 +14,7 @@ from pathlib import Path
 from crm_lib.base.files import write_json
 from crm_lib.service.published import read_bundle
 from crm_lib.tests.support.contract import ask_everything
-from crm_lib.tests.support.running import run_service
+from crm_lib.tests.support.running import read_table, run_service
 
 LINE = re.compile(r'"method": "(\w+)", "route": "([^"]+)", "status": (\d+)')
 
@@ -24,7 +24,7 @@ def main() -> int:
     project = Path(sys.argv[1]).resolve()
     seconds, seed = (int(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((2, 300), (3, 1)))
     published = read_bundle(project)
-    day, ids = published.context.as_of, list(published.scores.index[:20])
+    day, ids = published.context.as_of, list(read_table(project, "scores").index[:20])
     source = published.facts.source
     del published
     with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ from crm_lib.base.config import LOOPBACK
 from crm_lib.base.files import write_json
 from crm_lib.service.published import Published, read_bundle
 from crm_lib.tests.support.load import Plan, read_answers, start_asking, summarize, write_request
-from crm_lib.tests.support.running import run_service
+from crm_lib.tests.support.running import read_table, run_service
 
 HERE = Path(__file__).parent
 WARM = 1.0  # seconds at the beginning that do not count
@@ -77,10 +77,10 @@ def tell_history(published: Published, key: str) -> dict[str, Any]:
     return {"changes": told[-1000:], "activities": seen[-1000:], "known_since": since}
 
 
-def tell_deals(published: Published) -> list[dict[str, Any]]:
+def tell_deals(published: Published, keys: list[str]) -> list[dict[str, Any]]:
     "Tell open deals of the bundle as deals that nobody knows, each with a value of its own."
     context = published.context
-    deals = context.deals.set_index("opportunity_id").loc[published.scores.index]
+    deals = context.deals.set_index("opportunity_id").loc[keys]
     deals = deals[deals["engage_date"].notna() & (deals["engage_date"] > context.as_of - pd.Timedelta(days=3600))]
     return [
         {
@@ -234,7 +234,8 @@ def compare(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
 def measure_project(project: Path, seconds: float, workers: int, rivals: list[str]) -> tuple[str, dict[str, Any]]:
     "Measure service and rivals on one project."
     published = read_bundle(project)
-    told, keys = tell_deals(published), list(published.scores.index)
+    keys = list(read_table(project, "scores").index)
+    told = tell_deals(published, keys)
     facts, histories = published.facts, published.context.past is not None
     del published
     found: dict[str, Any] = {"model": facts.model, "histories": histories, "opportunities_told": len(told)}

@@ -22,7 +22,7 @@ from crm_lib.base.files import write_json
 from crm_lib.registry.bundles import current_name
 from crm_lib.service.published import read_bundle
 from crm_lib.tests.support.faults import ask_through, count_kill, count_switch, kill_worker, publish_other
-from crm_lib.tests.support.running import run_service
+from crm_lib.tests.support.running import read_table, run_service
 
 
 def start_redis(place: Path) -> "tuple[subprocess.Popen[bytes], str] | None":
@@ -70,7 +70,7 @@ def main() -> None:
     project = Path(sys.argv[1]).resolve()
     seconds, rate = (float(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((2, 30), (3, 100)))
     published = read_bundle(project)
-    grades = {str(key): str(grade) for key, grade in published.scores["grade"].items()}
+    grades = {str(key): str(grade) for key, grade in read_table(project, "scores")["grade"].items()}
     keys, source = list(grades), published.facts.source
     found: dict[str, Any] = {"source": source, "seconds": seconds, "asked_a_second": rate}
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHOWN_COLUMNS', 'project_folder', 'open_published', 'read_viewed_deals', 'read_scores', 'read_reasons',
-           'read_snapshots', 'read_backtest', 'read_forecast', 'read_stage_metrics', 'read_record', 'read_calibration']
+           'read_snapshots', 'read_backtest', 'read_forecast', 'read_stage_metrics', 'read_backtest_record',
+           'read_calibration']
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #d0ea2d4e
 import json
@@ -223,7 +224,7 @@ def read_stage_metrics(
     return {key: value for key, value in found.items() if key in _SHARED.get(name, ())}
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #10b25cb3
-def read_record(
+def read_backtest_record(
     folder: str | Path,  # the bundle
     viewer: Viewer,  # who looks
 ) -> dict[str, Any]:  # content of backtest.json; `chosen` is the model in use

@@ -50,8 +50,8 @@ def serve_dashboards(
     """Serve the dashboards behind a login, until Ctrl-C."""
     settings = read_dashboards()
     from crm_lib.dashboards.plan import LOOPBACK, plan_server
-    from crm_lib.dashboards.server import serve
+    from crm_lib.dashboards.server import serve_plan
 
     chosen = settings if port is None else settings.model_copy(update={"port": port})
     plan = plan_server(Path(), chosen, host or LOOPBACK, token)
-    serve(plan, typer.echo, "INFO" if verbose else "WARN")
+    serve_plan(plan, typer.echo, "INFO" if verbose else "WARN")

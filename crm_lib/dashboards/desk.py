@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..base.calendar import horizon_end
 from .answers import Curve, Steps, answer_facts, answer_tiles
-from .entry_form import find_rows, form_fields, list_answerable, opportunity_form, read_entry
+from .entry_form import form_fields, list_answerable, opportunity_form, read_entry, search_open_deals
 from .fields import Field, filters
 from .parts import facts, note, tiles
 from .state_fields import follow_fields, say_standing
@@ -103,7 +103,7 @@ class AskBoard(AnswerBoard):
         )
         self.search = filters(
             [Field("words", "Find by number, account, product or agent")],
-            lambda values: self.found.show(find_rows(self.open, values.get("words", ""))),
+            lambda values: self.found.show(search_open_deals(self.open, values.get("words", ""))),
         )
         self.kinds = filters(
             [Field("kind", "What else?", tuple(self.offered.values()), every="")],

@@ -21,8 +21,8 @@ from ..base.sections import ModelCard, PublishedSettings
 from crm_lib.dashboards.artifacts import (
     open_published,
     read_backtest,
+    read_backtest_record,
     read_calibration,
-    read_record,
     read_stage_metrics,
     read_viewed_deals,
 )
@@ -113,7 +113,7 @@ def _groups_card(own: pd.DataFrame, deals: pd.DataFrame, how: ModelCard, viewer:
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #7d803488
 def _record_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
-    backtest = read_record(folder, viewer)
+    backtest = read_backtest_record(folder, viewer)
     chosen = backtest["chosen"]
     horizon = pick_horizon(backtest, settings.publish.main_horizon)
     judged = _judge(folder, viewer, settings, shown_models(backtest), horizon)
@@ -123,7 +123,7 @@ def _record_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> W
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #aeae1bf1
 def _verdict_part(folder: Path, viewer: Viewer, settings: PublishedSettings) -> Widget:
-    backtest = read_record(folder, viewer)
+    backtest = read_backtest_record(folder, viewer)
     why = pd.Series(
         {row["version"]: row["decision"] for row in read_stage_metrics(folder, viewer, "models")["versions"]},
         dtype=object,

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEARCHED', 'AGES', 'WAITING', 'LOOKS', 'tabulate_open', 'add_prospecting', 'shown_horizons', 'list_orders',
-           'filter_deals', 'say_shown', 'count_grades', 'count_stages', 'count_months', 'count_changes', 'deals_csv']
+           'filter_deals', 'say_shown', 'count_grades', 'count_stages', 'count_months', 'count_movements', 'deals_csv']
 
 # %% ../../nbs/lib/85_dashboards/30_open_deals.ipynb #2ad70472
 from collections.abc import Mapping, Sequence
@@ -186,7 +186,7 @@ def count_months(
     return rows + [_bar(*row) for row in rest if row[1]]
 
 # %% ../../nbs/lib/85_dashboards/30_open_deals.ipynb #d26adc0d
-def count_changes(
+def count_movements(
     listed: pd.DataFrame,  # from tabulate_open
     slip_days: float,  # publish.slip_days
 ) -> list[Bar]:  # a bar per word of movement.WORDS

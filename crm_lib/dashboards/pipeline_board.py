@@ -37,9 +37,9 @@ from crm_lib.dashboards.open_deals import (
     SEARCHED,
     WAITING,
     add_prospecting,
-    count_changes,
     count_grades,
     count_months,
+    count_movements,
     count_stages,
     deals_csv,
     filter_deals,
@@ -204,7 +204,7 @@ def _count_cards(listed: pd.DataFrame, deals: pd.DataFrame, settings: PublishedS
         card("By grade", [bars(count_grades(listed))], grades),
         card("By stage", [bars(count_stages(listed, deals))]),
         card("By month of expected close", [bars(count_months(listed))]),
-        card("Change", [bars(count_changes(listed, publish.slip_days))], changes),
+        card("Change", [bars(count_movements(listed, publish.slip_days))], changes),
     ]
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #6fc1d188

@@ -58,7 +58,7 @@ def test_a_region_that_deals_have_is_taken_and_one_that_cannot_be_checked_too(de
 # %% ../../../nbs/tests/dashboards/test_commands.ipynb #33ebad5f
 def test_the_dashboards_are_served_with_the_settings_of_params_yaml_and_of_the_command(users, monkeypatch):
     served = []
-    monkeypatch.setattr("crm_lib.dashboards.server.serve", lambda plan, say, level: served.append((plan, level)))
+    monkeypatch.setattr("crm_lib.dashboards.server.serve_plan", lambda plan, say, level: served.append((plan, level)))
     with pytest.raises(CrmError, match="crm users add NAME --role admin"):
         run_crm("dashboards")
     run_crm("dashboards", "--token")

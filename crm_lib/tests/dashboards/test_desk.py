@@ -20,7 +20,7 @@ import pytest
 
 from ...dashboards.answers import say_curve
 from ...dashboards.deal_desk import build_desk
-from ...dashboards.entry_form import find_rows, list_answerable
+from ...dashboards.entry_form import list_answerable, search_open_deals
 from ...scoring.what_if import CHANGE_KINDS
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import asked, lacking
@@ -100,9 +100,9 @@ def test_words_find_open_deals(built):
     )
     desk.found.vue_open_row(row["opportunity_id"])
     assert desk.key == row["opportunity_id"]
-    assert find_rows(desk.open, "zebra").empty and find_rows(desk.open.assign(account="Café Zoé"), "zoe").shape[
-        0
-    ] == len(desk.open)
+    assert search_open_deals(desk.open, "zebra").empty and search_open_deals(
+        desk.open.assign(account="Café Zoé"), "zoe"
+    ).shape[0] == len(desk.open)
 
 
 def test_the_owner_of_a_deal_stays_and_is_chosen_for_a_new_one(built):

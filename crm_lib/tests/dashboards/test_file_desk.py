@@ -12,7 +12,7 @@ import base64
 
 import pytest
 
-from ...dashboards.file_desk import UploadBoard, list_columns
+from ...dashboards.file_desk import UploadBoard, list_shown_columns
 from ..scoring.test_uploads import their_export
 from ..scoring.test_what_if import asked, lacking
 
@@ -47,5 +47,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_old_results_go(board):
 
 # %% ../../../nbs/tests/dashboards/test_file_desk.ipynb #ae06af3f
 def test_what_the_company_does_not_have_has_no_column():
-    headings = [[column.heading for column in list_columns(context)] for context in (asked(), lacking("product")[0])]
+    headings = [
+        [column.heading for column in list_shown_columns(context)] for context in (asked(), lacking("product")[0])
+    ]
     assert "Product" in headings[0] and [name for name in headings[0] if name != "Product"] == headings[1]

@@ -19,9 +19,9 @@ from crm_lib.dashboards.artifacts import (
 from ...dashboards.deal_panel import deal_facts
 from crm_lib.dashboards.open_deals import (
     add_prospecting,
-    count_changes,
     count_grades,
     count_months,
+    count_movements,
     count_stages,
     deals_csv,
     filter_deals,
@@ -100,7 +100,7 @@ def test_open_deals_are_counted(listed):
 
 
 def test_changes_are_counted_as_every_page_counts_them(listed, project):
-    bars = {bar.label.lower(): bar for bar in count_changes(listed, 7)}
+    bars = {bar.label.lower(): bar for bar in count_movements(listed, 7)}
     assert {word: bar.value for word, bar in bars.items()} == count_words(read_scores(project, LOCAL, HORIZONS), 7)
     assert (
         bars["slipped"].text == "1 deal, typically 20 days later"
@@ -111,7 +111,7 @@ def test_changes_are_counted_as_every_page_counts_them(listed, project):
         word: bar.value for word, bar in bars.items() if word != "steady"
     }
     later = tabulate_open(read_scores(project, LOCAL, HORIZONS), slip_days=2)
-    assert [bar.text for bar in count_changes(later, 2) if bar.label == "Slipped"] == [
+    assert [bar.text for bar in count_movements(later, 2) if bar.label == "Slipped"] == [
         "2 deals, typically 12 days later"
     ]
 

@@ -65,7 +65,7 @@ from ...dashboards import voila_adapter
 from ...dashboards.gate import count_pages, wait_for_viewer
 from ...dashboards.kernels import count_kernels, refill_pool
 from ...dashboards.plan import LOOPBACK, Plan, plan_server
-from ...dashboards.server import run_server, serve
+from ...dashboards.server import run_server, serve_plan
 from ...dashboards.voila_adapter import waiting_kernels
 from crm_lib.tests.support.browsing import (
     KERNEL,

@@ -21,7 +21,7 @@ from ...base.config import CrmError
 from ...dashboards import server as server_module
 from ...dashboards import voila_adapter
 from ...dashboards.plan import LOOPBACK, plan_server
-from ...dashboards.server import serve
+from ...dashboards.server import serve_plan
 from ..support.params import dashboard_settings
 from ..support.serving import BO, EVE, SECRET, keep_users, write_tiny
 
@@ -46,7 +46,7 @@ def test_a_port_that_is_taken_is_named(project, users, settings):
     with socket.create_server((LOOPBACK, 0)) as taken:
         plan = plan_server(project, settings.model_copy(update={"port": taken.getsockname()[1]}))
         with pytest.raises(CrmError, match="cannot be listened at"):
-            serve(plan, print)
+            serve_plan(plan, print)
     assert plan.folder == ""
 
 
@@ -55,7 +55,7 @@ def test_another_voila_is_refused_and_nothing_is_left_behind(project, users, set
     monkeypatch.setattr(voila_adapter, "KERNEL_NAMES", (*voila_adapter.KERNEL_NAMES, "_hotels"))
     plan = plan_server(project, settings.model_copy(update={"port": port, "pool_size": 0}))
     with pytest.raises(CrmError, match="has no VoilaKernelManager._hotels, on which the dashboards rely"):
-        serve(plan, print)
+        serve_plan(plan, print)
     assert plan.folder and not Path(plan.folder).exists()
     socket.create_server((LOOPBACK, port)).close()
 
@@ -81,6 +81,6 @@ def test_the_server_says_how_to_get_in_and_ends_when_asked(project, users, setti
         if len(said) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    serve(plan_server(project, settings.model_copy(update={"pool_size": 0}), with_token=token), say)
+    serve_plan(plan_server(project, settings.model_copy(update={"pool_size": 0}), with_token=token), say)
     assert re.fullmatch(rf"http://{LOOPBACK}:\d+/login" + (r"\?token=\S{43}" if token else ""), said[0])
     assert ("token" in said[1]) == token

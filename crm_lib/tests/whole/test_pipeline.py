@@ -41,7 +41,7 @@ from ...base.calendar import FiscalCalendar
 from ...base.config import quiet_telemetry
 from ...base.metrics import log_odds
 from ...dashboards.artifacts import read_scores, read_viewed_deals
-from ...dashboards.open_deals import count_changes, tabulate_open
+from ...dashboards.open_deals import count_movements, tabulate_open
 from ...dashboards.revenue import forecast_tiles
 from ...evaluation.backtest import list_forecasters
 from ...features.movement import count_words
@@ -325,7 +325,7 @@ def test_each_word_has_one_count_on_every_page(project):
     )
     assert {
         bar.label.lower(): bar.value
-        for bar in count_changes(tabulate_open(read_scores(project, LOCAL, [30, 60, 90, "quarter_end"]), 7), 7)
+        for bar in count_movements(tabulate_open(read_scores(project, LOCAL, [30, 60, 90, "quarter_end"]), 7), 7)
     } == publish["words"]
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #67969328

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ..base.config import CrmError
 from ..base.files import atomic_path
 from ..base.schema import TABLES
-from .addresses import CAUSES, REFUSED, in_words, name_database, say_reason
+from .addresses import CAUSES, REFUSED, in_words, name_database, say_driver_reason
 from .cells import write_cell
 from .queries import QUERY, match_name, require_mapping, require_query
 
@@ -109,7 +109,7 @@ def _make_engine(url: URL) -> Engine:
         ) from None
     except (ArgumentError, TypeError, ValueError) as error:
         raise CrmError(
-            f"{name_database(url)} has a URL that its driver does not take ({say_reason(error, url)}): mend it, "
+            f"{name_database(url)} has a URL that its driver does not take ({say_driver_reason(error, url)}): mend it, "
             "or take out what stands behind the ?."
         ) from None
     raise CrmError(

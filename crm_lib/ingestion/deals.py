@@ -20,7 +20,7 @@ from .findings import join_findings, require_no_stop
 from .joins import join_tables
 from .mapping import check_stages
 from .mending import mend_tables, strip_blanks
-from .readings import READING_COLUMNS, read_columns
+from .readings import READING_COLUMNS, read_dates_and_amounts
 from .rules import STOPPING_RULES, Rule, apply_rules
 from .spelling import MENDING_COLUMNS
 
@@ -99,7 +99,7 @@ def build_deals(
     stages = check_stages(stages)
     clean, blanks = strip_blanks(_require_tables(tables))
     mended, names = mend_tables(clean, stages, mend_names)
-    parsed, readings, findings = read_columns(mended, notation or {})
+    parsed, readings, findings = read_dates_and_amounts(mended, notation or {})
     parsed["sales_pipeline"], unmapped = _map_stages(parsed["sales_pipeline"], stages)
     pipeline, moved, broken = _shape(parsed["sales_pipeline"], "products" in parsed)
     keys = _check_keys({**parsed, "sales_pipeline": pipeline})

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 from .deals import observed_until, records_start
-from .histories import Histories, build_histories, leave_out_gone
+from .histories import HistoryTables, build_histories, leave_out_gone
 from .history_readers import strip_cells
 from .history_tables import PIPELINE, make_deals, sort_tables
 from .proposals import Proposal, propose_mapping
@@ -167,7 +167,7 @@ def _ask_less(days: int, least_days: int) -> tuple[list[tuple[str, str, Any]], l
     return lines, said
 
 # %% ../../nbs/lib/20_ingestion/92_folders.ipynb #98ad4720
-def _say_past(past: Histories, deals: pd.DataFrame) -> list[str]:
+def _say_past(past: HistoryTables, deals: pd.DataFrame) -> list[str]:
     said = []
     is_known = deals["opportunity_id"].isin(past.known_since["opportunity_id"])
     if is_known.any():

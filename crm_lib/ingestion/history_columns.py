@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from .changes import make_events
-from .history_readers import Clock, Read, read_stamps, stamp_rows, strip_cells
+from .history_readers import Read, TimeNotation, read_stamps, stamp_rows, strip_cells
 from .tables import RawTable
 
 # %% ../../nbs/lib/20_ingestion/67_history_columns.ipynb #3dd94d7b
 def read_stage_dates(
     table: RawTable,  # the deals as received
     spec: Mapping[str, Any],  # from `resolve_spec`: entered maps a header to the word of its stage
-    clock: Clock,  # how times are written
+    clock: TimeNotation,  # how times are written
     ids: pd.Series,  # key of each row
 ) -> Read:  # events and findings
     "Read columns that tell when each stage was entered, such as HubSpot's."
@@ -51,7 +51,7 @@ def _find_gone(rows: pd.DataFrame, stage: pd.Series, closed: set[str]) -> pd.Dat
     return found
 
 # %% ../../nbs/lib/20_ingestion/67_history_columns.ipynb #ae6861dd
-def _stamp_reports(table: RawTable, columns: Mapping[str, str], clock: Clock) -> Read:
+def _stamp_reports(table: RawTable, columns: Mapping[str, str], clock: TimeNotation) -> Read:
     "Give one row per row of the reports with its key and day."
     ids = strip_cells(table.frame[columns["opportunity_id"]]).reset_index(drop=True)
     rows = pd.DataFrame({"opportunity_id": ids, "row": np.arange(len(ids)), "source": "report"})
@@ -63,7 +63,7 @@ def _stamp_reports(table: RawTable, columns: Mapping[str, str], clock: Clock) ->
 def read_reports(
     table: RawTable,  # a row per deal and report
     spec: Mapping[str, Any],  # from `resolve_spec`
-    clock: Clock,  # how times are written
+    clock: TimeNotation,  # how times are written
     closed: set[str] | None,  # the CRM's words for won and lost; None where a table of deals tells who is gone
 ) -> Read:  # events and findings
     "Read the pipeline as it was reported day by day or week by week."
@@ -82,7 +82,7 @@ def read_reports(
 def read_activities(
     table: RawTable,  # the activities as received
     spec: Mapping[str, Any],  # from `resolve_spec`
-    clock: Clock,  # how times are written
+    clock: TimeNotation,  # how times are written
 ) -> Read:  # opportunity_id, at, recorded_at, kind, by, row, file; findings
     "Read what was done about which deal, and when the CRM learned of it."
     frame, columns = table.frame.reset_index(drop=True), spec["columns"]

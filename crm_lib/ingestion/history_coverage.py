@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..base.looks import find_looks, last_looks
-from .histories import Histories
+from .histories import HistoryTables
 from .tables import count_of
 
 # %% ../../nbs/lib/20_ingestion/75_history_coverage.ipynb #6ed303f8
@@ -51,7 +51,7 @@ def coverage(
 
 # %% ../../nbs/lib/20_ingestion/75_history_coverage.ipynb #28877427
 def describe_histories(
-    histories: Histories,  # from `build_histories`
+    histories: HistoryTables,  # from `build_histories`
     deals: pd.DataFrame,  # canonical deals
 ) -> dict[str, Any]:  # for reports/metrics/ingest.json
     "Give the figures of the histories."
@@ -69,7 +69,7 @@ def describe_histories(
 
 # %% ../../nbs/lib/20_ingestion/75_history_coverage.ipynb #e1f0f4e9
 def say_past(
-    histories: Histories,  # from `build_histories`
+    histories: HistoryTables,  # from `build_histories`
 ) -> str:  # e.g. "No activities are known; 3 deals are gone from the reports."
     "Say how many activities are known, and how many deals are gone from the reports."
     done, gone = histories.activities, len(histories.gone)

@@ -14,7 +14,7 @@ import pandas as pd
 from ..base.schema import CLOSED_STAGES
 from .changes import find_rows
 from .findings import join_findings, no_findings
-from .histories import Histories
+from .histories import HistoryTables
 
 # %% ../../nbs/lib/20_ingestion/73_history_rules.ipynb #6d6aef7f
 _UNKNOWN = (
@@ -121,7 +121,7 @@ def check_ends(
 
 # %% ../../nbs/lib/20_ingestion/73_history_rules.ipynb #b0f9f470
 def check_histories(
-    histories: Histories,  # from `build_histories`
+    histories: HistoryTables,  # from `build_histories`
     deals: pd.DataFrame,  # canonical deals
     last_day: pd.Timestamp,  # last day known
 ) -> pd.DataFrame:  # FINDING_COLUMNS, those of the reading too

@@ -17,7 +17,7 @@ from ..base.schema import PIPELINE_KINDS
 from ..base.sections import check_timezone
 from .changes import source_order
 from .deals import Built, build_deals
-from .history_readers import Clock, resolve_spec, strip_cells
+from .history_readers import TimeNotation, resolve_spec, strip_cells
 from .history_times import localise_dates, read_times
 from .mapping import assign_tables, map_tables
 from .sources import HISTORY_TABLES, is_own_history
@@ -93,13 +93,13 @@ def sort_tables(
         (found[name], {**resolve_spec(name, spec, found[name]), "is_pipeline": name == PIPELINE})
         for name, spec in specs.items()
     ]
-    clock = Clock(ingest.get("notation") or {}, timezone)
+    clock = TimeNotation(ingest.get("notation") or {}, timezone)
     own = {id(table): spec for table, spec in histories if spec["is_pipeline"]}
     kept = set((ingest.get("columns") or {}).values())
     return Received([_free(table, own.get(id(table)), kept, clock) for table in rest], histories)
 
 # %% ../../nbs/lib/20_ingestion/68_history_tables.ipynb #d5e18030
-def _free(table: RawTable, spec: Mapping[str, Any] | None, kept: set[str], clock: Clock) -> RawTable:
+def _free(table: RawTable, spec: Mapping[str, Any] | None, kept: set[str], clock: TimeNotation) -> RawTable:
     if spec is None:
         return table
     frame = table.frame
@@ -118,7 +118,7 @@ def _free(table: RawTable, spec: Mapping[str, Any] | None, kept: set[str], clock
     )
 
 
-def _last_rows(table: RawTable, spec: Mapping[str, Any], clock: Clock) -> pd.DataFrame:
+def _last_rows(table: RawTable, spec: Mapping[str, Any], clock: TimeNotation) -> pd.DataFrame:
     "Keep the last row of each deal of a wide history: how the deal stands now."
     frame, header = table.frame.reset_index(drop=True), spec["columns"]["changed_at"]
     times = read_times(strip_cells(frame[header]), clock.notation.get(header), clock.timezone)

@@ -16,7 +16,7 @@ from ..base.config import CrmError
 from ..base.schema import KNOWN_SINCE, conform
 from .changes import as_changes, settle_changes
 from .deletions import Deletions, deletion_share
-from .histories import Histories, use_words
+from .histories import HistoryTables, use_words
 from crm_lib.ingestion.import_changes import (
     Differences,
     compare_imports,
@@ -153,11 +153,11 @@ def _untold(rows: pd.DataFrame, told: pd.DataFrame, deals: pd.DataFrame) -> pd.D
 
 # %% ../../nbs/lib/20_ingestion/79_import_record.ipynb #bb8e38a8
 def add_differences(
-    past: Histories,  # from `build_histories`
+    past: HistoryTables,  # from `build_histories`
     differences: Differences,  # of the kept imports
     deals: pd.DataFrame,  # canonical deals
     ingest: Mapping[str, Any],  # section `ingest` of params.yaml: stages, renamed
-) -> Histories:  # the same object where the imports tell nothing new
+) -> HistoryTables:  # the same object where the imports tell nothing new
     "Add what changed between the imports to the histories of the deals."
     fresh = _untold(differences.changes, past.known_since, deals)
     if fresh.empty:

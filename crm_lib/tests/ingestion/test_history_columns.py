@@ -15,10 +15,10 @@ __all__ = ['CLOCK', 'REPORTS', 'ACTIVITIES', 'test_each_filled_cell_is_one_visit
 import pandas as pd
 
 from ...ingestion.history_columns import read_activities, read_reports, read_stage_dates
-from ...ingestion.history_readers import Clock
+from ...ingestion.history_readers import TimeNotation
 from ...ingestion.tables import RawTable
 
-CLOCK = Clock({}, None)
+CLOCK = TimeNotation({}, None)
 
 
 def _table(frame):

@@ -20,10 +20,10 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...ingestion.history_readers import Clock, read_fields, read_wide, resolve_spec
+from ...ingestion.history_readers import TimeNotation, read_fields, read_wide, resolve_spec
 from ...ingestion.tables import RawTable
 
-CLOCK = Clock({}, None)
+CLOCK = TimeNotation({}, None)
 WIDE = {
     "kind": "wide",
     "columns": {

@@ -21,7 +21,7 @@ from crm_lib.base.files import write_json
 from crm_lib.models.close_hazard import make_model
 from crm_lib.models.stacked import CLASSIFIERS
 from crm_lib.models.state_hazard import StateHazardModel
-from crm_lib.simulation.company import Company, find_spells
+from crm_lib.simulation.company import Company, find_open_spells
 from crm_lib.simulation.stage_chain import CHAIN_WORDS, RATES, chain_chances
 
 HORIZONS = (7, 14, 30, 60, 90)
@@ -29,7 +29,7 @@ HORIZONS = (7, 14, 30, 60, 90)
 
 def stages_of(company: Company, rows: pd.DataFrame) -> np.ndarray:
     "The true stage of each deal at the end of its as-of date."
-    deal = find_spells(company, rows["opportunity_id"].to_numpy(), rows["as_of"])
+    deal = find_open_spells(company, rows["opportunity_id"].to_numpy(), rows["as_of"])
     return company.law.stage_on(deal, company.day_number(rows["as_of"]))
 
 

@@ -60,7 +60,7 @@ from crm_lib.scoring.scores import EVER_DAYS, score_latest, score_rules  # noqa:
 from crm_lib.simulation import gallery  # noqa: E402
 from crm_lib.simulation.closing_laws import decided_by  # noqa: E402
 from crm_lib.simulation.company import Company, perfect_forecast  # noqa: E402
-from crm_lib.simulation.mechanisms import BEYOND, Plan  # noqa: E402
+from crm_lib.simulation.mechanisms import BEYOND, WorldPlan  # noqa: E402
 
 PARAMS = read_params(ROOT / "params.yaml")
 HORIZONS = PARAMS["backtest"]["horizons"]
@@ -74,10 +74,10 @@ CANDIDATES = (
 BESIDE = ("always_no", "age_curve", "phase_table", "stage_rate", "direct")
 
 
-def _plan(distribution: Any, win: float, never: float) -> Plan:
+def _plan(distribution: Any, win: float, never: float) -> WorldPlan:
     days = 730
     by = decided_by(distribution, days + BEYOND)[None, None]
-    return Plan(days, (1 - never) * win * by, (1 - never) * (1 - win) * by)
+    return WorldPlan(days, (1 - never) * win * by, (1 - never) * (1 - win) * by)
 
 
 OWN = {  # companies that the gallery does not have

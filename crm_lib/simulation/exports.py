@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ..base.config import CrmError
-from .chronicle import HistoryCompany, known_at, pipeline_on
+from .chronicle import HistoryCompany, moment_known, pipeline_on
 from .company import Day
 from .events import TRACKED
 from .journeys import LOST_WORD, WON_WORD
@@ -77,7 +77,7 @@ def export_opportunity_history(
     since: Day | None = None,  # first day of the history; None = whole
 ) -> pd.DataFrame:  # opportunity_id, changed_at, from_stage, stage, amount, expected_close_date, created_at
     "Export one row per change with the whole state after it."
-    rows = _exported(company, _WIDE, None).assign(known=lambda table: known_at(table))
+    rows = _exported(company, _WIDE, None).assign(known=lambda table: moment_known(table))
     rows = rows.sort_values(["opportunity_id", "known", "changed_at"], kind="stable", ignore_index=True)
     wide = rows[["opportunity_id", "changed_at"]].copy()
     sources = {"stage": "value", "amount": "number", "expected_close_date": "date"}
@@ -145,10 +145,10 @@ def forget_before(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # changes and known_since, as a history that begins on that day has them
     "Say what a history that begins on a day can tell."
     day = pd.Timestamp(since).normalize()
-    known = known_at(company.changes)
+    known = moment_known(company.changes)
     before = company.changes[known < day].drop_duplicates(["opportunity_id", "column"], keep="last")
     changes = pd.concat([before.assign(changed_at=day, recorded_at=day), company.changes[known >= day]])
-    changes = changes.assign(known=known_at(changes))
+    changes = changes.assign(known=moment_known(changes))
     changes = changes.sort_values(["opportunity_id", "column", "known", "changed_at"], kind="stable", ignore_index=True)
     start = company.known_since
     return changes.drop(columns="known"), start.assign(since=start["since"].where(start["since"] >= day, day))

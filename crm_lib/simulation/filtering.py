@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from .journeys import KINDS, Journeys, Law, make_law
-from .lives import AFTER, OPEN, Lives, live
+from .lives import AFTER, OPEN, Lives, live_through
 
 # %% ../../nbs/lib/15_simulation/38_filtering.ipynb #c37b2ed8
 LONGEST_LAG = 14

@@ -16,10 +16,10 @@ from ..base.config import CrmError
 from .chronicle import simulate_journeys
 from .closing_laws import ClosingLaw, draw_fates
 from .company import SPELL_COLUMNS, Company
-from .events import deal_keys
+from .events import make_deal_keys
 from .exports import export_activities, export_field_history, export_stage_history
 from .journeys import Journeys
-from .mechanisms import BEYOND, PLANS, START, Plan
+from .mechanisms import BEYOND, PLANS, START, WorldPlan
 from .stage_chain import CHAIN_WORDS, RATES, ChainLaw, chain_chances, live_in_stages
 from .world import World, make_catalogues, random_stream
 
@@ -102,7 +102,7 @@ def _enlarge_one(pipeline: pd.DataFrame, factor: float) -> pd.DataFrame:
     return pipeline.assign(close_value=value)
 
 # %% ../../nbs/lib/15_simulation/68_gallery.ipynb #16f81547
-def _from_plan(name: str, plan: Plan, seed: int, n_deals: int) -> Company:
+def _from_plan(name: str, plan: WorldPlan, seed: int, n_deals: int) -> Company:
     "Draw deals by a plan."
     rng = random_stream(seed, f"company {name}: deals")
     weight = np.linspace(1.0, plan.growth, plan.days)
@@ -113,7 +113,7 @@ def _from_plan(name: str, plan: Plan, seed: int, n_deals: int) -> Company:
     drawn = _Drawn(opened, opened + age, is_won, plan.days, plan.days + BEYOND)
     is_closed = drawn.closed < plan.days
     words = np.where(is_closed, np.where(is_won, "Won", "Lost"), "Engaging").astype(object)
-    tables = _tables(drawn, deal_keys(np.arange(n_deals)), words, name, seed)
+    tables = _tables(drawn, make_deal_keys(np.arange(n_deals)), words, name, seed)
     pipeline = tables["sales_pipeline"]
     if plan.column is not None:
         pipeline = pipeline.assign(**{plan.column[0]: plan.column[1][kind]})
@@ -152,7 +152,7 @@ def _from_stages(name: str, seed: int, n_deals: int) -> Company:
     is_won = final["stage"].to_numpy() == len(RATES)
     drawn = _Drawn(np.floor(time).astype("int64"), closed, is_won, _CHAIN_DAYS, known_days)
     words = np.array(CHAIN_WORDS, dtype=object)[law.stage_on(deal, np.full(n_deals, _CHAIN_DAYS - 1))]
-    keys = deal_keys(deal)
+    keys = make_deal_keys(deal)
     tables = _tables(drawn, keys, words, name, seed) | {"stage_history": _stage_history(moves, keys)}
     stages = dict.fromkeys(CHAIN_WORDS[:3], "engaging") | {"Won": "won", "Lost": "lost"}
     return _company(name, seed, drawn, tables, law, stages)

@@ -27,8 +27,8 @@ from crm_lib.simulation.chronicle import (
     CHANGE_COLUMNS,
     KNOWN_SINCE_COLUMNS,
     HistoryCompany,
-    known_at,
     last_values,
+    moment_known,
     pipeline_on,
     simulate_journeys,
 )
@@ -66,7 +66,7 @@ def test_the_truth_has_the_shape_of_the_contract(company):
     assert set(changes["source"]) == {"history"}
     assert (changes["number"].notna() == (changes["column"] == "amount")).all()
     assert (changes["date"].notna() == (changes["column"] == "expected_close_date")).all()
-    order = changes.assign(known=known_at(changes)).sort_values(
+    order = changes.assign(known=moment_known(changes)).sort_values(
         ["opportunity_id", "column", "known", "changed_at"], kind="stable"
     )
     assert order.index.equals(changes.index)

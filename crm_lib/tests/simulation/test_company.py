@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...simulation.company import SPELL_COLUMNS, Company, find_spells, miscalibration, perfect_forecast
+from ...simulation.company import SPELL_COLUMNS, Company, find_open_spells, miscalibration, perfect_forecast
 
 # %% ../../../nbs/tests/simulation/test_company.ipynb #0f813df5
 def by_hand() -> Company:
@@ -46,7 +46,7 @@ def test_the_law_is_asked_for_the_spell_that_holds_the_day():
     company = by_hand()
     asked = company.win_probability(["A", "A", "B"], ["2024-01-02", "2024-01-10", "2024-01-10"], "2024-01-12")
     assert asked.tolist() == [0.1, 1.02, 2.02]
-    assert find_spells(company, "B", "2024-01-30").tolist() == [2]
+    assert find_open_spells(company, "B", "2024-01-30").tolist() == [2]
 
 
 def test_the_outcome_is_that_of_the_next_close():

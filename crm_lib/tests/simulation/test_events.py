@@ -12,9 +12,9 @@ __all__ = ['test_minutes_rise_within_a_day_and_an_opening_has_one',
 import numpy as np
 import pandas as pd
 
-from ...simulation.events import Owners, deal_keys, draw_minutes, draw_owners, moments
+from ...simulation.events import Owners, draw_minutes, draw_owners, make_deal_keys, moments
 from ...simulation.journeys import Journeys, make_law
-from ...simulation.lives import AFTER, live
+from ...simulation.lives import AFTER, live_through
 
 # %% ../../../nbs/tests/simulation/test_events.ipynb #a93ccae5
 def test_minutes_rise_within_a_day_and_an_opening_has_one():
@@ -25,7 +25,7 @@ def test_minutes_rise_within_a_day_and_an_opening_has_one():
 
 def test_a_deal_changes_hands_on_the_day_of_the_leaving_or_when_it_is_opened_again():
     journeys = Journeys(n_deals=800, days=200, n_agents=4, leavers=2, reopened_share=0.9)
-    lives = live(journeys, make_law(journeys, journeys.days + AFTER), 2)
+    lives = live_through(journeys, make_law(journeys, journeys.days + AFTER), 2)
     owners = draw_owners(journeys, lives, np.random.default_rng(1))
     changed = np.flatnonzero(owners.day >= 0)
     leaving = pd.Series(owners.day[changed]).groupby(owners.first[changed]).agg(["min", lambda days: days.mode()[0]])
@@ -44,4 +44,4 @@ def test_the_owner_of_a_day_is_the_first_until_the_change():
 def test_days_and_minutes_make_times_and_numbers_make_keys():
     times = moments(Journeys(start="2023-01-31"), np.array([0, 1]), np.array([480, 485]))
     assert [str(time)[:16] for time in times] == ["2023-01-31T08:00", "2023-02-01T08:05"]
-    assert deal_keys(np.array([0, 41])).tolist() == ["OPP-0000000", "OPP-0000041"]
+    assert make_deal_keys(np.array([0, 41])).tolist() == ["OPP-0000000", "OPP-0000041"]

@@ -23,12 +23,12 @@ from scipy.stats import poisson
 from ...simulation.company import miscalibration
 from ...simulation.filtering import Filter, seen_share, step_likelihoods, win_values
 from ...simulation.journeys import Journeys, make_law
-from ...simulation.lives import AFTER, WON, live
+from ...simulation.lives import AFTER, WON, live_through
 
 # %% ../../../nbs/tests/simulation/test_filtering.ipynb #c0efb793
 def run(journeys: Journeys, seed: int) -> Filter:
     law = make_law(journeys, journeys.days + AFTER)
-    lives = live(journeys, law, seed)
+    lives = live_through(journeys, law, seed)
     rng = np.random.default_rng(seed)
     n = len(lives.activities)
     lags = np.where(rng.random(n) < journeys.late_activities, rng.integers(1, 15, n), 0)

@@ -18,14 +18,14 @@ import pandas as pd
 import pytest
 
 from ...simulation.journeys import Journeys, make_law
-from ...simulation.lives import AFTER, GONE, LOST, WON, Lives, live
+from ...simulation.lives import AFTER, GONE, LOST, WON, Lives, live_through
 
 # %% ../../../nbs/tests/simulation/test_lives.ipynb #93a3d570
 SMALL = Journeys(n_deals=500, days=120)
 
 
 def lives_of(journeys: Journeys, seed: int = 1) -> Lives:
-    return live(journeys, make_law(journeys, journeys.days + AFTER), seed)
+    return live_through(journeys, make_law(journeys, journeys.days + AFTER), seed)
 
 # %% ../../../nbs/tests/simulation/test_lives.ipynb #282e7f98
 def test_the_same_seed_gives_the_same_lives_and_another_gives_others():

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from ...simulation.closing_laws import days_to_quarter_end
-from ...simulation.mechanisms import BEYOND, PLANS, START, Plan
+from ...simulation.mechanisms import BEYOND, PLANS, START, WorldPlan
 
 # %% ../../../nbs/tests/simulation/test_mechanisms.ipynb #fb8d649c
 @cache
-def plan(name: str) -> Plan:
+def plan(name: str) -> WorldPlan:
     return PLANS[name]()
 
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from crm_lib.base.files import write_json
 from crm_lib.features.features import build_features
 from crm_lib.forecasting.intervals import interval_coverage
-from crm_lib.forecasting.outlook import Limits, Outlook
+from crm_lib.forecasting.outlook import ForecastLimits, Outlook
 from crm_lib.forecasting.rolling_origin import Evaluation, evaluate_origins
 from crm_lib.ingestion.deals import observed_until, records_start
 from crm_lib.simulation.simulate import simulate_sample
@@ -30,7 +30,7 @@ def past_of(sample: dict[str, Any]) -> Evaluation:
     sample = {**PARAMS["source"]["sample"], **sample}
     settings, deals = settings_of(sample.get("fiscal_year_start", 1)), deals_of(simulate_sample(sample).tables)
     first, own = records_start(deals), PARAMS["forecast"]
-    limits = Limits(own["least_origins"], own["interval_origins"], own["apart"], own["widest"])
+    limits = ForecastLimits(own["least_origins"], own["interval_origins"], own["apart"], own["widest"])
     outlook = Outlook(
         deals,
         snapshots_of(deals, settings),

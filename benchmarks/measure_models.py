@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from crm_lib.base.config import read_params
 from crm_lib.base.files import write_json
 from crm_lib.evaluation.backtest import forecast_origin, list_forecasters, run_backtest
-from crm_lib.evaluation.gate import choose_model, list_candidates, question_choice
+from crm_lib.evaluation.gate import choose_model, list_choosable, question_choice
 from crm_lib.evaluation.judging import attach_labels, compare_losses, judge_origins, summarise
 from crm_lib.evaluation.origins import Protocol, rolling_origins, training_sets
 from crm_lib.features.features import FeatureSettings, build_features, feature_settings
@@ -158,7 +158,7 @@ def measure_rivals(folder: str) -> dict[str, Any]:
     )
     drawn = {"draws": own["bootstrap"], "seed": own["seed"]}
     compared = compare_losses(judged, own["bootstrap"], own["seed"])
-    candidates = list_candidates(own["models"])
+    candidates = list_choosable(own["models"])
     chosen, why, _ = choose_model(judged, candidates)
     doubts, said = question_choice(judged, chosen, candidates, **drawn)
     return {
@@ -208,7 +208,7 @@ def measure_world(sample: dict[str, Any]) -> dict[str, Any]:
     protocol = Protocol(deals, snapshots, records_start(deals), last, settings.grid, seed)
     forecasts = run_backtest(protocol, stood, MODELS, HORIZONS)
     judged = beside_truth(attach_labels(forecasts, deals, last, settings.grid.calendar), simulation)
-    chosen, why, _ = choose_model(judged, list_candidates(PARAMS["backtest"]["models"]))
+    chosen, why, _ = choose_model(judged, list_choosable(PARAMS["backtest"]["models"]))
     truth = mean_losses(judged[judged["model"] == "always_no"].assign(probability=lambda rows: rows["truth"])).iloc[0]
     losses = mean_losses(judged)
     return {

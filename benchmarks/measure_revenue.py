@@ -22,7 +22,7 @@ from crm_lib.evaluation.variants import VARIANTS
 from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
 from crm_lib.features.tracked import Tracked, learn_tracked
 from crm_lib.forecasting.intervals import interval_coverage
-from crm_lib.forecasting.outlook import Limits, Outlook, make_weekly
+from crm_lib.forecasting.outlook import ForecastLimits, Outlook, make_weekly
 from crm_lib.forecasting.record import wape
 from crm_lib.forecasting.rolling_origin import Evaluation, evaluate_origins
 from crm_lib.ingestion.deals import build_deals, observed_until, records_start
@@ -52,7 +52,7 @@ def deals_of(company: HistoryCompany) -> pd.DataFrame:
 def outlook_of(deals: pd.DataFrame, tracked: Tracked | None) -> Outlook:
     "Lay out what a forecast is made from."
     first, last, own = records_start(deals), observed_until(deals, None), PARAMS["forecast"]
-    limits = Limits(own["least_origins"], own["interval_origins"], own["apart"], own["widest"])
+    limits = ForecastLimits(own["least_origins"], own["interval_origins"], own["apart"], own["widest"])
     how = (first, last, {"chosen": MODEL if tracked is None else MODEL_OF_STATES}, settings_of(1), limits)
     how = (*how, own["arrivals_days"], own["draws"], own["seed"])
     bare = Outlook(deals, deals[:0], *how, tracked=learn_tracked(tracked, deals, last))

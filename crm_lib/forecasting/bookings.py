@@ -19,7 +19,7 @@ from ..features.snapshots import is_open, known_at
 from .outlook import Outlook
 from .parts import NOT_GIVEN, add_own_segments
 from .periods import shift_months
-from .stage_weighted import stage_words
+from .stage_weighted import past_stage_words
 from ..models.incidence import IncidenceModel
 from ..scoring.deal_value import deal_values
 from ..scoring.open_value import AmountRule, open_values
@@ -89,7 +89,7 @@ def _list_rows(
     "List the open deals and the recent ones, by stage as well where the CRM tells it."
     now = add_own_segments(_value_rows(today, open_values(known, today, rule), True), outlook.deals)
     later = add_own_segments(_value_rows(recent, deal_values(known, recent), False), outlook.deals)
-    words = stage_words(outlook.tracked, today)
+    words = past_stage_words(outlook.tracked, today)
     if words is None:
         return now, later
     at = {STAGE_SEGMENT: _named(pd.Series(words, dtype=object))}

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .bookings import SCOPES, draw_revenue, fit_common_shock, summarise_draws
 from .origins import Origin
-from .outlook import BESIDE, METHODS, Limits, Outlook
+from .outlook import BESIDE, METHODS, ForecastLimits, Outlook
 from .record import choose_method, differs_beyond_doubt, wape, wape_table
 from .windows import distinct_windows, window_kind
 from ..ingestion.tables import count_of
@@ -41,7 +41,7 @@ def _say_why(row: Mapping[str, float], past: pd.DataFrame, least: int, apart: fl
     )
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #5d0103f9
-def _choose(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits) -> _Choice:
+def _choose(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: ForecastLimits) -> _Choice:
     "Choose the method of each scope, its factor on the model's mean, and say why."
     method = dict[str, str]()
     for scope in SCOPES:
@@ -57,7 +57,7 @@ def _choose(rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits
     return _Choice(method, factor, why)
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #19830513
-def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, limits: Limits) -> str:
+def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, limits: ForecastLimits) -> str:
     "Say why an interval is not given; nothing where it is."
     if np.isnan(row["seasonal_mean"]):
         return "no earlier month of its kind is complete that the model could be compared with"
@@ -74,7 +74,11 @@ def _doubt(whole: Mapping[str, float], row: Mapping[str, float], origins: int, l
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #72427aff
 def _withhold(
-    table: pd.DataFrame, periods: Sequence[str], rows: pd.DataFrame, past: Mapping[str, pd.DataFrame], limits: Limits
+    table: pd.DataFrame,
+    periods: Sequence[str],
+    rows: pd.DataFrame,
+    past: Mapping[str, pd.DataFrame],
+    limits: ForecastLimits,
 ) -> tuple[pd.DataFrame, list[str]]:
     "Blank the intervals that would promise too much, and say why."
     table = table.copy()

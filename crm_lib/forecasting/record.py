@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .origins import Origin
-from .outlook import BESIDE, METHODS, Limits
+from .outlook import BESIDE, METHODS, ForecastLimits
 from .periods import won_revenue
 
 # %% ../../nbs/lib/50_forecasting/45_record.ipynb #8372e366
@@ -59,7 +59,7 @@ def differs_beyond_doubt(
 # %% ../../nbs/lib/50_forecasting/45_record.ipynb #22f7d89e
 def publish_record(
     record: pd.DataFrame,  # from add_actuals
-    limits: Limits,  # how many earlier origins choose a method, and how far apart the methods may lie
+    limits: ForecastLimits,  # how many earlier origins choose a method, and how far apart the methods may lie
 ) -> pd.DataFrame:  # the record with `method` and `published`
     "Say for each past origin what would have been published there."
     methods = []

@@ -25,7 +25,7 @@ from ..evaluation.backtest import training_sets
 from ..features.features import build_features, feature_settings
 from ..features.snapshots import month_ends
 from ..forecasting.current_forecast import forecast_today
-from ..forecasting.outlook import Limits, Outlook, make_weekly
+from ..forecasting.outlook import ForecastLimits, Outlook, make_weekly
 from ..forecasting.rolling_origin import evaluate_origins
 from ..ingestion.deals import build_deals, observed_until, records_start
 from ..ingestion.formats import RawTable
@@ -43,7 +43,7 @@ from ..simulation.world import make_world
 # %% ../../nbs/lib/90_pipeline/70_sample.ipynb #f7a03035
 _MODEL = "cure_table"
 _SETTINGS = files("crm_lib") / "templates" / "sample_params.yaml"
-_LIMITS = Limits(least_origins=6, interval_origins=3, apart=2.0, widest=1.0)
+_LIMITS = ForecastLimits(least_origins=6, interval_origins=3, apart=2.0, widest=1.0)
 
 
 def sample_params() -> dict[str, Any]:  # sections of params.yaml

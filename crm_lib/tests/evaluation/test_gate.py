@@ -34,7 +34,7 @@ from crm_lib.evaluation.gate import (
     compare_with_best,
     hold_against_classifiers,
     judge_gate,
-    list_candidates,
+    list_choosable,
     question_choice,
     say_held_out,
     score_held_out,
@@ -74,7 +74,7 @@ def test_without_classifiers_the_gate_says_so():
 
 def test_the_stacked_classifier_may_be_chosen_and_is_not_held_against_itself():
     judged = forecasts({"direct_stacked"})
-    assert choose_model(judged, list_candidates(["cure_table"])).name == "direct_stacked"
+    assert choose_model(judged, list_choosable(["cure_table"])).name == "direct_stacked"
     assert list(hold_against_classifiers(judged, "direct_stacked", draws=50, seed=0).index) == ["direct"]
 
 # %% ../../../nbs/tests/evaluation/test_gate.ipynb #2803be9e
@@ -157,7 +157,7 @@ def test_the_order_of_the_candidates_says_which_is_simpler():
 
 
 def test_every_table_and_the_plain_classifier_may_be_chosen_and_no_name_stands_twice():
-    assert list_candidates(["direct_stacked", "forest"], ["forest+states"]) == [
+    assert list_choosable(["direct_stacked", "forest"], ["forest+states"]) == [
         "age_curve",
         "phase_table",
         "direct_stacked",
@@ -165,7 +165,7 @@ def test_every_table_and_the_plain_classifier_may_be_chosen_and_no_name_stands_t
         "forest+states",
     ]
     judged = lost(age_curve=[0.01, 0.01], phase_table=[0.02, 0.02], forest=[0.03, 0.03])
-    assert choose_model(judged, list_candidates(["forest"])).name == "age_curve"
+    assert choose_model(judged, list_choosable(["forest"])).name == "age_curve"
 
 
 def test_only_candidates_that_forecast_every_deal_are_chosen():

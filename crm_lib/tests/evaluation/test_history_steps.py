@@ -25,7 +25,7 @@ from crm_lib.evaluation.history_steps import (
     choose_base,
     draw_landmarks,
     forecast_steps,
-    list_columns,
+    list_source_columns,
 )
 from ...evaluation.variants import make_variant
 from ...features.state_features import STATE_FEATURES
@@ -33,16 +33,16 @@ from ..support.stage_world import DAYS, stage_protocol
 
 # %% ../../../nbs/tests/evaluation/test_history_steps.ipynb #73323fd8
 def test_every_state_feature_belongs_to_one_source_and_every_source_has_some():
-    homes = {name: [source for source in SOURCES if list_columns(source, [name])] for name in STATE_FEATURES}
+    homes = {name: [source for source in SOURCES if list_source_columns(source, [name])] for name in STATE_FEATURES}
     assert {len(found) for found in homes.values()} == {1}
     assert {found[0] for found in homes.values()} == set(SOURCES) - {START, FIXED}
 
 
 def test_columns_of_the_user_are_fixed_and_never_taken_for_a_state():
     told = ["stage_days", "product", "x_amount", "owner_win_rate", "activity_days", "activities_7"]
-    assert list_columns(FIXED, told) == ["product", "x_amount"] and list_columns(START, told) == []
-    assert list_columns("activities", told) == ["activity_days", "activities_7"]
-    assert list_columns("amount", told) == []
+    assert list_source_columns(FIXED, told) == ["product", "x_amount"] and list_source_columns(START, told) == []
+    assert list_source_columns("activities", told) == ["activity_days", "activities_7"]
+    assert list_source_columns("amount", told) == []
 
 
 @pytest.mark.parametrize(

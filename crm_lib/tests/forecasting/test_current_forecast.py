@@ -18,7 +18,7 @@ import pytest
 
 from ...forecasting import current_forecast
 from ...forecasting.arrivals import find_break, say_break
-from ...forecasting.current_forecast import forecast_today, in_words, list_cuts, list_parts, say_finding
+from ...forecasting.current_forecast import forecast_today, list_cuts, list_parts, say_finding, say_periods
 from ...forecasting.forecast import say_record
 from ...forecasting.origins import fit_newcomers
 from ...forecasting.outlook import won_revenue_by_month
@@ -60,7 +60,7 @@ def test_pictures_get_what_was_won_what_is_said_and_what_came(outlook, past, ahe
         (past.record["as_of"] == "2023-10-31") & (past.record["period"] == "month") & (past.record["scope"] == "total")
     ].iloc[0]
     assert one.to_dict() == row[["published", "model", "seasonal_mean", "last_period", "stage_weighted"]].to_dict()
-    assert in_words(past.errors)[["period", "scope"]].iloc[:2].to_numpy().tolist() == [
+    assert say_periods(past.errors)[["period", "scope"]].iloc[:2].to_numpy().tolist() == [
         ["month (2)", "open"],
         ["month (2)", "all"],
     ]

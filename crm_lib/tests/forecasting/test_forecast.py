@@ -25,7 +25,7 @@ from ...features.features import build_features
 from ...forecasting.forecast import _doubt, forecast_revenue, number_records, say_record
 from ...forecasting.intervals import prediction_intervals, summarise_record
 from ...forecasting.origins import fit_forecasters, take_origin
-from ...forecasting.outlook import Limits, Outlook
+from ...forecasting.outlook import ForecastLimits, Outlook
 from ...forecasting.record import add_actuals, publish_record
 from ...forecasting.windows import today_windows
 from .test_record import told
@@ -218,7 +218,7 @@ def test_the_record_is_said_with_method_number_and_kind_of_windows():
 )
 def test_why_an_interval_is_missing_is_said_in_english(origins, p90, words):
     whole, row = {"p10": 0.0, "p90": p90, "mean": 110.0}, {"model": 110.0, "seasonal_mean": 100.0}
-    assert _doubt(whole, row, origins, Limits(6, 3, 2.0, 1.0)) == words
-    assert _doubt({**whole, "p90": 900.0}, row, 3, Limits(6, 3, 2.0, 1.5)).endswith(
+    assert _doubt(whole, row, origins, ForecastLimits(6, 3, 2.0, 1.0)) == words
+    assert _doubt({**whole, "p90": 900.0}, row, 3, ForecastLimits(6, 3, 2.0, 1.5)).endswith(
         "wider than 1.5 times the number itself"
     )

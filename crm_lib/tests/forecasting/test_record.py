@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...forecasting.outlook import Limits
+from ...forecasting.outlook import ForecastLimits
 from ...forecasting.periods import won_revenue
 from ...forecasting.record import choose_method, differs_beyond_doubt, publish_record, wape, wape_table
 from ..support.forecasts import deals, origins, record

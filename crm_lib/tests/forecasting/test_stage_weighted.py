@@ -18,9 +18,9 @@ import pytest
 from ...features.snapshots import known_at, take_snapshots
 from ...features.tracked import Tracked
 from crm_lib.forecasting.stage_weighted import (
+    past_stage_words,
     stage_weighted_pipeline,
     stage_win_rates,
-    stage_words,
     standing_amounts,
 )
 
@@ -114,10 +114,10 @@ def test_the_word_of_the_day_is_the_last_one_known_then():
         ("c", "2024-03-30 00:00", "sales_agent", "Ann"),
     )
     rows = take_snapshots(DEALS, DAYS).tail(2)
-    assert stage_words(tracked, rows).tolist() == ["Offer", None]
-    assert stage_words(tracked, rows[rows["opportunity_id"] == "d"]).tolist() == [None]
+    assert past_stage_words(tracked, rows).tolist() == ["Offer", None]
+    assert past_stage_words(tracked, rows[rows["opportunity_id"] == "d"]).tolist() == [None]
 
 
 @pytest.mark.parametrize("tracked", [None, history(("c", "2024-03-30 00:00", "sales_agent", "Ann"))])
 def test_without_a_history_of_stages_there_are_no_words(tracked):
-    assert stage_words(tracked, take_snapshots(DEALS, DAYS)) is None
+    assert past_stage_words(tracked, take_snapshots(DEALS, DAYS)) is None

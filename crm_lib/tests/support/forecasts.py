@@ -16,7 +16,7 @@ from ...features.features import build_features
 from ...features.snapshots import month_ends, spaced_dates
 from ...forecasting.current_forecast import forecast_today
 from ...forecasting.origins import fit_forecasters, fit_model, take_origin, take_origins
-from ...forecasting.outlook import Limits, Outlook
+from ...forecasting.outlook import ForecastLimits, Outlook
 from ...forecasting.record import add_actuals, publish_record
 from ...forecasting.rolling_origin import evaluate_origins
 from ...forecasting.windows import today_windows

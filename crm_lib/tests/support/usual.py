@@ -13,7 +13,7 @@ import pandas as pd
 
 from ...evaluation.origins import Protocol
 from ...features.features import FeatureSettings, feature_settings
-from ...forecasting.outlook import Limits, Outlook
+from ...forecasting.outlook import ForecastLimits, Outlook
 from ...scoring.scores import ScoreRules, score_rules
 from .params import GRADES, whole_params
 
@@ -28,10 +28,10 @@ def usual_rules(horizons: list[int | str], **changes: Any) -> ScoreRules:
     return score_rules(whole_params())._replace(**{"horizons": horizons, "grades": GRADES} | changes)
 
 
-def usual_limits(**changes: Any) -> Limits:
+def usual_limits(**changes: Any) -> ForecastLimits:
     "Give what a forecast needs before it is given."
     forecast = whole_params()["forecast"]
-    return Limits(**{name: forecast[name] for name in Limits._fields} | changes)
+    return ForecastLimits(**{name: forecast[name] for name in ForecastLimits._fields} | changes)
 
 # %% ../../../nbs/tests/support/usual.ipynb #8decc84f
 def usual_protocol(

@@ -33,7 +33,7 @@ from crm_lib.evaluation.backtest import (
     rolling_origins,
     run_backtest,
 )
-from ...evaluation.gate import choose_model, list_candidates
+from ...evaluation.gate import choose_model, list_choosable
 from ...evaluation.inner_origins import Judge
 from ...evaluation.judging import compare_losses, summarise
 from ...features.snapshots import known_at
@@ -96,7 +96,7 @@ def winning():
 def weigh(judged):
     "Choose as the backtest does."
     judged = judged[judged["model"] != "always_no"]
-    return choose_model(judged, list_candidates(["cure_table"], compare_variants(judged, 100, 0)["variant"].unique()))
+    return choose_model(judged, list_choosable(["cure_table"], compare_variants(judged, 100, 0)["variant"].unique()))
 
 
 def choose(judged):

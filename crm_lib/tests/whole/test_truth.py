@@ -20,7 +20,7 @@ import yaml
 
 import crm_lib
 from ...evaluation.backtest import run_backtest
-from ...evaluation.gate import choose_model, list_candidates
+from ...evaluation.gate import choose_model, list_choosable
 from ...evaluation.judging import attach_labels
 from ...evaluation.origins import rolling_origins, training_sets
 from ...features.features import FeatureSettings, build_features, feature_settings
@@ -88,7 +88,7 @@ def judged(deals, snapshots, params, settings) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def chosen(judged, params) -> str:
-    return choose_model(judged, list_candidates(params["backtest"]["models"])).name
+    return choose_model(judged, list_choosable(params["backtest"]["models"])).name
 
 
 def beside_truth(forecasts: pd.DataFrame, simulation: Simulation, horizons: list) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .commands import check_limit, name_limit
+from .commands import check_limit, choose_limit
 from ..base.config import CrmError
 
 # %% ../../nbs/lib/75_access/95_key_commands.ipynb #f86fa3da
@@ -32,7 +32,7 @@ def keys_create(
     """Make a key for the scoring service; it is shown this once."""
     from crm_lib.access.api_keys import create_key, keys_file
 
-    column, value = name_limit(region, manager)
+    column, value = choose_limit(region, manager)
     if column and (value or "").strip():
         check_limit(column, str(value), _published_deals)
     made, shown = create_key(name, tuple(dict.fromkeys(scope)), column, value, days)

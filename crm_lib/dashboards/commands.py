@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ..access.commands import PasswordStdin, ask_password, check_limit, name_limit
+from ..access.commands import PasswordStdin, ask_password, check_limit, choose_limit
 from ..base.settings import read_dashboards
 
 # %% ../../nbs/lib/85_dashboards/90_commands.ipynb #695ff14b
@@ -27,7 +27,7 @@ def users_add(
     from crm_lib.dashboards.artifacts import project_folder, read_viewed_deals
     from crm_lib.registry.bundles import open_bundle
 
-    column, value = name_limit(region, manager)
+    column, value = choose_limit(region, manager)
     if column and (value or "").strip():
         check_limit(column, str(value), lambda: read_viewed_deals(open_bundle(project_folder()), LOCAL))
     add_user(Viewer(name, role, column, value), ask_password(password_stdin))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Column', 'Words', 'take_rows', 'read_words', 'read_column', 'as_numbers', 'as_words', 'Rows', 'single_as_of',
-           'read_rows', 'read_columns', 'read_record', 'read_records', 'as_codes', 'number_equal', 'distinct_rows']
+           'read_rows', 'read_columns', 'read_one_deal', 'read_records', 'as_codes', 'number_equal', 'distinct_rows']
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #58eb4624
 from collections.abc import Iterable, Mapping, Sequence
@@ -165,7 +165,7 @@ def read_columns(
     return X if isinstance(X, Rows) else Rows({}, np.datetime64("NaT", "D"), len(X), X)
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #ef7ef616
-def read_record(
+def read_one_deal(
     record: Mapping[str, Any],  # column -> value of one deal
     names: Iterable[str],  # columns to read, where they are there
     as_of: np.datetime64,  # day
@@ -187,9 +187,9 @@ def read_records(
     names: Iterable[str],  # columns to read, where they are there
     as_of: np.datetime64,  # day
 ) -> Rows:  # a row per record
-    "Read some deals as read_record reads one."
+    "Read some deals as read_one_deal reads one."
     if len(records) == 1:
-        return read_record(records[0], names, as_of)
+        return read_one_deal(records[0], names, as_of)
     listed = {name: [record[name] for record in records] for name in names if name in records[0]}
     return Rows({name: _read_values(values) for name, values in listed.items()}, as_of, len(records))
 

@@ -26,7 +26,7 @@ from crm_lib.registry.versions import (
     load_version,
     put_into_use,
     read_decisions,
-    read_record,
+    read_version_record,
     record_decision,
 )
 
@@ -38,7 +38,7 @@ def _compare(
     if champion is None:
         return None, ""
     try:
-        return compare_records(read_record(challenger), read_record(champion), **known), ""
+        return compare_records(read_version_record(challenger), read_version_record(champion), **known), ""
     except CrmError as error:
         return None, str(error).rstrip(".")
 

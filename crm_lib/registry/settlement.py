@@ -32,7 +32,7 @@ from crm_lib.registry.tracking import (
     list_versions,
     log_model,
 )
-from .versions import find_champion, find_version, put_into_use, read_record, record_decision
+from .versions import find_champion, find_version, put_into_use, read_version_record, record_decision
 
 # %% ../../nbs/lib/60_registry/35_settlement.ipynb #48b55c5e
 def _unfit(
@@ -55,7 +55,7 @@ def _unfit(
 
 # %% ../../nbs/lib/60_registry/35_settlement.ipynb #674ef6da
 def _require_same_deals(champion: RegisteredVersion, deals: pd.DataFrame, source: str) -> None:
-    judged = read_record(champion)["opportunity_id"].drop_duplicates()
+    judged = read_version_record(champion)["opportunity_id"].drop_duplicates()
     share = judged.isin(deals["opportunity_id"]).mean() if len(judged) else 1.0
     if share < 0.5:
         raise CrmError(
@@ -132,7 +132,7 @@ def _lay_out(version: RegisteredVersion, place: Path) -> None:
         with tempfile.TemporaryDirectory() as copied:
             files = fetch_version(version.name, version.version, copied) / "artifacts"
             shutil.copytree(files / "model", fresh, dirs_exist_ok=True)
-        write_parquet(read_record(version), fresh / RECORD_FILE)
+        write_parquet(read_version_record(version), fresh / RECORD_FILE)
 
 # %% ../../nbs/lib/60_registry/35_settlement.ipynb #c6f25239
 def _inherit(

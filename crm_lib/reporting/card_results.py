@@ -19,8 +19,8 @@ from ..ingestion.tables import count_of
 from ..models.close_hazard import BASELINES
 from ..models.stacked import CLASSIFIERS
 from .backtest_page import say_drawn
-from .card_parts import CardTable, Section
-from .card_run import Run, name_model, order_horizons
+from .card_parts import CardSection, CardTable
+from .card_run import Run, order_horizons, say_model
 from ..scoring.reason_words import name_feature
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #1bd480c0
@@ -41,7 +41,7 @@ def _say_moves(run: Run) -> list[str]:
     return [told] if told else []
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #e801e2e7
-def _describe_test(run: Run) -> Section:
+def _describe_test(run: Run) -> CardSection:
     horizons = run.backtest["horizons"]
     origins = sorted({day for part in horizons.values() for day in part["origins"]})
     judged = [
@@ -49,7 +49,7 @@ def _describe_test(run: Run) -> Section:
         f"{horizons[name]['n']:,} forecasts, {horizons[name]['base_rate']:.1%} won"
         for name in order_horizons(horizons)
     ]
-    return Section(
+    return CardSection(
         "How it was tested",
         (
             f"By standing at {len(origins)} past days, from {origins[0]} to {origins[-1]}. On each, every model was "
@@ -57,7 +57,7 @@ def _describe_test(run: Run) -> Section:
             "written at a close is unknown. It forecast the deals open that day, and later days told what came.",
             "A horizon that had not ended by the last day in the data is not judged. What was judged: "
             f"{'; '.join(judged)}.",
-            f"Chosen was {name_model(run.backtest['chosen'])}. {run.backtest['why']}",
+            f"Chosen was {say_model(run.backtest['chosen'])}. {run.backtest['why']}",
             *_say_doubts(run),
             f"Unless said otherwise, intervals hold 95 %. {_say_drawn(run)} All forecasts of one are drawn together, "
             "because the same deal is asked about on several days; differences between models draw the days as well.",
@@ -136,10 +136,10 @@ def _tabulate_origins(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[["horizon", "origin", "n", "base rate", *_SCORES.values()]], _inorder_horizons(brier.reset_index())
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #46475813
-def _tabulate_results(run: Run) -> Section:
+def _tabulate_results(run: Run) -> CardSection:
     chosen = run.backtest["chosen"].replace("_", " ")
     by_origin, beside = _tabulate_origins(run)
-    return Section(
+    return CardSection(
         "Results",
         (
             "Brier, skill and AUC are means over the days stood at; accuracy is taken over all forecasts together. "
@@ -159,7 +159,7 @@ def _tabulate_results(run: Run) -> Section:
     )
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #c55417db
-def _describe_calibration(run: Run) -> Section:
+def _describe_calibration(run: Run) -> CardSection:
     horizons = run.backtest["horizons"]
     errors = [
         f"{horizons[name]['models'][run.backtest['chosen']]['ece']:.1%} at {label_horizon(name)}"
@@ -169,7 +169,7 @@ def _describe_calibration(run: Run) -> Section:
         ["bin_mean", "observed", "low", "high", "n"]
     ].clip(lower=0)
     said, came = ((table[name] * table["n"]).sum() for name in ("bin_mean", "observed"))
-    return Section(
+    return CardSection(
         "Does it mean what it says?",
         (
             "Of the deals given 30 %, some 30 % should be won. The expected calibration error (ECE) is the mean "
@@ -187,10 +187,10 @@ def _describe_calibration(run: Run) -> Section:
     )
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #59031953
-def _describe_drivers(run: Run) -> Section:
+def _describe_drivers(run: Run) -> CardSection:
     size = pd.Series(run.explain["mean_size"], dtype=float).sort_values(ascending=False, kind="stable")
     table = pd.DataFrame({"reason": [name_feature(name) for name in size.index], "mean_size": size.to_numpy()})
-    return Section(
+    return CardSection(
         "What moves the scores",
         (
             f"The mean size of each reason over the {run.explain['deals']:,} deals open as of {run.train['as_of']}, "
@@ -219,8 +219,8 @@ def _tabulate_subgroups(subgroups: pd.DataFrame) -> list[CardTable]:
     return tables
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #82710444
-def _describe_subgroups(run: Run) -> Section:
-    return Section(
+def _describe_subgroups(run: Run) -> CardSection:
+    return CardSection(
         "Subgroups",
         (
             say_subgroups(run.subgroups),
@@ -240,7 +240,7 @@ def _describe_subgroups(run: Run) -> Section:
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #dd3777ca
 def describe_results(
     run: Run,  # what the stages left
-) -> dict[str, Section]:  # key -> section, in the order of the card
+) -> dict[str, CardSection]:  # key -> section, in the order of the card
     "Describe the test, its results, the calibration, the drivers and the subgroups."
     return {
         "test": _describe_test(run),

@@ -18,22 +18,22 @@ from ..base.files import write_text
 from ..base.horizons import label_horizon, say_horizon
 from ..base.schema import EXTRA_PREFIX
 from ..evaluation.won_or_lost import say_won_or_lost, sum_up_leak, tabulate_won_or_lost
-from .card_parts import CardTable, Commands, Section, part_markdown
+from .card_parts import CardSection, CardTable, Commands, part_markdown
 from .card_results import describe_results
-from .card_run import Run, list_names, name_model, order_horizons
+from .card_run import Run, list_names, order_horizons, say_model
 from .formatting import escape_markdown
 from ..scoring.reason_words import name_feature
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #6b7c1945
-def _describe_model(run: Run) -> Section:
+def _describe_model(run: Run) -> CardSection:
     trained = run.train
     columns = list_names([name_feature(name) for name in trained["features"]])
     horizons = list_names([label_horizon(name) for name in order_horizons(trained["horizons"])])
-    return Section(
+    return CardSection(
         "What the model is",
         (
             f"For every open deal it gives the chance of being won within each of these horizons: {horizons}.",
-            f"In use is {run.name}: {name_model(trained['chosen'])}, fitted as of {trained['as_of']} on "
+            f"In use is {run.name}: {say_model(trained['chosen'])}, fitted as of {trained['as_of']} on "
             f"{trained['rows']:,} rows of a table of "
             f"{trained['deals']:,} deals. {trained['why']}",
             f"Of a deal it reads: {columns}. The day itself, by its place in the fiscal quarter, may count as well.",
@@ -76,8 +76,8 @@ def _list_misuses(run: Run) -> tuple[str, ...]:
     )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #308662e5
-def _describe_use(run: Run) -> Section:
-    return Section("What it is for, and what not", (_FOR, "It must not be used for:", _list_misuses(run)))
+def _describe_use(run: Run) -> CardSection:
+    return CardSection("What it is for, and what not", (_FOR, "It must not be used for:", _list_misuses(run)))
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #cce8576b
 def _describe_leaks(features: Mapping[str, Any]) -> tuple[str, ...]:
@@ -123,11 +123,11 @@ def _tabulate_facts(run: Run) -> pd.DataFrame:
     return pd.DataFrame({"fact": list(facts), "value": list(facts.values())})
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #7d6249c6
-def _describe_data(run: Run) -> Section:
+def _describe_data(run: Run) -> CardSection:
     ingest = run.ingest
     mended = [*(ingest.get("mended_rows") or {}).items()]
     kept = [*(ingest.get("left_rows") or {}).items()]
-    return Section(
+    return CardSection(
         "The data",
         (
             CardTable(_tabulate_facts(run), "What went in"),
@@ -146,16 +146,16 @@ def _describe_data(run: Run) -> Section:
 _TOLD = {"digits": {"auc": 2, "skill": 2, "low": 2, "high": 2}, "percent": ["accuracy", "majority"]}
 
 
-def _describe_won_or_lost(run: Run) -> Section:
+def _describe_won_or_lost(run: Run) -> CardSection:
     "Say how often won was told from lost, and why an accuracy of over 80 % is not to be had without leakage."
     leak = sum_up_leak(run.leak_story.get("forecasts") or [])
     told = say_won_or_lost(run.won_or_lost, run.backtest["chosen"], leak)
     if not run.won_or_lost:
-        return Section("Won or lost: how often is it right?", tuple(told))
+        return CardSection("Won or lost: how often is it right?", tuple(told))
     table = tabulate_won_or_lost(run.won_or_lost)
     when = say_horizon(run.won_or_lost["horizon"])
     caption = f"Won against lost, of deals that had closed {when}; skill of what is won by then"
-    return Section("Won or lost: how often is it right?", (*told, CardTable(table, caption, _TOLD)))
+    return CardSection("Won or lost: how often is it right?", (*told, CardTable(table, caption, _TOLD)))
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #ace35243
 _KEPT = {"product": {"product"}, "price": {"amount", "list_price"}, "owner": {"sales_agent"}}
@@ -202,9 +202,9 @@ def _list_limits(run: Run) -> tuple[str, ...]:
 LIBRARIES = ("xgboost", "scikit-learn", "numpy", "pandas")
 
 
-def _describe_rerun(run: Run) -> Section:
+def _describe_rerun(run: Run) -> CardSection:
     versions = ", ".join([f"crm_lib {__version__}", *[f"{name} {version(name)}" for name in LIBRARIES]])
-    return Section(
+    return CardSection(
         "Run it again",
         (
             "In the project's folder, with its locked environment and the same data:",
@@ -219,7 +219,7 @@ def _describe_rerun(run: Run) -> Section:
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #452f8cef
 def compose_card(
     run: Run,  # what the stages left
-) -> dict[str, Section]:  # key -> section, in the order of the card
+) -> dict[str, CardSection]:  # key -> section, in the order of the card
     "Compose the sections of the model card."
     results = describe_results(run)
     return {
@@ -230,13 +230,13 @@ def compose_card(
         "results": results.pop("results"),
         "won_or_lost": _describe_won_or_lost(run),
         **results,
-        "limits": Section("Limits", (_list_limits(run),)),
+        "limits": CardSection("Limits", (_list_limits(run),)),
         "rerun": _describe_rerun(run),
     }
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #3b76d736
 def write_model_card(
-    card: Mapping[str, Section],  # from compose_card
+    card: Mapping[str, CardSection],  # from compose_card
     finding: str,  # the card in one sentence
     path: str | Path,  # the Markdown file
 ) -> Path:  # the file written

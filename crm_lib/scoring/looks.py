@@ -19,7 +19,7 @@ from ..base.schema import fixed_columns
 from ..features.features import FEATURES
 from ..features.one_deal import deal_record
 from ..features.state_features import STATE_FEATURES, state_of_one
-from ..models.rows import read_record
+from ..models.rows import read_one_deal
 from .context import Context, extra_columns, know_day
 from .explanation import used_features
 from .open_value import AmountRule, open_values
@@ -92,7 +92,7 @@ class _LaterLooks(_KnownLooks):
         name = getattr(self.model, "alive", None)
         later = {"age_days": record["age_days"] + days}
         if days and name is not None:
-            rows = read_record({**record, name: 1.0}, self.used, cast(np.datetime64, as_days(record["as_of"])))
+            rows = read_one_deal({**record, name: 1.0}, self.used, cast(np.datetime64, as_days(record["as_of"])))
             asked = rows if self.model.takes_rows else rows.frame()
             living = float(self.model.predict_paths(asked, days)[1][0, -1])
             before = 1.0 if pd.isna(record[name]) else record[name]

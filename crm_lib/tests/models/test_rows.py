@@ -26,7 +26,7 @@ from crm_lib.models.rows import (
     distinct_rows,
     number_equal,
     read_column,
-    read_record,
+    read_one_deal,
     read_records,
     read_rows,
     read_words,
@@ -65,7 +65,7 @@ def test_rows_become_a_table_again_and_a_table_that_was_read_stays_itself():
     rows = read_rows(table)
     assert rows.frame() is table and read_rows(rows) is rows and "nothing" not in rows
     record = {"age_days": 3, "product": None, "amount": pd.NA, "more": 1}
-    again = read_record(record, ["age_days", "product", "amount", "absent"], rows.as_of).frame()
+    again = read_one_deal(record, ["age_days", "product", "amount", "absent"], rows.as_of).frame()
     assert again["age_days"].tolist() == [3] and again[["product", "amount"]].isna().all(axis=None)
     assert again["as_of"].tolist() == table["as_of"].tolist() and "more" not in again
 
@@ -113,7 +113,7 @@ def test_records_read_together_are_those_read_alone():
     whole = read_records(records, ["size", "who", "none", "absent"], day)
     assert len(whole) == 2 and "absent" not in whole and whole.as_of == day
     for place, record in enumerate(records):
-        alone = read_record(record, ["size", "who", "none"], day)
+        alone = read_one_deal(record, ["size", "who", "none"], day)
         assert np.array_equal(whole.numbers("size")[[place]], alone.numbers("size"), equal_nan=True)
         assert np.isnan(whole.numbers("none")).all()
     assert whole["who"].code.tolist() == [0, -1] and whole["who"].texts == ("Ada",)

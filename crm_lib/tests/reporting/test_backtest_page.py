@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ...reporting import backtest_page
-from ...reporting.backtest_page import count_drawn, list_models, say_drawn, show_record, tabulate_record
+from ...reporting.backtest_page import count_drawn, list_shown_models, say_drawn, show_record, tabulate_backtest
 
 FIGURES = {
     "auc": 0.8,
@@ -33,14 +33,14 @@ def make_record(**other):
 
 
 def test_variants_stand_in_the_table_only_where_one_is_chosen():
-    assert list_models(make_record(), "logistic") == ["phase_table", "logistic"]
-    assert list_models(make_record(), "logistic+states") == ["phase_table", "logistic", "logistic+states"]
-    assert len(tabulate_record(make_record(), "logistic+states")) == 6
+    assert list_shown_models(make_record(), "logistic") == ["phase_table", "logistic"]
+    assert list_shown_models(make_record(), "logistic+states") == ["phase_table", "logistic", "logistic+states"]
+    assert len(tabulate_backtest(make_record(), "logistic+states")) == 6
 
 
 def test_a_score_by_amount_is_a_column_only_where_amounts_are_known():
-    assert "amount_brier" not in tabulate_record(make_record(), "logistic")
-    assert tabulate_record(make_record(amount_brier=0.2), "logistic")["amount_brier"].tolist() == [0.2] * 4
+    assert "amount_brier" not in tabulate_backtest(make_record(), "logistic")
+    assert tabulate_backtest(make_record(amount_brier=0.2), "logistic")["amount_brier"].tolist() == [0.2] * 4
 
 # %% ../../../nbs/tests/reporting/test_backtest_page.ipynb #a0fd6c3a
 @pytest.mark.parametrize(

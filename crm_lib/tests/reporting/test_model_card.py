@@ -34,7 +34,7 @@ import pytest
 from ...base.config import CrmError
 from ...evaluation.subgroups import IN_LINE, TOO_HIGH, TOO_SMALL
 from ...reporting import card_parts
-from ...reporting.card_parts import CardTable, Commands, Section, show_section
+from ...reporting.card_parts import CardSection, CardTable, Commands, show_section
 from ...reporting.card_results import shown_models
 from ...reporting.card_run import Run
 from ...reporting.clean_html import clean_html, render_markdown
@@ -426,7 +426,7 @@ def test_hostile_names_stay_text_on_the_page(displayed):
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #56d13f1a
 def test_a_section_shows_its_title_and_each_kind_of_part(displayed):
     show_section(
-        Section(
+        CardSection(
             "A #title",
             ("text *x*", ("one", "two"), Commands("dvc repro"), CardTable(pd.DataFrame({"x": [1]}), "A table")),
         )
@@ -442,7 +442,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_one_before(run, tmp_path):
     before = read_file(run, tmp_path)
     broken = {
         **compose_card(run),
-        "more": Section("More", (CardTable(pd.DataFrame({"x": [1]}), "x", {"percent": ["y"]}),)),
+        "more": CardSection("More", (CardTable(pd.DataFrame({"x": [1]}), "x", {"percent": ["y"]}),)),
     }
     with pytest.raises(CrmError, match="no column y"):
         write_model_card(broken, "x", tmp_path / "model_card.md")

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ..base.config import CrmError
 from ..base.files import atomic_path
 from ..base.schema import TABLES
-from .addresses import CAUSES, REFUSED, in_words, name_database, say_driver_reason
+from .addresses import DRIVER_CAUSES, REFUSED, in_words, name_database, say_driver_reason
 from .cells import write_cell
 from .queries import QUERY, match_name, require_mapping, require_query
 
@@ -125,7 +125,7 @@ def _reading(url: URL) -> Iterator[Connection]:
     unreachable = "cannot be reached ({reason}): check host, port and the database's name, and that it is running"
     engine = _make_engine(url)
     try:
-        with in_words(url, Exception, unreachable, CAUSES | refused):
+        with in_words(url, Exception, unreachable, DRIVER_CAUSES | refused):
             connection = engine.connect()
         with connection:
             with in_words(url, SQLAlchemyError, "gives no transaction for reading ({reason}): ask whoever runs it"):

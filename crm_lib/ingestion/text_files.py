@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from .tables import RawTable, Rows, assemble, count_of, is_blank
+from .tables import NumberedRows, RawTable, assemble, count_of, is_blank
 
 # %% ../../nbs/lib/20_ingestion/22_text_files.ipynb #5adbcacf
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -114,7 +114,7 @@ def _longest_cell(size: int) -> Iterator[None]:
             csv.field_size_limit(before)
 
 # %% ../../nbs/lib/20_ingestion/22_text_files.ipynb #2021dd8b
-def _records(lines: Iterable[str], separator: str, start: int, faults: list[tuple[int, int, str]]) -> Rows:
+def _records(lines: Iterable[str], separator: str, start: int, faults: list[tuple[int, int, str]]) -> NumberedRows:
     reader = csv.reader(lines, delimiter=separator, strict=True)
     row = start + 1
     while True:

@@ -19,7 +19,7 @@ import openpyxl
 
 from ..base.config import CrmError
 from .spelling import plain_name
-from .tables import RawTable, Rows, assemble, count_of
+from .tables import NumberedRows, RawTable, assemble, count_of
 
 # %% ../../nbs/lib/20_ingestion/24_workbooks.ipynb #84226f6f
 _OLD_EXCEL = bytes.fromhex("d0cf11e0a1b11ae1")  # also the wrapping of a workbook with a password
@@ -66,7 +66,7 @@ def _write_cell(value: object) -> str:
 _MOST_ROWS = 1 << 20  # of a sheet; a broken file may claim any number
 
 
-def _sheet_rows(sheet: object, errors: list[str], unsure: set[tuple[int, int]]) -> Rows:
+def _sheet_rows(sheet: object, errors: list[str], unsure: set[tuple[int, int]]) -> NumberedRows:
     for row, cells in enumerate(sheet.iter_rows(), start=1):
         if row > _MOST_ROWS:
             raise ValueError(f"a sheet has at most {_MOST_ROWS:,} rows")

@@ -154,7 +154,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove records from all imports, data/, artifacts, models' records, pages and kept bundles."""
-    from crm_lib.ingestion.forgetting import LOG, forget_records, write_log
+    from crm_lib.ingestion.forgetting import FORGOTTEN_LOG, forget_records, write_log
     from crm_lib.ingestion.imports import require_dvc, version_data
     from crm_lib.ingestion.kept_imports import share_files
     from crm_lib.ingestion.row_removal import key_headers
@@ -170,7 +170,7 @@ def forget(
     if Path("data").is_dir():
         version_data("data")
         share_files("data")
-    typer.echo(f"{_say_removed(removed)}\nWritten to {LOG}, under a hash of the key.\n{_REMAINS}")
+    typer.echo(f"{_say_removed(removed)}\nWritten to {FORGOTTEN_LOG}, under a hash of the key.\n{_REMAINS}")
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #2c2a64d3
 def _score_again(version: str, bundle: Path, settings: PublishedSettings) -> tuple[Any, str]:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from ..base.schema import ACTIVITIES, CHANGES, KNOWN_SINCE, column_names
-from .company import Company, Day
+from .company import Company, DayLike
 from crm_lib.simulation.events import (
     MINUTES,
-    TRACKED,
+    SIMULATED_COLUMNS,
     Owners,
     draw_minutes,
     draw_owners,
@@ -26,7 +26,7 @@ from crm_lib.simulation.events import (
 )
 from .filtering import LONGEST_LAG, Filter
 from crm_lib.simulation.journeys import (
-    KINDS,
+    ACTIVITY_KINDS,
     LOST_WORD,
     PIPELINES,
     WON_WORD,
@@ -70,7 +70,7 @@ def _values(story: _Story, events: pd.DataFrame) -> pd.DataFrame:
     value, deal, day = (events[name].to_numpy() for name in ("value", "deal", "day"))
     column = events["column"].to_numpy()
     text = np.empty(len(events), dtype=object)
-    is_stage, is_amount, is_date, is_owner = (column == number for number in range(len(TRACKED)))
+    is_stage, is_amount, is_date, is_owner = (column == number for number in range(len(SIMULATED_COLUMNS)))
     names = stage_names(story.journeys)
     after = (day >= story.renamed_on).astype("int64")
     text[is_stage] = names[after[is_stage], story.lives.pipeline[deal[is_stage]], value[is_stage]]
@@ -95,7 +95,7 @@ def _changes(story: _Story, seed: int) -> pd.DataFrame:
         opportunity_id=story.keys[events["deal"]],
         changed_at=moments(journeys, events["day"], minute),
         recorded_at=recorded.groupby([events["deal"], events["column"]]).cummax(),
-        column=np.array(TRACKED, dtype=object)[events["column"]],
+        column=np.array(SIMULATED_COLUMNS, dtype=object)[events["column"]],
         source="history",
     )
     order = changes.assign(known=moment_known(changes)).sort_values(
@@ -115,7 +115,7 @@ def _activities(story: _Story, lags: np.ndarray, seed: int) -> pd.DataFrame:
         "opportunity_id": story.keys[deal],
         "at": moments(story.journeys, day, minute),
         "recorded_at": moments(story.journeys, day + lags, np.where(lags > 0, later, minute)),
-        "kind": np.array(KINDS, dtype=object)[acts["kind"]],
+        "kind": np.array(ACTIVITY_KINDS, dtype=object)[acts["kind"]],
         "by": story.agents[story.owners.on(deal, day)],
     }
     return pd.DataFrame(columns).sort_values(["opportunity_id", "at"], kind="stable", ignore_index=True)
@@ -135,8 +135,8 @@ class HistoryCompany(Company):
 # %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #11bf060e
 def last_values(
     company: HistoryCompany,  # simulated
-    column: str,  # one of TRACKED
-    day: Day,  # the end of it counts
+    column: str,  # one of SIMULATED_COLUMNS
+    day: DayLike,  # the end of it counts
 ) -> pd.DataFrame:  # one row of changes per deal, index opportunity_id
     "Look up the last change of a column that was known at the end of a day."
     changes = company.changes[company.changes["column"] == column]
@@ -164,12 +164,15 @@ def _words_on(company: HistoryCompany, words: pd.Series, day: pd.Timestamp) -> p
 # %% ../../nbs/lib/15_simulation/42_chronicle.ipynb #ad38dc74
 def pipeline_on(
     company: HistoryCompany,  # simulated
-    day: Day,  # the end of it counts
+    day: DayLike,  # the end of it counts
 ) -> pd.DataFrame:  # the raw table sales_pipeline: one row per deal opened by then and not deleted by then
     "Show the deals as the CRM shows them at the end of a day."
     day = pd.Timestamp(day).normalize()
     fixed = _shown_on(company, day)
-    last = {name: last_values(company, name, day).reindex(fixed["opportunity_id"]).reset_index() for name in TRACKED}
+    last = {
+        name: last_values(company, name, day).reindex(fixed["opportunity_id"]).reset_index()
+        for name in SIMULATED_COLUMNS
+    }
     word, amount = last["stage"]["value"], last["amount"]["number"]
     is_closed = word.isin([WON_WORD, LOST_WORD])
     columns = {

@@ -13,16 +13,16 @@ import pandas as pd
 
 from ..base.config import CrmError
 from .chronicle import HistoryCompany, moment_known, pipeline_on
-from .company import Day
-from .events import TRACKED
+from .company import DayLike
+from .events import SIMULATED_COLUMNS
 from .journeys import LOST_WORD, WON_WORD
 
 # %% ../../nbs/lib/15_simulation/50_exports.ipynb #687e6d82
-def _exported(company: HistoryCompany, columns: Sequence[str], since: Day | None) -> pd.DataFrame:
+def _exported(company: HistoryCompany, columns: Sequence[str], since: DayLike | None) -> pd.DataFrame:
     "Changes of the deals in the last export, from a day on."
-    unknown = [name for name in columns if name not in TRACKED]
+    unknown = [name for name in columns if name not in SIMULATED_COLUMNS]
     if unknown:
-        raise CrmError(f"The column {unknown[0]!r} has no history here; choose from {', '.join(TRACKED)}.")
+        raise CrmError(f"The column {unknown[0]!r} has no history here; choose from {', '.join(SIMULATED_COLUMNS)}.")
     changes = company.changes
     kept = changes["column"].isin(columns) & changes["opportunity_id"].isin(
         company.tables["sales_pipeline"]["opportunity_id"]
@@ -35,7 +35,7 @@ def _exported(company: HistoryCompany, columns: Sequence[str], since: Day | None
 # %% ../../nbs/lib/15_simulation/50_exports.ipynb #73ee6cab
 def export_stage_history(
     company: HistoryCompany,  # simulated
-    since: Day | None = None,  # first day of the history; None = whole
+    since: DayLike | None = None,  # first day of the history; None = whole
     with_recorded: bool = False,  # also tell when the CRM learned of it
 ) -> pd.DataFrame:  # opportunity_id, changed_at, (recorded_at), from_stage, to_stage; in order of deal and time
     "Export the moves between stages, one row each."
@@ -47,7 +47,7 @@ def export_stage_history(
 def export_field_history(
     company: HistoryCompany,  # simulated
     fields: Sequence[str] = ("amount", "expected_close_date", "sales_agent"),  # tracked columns; "stage" is one more
-    since: Day | None = None,  # first day of the history; None = whole
+    since: DayLike | None = None,  # first day of the history; None = whole
     with_creation: bool = False,  # also the values that a deal was created with, from nothing
 ) -> pd.DataFrame:  # opportunity_id, changed_at, field, old_value, new_value; text
     "Export the changes of fields, one row each."
@@ -74,7 +74,7 @@ _WIDE = ("stage", "amount", "expected_close_date")
 
 def export_opportunity_history(
     company: HistoryCompany,  # simulated
-    since: Day | None = None,  # first day of the history; None = whole
+    since: DayLike | None = None,  # first day of the history; None = whole
 ) -> pd.DataFrame:  # opportunity_id, changed_at, from_stage, stage, amount, expected_close_date, created_at
     "Export one row per change with the whole state after it."
     rows = _exported(company, _WIDE, None).assign(known=lambda table: moment_known(table))
@@ -103,7 +103,7 @@ def export_stage_dates(
     return table.reset_index().rename_axis(columns=None)
 
 # %% ../../nbs/lib/15_simulation/50_exports.ipynb #810b0a22
-def _days(company: HistoryCompany, days: Iterable[Day]) -> list[pd.Timestamp]:
+def _days(company: HistoryCompany, days: Iterable[DayLike]) -> list[pd.Timestamp]:
     asked = sorted(pd.Timestamp(day).normalize() for day in days)
     outside = [day for day in asked if not company.start <= day <= company.export_day]
     if outside or not asked:
@@ -114,7 +114,7 @@ def _days(company: HistoryCompany, days: Iterable[Day]) -> list[pd.Timestamp]:
 # %% ../../nbs/lib/15_simulation/50_exports.ipynb #6f982d2e
 def export_weekly_reports(
     company: HistoryCompany,  # simulated
-    days: Iterable[Day],  # of the reports
+    days: Iterable[DayLike],  # of the reports
     with_closed: bool = False,  # also deals closed since the report before
 ) -> pd.DataFrame:  # reported_date, then the columns of sales_pipeline; a deal stands in many reports
     "Export the reports of several days, one under the other."
@@ -133,7 +133,7 @@ def export_weekly_reports(
 
 def export_imports(
     company: HistoryCompany,  # simulated
-    days: Iterable[Day],  # of the imports
+    days: Iterable[DayLike],  # of the imports
 ) -> dict[pd.Timestamp, dict[str, pd.DataFrame]]:  # day -> the four raw tables as of its end
     "Export the whole tables as they stood at the end of several days."
     return {day: {**company.tables, "sales_pipeline": pipeline_on(company, day)} for day in _days(company, days)}
@@ -141,7 +141,7 @@ def export_imports(
 # %% ../../nbs/lib/15_simulation/50_exports.ipynb #3c5ec286
 def forget_before(
     company: HistoryCompany,  # simulated
-    since: Day,  # first day of the history
+    since: DayLike,  # first day of the history
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # changes and known_since, as a history that begins on that day has them
     "Say what a history that begins on a day can tell."
     day = pd.Timestamp(since).normalize()

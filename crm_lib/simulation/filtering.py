@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .journeys import KINDS, Journeys, Law, make_law
-from .lives import AFTER, OPEN, Lives, live_through
+from .journeys import ACTIVITY_KINDS, Journeys, Law, make_law
+from .lives import AFTER, END_OPEN, Lives, live_through
 
 # %% ../../nbs/lib/15_simulation/38_filtering.ipynb #c37b2ed8
 LONGEST_LAG = 14
@@ -60,7 +60,7 @@ def _counts(lives: Lives, starts: np.ndarray, lags: np.ndarray, as_of: int) -> n
     is_seen = day + lags <= as_of
     spell = acts["spell"].to_numpy()[is_seen]
     row = starts[spell] + day[is_seen] - lives.spells["opened"].to_numpy()[spell] - 1
-    kinds = len(KINDS)
+    kinds = len(ACTIVITY_KINDS)
     counts = np.bincount(row * kinds + acts["kind"].to_numpy()[is_seen], minlength=len(lives.days) * kinds)
     return counts.reshape(-1, kinds)
 

@@ -19,7 +19,7 @@ from .company import SPELL_COLUMNS, Company
 from .events import make_deal_keys
 from .exports import export_activities, export_field_history, export_stage_history
 from .journeys import Journeys
-from .mechanisms import BEYOND, PLANS, START, WorldPlan
+from .mechanisms import BEYOND, PLAN_START, PLANS, WorldPlan
 from .stage_chain import CHAIN_WORDS, RATES, ChainLaw, chain_chances, live_in_stages
 from .world import World, make_catalogues, random_stream
 
@@ -39,7 +39,7 @@ class _Drawn(NamedTuple):
 
 # %% ../../nbs/lib/15_simulation/68_gallery.ipynb #dba0140b
 def _dates(numbers: np.ndarray, is_known: np.ndarray) -> np.ndarray:
-    days = (np.datetime64(START, "D") + numbers.astype("timedelta64[D]")).astype("datetime64[ns]")
+    days = (np.datetime64(PLAN_START, "D") + numbers.astype("timedelta64[D]")).astype("datetime64[ns]")
     return np.where(is_known, days, np.datetime64("NaT", "ns"))
 
 
@@ -83,7 +83,7 @@ def _company(
     return Company(
         name=name,
         seed=seed,
-        start=pd.Timestamp(START),
+        start=pd.Timestamp(PLAN_START),
         days=drawn.days,
         fiscal_year_start=1,
         tables=tables,
@@ -132,7 +132,7 @@ def _stage_history(moves: pd.DataFrame, keys: np.ndarray) -> pd.DataFrame:
     before = words[np.r_[0, stage[:-1]]]
     before[np.r_[True, deal[1:] != deal[:-1]]] = None
     minutes = np.floor(moves["time"].to_numpy() * 1440).astype("timedelta64[m]")
-    changed_at = (np.datetime64(START, "m") + minutes).astype("datetime64[ns]")
+    changed_at = (np.datetime64(PLAN_START, "m") + minutes).astype("datetime64[ns]")
     columns = {"opportunity_id": keys[deal], "changed_at": changed_at, "from_stage": before, "to_stage": words[stage]}
     return pd.DataFrame(columns)[moves["time"].to_numpy() < _CHAIN_DAYS].reset_index(drop=True)
 

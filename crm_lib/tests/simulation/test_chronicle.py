@@ -33,7 +33,7 @@ from crm_lib.simulation.chronicle import (
     simulate_journeys,
 )
 from ...simulation.company import miscalibration, perfect_forecast
-from ...simulation.events import TRACKED
+from ...simulation.events import SIMULATED_COLUMNS
 from ...simulation.journeys import Journeys, stage_map
 
 # %% ../../../nbs/tests/simulation/test_chronicle.ipynb #69c7b3a7
@@ -62,7 +62,7 @@ def test_the_truth_has_the_shape_of_the_contract(company):
     assert tuple(changes) == CHANGE_COLUMNS and tuple(since) == KNOWN_SINCE_COLUMNS and tuple(acts) == ACTIVITY_COLUMNS
     times = [changes["changed_at"], changes["recorded_at"], changes["date"], since["since"], acts["at"]]
     assert {str(column.dtype) for column in [*times, acts["recorded_at"]]} == {"datetime64[ns]"}
-    assert changes["number"].dtype == "float64" and set(changes["column"]) == set(TRACKED)
+    assert changes["number"].dtype == "float64" and set(changes["column"]) == set(SIMULATED_COLUMNS)
     assert set(changes["source"]) == {"history"}
     assert (changes["number"].notna() == (changes["column"] == "amount")).all()
     assert (changes["date"].notna() == (changes["column"] == "expected_close_date")).all()

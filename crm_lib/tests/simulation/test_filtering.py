@@ -23,7 +23,7 @@ from scipy.stats import poisson
 from ...simulation.company import miscalibration
 from ...simulation.filtering import Filter, seen_share, step_likelihoods, win_values
 from ...simulation.journeys import Journeys, make_law
-from ...simulation.lives import AFTER, WON, live_through
+from ...simulation.lives import AFTER, END_WON, live_through
 
 # %% ../../../nbs/tests/simulation/test_filtering.ipynb #c0efb793
 def run(journeys: Journeys, seed: int) -> Filter:
@@ -45,7 +45,7 @@ def asked(known: Filter, as_of: int, horizon: int) -> pd.DataFrame:
     spells = known.lives.spells
     row = np.flatnonzero((spells["opened"] <= as_of) & (spells["closed"] > as_of))
     chance = known(row, np.full(len(row), as_of), np.full(len(row), as_of + horizon))
-    won = (spells["outcome"] == WON) & (spells["closed"] <= as_of + horizon)
+    won = (spells["outcome"] == END_WON) & (spells["closed"] <= as_of + horizon)
     return pd.DataFrame({"spell": row, "probability": chance, "is_won": won.to_numpy()[row]})
 
 # %% ../../../nbs/tests/simulation/test_filtering.ipynb #b46d30ec

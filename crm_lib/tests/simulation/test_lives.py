@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from ...simulation.journeys import Journeys, make_law
-from ...simulation.lives import AFTER, GONE, LOST, WON, Lives, live_through
+from ...simulation.lives import AFTER, END_GONE, END_LOST, END_WON, Lives, live_through
 
 # %% ../../../nbs/tests/simulation/test_lives.ipynb #93a3d570
 SMALL = Journeys(n_deals=500, days=120)
@@ -52,8 +52,8 @@ def test_moves_follow_each_other_and_end_with_the_close():
     assert (moves["was"] == before).all() and (moves["was"] != moves["stage"]).all()
     last = moves.groupby("deal")["stage"].last()
     outcome = lives.spells.groupby("deal")["outcome"].last()
-    assert (last[outcome == WON] == 4).all() and (last[outcome == LOST] == 5).all()
-    assert (last[~outcome.isin([WON, LOST])] < 4).all()
+    assert (last[outcome == END_WON] == 4).all() and (last[outcome == END_LOST] == 5).all()
+    assert (last[~outcome.isin([END_WON, END_LOST])] < 4).all()
 
 
 def test_mistaken_closings_are_undone_on_the_same_day():
@@ -69,22 +69,22 @@ def test_lost_deals_come_back_between_15_and_60_days_later():
     second = spells[spells["again"] == 1]
     gap = second["opened"] - spells.groupby("deal")["closed"].shift()[second.index]
     assert len(second) > 100 and gap.between(15, 60).all()
-    assert set(spells.groupby("deal")["outcome"].shift()[second.index]) == {LOST}
-    assert (second["outcome"] == WON).any()
+    assert set(spells.groupby("deal")["outcome"].shift()[second.index]) == {END_LOST}
+    assert (second["outcome"] == END_WON).any()
 
 # %% ../../../nbs/tests/simulation/test_lives.ipynb #0dd52d7f
 @pytest.mark.parametrize("cycle", [4, 180])
 def test_a_cycle_is_about_as_long_as_it_is_said_to_be(cycle):
     spells = lives_of(Journeys(n_deals=600, days=200, cycle_days=cycle)).spells
-    won = spells[spells["outcome"] == WON]
+    won = spells[spells["outcome"] == END_WON]
     assert 0.4 * cycle < (won["closed"] - won["opened"]).median() < 1.3 * cycle
 
 
 def test_deletions_come_as_often_as_they_are_told_to():
     lives = lives_of(replace(SMALL, n_deals=1500, deleted_per_year=0.5))
-    gone = (lives.spells["outcome"] == GONE).sum()
+    gone = (lives.spells["outcome"] == END_GONE).sum()
     assert gone / (len(lives.days) / 365) == pytest.approx(0.5, rel=0.15)
-    assert (lives_of(SMALL).spells["outcome"] != GONE).all()
+    assert (lives_of(SMALL).spells["outcome"] != END_GONE).all()
 
 
 @pytest.mark.parametrize(

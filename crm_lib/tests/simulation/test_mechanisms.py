@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ...simulation.closing_laws import days_to_quarter_end
-from ...simulation.mechanisms import BEYOND, PLANS, START, WorldPlan
+from ...simulation.mechanisms import BEYOND, PLAN_START, PLANS, WorldPlan
 
 # %% ../../../nbs/tests/simulation/test_mechanisms.ipynb #fb8d649c
 @cache
@@ -49,7 +49,7 @@ def test_where_nobody_dies_all_is_decided_and_elsewhere_a_fifth_never_is():
 
 
 def test_seven_of_ten_wins_fall_into_the_last_week_and_losses_do_not():
-    left = days_to_quarter_end(START, 800 + BEYOND)
+    left = days_to_quarter_end(PLAN_START, 800 + BEYOND)
     is_last = np.stack([left[o : o + 700] < 7 for o in range(91)])
     by_day = [
         np.diff(table[0, :91, :700], prepend=0, axis=1) for table in (plan("last_week").won, plan("last_week").lost)
@@ -59,7 +59,7 @@ def test_seven_of_ten_wins_fall_into_the_last_week_and_losses_do_not():
 
 
 def test_losses_are_entered_on_last_days_of_quarters():
-    left = days_to_quarter_end(START, 800 + BEYOND)
+    left = days_to_quarter_end(PLAN_START, 800 + BEYOND)
     lost = np.diff(plan("clean_ups").lost[0], prepend=0, axis=1)
     for opened in (0, 45, 300):
         assert (left[opened + np.flatnonzero(lost[opened])] == 0).all()

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['AT_OPEN', 'AT_CLOSE', 'BACK_FILLED', 'TABLES', 'TABLE_KEYS', 'DEALS', 'DEAL_COLUMNS', 'DTYPES', 'EXTRA_PREFIX',
            'FURTHER', 'DEAL_LEVEL', 'PIPELINE_KINDS', 'REWRITTEN', 'OPEN_STAGES', 'CLOSED_STAGES', 'STAGES', 'CHANGES',
-           'CHANGE_SOURCES', 'KNOWN_SINCE', 'ACTIVITIES', 'HISTORIES', 'COMMON_SECTORS', 'ColumnSpec',
-           'outcome_columns', 'late_columns', 'fixed_columns', 'column_names', 'empty_table', 'conform',
-           'data_dictionary', 'require_columns']
+           'CHANGE_SOURCES', 'TRACKED_KINDS', 'KNOWN_SINCE', 'ACTIVITIES', 'HISTORIES', 'CHANGE_COLUMNS',
+           'KNOWN_SINCE_COLUMNS', 'ACTIVITY_COLUMNS', 'COMMON_SECTORS', 'ColumnSpec', 'outcome_columns', 'late_columns',
+           'fixed_columns', 'column_names', 'empty_table', 'conform', 'data_dictionary', 'require_columns']
 
 # %% ../../nbs/lib/10_base/30_schema.ipynb #2e77ac38
 from collections.abc import Iterable
@@ -167,6 +167,15 @@ CHANGES = (
 )
 CHANGE_SOURCES = ("history", "stage_dates", "report", "import")
 
+# %% ../../nbs/lib/10_base/30_schema.ipynb #4e99ae42
+TRACKED_KINDS = {
+    "stage": "text",
+    "amount": "number",
+    "expected_close_date": "date",
+    "sales_agent": "text",
+    "forecast_category": "text",
+}
+
 # %% ../../nbs/lib/10_base/30_schema.ipynb #f59f51fe
 KNOWN_SINCE = (
     ColumnSpec("opportunity_id", "text", AT_OPEN, "key of the opportunity"),
@@ -192,6 +201,11 @@ def column_names(
     return tuple(column.name for column in specs if column.name not in left_out)
 
 
+CHANGE_COLUMNS = column_names(CHANGES)
+KNOWN_SINCE_COLUMNS = column_names(KNOWN_SINCE)
+ACTIVITY_COLUMNS = column_names(ACTIVITIES)
+
+# %% ../../nbs/lib/10_base/30_schema.ipynb #06872f9a
 def empty_table(
     specs: Iterable[ColumnSpec],  # such as CHANGES, KNOWN_SINCE, ACTIVITIES
 ) -> pd.DataFrame:  # no row; the columns and dtypes of the specs

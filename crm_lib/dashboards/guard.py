@@ -14,7 +14,7 @@ from jupyter_server.auth import User as JupyterUser
 from tornado.web import Application, RequestHandler
 
 from .gate import STRICT, draw_page
-from .own_pages import PAGES
+from .own_pages import LOGIN_PAGES
 from .sign_in import Login, Logout
 
 # %% ../../nbs/lib/85_dashboards/68_guard.ipynb #f602f3ec
@@ -86,7 +86,9 @@ class Guard(Application):
             path_args[0] if path_args and "/shutdown/" in request.path else None
         )
         if request.viewer is None and not issubclass(target_class, (Login, Logout)):
-            page = request.method in ("GET", "HEAD") and (request.path == "/" or request.path.startswith(PAGES[1]))
+            page = request.method in ("GET", "HEAD") and (
+                request.path == "/" or request.path.startswith(LOGIN_PAGES[1])
+            )
             target_class = _Refusal
             target_kwargs = {"status": 403, "location": f"/login?next={quote(request.path)}" if page else ""}
         elif kernel is not None and app.kernel_manager.owners.get(kernel.decode(errors="replace")) != request.key:

@@ -14,7 +14,7 @@ from typing import Any
 from jupyter_server.auth.decorator import allow_unauthenticated
 
 from ..access.users import LOCAL, User, Viewer, check_password
-from .own_pages import PAGES, OwnPage
+from .own_pages import LOGIN_PAGES, OwnPage
 from .upkeep import end_session
 
 # %% ../../nbs/lib/85_dashboards/66_sign_in.ipynb #88728f36
@@ -81,7 +81,7 @@ class _SignIn(OwnPage):
         wanted = self.get_query_argument("next", "/")
         return (
             wanted
-            if wanted.removeprefix(PAGES[1]) in self.app.list_dashboards() and wanted.startswith(PAGES[1])
+            if wanted.removeprefix(LOGIN_PAGES[1]) in self.app.list_dashboards() and wanted.startswith(LOGIN_PAGES[1])
             else "/"
         )
 

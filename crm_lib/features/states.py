@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..base.schema import require_columns
-from .histories import KINDS, Held, Histories, History, find_held, index_histories
+from ..base.schema import TRACKED_KINDS, require_columns
+from .histories import Held, Histories, History, find_held, index_histories
 from .running import day_numbers
 
 # %% ../../nbs/lib/25_features/53_states.ipynb #cce58a9f
@@ -118,7 +118,7 @@ def states(
     known_since: pd.DataFrame,  # opportunity_id, column, since: from when on the value of a column is known
     rows: pd.DataFrame,  # opportunity_id, as_of: open deals at as-of dates; engage_date where it is known
     columns: Sequence[str] | None = None,  # columns to describe; none = ours, and the x_... of known_since
-    value_kinds: Mapping[str, str] = KINDS,  # column -> text, number or date; else text
+    value_kinds: Mapping[str, str] = TRACKED_KINDS,  # column -> text, number or date; else text
 ) -> pd.DataFrame:  # opportunity_id, as_of, six columns per tracked column; aligned with the rows
     "Describe what each deal looked like at the end of its as-of date."
     require_columns(rows, ("opportunity_id", "as_of"), "The table of rows")

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..base.schema import EXTRA_PREFIX
-from .changes import KINDS, find_rows, make_events, source_order
+from ..base.schema import EXTRA_PREFIX, TRACKED_KINDS
+from .changes import find_rows, make_events, source_order
 from .findings import FINDING_COLUMNS
 from .history_times import Times, read_times
 from .spelling import plain_name
@@ -23,11 +23,11 @@ from .tables import RawTable
 
 # %% ../../nbs/lib/20_ingestion/66_history_readers.ipynb #6c491c05
 SHAPES = {
-    "wide": (("opportunity_id", "changed_at"), ("recorded_at", "from_stage", *KINDS)),
+    "wide": (("opportunity_id", "changed_at"), ("recorded_at", "from_stage", *TRACKED_KINDS)),
     "fields": (("opportunity_id", "changed_at", "field", "old_value", "new_value"), ("recorded_at",)),
     "stages": (("opportunity_id", "changed_at", "stage"), ("recorded_at",)),
     "stage_dates": ((), ("opportunity_id",)),
-    "reports": (("opportunity_id", "reported_at", "stage"), tuple(name for name in KINDS if name != "stage")),
+    "reports": (("opportunity_id", "reported_at", "stage"), tuple(name for name in TRACKED_KINDS if name != "stage")),
     "activities": (("opportunity_id", "at"), ("recorded_at", "kind", "by")),
 }
 _MORE = {"fields": ("fields",), "stage_dates": ("entered", "exited")}
@@ -90,12 +90,14 @@ def _complain_of_words(key: str, spec: Mapping[str, Any]) -> list[str]:
     if spec["kind"] == "stage_dates" and not spec.get("entered"):
         return [f"{key}.entered: name the columns that tell when a stage was entered, each with the word of its stage."]
     if spec["kind"] == "fields" and not spec.get("fields"):
-        return [f"{key}.fields: say which of its fields is which of {', '.join(KINDS)}, such as {{Stage: stage}}."]
+        return [
+            f"{key}.fields: say which of its fields is which of {', '.join(TRACKED_KINDS)}, such as {{Stage: stage}}."
+        ]
     fields = (spec.get("fields") or {}) if spec["kind"] == "fields" else {}
     return [
-        f"{key}.fields.{word}: {ours!r} is no column that is tracked; give one of {', '.join(KINDS)}, or x_ and a name."
+        f"{key}.fields.{word}: {ours!r} is no column that is tracked; give one of {', '.join(TRACKED_KINDS)}, or x_ and a name."
         for word, ours in fields.items()
-        if ours not in KINDS and not str(ours).startswith(EXTRA_PREFIX)
+        if ours not in TRACKED_KINDS and not str(ours).startswith(EXTRA_PREFIX)
     ]
 
 # %% ../../nbs/lib/20_ingestion/66_history_readers.ipynb #b8b83807

@@ -17,11 +17,12 @@ from ..base.config import CrmError
 from ..base.schema import EXTRA_PREFIX
 from ..features.features import FEATURES
 from ..features.state_features import STATE_FEATURES
+from ..features.tracked import Builder
 from .detectors import detect_closed, detect_copies, detect_gaps, detect_wins, detect_wins_ahead
 from .hindsight import DOUBT, LATE
 from .replay import replay_closings
 from .totals import detect_totals, tabulate_detections
-from .truncation import Builder, build_twice, compare_builds
+from .truncation import build_twice, compare_builds
 from .verdicts import check_known_at_open, judge_stored, list_left
 
 # %% ../../nbs/lib/30_leakage/40_audit.ipynb #3d46f36d

@@ -15,7 +15,7 @@ from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype, is_timed
 
 from ..base.config import CrmError
 from ..base.schema import EXTRA_PREFIX, fixed_columns, late_columns
-from .rows import Column, as_numbers, as_words, read_column
+from .rows import ColumnValues, as_numbers, as_words, read_column
 
 # %% ../../nbs/lib/35_models/26_win_columns.ipynb #6687ccb8
 _MOST_NAMES = 300
@@ -72,7 +72,7 @@ def describe_column(name: str, values: pd.Series) -> dict[str, Any]:
     return {"centre": float(np.nanmean(number)), "spread": float(np.nanstd(number)) or 1.0}
 
 # %% ../../nbs/lib/35_models/26_win_columns.ipynb #b10e85b3
-def encode_column(name: str, values: pd.Series | Column, how: Mapping[str, Any]) -> np.ndarray:
+def encode_column(name: str, values: pd.Series | ColumnValues, how: Mapping[str, Any]) -> np.ndarray:
     "Code each value by its level, or a number by its standardised, winsorised size."
     column = read_column(values) if isinstance(values, pd.Series) else values
     if "values" in how:

@@ -23,7 +23,7 @@ import yaml
 from ..base.config import CrmError, quiet_telemetry
 from .dag import Stage, check_parameters, read_pipeline
 from .overview import write_index
-from .plan import OWN, find_own_files
+from .plan import OWN_FEATURES, find_own_files
 from .ploomber_adapter import ASIDE, build_task
 
 # %% ../../nbs/lib/90_pipeline/18_runs.ipynb #94b40cc3
@@ -103,7 +103,7 @@ def _require_plan(stage: Stage) -> None:
         )
         if missing := [path for path in own if path not in known]:
             raise CrmError(
-                f"params.yaml, key {OWN}, names functions of {', '.join(missing)}, which dvc.yaml does not know yet: "
+                f"params.yaml, key {OWN_FEATURES}, names functions of {', '.join(missing)}, which dvc.yaml does not know yet: "
                 f"run `crm dag`, so that an edit of the file reruns the stage {stage.name}."
             )
 

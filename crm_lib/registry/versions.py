@@ -18,7 +18,7 @@ import pandas as pd
 from ..base.config import CrmError
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model
-from .decisions import CHALLENGER, CHAMPION, KEYS, Decision
+from .decisions import CHALLENGER, CHAMPION, RECORD_KEYS, Decision
 from crm_lib.registry.tracking import (
     RECORD_FILE,
     RegisteredVersion,
@@ -76,7 +76,7 @@ def read_version_record(
     "Read what this kind of model said at the rolling origins."
     with tempfile.TemporaryDirectory() as place:
         path = fetch_version(version.name, version.version, place) / "artifacts" / RECORD_FILE
-        return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=[*KEYS, "probability"])
+        return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=[*RECORD_KEYS, "probability"])
 
 # %% ../../nbs/lib/60_registry/28_versions.ipynb #e390de04
 _HISTORY = "champions"

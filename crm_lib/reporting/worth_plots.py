@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..evaluation.history_steps import FIXED, START
+from ..evaluation.history_steps import FIXED_COLUMNS, START
 from ..evaluation.history_worth import NOT_TRACKED, TOGETHER, tabulate_worth
 from .formatting import format_number
 from .pages import show_figure, show_table, show_text
@@ -63,7 +63,7 @@ def plot_worth(
 ) -> Figure:  # what each source adds in skill, and where amounts are known in money
     "Draw what each source adds to those before it."
     table = tabulate_worth(worth)
-    whole = table[(table["horizon"] == "all") & ~table["source"].isin([START, FIXED])]
+    whole = table[(table["horizon"] == "all") & ~table["source"].isin([START, FIXED_COLUMNS])]
     if whole.empty:
         return sentence_figure("Nothing is tracked: there is no source to weigh.")
     has_money = bool(whole["money_change"].notna().any())
@@ -127,7 +127,9 @@ def say_keep(
         return ""
     table = tabulate_worth(worth)
     whole = table[table["horizon"] == "all"].set_index("source")
-    pays = [str(name) for name in whole.index[whole["verdict"] == "pays"] if name not in (TOGETHER, START, FIXED)]
+    pays = [
+        str(name) for name in whole.index[whole["verdict"] == "pays"] if name not in (TOGETHER, START, FIXED_COLUMNS)
+    ]
     named = " and ".join([", ".join(pays[:-1]), pays[-1]] if len(pays) > 1 else pays)
     kept = (
         f"Go on keeping the history of {named}: the forecast is better for it beyond doubt."

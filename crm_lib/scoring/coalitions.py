@@ -21,7 +21,7 @@ from ..base.metrics import log_odds
 from ..features.activity_features import ACTIVITY_WINDOWS, for_each_window
 from ..features.state_features import STATE_FEATURES
 from ..models.incidence import IncidenceModel
-from ..models.rows import Column, Rows, Words, as_codes, number_equal, read_column, read_words, take_rows
+from ..models.rows import ColumnValues, Rows, Words, as_codes, number_equal, read_column, read_words, take_rows
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #7ee55e9b
 _CLOCKS = {
@@ -34,11 +34,11 @@ _CLOCKS = {
 _RATIOS = {"stage_days": "stage_pace", "activity_days": "activity_silence"}
 _COUNTS = for_each_window("activities_WINDOW")
 _WINDOWS = tuple(zip(ACTIVITY_WINDOWS, _COUNTS, _COUNTS[1:]))  # days, what they count, what the next longer ones count
-Columns = dict[str, Column]
+Columns = dict[str, ColumnValues]
 
 
 def spare_days(
-    columns: Mapping[str, Column],  # age_days and features of states, one value per deal
+    columns: Mapping[str, ColumnValues],  # age_days and features of states, one value per deal
 ) -> np.ndarray:  # days, 0 or more
     "Give the days that each deal existed before it was opened the last time, as far as its columns tell."
     age = cast(np.ndarray, columns["age_days"]).astype(float)
@@ -86,7 +86,7 @@ def check_possible(
             raise CrmError(f"A deal has more {inner} than {outer}: run `dvc repro features` again.")
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #8f75766b
-def _whole_column(name: str, frames: Sequence[pd.DataFrame]) -> Column:
+def _whole_column(name: str, frames: Sequence[pd.DataFrame]) -> ColumnValues:
     "Read a column of several tables as one; numbers are numbers in all of them."
     if all(is_numeric_dtype(frame[name]) for frame in frames):
         return np.concatenate([read_column(frame[name]) for frame in frames])
@@ -219,7 +219,7 @@ def _steps_alone(score: CoalitionScore, usual: int, deal: int, tried: Sequence[s
     return dict(zip(tried, (found[0] - alone).round(9).tolist()))
 
 # %% ../../nbs/lib/45_scoring/27_coalitions.ipynb #7dda8e92
-def _is_missing(column: Column, row: int) -> bool:
+def _is_missing(column: ColumnValues, row: int) -> bool:
     return bool(column.code[row] < 0 if isinstance(column, Words) else np.isnan(column[row]))
 
 

@@ -19,7 +19,7 @@ import pytest
 from sklearn.base import clone
 
 from crm_lib.evaluation.history_steps import (
-    FIXED,
+    FIXED_COLUMNS,
     SOURCES,
     START,
     choose_base,
@@ -35,12 +35,14 @@ from ..support.stage_world import DAYS, stage_protocol
 def test_every_state_feature_belongs_to_one_source_and_every_source_has_some():
     homes = {name: [source for source in SOURCES if list_source_columns(source, [name])] for name in STATE_FEATURES}
     assert {len(found) for found in homes.values()} == {1}
-    assert {found[0] for found in homes.values()} == set(SOURCES) - {START, FIXED}
+    assert {found[0] for found in homes.values()} == set(SOURCES) - {START, FIXED_COLUMNS}
 
 
 def test_columns_of_the_user_are_fixed_and_never_taken_for_a_state():
     told = ["stage_days", "product", "x_amount", "owner_win_rate", "activity_days", "activities_7"]
-    assert list_source_columns(FIXED, told) == ["product", "x_amount"] and list_source_columns(START, told) == []
+    assert (
+        list_source_columns(FIXED_COLUMNS, told) == ["product", "x_amount"] and list_source_columns(START, told) == []
+    )
     assert list_source_columns("activities", told) == ["activity_days", "activities_7"]
     assert list_source_columns("amount", told) == []
 
@@ -86,7 +88,7 @@ def test_a_source_that_is_not_there_leaves_the_forecasts_as_they_were(steps):
     assert wide["expected close date"].equals(wide["amount"].rename("expected close date"))
     told = steps.groupby("model")["is_told"].all()
     assert not told[["expected close date", "forecast category"]].any() and told[[START, "stage", "activities"]].all()
-    assert not wide["stage"].equals(wide[FIXED].rename("stage"))
+    assert not wide["stage"].equals(wide[FIXED_COLUMNS].rename("stage"))
 
 
 def test_the_base_is_the_model_fitted_without_states(steps):

@@ -24,11 +24,11 @@ import pandas as pd
 import pytest
 
 from ...base.metrics import bootstrap_difference, score_forecast
-from ...evaluation.history_steps import FIXED, SOURCES, START
+from ...evaluation.history_steps import FIXED_COLUMNS, SOURCES, START
 from crm_lib.evaluation.history_worth import (
     GROUND,
+    NO_HISTORY,
     NOT_TRACKED,
-    NOTHING,
     TOGETHER,
     compare_money,
     compare_skill,
@@ -134,7 +134,7 @@ def test_where_only_the_stage_matters_its_step_pays_and_no_other_does(worth):
     verdicts = {step["source"]: step["verdict"] for step in worth["steps"]}
     assert verdicts["stage"] == "pays" and [name for name, said in verdicts.items() if said == "pays"][:1] == ["stage"]
     assert {name for name, said in verdicts.items() if said == "pays"} <= {"stage", TOGETHER}
-    assert verdicts[FIXED] == GROUND and FIXED not in worth["sentence"]
+    assert verdicts[FIXED_COLUMNS] == GROUND and FIXED_COLUMNS not in worth["sentence"]
     gains = tabulate_worth(worth).query("horizon == 'all'").set_index("source")["gain"]
     assert gains["stage"] > 0.02 and gains.drop([START, "stage", TOGETHER]).abs().max() < gains["stage"] / 2
 
@@ -158,7 +158,7 @@ def test_it_is_kept_as_plain_values_and_comes_back_as_a_table(worth):
 def test_without_histories_it_is_one_sentence_and_nothing_is_fitted():
     plain = replace(stage_protocol(), records=None, stages=None, snapshots=None)
     found = weigh_history(plain, DAYS, ["cure_table"], [30], draws=10, seed=0)
-    assert found == {"tracked": False, "steps": [], "sentence": NOTHING} and "crm map FOLDER" in NOTHING
+    assert found == {"tracked": False, "steps": [], "sentence": NO_HISTORY} and "crm map FOLDER" in NO_HISTORY
     assert tabulate_worth(found).empty
 
 # %% ../../../nbs/tests/evaluation/test_history_worth.ipynb #3fba52f5

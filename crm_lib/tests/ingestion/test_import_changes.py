@@ -22,9 +22,8 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
+from ...base.schema import CHANGE_COLUMNS, KNOWN_SINCE_COLUMNS
 from crm_lib.ingestion.import_changes import (
-    CHANGE_COLUMNS,
-    SINCE_COLUMNS,
     Import,
     compare_imports,
     find_differences,
@@ -108,7 +107,7 @@ def on(day, **columns):
 
 def test_the_tables_have_the_shape_of_a_history():
     found = find_differences([on("2024-01-31", keys=["A"], stage=["Demo"], expected_close_date=["2024-05-01"])])
-    assert list(found.changes) == CHANGE_COLUMNS and list(found.known_since) == SINCE_COLUMNS
+    assert tuple(found.changes) == CHANGE_COLUMNS and tuple(found.known_since) == KNOWN_SINCE_COLUMNS
     kinds = found.changes.dtypes.astype(str)
     assert kinds[["changed_at", "recorded_at", "date"]].eq("datetime64[ns]").all() and kinds["number"] == "float64"
     assert found.changes["source"].eq("import").all()

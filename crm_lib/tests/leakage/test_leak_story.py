@@ -32,8 +32,8 @@ from crm_lib.leakage.leak_story import (
     MODELS,
     NOTHING,
     POPULAR,
-    SPLITS,
     STORY_COLUMNS,
+    STORY_SPLITS,
     TOLD,
     _interval,
     audit_popular,
@@ -51,7 +51,7 @@ ROOT = next((folder for folder in HERE.parents if (folder / "pipeline.yaml").exi
 
 # %% ../../../nbs/tests/leakage/test_leak_story.ipynb #248ae81d
 def test_the_split_by_time_keeps_the_latest_and_the_random_one_keeps_a_share(seen):
-    late, drawn = (split_deals(seen[0], split, 0.25, 1) for split in reversed(SPLITS))
+    late, drawn = (split_deals(seen[0], split, 0.25, 1) for split in reversed(STORY_SPLITS))
     assert seen[0].loc[late, "close_date"].min() > seen[0].loc[~late, "close_date"].max()
     assert (
         drawn.sum() == round(len(drawn) * 0.25)
@@ -85,11 +85,11 @@ def test_hindsight_is_perfect_and_the_day_before_is_a_coin_with_a_skill_below_ze
     story = score_story(*seen, FiscalCalendar(1), 0.2, draws=50, seed=0)
     assert (
         list(story) == STORY_COLUMNS
-        and len(story) == len(SPLITS) * (3 * len(MODELS) + 2)
+        and len(story) == len(STORY_SPLITS) * (3 * len(MODELS) + 2)
         and story.notna().all(axis=None)
     )
     by = story.set_index(["split", "model", "view"])
-    for split in SPLITS:
+    for split in STORY_SPLITS:
         for model in MODELS:
             assert (
                 by.loc[(split, model, FINISHED), "auc"] > 0.98 and by.loc[(split, model, FINISHED), "brier_skill"] > 0.8

@@ -17,7 +17,7 @@ from importlib.metadata import requires, version
 import pytest
 
 from ...pipeline.dag import check_parameters, read_pipeline
-from ...pipeline.ploomber_adapter import NAMES, PACKAGE, SPARED, VERSION, build_task, spare_imports
+from ...pipeline.ploomber_adapter import PACKAGE, PLOOMBER_NAMES, SPARED, VERSION, build_task, spare_imports
 from ..support.adapters import find_gone
 from ..support.stages import project
 
@@ -34,9 +34,9 @@ def test_the_library_asks_for_this_version_alone():
     assert asked == [f"{PACKAGE}=={VERSION}"]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("ploomber.tasks")])
+@pytest.mark.parametrize("name", [name for name in PLOOMBER_NAMES if not name.startswith("ploomber.tasks")])
 def test_a_name_that_we_use_is_there(name):
-    assert find_gone({name: NAMES[name]}) == []
+    assert find_gone({name: PLOOMBER_NAMES[name]}) == []
 
 
 def test_a_name_that_is_gone_is_told_with_what_it_served():
@@ -89,7 +89,12 @@ def test_a_task_runs_one_stage_and_counts_those_above_it_as_done(project, monkey
     task = build_task(stages["validate"], stages, check_parameters(stages["validate"]))
     assert (
         find_gone(
-            {f"{name}": why for name, why in NAMES.items() if name.startswith("ploomber.tasks.NotebookRunner.")}, task
+            {
+                f"{name}": why
+                for name, why in PLOOMBER_NAMES.items()
+                if name.startswith("ploomber.tasks.NotebookRunner.")
+            },
+            task,
         )
         == []
     )

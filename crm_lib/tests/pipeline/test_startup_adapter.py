@@ -23,7 +23,7 @@ from traitlets.utils.importstring import import_item
 
 from ...base.config import QUIET
 from ...pipeline.lab import ProjectKernels
-from ...pipeline.startup_adapter import NAMES, SERVER, startup_line
+from ...pipeline.startup_adapter import SERVER, STARTUP_NAMES, startup_line
 from ..support.adapters import find_gone
 
 # %% ../../../nbs/tests/pipeline/test_startup_adapter.ipynb #2e3bf242
@@ -60,9 +60,9 @@ def test_opening_a_notebook_compiles_no_grammar_of_addresses():
     assert done.stdout.split() == ["None", "False", "None"]
 
 # %% ../../../nbs/tests/pipeline/test_startup_adapter.ipynb #41197747
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STARTUP_NAMES)
 def test_a_name_that_we_use_is_there(name):
-    assert find_gone({name: NAMES[name]}) == []
+    assert find_gone({name: STARTUP_NAMES[name]}) == []
 
 
 def test_the_two_packages_still_look_for_what_the_line_sets():

@@ -21,11 +21,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ...base.schema import ACTIVITY_COLUMNS, CHANGE_COLUMNS, KNOWN_SINCE_COLUMNS
 from ...ingestion.deals import build_deals
 from crm_lib.simulation.chronicle import (
-    ACTIVITY_COLUMNS,
-    CHANGE_COLUMNS,
-    KNOWN_SINCE_COLUMNS,
     HistoryCompany,
     last_values,
     moment_known,

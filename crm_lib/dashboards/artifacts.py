@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHOWN_COLUMNS', 'project_folder', 'open_published', 'read_viewed_deals', 'read_scores', 'read_reasons',
-           'read_snapshots', 'read_backtest', 'read_forecast', 'read_stage_metrics', 'read_backtest_record',
-           'read_calibration']
+           'read_snapshots', 'read_backtest', 'read_forecast', 'read_stage_metrics', 'list_stages_in_order',
+           'read_backtest_record', 'read_calibration']
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #d0ea2d4e
 import json
@@ -222,6 +222,20 @@ def read_stage_metrics(
     if name in _OPEN or viewer.column is None and viewer.value is None:
         return found
     return {key: value for key, value in found.items() if key in _SHARED.get(name, ())}
+
+# %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #965f8877
+def list_stages_in_order(
+    folder: str | Path,  # the bundle
+) -> list[str]:  # the open stages in the CRM's words, the first first; empty where no history tells an order
+    "Read the order of the stages, given or learned."
+    path = Path("artifacts") / "learned.json"
+    if not (Path(folder) / path).exists():
+        return []
+    try:
+        kept = json.loads((Path(folder) / path).read_text(encoding="utf-8"))
+        return list(kept["order"] or kept["learned"]["order"]["stages"]) if kept["tracked"] else []
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CrmError(f"{path} cannot be read, it may be half written: run `dvc repro features`.") from None
 
 # %% ../../nbs/lib/85_dashboards/10_artifacts.ipynb #10b25cb3
 def read_backtest_record(

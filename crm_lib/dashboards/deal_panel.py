@@ -129,7 +129,7 @@ def deal_facts(
     is_scored = pd.notna(deal["grade"])
     close = deal["expected_close_date"]
     return {
-        "Stage": deal.get("stage", "engaging"),
+        "Stage": deal.get("crm_stage", "engaging"),
         **_name_owner(deal),
         "Engaged on": _day(deal["engage_date"]),
         "Open for": _days(deal["age_days"]),

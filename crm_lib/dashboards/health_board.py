@@ -70,9 +70,9 @@ _WAYS = {
     "phase_table": "simple table",
     "age_curve": "age alone",
     "always_no": "always no",
-    "stage_rate": "win rate of the stage",
+    "stage_rate": "stage's win rate",
     "direct": "plain classifier",
-    "direct_stacked": "plain classifier, all horizons",
+    "direct_stacked": "stacked classifier",
 }
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #c3ac78ca

@@ -20,6 +20,7 @@ from ..base.horizons import Horizon, label_horizon, say_horizon, win_column
 from ..base.sections import PublishedSettings
 from ..base.settings import read_dashboards
 from crm_lib.dashboards.artifacts import (
+    list_stages_in_order,
     open_published,
     read_backtest,
     read_forecast,
@@ -95,7 +96,7 @@ def _fields(listed: pd.DataFrame, orders: Sequence[str]) -> list[Field]:
         "product": "Product",
         "grade": "Grade",
     }
-    fields = [Field("stage", "Stage", _choices(listed, "stage"))] * (listed["stage"].nunique() > 1)
+    fields = [Field("crm_stage", "Stage", _choices(listed, "crm_stage"))] * (listed["crm_stage"].nunique() > 1)
     fields += [Field(key, label, _choices(listed, key)) for key, label in names.items() if listed[key].notna().any()]
     return [
         Field("order", "Order by", tuple(orders), ""),
@@ -194,7 +195,9 @@ def _draw_revenue(deals: pd.DataFrame, rows: pd.DataFrame) -> Widget:
     return picture(figure, "Revenue won by month, and the forecast of what is to come")
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #d5f162cf
-def _count_cards(listed: pd.DataFrame, deals: pd.DataFrame, settings: PublishedSettings) -> list[Widget]:
+def _count_cards(
+    listed: pd.DataFrame, everything: pd.DataFrame, order: Sequence[str], settings: PublishedSettings
+) -> list[Widget]:
     publish = settings.publish
     meanings = explain_words(None, publish.slip_days, settings.features.stale_quantile)
     against = f"Against about {publish.trend_days} days earlier."
@@ -202,7 +205,7 @@ def _count_cards(listed: pd.DataFrame, deals: pd.DataFrame, settings: PublishedS
     grades = f"{say_bounds(publish.grades, publish.main_horizon)} The page Publish says where these bounds come from."
     return [
         card("By grade", [bars(count_grades(listed))], grades),
-        card("By stage", [bars(count_stages(listed, deals))]),
+        card("By stage", [bars(count_stages(everything, order))]),
         card("By month of expected close", [bars(count_months(listed))]),
         card("Change", [bars(count_movements(listed, publish.slip_days))], changes),
     ]
@@ -218,7 +221,7 @@ def _pipeline_part(folder: Path, viewer: Viewer, deals: pd.DataFrame, settings: 
     reasons = read_reasons(folder, viewer)
     horizons = shown_horizons(settings)
     opened = DealPanel(everything, deals, reasons, lambda: read_backtest(folder, viewer, [chosen]), horizons)
-    counted = side_by_side(_count_cards(listed, deals, settings), 270)
+    counted = side_by_side(_count_cards(listed, everything, list_stages_in_order(folder), settings), 270)
     return stack([counted, _list_card(everything, deals, opened), opened.widget])
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #0917c810

@@ -152,7 +152,7 @@ VERSIONS = [
     Column("status", "Status", "chip"),
     Column("model", "Model"),
     Column("as_of", "Data until", "date"),
-    Column("skill", "Skill", "ratio"),
+    Column("skill", "Skill, all horizons", "ratio"),
     Column("decision", "Decision", "long"),
 ]
 

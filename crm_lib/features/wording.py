@@ -72,6 +72,10 @@ def _say_days(value: float) -> str:
     return "1 day" if round(value) == 1 else f"{value:,.0f} days"
 
 
+def _window_days(name: str) -> int:
+    return int(name.rpartition("_")[2])
+
+
 def _say_times(value: float) -> str:
     return {1: "once", 2: "twice"}.get(round(value), f"{value:,.0f} times")
 
@@ -97,6 +101,7 @@ def say_feature(
     value: float,  # NaN = unknown
     stage: str | None = None,  # the deal's stage, in the CRM's word
     usual_days: float | None = None,  # the usual stay in that stage, from StageOrder
+    age_days: float | None = None,  # of the deal: what reaches back farther is not said of a young one
 ) -> str | None:  # a clause in a manager's words; None where the value is unknown
     "Say what a feature's value means."
     wordings = read_wordings()
@@ -105,6 +110,8 @@ def say_feature(
     if pd.isna(value):
         return None
     words = wordings[name]
+    if name.startswith("activities_") and value == 0 and age_days is not None and age_days < _window_days(name):
+        return "nobody has been in touch yet"
     if name == "close_in_days" and value < 0:
         return say_feature("close_overdue_days", -value)
     if name == "stage_days" and usual_days is not None and not pd.isna(usual_days):

@@ -94,5 +94,5 @@ def label_group(
     if lead in STATE_FEATURES:
         days, pace = deal.get("stage_days"), deal.get("stage_pace")
         usual = days / pace if lead in ("stage_days", "stage_pace") and days and pace and pace > 0 else None
-        return str(say_feature(lead, value, stage, usual))
+        return str(say_feature(lead, value, stage, usual, deal.get("age_days")))
     return label_reason(lead, value)

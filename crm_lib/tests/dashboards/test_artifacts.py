@@ -9,8 +9,9 @@ __all__ = ['PARAMS', 'HORIZONS', 'DEALS', 'DAY', 'OPEN', 'RECORD', 'JUDGED', 'ME
            'test_a_new_figure_is_hidden_until_it_is_named', 'test_who_is_not_limited_sees_everything',
            'test_a_viewer_without_a_part_of_the_forecast_gets_none', 'test_half_a_limit_shows_nothing',
            'test_a_missing_half_written_or_foreign_table_is_a_sentence',
-           'test_a_table_of_an_earlier_version_names_the_column', 'test_missing_or_half_written_figures_are_sentences',
-           'test_the_project_is_named_or_found_above']
+           'test_a_table_of_an_earlier_version_names_the_column',
+           'test_the_stages_stand_in_the_order_that_was_given_or_learned',
+           'test_missing_or_half_written_figures_are_sentences', 'test_the_project_is_named_or_found_above']
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #2620770e
 import json
@@ -28,6 +29,7 @@ from ...base.config import CrmError
 from ...base.files import write_csv, write_json, write_parquet
 from ...base.settings import check_settings
 from crm_lib.dashboards.artifacts import (
+    list_stages_in_order,
     project_folder,
     read_backtest,
     read_calibration,
@@ -439,6 +441,21 @@ def test_a_table_of_an_earlier_version_names_the_column(tmp_path):
     write_parquet(_reasons().drop(columns="label"), tmp_path / "artifacts" / "reasons.parquet")
     with pytest.raises(CrmError, match="artifacts/reasons.parquet lacks the column label: run `dvc repro explain`"):
         read_reasons(tmp_path, LOCAL)
+
+# %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #6053cd9a
+def test_the_stages_stand_in_the_order_that_was_given_or_learned(tmp_path):
+    learned = {"order": {"stages": ["Demo", "Offer"]}, "gap_days": None}
+    assert list_stages_in_order(tmp_path) == []
+    for kept, told in (
+        ({"tracked": False}, []),
+        ({"tracked": True, "order": [], "learned": learned}, ["Demo", "Offer"]),
+        ({"tracked": True, "order": ["Offer", "Demo"], "learned": learned}, ["Offer", "Demo"]),
+    ):
+        write_json(kept, tmp_path / "artifacts" / "learned.json")
+        assert list_stages_in_order(tmp_path) == told
+    write_json({"tracked": True}, tmp_path / "artifacts" / "learned.json")
+    with pytest.raises(CrmError, match="learned.json cannot be read.*dvc repro features"):
+        list_stages_in_order(tmp_path)
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #9ee1839c
 def test_missing_or_half_written_figures_are_sentences(tmp_path):

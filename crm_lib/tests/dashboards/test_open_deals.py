@@ -90,11 +90,14 @@ def test_open_deals_are_counted(listed):
         "0 deals, 0 expected",
         "1 deal, 2 expected",
     ]
-    waiting = pd.concat([DEALS, DEALS.iloc[:1].assign(stage="prospecting")])
-    assert [bar.text for bar in count_stages(listed, waiting)] == [
-        "4 deals, 6.8\u00a0k expected",
-        "1 deal, not scored yet",
-    ]
+    waiting = pd.concat([DEALS, DEALS.iloc[:1].assign(opportunity_id="Z1", stage="prospecting")])
+    plain = [(bar.label, bar.text) for bar in count_stages(add_prospecting(listed, waiting), [])]
+    assert plain == [("Engaging", "4 deals, 6.8\u00a0k expected"), ("Prospecting", "1 deal, not scored yet")]
+    words = waiting["opportunity_id"].map({"N1": "demo", "N4": "Offer", "S1": "demo", "S4": "demo", "Z1": "Lead"})
+    told = add_prospecting(listed, waiting.assign(crm_stage=words))
+    assert [bar.label for bar in count_stages(told, ["Offer", "demo"])] == ["Offer", "Demo", "Lead"]
+    assert [bar.label for bar in count_stages(told, [])] == ["Demo", "Offer", "Lead"]
+    assert ids(filter_deals(told, {"crm_stage": "Offer"})) == ["N4"]
     assert [bar.label for bar in count_months(listed)] == ["2024-05", "2024-06", "Not expected"]
     assert [bar.label for bar in count_months(listed, 1)] == ["2024-05", "Later", "Not expected"]
 
@@ -146,7 +149,7 @@ def test_prospecting_deals_are_listed_without_a_chance(listed):
     )
     pd.testing.assert_frame_equal(whole[list(listed)].iloc[:4].astype(listed.dtypes), listed)
     assert add_prospecting(listed, DEALS)["state"].tolist() == listed["state"].tolist()
-    assert ids(filter_deals(whole, {"stage": "prospecting"})) == ["Z1", "Z2"] and ids(
+    assert ids(filter_deals(whole, {"crm_stage": "prospecting"})) == ["Z1", "Z2"] and ids(
         filter_deals(whole, {"text": "cafe kone"})
     ) == ["Z1", "Z2"]
     assert say_shown(whole, whole).endswith(

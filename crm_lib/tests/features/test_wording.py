@@ -6,7 +6,8 @@
 __all__ = ['test_the_catalogue_lists_every_feature_once_and_in_order', 'test_every_value_can_be_said',
            'test_an_unknown_value_is_not_said', 'test_a_manager_would_say_it_so',
            'test_without_a_stage_or_a_usual_time_the_sentence_still_stands',
-           'test_a_name_that_is_no_feature_is_refused', 'test_a_stage_that_was_entered_today_is_said_so']
+           'test_a_name_that_is_no_feature_is_refused', 'test_a_stage_that_was_entered_today_is_said_so',
+           'test_no_window_reaches_back_beyond_the_deal']
 
 # %% ../../../nbs/tests/features/test_wording.ipynb #144a8feb
 import numpy as np
@@ -72,3 +73,11 @@ def test_a_name_that_is_no_feature_is_refused():
 def test_a_stage_that_was_entered_today_is_said_so():
     assert say_feature("stage_days", 0.0, "Demo") == "in Demo since today"
     assert say_feature("stage_days", 1.0, "Demo") == "in Demo for 1 day"
+    assert say_feature("amount_days", 0.0) == "the amount was entered today"
+    assert say_feature("close_days", 0.0) == "close date was set today"
+
+
+def test_no_window_reaches_back_beyond_the_deal():
+    assert say_feature("activities_90", 0.0, age_days=5.0) == "nobody has been in touch yet"
+    assert say_feature("activities_90", 0.0, age_days=90.0) == "nobody was in touch in 90 days"
+    assert say_feature("activities_90", 2.0, age_days=5.0) == "2 activities in 90 days"

@@ -96,7 +96,7 @@ DEALS = (
     ColumnSpec("regional_office", "text", AT_OPEN, "office of the agent's team"),
     ColumnSpec("product", "text", AT_OPEN, "what is sold"),
     ColumnSpec("series", "text", AT_OPEN, "family of the product"),
-    ColumnSpec("list_price", "money", AT_OPEN, "suggested retail price of the product"),
+    ColumnSpec("list_price", "money", AT_OPEN, "price in the CRM: of the product, else the deal's own amount"),
     *_CUSTOMER,
     ColumnSpec("stage", "text", AT_CLOSE, "prospecting, engaging, won or lost, as of the day of the export"),
     ColumnSpec(

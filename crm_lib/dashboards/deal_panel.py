@@ -42,7 +42,7 @@ def _choose_kind(past: pd.DataFrame, deal: pd.Series) -> tuple[pd.DataFrame, str
         words = f"of the product {deal['product']}"
     if len(found) < _FEW and pd.notna(price):
         found = past[past["list_price"].between(price * (1 - _BAND), price * (1 + _BAND))]
-        words = f"at a list price within {_BAND:.0%} of {format_number(price)}"
+        words = f"at a price within {_BAND:.0%} of {format_number(price)}"
     return found, words
 
 # %% ../../nbs/lib/85_dashboards/32_deal_panel.ipynb #8daf537b

@@ -108,7 +108,7 @@ def created_by_month(
     deals: pd.DataFrame,  # canonical deals: engage_date, list_price
     known_until: str | pd.Timestamp,  # last day that the tables know of
 ) -> pd.DataFrame:  # month (first day, datetime64), deals, value (money, missing prices count nothing): no gap
-    "Count the deals engaged per month, and their value at list price."
+    "Count the deals engaged per month, and their value at the prices in the CRM."
     begun = deals[deals["engage_date"].le(pd.Timestamp(known_until))]
     month = begun["engage_date"].dt.to_period("M").dt.start_time
     table = begun.groupby(month)["list_price"].agg(deals="size", value="sum")
@@ -123,7 +123,7 @@ _BANDS = (0.25, 0.5, 0.75, 0.9, 1.0)
 def pipeline_ageing(
     deals: pd.DataFrame,  # canonical deals: stage, engage_date, close_date, list_price
     known_until: str | pd.Timestamp,  # last day that the tables know of
-) -> pd.DataFrame:  # band (days, in words), least (days), deals, share (of the open), value (at list price)
+) -> pd.DataFrame:  # band (days, in words), least (days), deals, share (of the open), value (at the prices in the CRM)
     "Count the open deals in bands of age that the closing ages of the company set."
     took = (deals["close_date"] - deals["engage_date"]).dt.days.dropna()
     if took.empty:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.schema import CLOSED_STAGES, OPEN_STAGES
+from ..ingestion.history_coverage import since_first_left
 
 # %% ../../nbs/lib/25_features/71_import_stages.ipynb #381de75b
 def is_import_stage(
@@ -23,16 +24,6 @@ def is_import_stage(
     told: np.ndarray = ((changes["column"] == "stage") & (changes["source"] == "import")).to_numpy(bool)
     return told
 
-
-def _since_first_left(changes: pd.DataFrame, known_since: pd.DataFrame, were_told: pd.Series) -> pd.DataFrame:
-    "Let the stage of a deal that lost rows be known since the first one left; never where none is left."
-    stages = changes.loc[changes["column"] == "stage"]
-    first = stages.groupby("opportunity_id")["changed_at"].min()
-    is_asked = (known_since["column"] == "stage") & known_since["opportunity_id"].isin(set(were_told))
-    begins = known_since["opportunity_id"].map(first)
-    since = known_since["since"].mask(is_asked & (begins > known_since["since"]), begins)
-    return known_since.assign(since=since)[~(is_asked & begins.isna())].reset_index(drop=True)
-
 # %% ../../nbs/lib/25_features/71_import_stages.ipynb #bb3460d1
 def leave_import_stages(
     changes: pd.DataFrame,  # a row per change
@@ -43,7 +34,7 @@ def leave_import_stages(
     if not is_told.any():
         return changes, known_since
     left = changes[~is_told].reset_index(drop=True)
-    return left, _since_first_left(left, known_since, changes.loc[is_told, "opportunity_id"])
+    return left, since_first_left(left, known_since, changes.loc[is_told, "opportunity_id"])
 
 # %% ../../nbs/lib/25_features/71_import_stages.ipynb #bb991db7
 def keep_open_stages(
@@ -57,7 +48,7 @@ def keep_open_stages(
     if not is_left.any():
         return changes, known_since
     kept = changes[~is_left].reset_index(drop=True)
-    return kept, _since_first_left(kept, known_since, changes.loc[is_left, "opportunity_id"])
+    return kept, since_first_left(kept, known_since, changes.loc[is_left, "opportunity_id"])
 
 # %% ../../nbs/lib/25_features/71_import_stages.ipynb #3f87d97c
 def close_as_told(
@@ -78,7 +69,7 @@ def close_as_told(
     last = kept[is_told[~is_late]].drop_duplicates("opportunity_id", keep="last")
     closings = _closings(last[last["opportunity_id"].isin(closed.index)], closed, stages)
     whole = pd.concat([part for part in (kept, closings) if len(part)] or [kept], ignore_index=True)
-    return whole, _since_first_left(whole, known_since, changes.loc[is_late, "opportunity_id"])
+    return whole, since_first_left(whole, known_since, changes.loc[is_late, "opportunity_id"])
 
 # %% ../../nbs/lib/25_features/71_import_stages.ipynb #a4203a24
 def _closings(last: pd.DataFrame, closed: pd.DataFrame, stages: Mapping[str, str]) -> pd.DataFrame:

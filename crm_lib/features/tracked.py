@@ -31,6 +31,7 @@ from crm_lib.features.state_features import (
     read_learned,
     state_features,
 )
+from ..ingestion.history_coverage import list_past
 
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #51de2d59
 @dataclass(frozen=True, eq=False)
@@ -130,32 +131,14 @@ def learn_anew(
     "Add the features of each deal's state to snapshots as a past day had learned to see them."
     return add_states(rows, records, learn_states(records, origin, stages, order or None))
 
-# %% ../../nbs/lib/25_features/72_tracked.ipynb #efa7e902
-def _reach(column: str, owners: pd.Series, since: pd.Series, changes: int, deals: int) -> dict[str, Any]:
-    "Describe of how many deals and since when something is tracked."
-    days = {"earliest": since.min(), "middle": since.quantile(0.5, interpolation="lower")}
-    return {"column": column, "deals": owners.nunique() / max(deals, 1), **days, "changes": changes}
-
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #1c4f70b5
 def list_tracked(
     tracked: Tracked,  # what is tracked
-    deals: pd.DataFrame,  # one row per opportunity
-) -> (
-    pd.DataFrame
-):  # column, deals (share, 0-1), earliest and middle day known since, changes (number); a row per column
-    "List the tracked columns: of how many deals, since when, and how often they changed."
-    tables = tracked.changes, tracked.known_since, tracked.activities
-    changes, known, acts = (part[part["opportunity_id"].isin(deals["opportunity_id"])] for part in tables)
-    rows = []
-    for column, told in known.groupby("column", sort=True):
-        moved = (changes["column"] == column).sum() - changes.loc[
-            changes["column"] == column, "opportunity_id"
-        ].nunique()
-        rows.append(_reach(str(column), told["opportunity_id"], told["since"].dt.normalize(), int(moved), len(deals)))
-    if len(acts):
-        first = acts.groupby("opportunity_id")["at"].min().dt.normalize()
-        rows.append(_reach("activities", acts["opportunity_id"], first, len(acts), len(deals)))
-    return pd.DataFrame(rows, columns=["column", "deals", "earliest", "middle", "changes"])
+    deals: pd.DataFrame,  # one row per opportunity: opportunity_id, engage_date
+) -> pd.DataFrame:  # column, deals, share (0-1), earliest and middle day known since, changes; a row per column
+    "List the tracked columns: of how many deals, since when, and how often they changed while a deal was open."
+    table = list_past(tracked.changes, tracked.known_since, tracked.activities, deals, tracked.stages)
+    return table[["column", "deals", "share", "earliest", "middle", "changes"]]
 
 # %% ../../nbs/lib/25_features/72_tracked.ipynb #c710db95
 Builder = Callable[[pd.DataFrame, Sequence[object]], pd.DataFrame]

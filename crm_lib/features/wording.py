@@ -31,6 +31,8 @@ class Wording(NamedTuple):
     known_since: str  # from when on it is known
     sentence: str  # for a value
     at_zero: str = ""  # for the value 0, where another sentence reads better
+    at_one: str = ""  # for the value 1, where the sentence is of many
+    below_tenth: str = ""  # for a ratio that would be written as 0.0
 
 
 @cache
@@ -95,6 +97,18 @@ def _ways(value: float, stage: str | None, usual_days: float | None) -> dict[str
         "usual": "time" if usual_days is None or pd.isna(usual_days) else _say_days(max(usual_days, 1.0)),
     }
 
+# %% ../../nbs/lib/25_features/68_wording.ipynb #153666b1
+_WRITTEN_AS_NONE = 0.05  # a ratio below it would be written as 0.0
+
+
+def _sentence(words: Wording, value: float) -> str:
+    "Choose the sentence of a value: none, one and next to nothing have their own where they need one."
+    if words.at_zero and round(value, 3) == 0:
+        return words.at_zero
+    if words.at_one and round(value, 3) == 1:
+        return words.at_one
+    return words.below_tenth if words.below_tenth and value < _WRITTEN_AS_NONE else words.sentence
+
 # %% ../../nbs/lib/25_features/68_wording.ipynb #ac4e3bc2
 def say_feature(
     name: str,  # one of STATE_FEATURES
@@ -116,8 +130,7 @@ def say_feature(
         return say_feature("close_overdue_days", -value)
     if name == "stage_days" and usual_days is not None and not pd.isna(usual_days):
         return f"in {stage or 'its stage'} for {_say_days(value)}, usual {max(usual_days, 1.0):,.0f}"
-    sentence = words.at_zero if words.at_zero and round(value, 3) == 0 else words.sentence
-    return sentence.format(**_ways(value, stage, usual_days))
+    return _sentence(words, value).format(**_ways(value, stage, usual_days))
 
 # %% ../../nbs/lib/25_features/68_wording.ipynb #811bda2a
 def say_features(

@@ -27,7 +27,7 @@ POPULAR = {
     "account_known": "is an account written down?",
     "account_revenue": "revenue of the account",
     "employees": "employees of the account",
-    "list_price": "list price of the product",
+    "list_price": "price in the CRM",
 }
 
 # %% ../../nbs/lib/30_leakage/45_popular.ipynb #4ed52db4

@@ -103,7 +103,7 @@ def _count_histories(histories: Mapping[str, Any]) -> dict[str, str]:
     if not changes and not activities:
         return {}
     names = list_names([name.replace("_", " ") for name in histories.get("columns") or {}] or ["nothing"])
-    return {"histories": f"{changes:,} changes of {names}; {activities:,} activities"}
+    return {"histories": f"{changes:,} changes of {names} while a deal was open; {activities:,} activities"}
 
 
 def _tabulate_facts(run: Run) -> pd.DataFrame:

@@ -245,7 +245,7 @@ def say_values(
 ) -> str:  # half a sentence, without a full stop
     "Say what an open deal counts with."
     if rule is None:
-        return "A deal counts with what its product has brought against its list price"
+        return "A deal counts with what its like has brought against the price in the CRM"
     said = "A deal counts with the amount that stands in the CRM"
     if not rule.wins:
         return said

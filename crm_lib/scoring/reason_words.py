@@ -25,7 +25,7 @@ _WIN_WORDS = {
     "regional_office": "office {}",
     "product": "product {}",
     "series": "series {}",
-    "list_price": "list price {:,.0f}",
+    "list_price": "priced at {:,.0f}",
 }
 
 
@@ -33,7 +33,8 @@ def name_feature(
     feature: str,  # name of a column that is explained
 ) -> str:  # e.g. "share of such deals still active", "sales agent"
     "Name a column as a reader of the reports would."
-    return LABELS.get(feature) or group_label(feature) or feature.removeprefix(EXTRA_PREFIX).replace("_", " ")
+    known = {**LABELS, "list_price": "price"}
+    return known.get(feature) or group_label(feature) or feature.removeprefix(EXTRA_PREFIX).replace("_", " ")
 
 # %% ../../nbs/lib/45_scoring/25_reason_words.ipynb #17278e41
 _SEEN = 0.05
@@ -50,6 +51,7 @@ def say_effect(
 
 # %% ../../nbs/lib/45_scoring/25_reason_words.ipynb #f3655f8b
 _YOUNG = {0: "opened today", 1: "open 1 day"}
+_WRITTEN_AS_NONE = 0.05  # so many times the usual would be written as 0.0 times
 
 
 def label_reason(
@@ -64,6 +66,8 @@ def label_reason(
     if feature == "age_days" and not is_text and round(value) in _YOUNG:
         return _YOUNG[round(value)]
     template = {**FEATURES, **_WIN_WORDS}.get(feature, f"{name} {{}}" if is_text else f"{name} {{:g}}")
+    if not is_text and abs(value) < _WRITTEN_AS_NONE:
+        template = template.replace("{:.1f} times as", "less than a tenth as")
     return template.format(value)
 
 

@@ -52,7 +52,7 @@ def test_comparable_deals_were_open_at_the_same_age(listed):
         f"Of {len(found)} other deals of the product P still open after 59 days"
     )
     few, words = comparable_deals(DEALS, listed.iloc[0])
-    assert words == "at a list price within 25% of 100" and ids(few) == ["N3", "N4"]
+    assert words == "at a price within 25% of 100" and ids(few) == ["N3", "N4"]
     assert say_comparables(few.iloc[:1], words, 59).startswith(
         "Of 1 other deal "
     ) and "Those won" not in say_comparables(few, words, 59)

@@ -162,10 +162,11 @@ def test_the_table_of_what_is_tracked_counts_deals_days_and_changes():
     )
     calls = pd.DataFrame({"opportunity_id": ["b", "b", "x"], "at": [DAY + pd.Timedelta(days=6)] * 3})
     tracked = Tracked(changes, known_from(changes), calls, WORDS, (), 7)
-    deals = pd.DataFrame({"opportunity_id": ["a", "b", "c", "d"]})
+    deals = pd.DataFrame({"opportunity_id": ["a", "b", "c", "d"], "engage_date": DAY})
     listed = list_tracked(tracked, deals).set_index("column")
     assert listed.index.tolist() == ["amount", "stage", "activities"]
-    assert listed["deals"].tolist() == [0.25, 0.5, 0.25] and listed["changes"].tolist() == [0, 1, 2]
+    assert listed["share"].tolist() == [0.25, 0.5, 0.25] and listed["deals"].tolist() == [1, 2, 1]
+    assert listed["changes"].tolist() == [0, 1, 2]
     assert (listed["earliest"] - DAY).dt.days.tolist() == [4, 0, 6] and listed.loc["stage", "middle"] == DAY
     assert list_states(None) == [] and list_states(tracked) == NAMES
 

@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['test_the_catalogue_lists_every_feature_once_and_in_order', 'test_every_value_can_be_said',
            'test_an_unknown_value_is_not_said', 'test_a_manager_would_say_it_so',
+           'test_no_value_is_said_of_one_thing_as_of_many_nor_as_none_of_the_usual',
            'test_without_a_stage_or_a_usual_time_the_sentence_still_stands',
            'test_a_name_that_is_no_feature_is_refused', 'test_a_stage_that_was_entered_today_is_said_so',
            'test_no_window_reaches_back_beyond_the_deal']
@@ -36,7 +37,7 @@ def test_an_unknown_value_is_not_said():
     assert say_feature("close_pushes", np.nan) is None
     assert say_features({"close_pushes": np.nan, "stage_back": 1.0}) == {"stage_back": "moved back once"}
 
-
+# %% ../../../nbs/tests/features/test_wording.ipynb #40bd2bca
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -52,6 +53,15 @@ def test_an_unknown_value_is_not_said():
         ("amount_growth", 0.2, "the amount is 120% of what it first was"),
         ("amount_growth", -1.0, "the amount is 0% of what it first was"),
         ("amount_log", np.log1p(1000), "worth 1,000"),
+        ("stage_pace", 0.0, "in Proposal since today"),
+        ("stage_pace", 0.04, "in Proposal for less than a tenth of the usual 12 days"),
+        ("stage_pace", 0.05, "in Proposal for 0.1 times the usual 12 days"),
+        ("stage_pace", 1.0, "in Proposal for 1.0 times the usual 12 days"),
+        ("activity_silence", 0.01, "silent for less than a tenth of the time that is usual between two contacts"),
+        ("stage_skipped", 1, "skipped one stage"),
+        ("activities_7", 1, "one activity in 7 days"),
+        ("activity_people", 1, "one person has been in touch"),
+        ("account_wins", 1, "one earlier deal with this account was won"),
         ("owner_win_rate", 0.31, "its owner wins 31% of the deals that close"),
     ],
 )
@@ -59,6 +69,14 @@ def test_a_manager_would_say_it_so(name, value, said):
     assert say_feature(name, value, "Proposal", 12.0) == said
 
 # %% ../../../nbs/tests/features/test_wording.ipynb #3694cd3e
+@pytest.mark.parametrize("name", STATE_FEATURES)
+def test_no_value_is_said_of_one_thing_as_of_many_nor_as_none_of_the_usual(name):
+    words = "stages|deals|people|activities|contacts|moves".split("|")
+    one, little = say_feature(name, 1.0, "Proposal", 12.0), say_feature(name, 0.01, "Proposal", 12.0)
+    assert not any(f" 1 {word}" in f" {one}" or f" 1 different {word}" in f" {one}" for word in words)
+    assert "0.0 " not in little
+
+
 def test_without_a_stage_or_a_usual_time_the_sentence_still_stands():
     assert say_feature("stage_days", 45) == "in its stage for 45 days"
     assert say_feature("stage_days", 45, "Demo", np.nan) == "in Demo for 45 days"

@@ -282,7 +282,7 @@ def test_a_score_by_amount_stands_on_the_card_where_amounts_are_known(run):
 def test_the_card_names_the_histories_that_there_are(run, tmp_path):
     told = {"columns": {"stage": {}, "amount": {}, "expected_close_date": {}}, "changes": 37640, "activities": 1200}
     text = html.unescape(read_file(replace(run, ingest={**run.ingest, "histories": told}), tmp_path))
-    assert "37,640 changes of stage, amount and expected close date; 1,200 activities" in text
+    assert "37,640 changes of stage, amount and expected close date while a deal was open; 1,200 activities" in text
     assert "| histories |" in text and "| histories |" not in read_file(run, tmp_path)
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #0c2df573

@@ -268,7 +268,7 @@ def test_equal_scores_are_put_in_order_by_their_values():
         (("product", "Delta Pro", -0.5), "product Delta Pro: lowers the chance"),
         (("x_lead_source", "Fair", 0.2), "lead source Fair: raises the chance"),
         (("manager", None, 0.05), "manager not known: raises the chance"),
-        (("list_price", 1250.0, -0.04), "list price 1,250: hardly moves the chance"),
+        (("list_price", 1250.0, -0.04), "priced at 1,250: hardly moves the chance"),
     ],
 )
 def test_a_reason_says_its_value_and_what_that_does(reason, words):
@@ -472,3 +472,5 @@ def test_the_coalitions_give_what_shap_gives_and_a_difference_is_refused(monkeyp
 # %% ../../../nbs/tests/scoring/test_explanation.ipynb #f9138e03
 def test_a_young_deal_is_said_in_english():
     assert [label_reason("age_days", age) for age in (0.0, 1.0, 2.0)] == ["opened today", "open 1 day", "open 2 days"]
+    assert label_reason("week_volume", 0.02) == "less than a tenth as many deals as usual started that week"
+    assert label_reason("week_closing", 0.06) == "deals started that week are closing 0.1 times as fast as usual"

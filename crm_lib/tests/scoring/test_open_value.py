@@ -248,7 +248,7 @@ def test_later_wins_are_held_against_their_amounts():
 
 # %% ../../../nbs/tests/scoring/test_open_value.ipynb #a87834d2
 def test_words_say_what_a_deal_counts_with():
-    assert say_values(None).endswith("what its product has brought against its list price")
+    assert say_values(None).endswith("what its like has brought against the price in the CRM")
     assert say_values(AmountRule(0, "", (), (1.0, 1.0))) == "A deal counts with the amount that stands in the CRM"
     assert say_values(AmountRule(1200, "", (), (0.9, 0.9))).endswith(
         "times 0.90, which is what such amounts came to at 1,200 wins"

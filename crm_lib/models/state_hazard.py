@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar
+from ..base.compiled import is_compiled
 from ..base.config import CrmError
 from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel
@@ -36,7 +37,7 @@ from crm_lib.models.stacked_landmarks import (
     stack_landmarks,
     state_columns,
 )
-from .tree_sums import TreeSums, is_compiled, read_trees, sum_trees
+from .tree_sums import TreeSums, read_trees, sum_trees
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #d00fdc4d
 class _StateSettings(IncidenceModel):

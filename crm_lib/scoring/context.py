@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from ..base.config import CrmError, read_params
 from ..base.schema import EXTRA_PREFIX
 from ..features.custom import Own, add_features, list_candidates, load_functions, make_builder
+from ..features.day_sums import DaySums, sum_up_day
 from ..features.features import FEATURES, FeatureSettings, build_features, feature_settings
-from ..features.one_deal import DaySums, deal_snapshots, sum_up_day
+from ..features.one_deal import deal_snapshots
 from ..features.snapshots import known_at, take_snapshots
 from ..features.tracked import Tracked
 from ..ingestion.deals import observed_until, read_deals, records_start

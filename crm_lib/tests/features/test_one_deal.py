@@ -17,8 +17,9 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
+from ...features.day_sums import sum_up_day
 from ...features.features import FEATURES, FeatureSettings, build_features
-from ...features.one_deal import deal_features, deal_snapshots, sum_up_day
+from ...features.one_deal import deal_features, deal_snapshots
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.formats import RawTable
 from ...ingestion.mapping import map_tables

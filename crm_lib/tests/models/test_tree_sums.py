@@ -7,7 +7,6 @@ __all__ = ['COLUMNS', 'STARTS', 'COMPILED', 'grow', 'ask', 'deals', 'test_margin
            'test_bounds_belong_to_the_right_branch', 'test_values_beyond_all_bounds_are_asked_alike',
            'test_one_deal_is_answered_as_among_many', 'test_no_deal_gives_no_margin',
            'test_a_booster_without_trees_adds_nothing', 'test_what_is_not_understood_is_left_to_the_package',
-           'test_nothing_is_kept_where_nothing_may_be_written',
            'test_machine_code_gives_the_margins_of_the_package_to_the_last_bit']
 
 # %% ../../../nbs/tests/models/test_tree_sums.ipynb #7eff7d7e
@@ -109,18 +108,9 @@ def test_what_is_not_understood_is_left_to_the_package(settings):
     assert read_trees(grow(3, **settings), COLUMNS) is None
 
 
-def test_nothing_is_kept_where_nothing_may_be_written(monkeypatch):
-    def refuse(*args, **how):
-        if how.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
-
-    monkeypatch.setattr(tree_sums, "njit", refuse)
-    assert tree_sums._compile(len) is len
-
-
 COMPILED = """
-from crm_lib.models.tree_sums import is_compiled, read_trees, sum_trees
+from crm_lib.base.compiled import is_compiled
+from crm_lib.models.tree_sums import read_trees, sum_trees
 from crm_lib.tests.models import test_tree_sums as here
 assert is_compiled()
 for depth in (1, 4, 5):

@@ -93,6 +93,9 @@ def await_answer(
         raise CrmError(f"{name} does not answer ({why}): {folder / name}.log says why: {_last_words(folder, name)}")
 
 # %% ../../nbs/lib/90_pipeline/87_processes.ipynb #8800fb1b
+_STARTED: dict[int, subprocess.Popen[bytes]] = {}  # by this process, and not ended yet
+
+
 def spawn(
     folder: Path,  # where it works, and where its log and its number are written
     name: str,  # of the process
@@ -111,6 +114,7 @@ def spawn(
             stderr=log,
             start_new_session=True,
         )
+    _STARTED[process.pid] = process
     write_private(f"{process.pid} {_began(process.pid)}\n", folder / f"{name}.pid")
 
 # %% ../../nbs/lib/90_pipeline/87_processes.ipynb #3aea2644
@@ -127,8 +131,8 @@ def end_process(
                 os.killpg(number, how)
             end = time.monotonic() + seconds
             while _began(number) and time.monotonic() < end:
-                with suppress(ChildProcessError):
-                    os.waitpid(number, os.WNOHANG)
                 time.sleep(0.05)
+        if number in _STARTED:
+            _STARTED.pop(number).wait()
     (folder / f"{name}.pid").unlink(missing_ok=True)
     return bool(number)

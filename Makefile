@@ -5,7 +5,7 @@ BIN := .venv/bin
 LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv lock repro test test-fast test-slow test-browser test-services lint format secrets lab dashboards serve status architecture dag prepare readme
+.PHONY: help venv lock repro test test-fast test-slow test-browser test-services lint format secrets lab dashboards serve services services-stop status architecture dag prepare readme
 
 help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,17 +39,21 @@ test-fast: .venv/.installed ## run what answers in a minute and a half: to be as
 test-slow: .venv/.installed ## run the tests marked slow, what a night is for
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "slow and not browser and not service"
 
-test-services: .venv/.installed ## run the tests that need a server beside them: redis-server, which they start themselves
+test-services: .venv/.installed ## run the tests that need PostgreSQL, Redis, S3 or MLflow beside them, which they start themselves
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m service
 
 test-browser: .venv/.installed ## run the tests that start the dashboards or JupyterLab, in a real browser where there is one
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m browser
 
-lint: .venv/.installed ## ask ruff, mypy and import-linter, and whether the modules are those of the notebooks
+lint: .venv/.installed ## ask ruff, mypy and import-linter, whether the modules are those of the notebooks, and look over containers and workflows
 	$(BIN)/ruff check $(LINTED)
 	$(BIN)/ruff format --check $(LINTED)
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m crm_lib.tests.support.ratchet
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/python -m pytest --no-cov crm_lib/tests/whole/test_shape.py -k "exporting or dvc_yaml"
 
 format: .venv/.installed ## mend what ruff can mend, and set the notebooks' lines
@@ -67,6 +71,12 @@ dashboards: .venv/.installed ## serve the dashboards behind a login: `make dashb
 
 serve: .venv/.installed ## answer programs over HTTP: `make serve PORT=8000`, WORKERS=2 for two processes; crm keys create makes a key
 	@$(BIN)/crm serve $(if $(PORT),--port $(PORT)) $(if $(HOST),--host $(HOST)) $(if $(WORKERS),--workers $(WORKERS))
+
+services: .venv/.installed ## start PostgreSQL, Redis, S3 and MLflow on this machine alone; their passwords come to stand in .services/env
+	@$(BIN)/crm services start
+
+services-stop: .venv/.installed ## stop them; what they hold stays in .services
+	@$(BIN)/crm services stop
 
 status: .venv/.installed ## say what is up, how old data, model and bundle are, and what to do
 	@$(BIN)/crm status

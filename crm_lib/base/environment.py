@@ -77,8 +77,39 @@ class _Services(BaseModel):
     aws_access_key_id: Secret = Field(None, alias="AWS_ACCESS_KEY_ID", description="who asks the S3 server")
     aws_secret_access_key: Secret = Field(None, alias="AWS_SECRET_ACCESS_KEY", description="the key to the S3 server")
 
+# %% ../../nbs/lib/10_base/65_environment.ipynb #0cf9fd94
+class _Tracking(_Services):
+    """What opens the tracking server and what keeps the trials of tuning."""
+
+    mlflow_tracking_username: Text = Field(
+        None, alias="MLFLOW_TRACKING_USERNAME", description="who signs in to the tracking server"
+    )
+    mlflow_tracking_password: Secret = Field(
+        None, alias="MLFLOW_TRACKING_PASSWORD", description="the password for the tracking server"
+    )
+    mlflow_backend_store_uri: DatabaseUrl = Field(
+        None, alias="MLFLOW_BACKEND_STORE_URI", description="the tracking server's database, which crm backup copies"
+    )
+    tuning_url: DatabaseUrl = Field(
+        None, alias="TUNING_URL", description="a database for the trials of tuning: tuning.storage: ${TUNING_URL}"
+    )
+    aws_default_region: Text = Field(None, alias="AWS_DEFAULT_REGION", description="region of the S3 server")
+
+# %% ../../nbs/lib/10_base/65_environment.ipynb #a62c498e
+class _Containers(_Tracking):
+    """What containers are started with."""
+
+    postgres_password: Secret = Field(None, alias="POSTGRES_PASSWORD", description="for docker-compose.yml: PostgreSQL")
+    redis_password: Secret = Field(None, alias="REDIS_PASSWORD", description="for docker-compose.yml: Redis")
+    mlflow_secret: Secret = Field(
+        None, alias="MLFLOW_FLASK_SERVER_SECRET_KEY", description="for docker-compose.yml: MLflow's sessions"
+    )
+    crm_host: Text = Field(
+        None, alias="CRM_HOST", description="for docker-compose.yml: the name under which it is asked"
+    )
+
 # %% ../../nbs/lib/10_base/65_environment.ipynb #fb827561
-class Environment(_Services):
+class Environment(_Containers):
     """The variables that crm_lib and the services beside it read; each may be missing."""
 
     kaggle_username: OptionalText = Field(

@@ -19,6 +19,7 @@ from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from . import commands as pipeline
+from . import service_commands
 from ..registry import commands as registry
 from ..service import commands as service
 
@@ -33,6 +34,7 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
@@ -79,6 +81,7 @@ COMMANDS = {
 for name, command in COMMANDS.items():
     app.command(name, cls=pipeline.StageCommand if name == "run" else None)(command)
 app.add_typer(ingestion.data_app, name="data")
+app.add_typer(service_commands.services_app, name="services")
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #3fcf0f54
 ACCOUNTS = {

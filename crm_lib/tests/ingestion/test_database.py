@@ -57,6 +57,7 @@ from ...ingestion.database import fetch_sql
 from ...ingestion.imports import import_tables
 from ...ingestion.sources import read_raw
 from ...simulation.simulate import World, simulate_crm
+from ..support.native_servers import postgres_url, servers
 
 # %% ../../../nbs/tests/ingestion/test_database.ipynb #4b066dab
 @pytest.fixture(scope="module")
@@ -507,15 +508,9 @@ CREATE SEQUENCE {s}.counter
 
 
 @pytest.fixture
-def postgres():
-    url = os.environ.get("CRM_TEST_POSTGRES_URL")
-    if not url:
-        pytest.skip("CRM_TEST_POSTGRES_URL names no PostgreSQL")
-    try:
-        engine = create_engine(url)
-        engine.connect().close()
-    except (ImportError, OperationalError) as error:
-        pytest.skip(f"PostgreSQL cannot be reached: {error}")
+def postgres(postgres_url):
+    url = postgres_url
+    engine = create_engine(url)
     schema = f"crm_test_{uuid.uuid4().hex[:8]}"
     with engine.begin() as connection:
         for statement in [f"CREATE SCHEMA {schema}", *MADE.format(s=schema).split(";")]:

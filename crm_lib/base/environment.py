@@ -81,7 +81,7 @@ class _Services(BaseModel):
 class _Tracking(_Services):
     """What opens the tracking server and what keeps the trials of tuning."""
 
-    mlflow_tracking_username: Text = Field(
+    mlflow_tracking_username: OptionalText = Field(
         None, alias="MLFLOW_TRACKING_USERNAME", description="who signs in to the tracking server"
     )
     mlflow_tracking_password: Secret = Field(
@@ -93,7 +93,7 @@ class _Tracking(_Services):
     tuning_url: DatabaseUrl = Field(
         None, alias="TUNING_URL", description="a database for the trials of tuning: tuning.storage: ${TUNING_URL}"
     )
-    aws_default_region: Text = Field(None, alias="AWS_DEFAULT_REGION", description="region of the S3 server")
+    aws_default_region: OptionalText = Field(None, alias="AWS_DEFAULT_REGION", description="region of the S3 server")
 
 # %% ../../nbs/lib/10_base/65_environment.ipynb #a62c498e
 class _Containers(_Tracking):
@@ -104,7 +104,7 @@ class _Containers(_Tracking):
     mlflow_secret: Secret = Field(
         None, alias="MLFLOW_FLASK_SERVER_SECRET_KEY", description="for docker-compose.yml: MLflow's sessions"
     )
-    crm_host: Text = Field(
+    crm_host: OptionalText = Field(
         None, alias="CRM_HOST", description="for docker-compose.yml: the name under which it is asked"
     )
 

@@ -18,7 +18,7 @@ import psutil
 
 from crm_lib.access.users import Viewer
 from crm_lib.base.files import write_json
-from crm_lib.tests.support.browsing import log_in, open_browser, open_page, serve_dashboards
+from crm_lib.tests.support.browsing import log_in, open_browser, open_page, run_dashboards
 
 HERE = Path(__file__).parent
 PAGES = ("pipeline", "deal_desk", "health")
@@ -78,7 +78,7 @@ def interact(page: Any) -> dict[str, float]:
 
 def measure(folder: str) -> None:
     "Open every page some times, use one, then come with ten browsers at once."
-    with serve_dashboards(folder, [USER, *CROWD]) as served, open_browser() as browser:
+    with run_dashboards(folder, [USER, *CROWD]) as served, open_browser() as browser:
         with open_page(browser) as (page, _):
             log_in(page, served.address, USER[0].name, USER[1])
             for name in PAGES:
@@ -122,7 +122,7 @@ def pictures() -> None:
     top = HERE.parent
     target = top / "docs" / "dashboards"
     target.mkdir(parents=True, exist_ok=True)
-    with serve_dashboards(top, [USER]) as served, open_browser() as browser:
+    with run_dashboards(top, [USER]) as served, open_browser() as browser:
         for width, height, dark in ((1440, 1100, False), (390, 844, True)):
             with open_page(browser, width, height, dark) as (page, _):
                 log_in(page, served.address, USER[0].name, USER[1])

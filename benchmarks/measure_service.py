@@ -27,7 +27,7 @@ import yaml
 from crm_lib.base.config import LOOPBACK
 from crm_lib.base.files import write_json
 from crm_lib.service.published import Published, read_bundle
-from crm_lib.tests.support.load import Plan, read_answers, start_asking, summarize, write_request
+from crm_lib.tests.support.load import LoadPlan, read_answers, start_asking, summarize, write_request
 from crm_lib.tests.support.running import read_table, run_service
 
 HERE = Path(__file__).parent
@@ -111,7 +111,7 @@ def measure(
 ) -> dict[str, Any]:
     "Ask for a while, and say how the answers came and what they cost."
     before = service.seconds()
-    answers = read_answers(start_asking(Plan(service.port, requests, seconds + WARM, rate, lines), place), place)
+    answers = read_answers(start_asking(LoadPlan(service.port, requests, seconds + WARM, rate, lines), place), place)
     told = summarize(answers, WARM)
     return {
         "asked_a_second": rate,

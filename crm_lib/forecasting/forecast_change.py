@@ -86,7 +86,7 @@ def _add_snapshots(outlook: Outlook, day: np.datetime64, build: Builder | None) 
     "Add the snapshots of a day that has none."
     if build is None or day in as_days(outlook.snapshots["as_of"]):
         return outlook
-    further = build(outlook.deals, np.array([day]))
+    further = build(outlook.deals, [day])
     return replace(outlook, snapshots=pd.concat([outlook.snapshots, further], ignore_index=True))
 
 

@@ -35,7 +35,7 @@ from crm_lib.tests.support.browsing import (
     open_browser,
     open_dashboard,
     open_page,
-    serve_dashboards,
+    run_dashboards,
 )
 
 pytestmark = needs_chromium
@@ -56,7 +56,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(project):
-    with serve_dashboards(project, USERS) as running:
+    with run_dashboards(project, USERS) as running:
         yield running
 
 
@@ -113,11 +113,11 @@ def test_a_server_that_hangs_or_is_gone_is_named_with_the_time_and_is_asked_agai
 
 
 def test_a_server_that_was_started_again_asks_to_sign_in(browser, project):
-    with serve_dashboards(project, USERS) as first, showing(browser, first) as page:
+    with run_dashboards(project, USERS) as first, showing(browser, first) as page:
         first.process.terminate()
         hear(page, "alert", "The server has not answered since")
         first.process.wait(timeout=30)
-        with serve_dashboards(project, USERS, port=int(first.address.rpartition(":")[2])):
+        with run_dashboards(project, USERS, port=int(first.address.rpartition(":")[2])):
             hear(page, "alert", "You are signed out.", 15)
 
 

@@ -32,7 +32,7 @@ from crm_lib.tests.support.browsing import (
     open_browser,
     open_dashboard,
     open_page,
-    serve_dashboards,
+    run_dashboards,
 )
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -50,7 +50,7 @@ def _office() -> str:
 def served(tmp_path_factory):
     place = make_project(tmp_path_factory.mktemp("desk"))
     people = [(Viewer(BOSS, "admin"), PASSWORD), (Viewer(STRANGE, "viewer", "regional_office", _office()), PASSWORD)]
-    with serve_dashboards(place, people, MLFLOW_TRACKING_URI="") as found:
+    with run_dashboards(place, people, MLFLOW_TRACKING_URI="") as found:
         yield found
 
 

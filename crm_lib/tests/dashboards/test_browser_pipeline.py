@@ -18,7 +18,7 @@ from crm_lib.tests.support.browsing import (
     open_browser,
     open_dashboard,
     open_page,
-    serve_dashboards,
+    run_dashboards,
 )
 
 pytestmark = needs_chromium
@@ -31,7 +31,7 @@ WORD = "a long enough word"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     project = make_project(tmp_path_factory.mktemp("project"))
-    with serve_dashboards(
+    with run_dashboards(
         project, [(Viewer(NASTY, "admin"), WORD), (Viewer("Nora", "viewer", "regional_office", "North"), WORD)]
     ) as running:
         yield running

@@ -8,14 +8,20 @@ __all__ = ['test_a_page_leads_to_the_login_and_whatever_is_no_page_is_refused',
            'test_the_kernel_of_another_session_is_not_there']
 
 # %% ../../../nbs/tests/dashboards/test_guard.ipynb #0ccc7fac
-from ..support.serving import BO, EVE, SECRET, Caller, empty, house, number
+from ..support.serving import BO, EVE, SECRET, Caller, empty, house, kernel_number
 
 # %% ../../../nbs/tests/dashboards/test_guard.ipynb #1d5e80a8
 def test_a_page_leads_to_the_login_and_whatever_is_no_page_is_refused(house):
     visitor = Caller(house)
     answer = visitor.ask("/voila/render/tiny.ipynb")
     assert (answer.code, answer.headers["Location"]) == (302, "/login?next=/voila/render/tiny.ipynb")
-    for path in (f"/pulse/{number(1)}", f"/api/kernels/{number(1)}", "/voila/static/voila.js", "/api/contents", "/x"):
+    for path in (
+        f"/pulse/{kernel_number(1)}",
+        f"/api/kernels/{kernel_number(1)}",
+        "/voila/static/voila.js",
+        "/api/contents",
+        "/x",
+    ):
         answer = visitor.ask(path)
         assert answer.code == 403 and "Sign in first." in answer.body.decode() and "no-store" in str(answer.headers)
 
@@ -40,9 +46,13 @@ def test_the_kernel_of_another_session_is_not_there(house):
     eve.log_in("Eve", SECRET)
     bo.log_in(BO.name, SECRET)
     house.open_page(1, eve.key, EVE)
-    for path in (f"/api/kernels/{number(1)}", f"/api/kernels/{number(1)}/channels", f"/api/kernels/{number(2)}"):
+    for path in (
+        f"/api/kernels/{kernel_number(1)}",
+        f"/api/kernels/{kernel_number(1)}/channels",
+        f"/api/kernels/{kernel_number(2)}",
+    ):
         answer = bo.ask(path)
         assert answer.code == 404 and "There is no such page." in answer.body.decode()
     form = f"_xsrf={bo.cookies['_xsrf']}"
-    assert bo.ask(f"/voila/api/shutdown/{number(1)}", form).code == 404
-    assert number(1) in house.kernels and house.kernels.owners == {number(1): eve.key}
+    assert bo.ask(f"/voila/api/shutdown/{kernel_number(1)}", form).code == 404
+    assert kernel_number(1) in house.kernels and house.kernels.owners == {kernel_number(1): eve.key}

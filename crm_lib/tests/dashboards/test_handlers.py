@@ -14,7 +14,7 @@ import re
 import pytest
 
 from ...dashboards.handlers import list_handlers
-from ..support.serving import EVE, empty, eve, house, number
+from ..support.serving import EVE, empty, eve, house, kernel_number
 
 # %% ../../../nbs/tests/dashboards/test_handlers.ipynb #35a3802d
 def test_a_script_is_kept_by_the_browser_and_by_nobody_between(eve):
@@ -51,7 +51,7 @@ def test_the_log_names_who_asked_and_no_token_and_no_pulse(house, eve):
     house.open_page(1, eve.key, EVE)
     try:
         eve.ask("/?token=a-token")
-        eve.ask(f"/pulse/{number(1)}")
+        eve.ask(f"/pulse/{kernel_number(1)}")
     finally:
         house.app.log.removeHandler(handler)
         house.app.log.setLevel(level)

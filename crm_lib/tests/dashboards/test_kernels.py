@@ -17,7 +17,7 @@ import pytest
 
 from ...dashboards.gate import Opened
 from ...dashboards.kernels import Claims, count_kernels, refill_pool
-from ..support.serving import EVE, StandIn, empty, house, number
+from ..support.serving import EVE, StandIn, empty, house, kernel_number
 
 # %% ../../../nbs/tests/dashboards/test_kernels.ipynb #3edc62bf
 def notes(house):
@@ -26,9 +26,9 @@ def notes(house):
 # %% ../../../nbs/tests/dashboards/test_kernels.ipynb #64a9beb0
 def test_a_kernel_is_told_its_viewer_and_the_note_goes_with_it(house):
     house.open_page(1, "key", EVE)
-    note = Path(house.app.plan.folder) / f"{number(1)}.json"
+    note = Path(house.app.plan.folder) / f"{kernel_number(1)}.json"
     assert json.loads(note.read_text())["name"] == "Eve" and note.stat().st_mode & 0o077 == 0
-    house.kernels.remove_kernel(number(1))
+    house.kernels.remove_kernel(kernel_number(1))
     assert notes(house) == [] and house.kernels.owners == {}
 
 
@@ -50,8 +50,8 @@ def test_a_kernel_that_does_not_start_leaves_nothing_behind(house, monkeypatch):
 def test_a_kernel_is_idle_or_dead_as_it_says_and_an_unknown_one_is_neither(house):
     house.open_page(1, "key", EVE, StandIn(state="busy"))
     house.open_page(2, "key", EVE, StandIn(lives=False))
-    assert [house.kernels.is_idle(number(place)) for place in (1, 2, 3)] == [False, True, False]
-    assert [house.run(house.kernels.has_died(number(place))) for place in (1, 2, 3)] == [False, True, False]
+    assert [house.kernels.is_idle(kernel_number(place)) for place in (1, 2, 3)] == [False, True, False]
+    assert [house.run(house.kernels.has_died(kernel_number(place))) for place in (1, 2, 3)] == [False, True, False]
 
 
 def test_pages_open_and_asked_for_count_against_the_bound(house):

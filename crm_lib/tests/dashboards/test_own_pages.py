@@ -16,11 +16,11 @@ import json
 import pytest
 
 from ...dashboards.gate import STRICT, Opened
-from ..support.serving import BO, EVE, SECRET, Caller, StandIn, empty, eve, house, number
+from ..support.serving import BO, EVE, SECRET, Caller, StandIn, empty, eve, house, kernel_number
 
 # %% ../../../nbs/tests/dashboards/test_own_pages.ipynb #4553629d
 def pulse(visitor, place, idle=""):
-    return json.loads(visitor.ask(f"/pulse/{number(place)}{idle}").body)
+    return json.loads(visitor.ask(f"/pulse/{kernel_number(place)}{idle}").body)
 
 # %% ../../../nbs/tests/dashboards/test_own_pages.ipynb #b5b260ac
 def test_the_list_names_the_dashboards_and_a_name_is_never_code(house):
@@ -60,7 +60,7 @@ def test_a_page_learns_that_it_lives_and_a_foreign_session_learns_nothing(house,
 def test_a_page_learns_that_its_kernel_died_and_is_told_so_again(house, eve):
     house.open_page(1, eve.key, EVE, StandIn(lives=False))
     assert [(told["lives"], told["why"]) for told in (pulse(eve, 1), pulse(eve, 1))] == [(False, "died")] * 2
-    assert number(1) not in house.kernels
+    assert kernel_number(1) not in house.kernels
 
 
 def test_a_page_that_was_used_lately_counts_as_used(house, eve):

@@ -74,7 +74,7 @@ from crm_lib.tests.support.browsing import (
     open_browser,
     open_dashboard,
     open_page,
-    serve_dashboards,
+    run_dashboards,
 )
 from ..support.params import dashboard_settings, whole_params
 from ..support.serving import BO, EVE, SECRET, keep_users
@@ -835,7 +835,7 @@ def test_this_process_is_no_kernel():
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #b9811137
 @needs_chromium
 def test_a_person_signs_in_and_sees_a_dashboard_and_a_name_is_never_code(project):
-    with serve_dashboards(project, [(EVE, SECRET), (BO, SECRET)]) as served, open_browser() as browser:
+    with run_dashboards(project, [(EVE, SECRET), (BO, SECRET)]) as served, open_browser() as browser:
         _look_at_the_login(browser, served.address)
         with open_page(browser, 390, 800) as (page, seen):
             page.goto(f"{served.address}/voila/render/tiny.ipynb")

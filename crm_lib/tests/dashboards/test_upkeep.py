@@ -14,11 +14,11 @@ import asyncio
 
 from ...dashboards.gate import Opened, greet
 from ...dashboards.upkeep import make_room, sweep
-from ..support.serving import BO, EVE, StandIn, empty, house, number
+from ..support.serving import BO, EVE, StandIn, empty, house, kernel_number
 
 # %% ../../../nbs/tests/dashboards/test_upkeep.ipynb #cdce3a8a
 def said(house, place, key):
-    return greet(house.kernels.pages, number(place), key)[1]
+    return greet(house.kernels.pages, kernel_number(place), key)[1]
 
 
 async def room(house, user):
@@ -32,8 +32,8 @@ def test_one_page_too_many_ends_the_one_that_was_not_used_for_longest(house):
         house.open_page(place, "key", EVE).used = [3.0, 1.0, 2.0, 4.0][place]
     house.open_page(9, "other", BO).used = 0.0
     assert house.run(room(house, "Eve")) == ""
-    assert sorted(house.kernels.owners) == [number(place) for place in (0, 2, 3, 9)]
-    assert (said(house, 1, "key"), said(house, 1, "other")) == ("room", "") and number(1) not in house.kernels
+    assert sorted(house.kernels.owners) == [kernel_number(place) for place in (0, 2, 3, 9)]
+    assert (said(house, 1, "key"), said(house, 1, "other")) == ("room", "") and kernel_number(1) not in house.kernels
 
 
 def test_a_page_that_is_at_work_is_not_ended(house):
@@ -59,7 +59,7 @@ def test_the_kernel_of_a_page_that_was_left_is_ended_and_a_page_being_sent_is_no
     coming.is_loading = True
     house.run(sweep(house.app))
     house.run(asyncio.sleep(0))
-    assert sorted(house.kernels.owners) == [number(2), number(3)] and said(house, 1, key) == "left"
+    assert sorted(house.kernels.owners) == [kernel_number(2), kernel_number(3)] and said(house, 1, key) == "left"
 
 
 def test_a_kernel_that_died_is_found_and_its_page_told(house):
@@ -76,4 +76,4 @@ def test_a_session_that_is_over_ends_its_kernels_and_no_others(house):
     house.kernels.pages.expect(Opened(over, "Eve", "tiny.ipynb"))
     house.app.sessions.close(over)
     house.run(sweep(house.app))
-    assert house.kernels.owners == {number(2): stays}
+    assert house.kernels.owners == {kernel_number(2): stays}

@@ -30,9 +30,9 @@ from crm_lib.features.stage_order import (
     count_precedence,
     learn_order,
     learn_stages,
-    median_stay,
     order_by_precedence,
     read_stage_order,
+    usual_stay,
 )
 from ..support.deal_stories import DAY, WORDS, known_from, tell
 
@@ -131,8 +131,8 @@ def test_precedence_counts_first_entries_alone():
 
 def test_a_usual_stay_counts_those_that_are_not_over():
     days, ended = np.array([2.0, 4, 50, 50, 50]), np.array([True, True, False, False, False])
-    assert median_stay(days, ended) == 4 and median_stay(days[:2], ended[:2]) == 2
-    assert np.isnan(median_stay(days[2:], ended[2:]))
+    assert usual_stay(days, ended) == 4 and usual_stay(days[:2], ended[:2]) == 2
+    assert np.isnan(usual_stay(days[2:], ended[2:]))
 
 
 def test_usual_stays_leave_out_what_began_before_the_history():

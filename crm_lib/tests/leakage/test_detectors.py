@@ -24,11 +24,11 @@ import pytest
 from ...features.snapshots import take_snapshots
 from ...leakage.detectors import detect_closed, detect_copies, detect_gaps, detect_wins, detect_wins_ahead
 from ...leakage.totals import detect_totals
-from ..support.leaks import deals, is_leak, is_open, make, rng_of
+from ..support.leaks import deals, is_engaging, is_leak, make, rng_of
 
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #cd830af2
 def late(deals, rng):
-    return is_open(deals) & (rng.random(len(deals)) < 0.7)
+    return is_engaging(deals) & (rng.random(len(deals)) < 0.7)
 
 
 WRITTEN_AT_CLOSE = {
@@ -38,7 +38,7 @@ WRITTEN_AT_CLOSE = {
     ),
     "a gap written as -1": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(late(deals, rng), -1),
     "a gap filled with the middle": lambda deals, rng: pd.Series(rng.random(len(deals))).mask(late(deals, rng), 0.5),
-    "a truth value": lambda deals, rng: ~is_open(deals) | (rng.random(len(deals)) < 0.3),
+    "a truth value": lambda deals, rng: ~is_engaging(deals) | (rng.random(len(deals)) < 0.3),
     "a day": lambda deals, rng: deals["close_date"].fillna(pd.Timestamp("2024-06-30")),
 }
 
@@ -90,27 +90,27 @@ def test_what_is_known_in_time_passes(deals, tell, way):
 # %% ../../../nbs/tests/leakage/test_detectors.ipynb #d893a960
 def test_months_in_which_everything_is_closed_weigh_nothing(deals):
     old = deals["engage_date"] < "2024-03-04"
-    settled = deals.assign(stage=deals["stage"].mask(old & is_open(deals), "lost"))
+    settled = deals.assign(stage=deals["stage"].mask(old & is_engaging(deals), "lost"))
     assert not is_leak(detect_closed, settled, old.to_numpy()) and not is_leak(
         detect_gaps, settled, pd.Series(1.0, index=deals.index).where(old)
     )
-    assert is_leak(detect_closed, settled, is_open(settled)) and is_leak(detect_gaps, settled, is_open(settled))
+    assert is_leak(detect_closed, settled, is_engaging(settled)) and is_leak(detect_gaps, settled, is_engaging(settled))
 
 
 def test_without_an_open_deal_nothing_is_said(deals):
-    over = deals[~is_open(deals)]
+    over = deals[~is_engaging(deals)]
     assert not is_leak(detect_closed, over, over["close_value"]) and not is_leak(detect_gaps, over, over["close_value"])
 
 
 def test_a_dozen_deals_are_too_few_to_accuse_a_column():
     few = make(900).groupby("stage").head(4).reset_index(drop=True)
     for tell in (detect_closed, detect_gaps, detect_wins, detect_copies, detect_totals):
-        assert not is_leak(tell, few, is_open(few) * 1.0) and not is_leak(tell, few, few["close_value"])
+        assert not is_leak(tell, few, is_engaging(few) * 1.0) and not is_leak(tell, few, few["close_value"])
 
 
 def test_a_gap_that_points_both_ways_is_no_gap(deals):
     week = deals["engage_date"].dt.to_period("W").astype(str)
-    hidden = pd.Series(1.0, index=deals.index).mask((week == week.iloc[0]) & is_open(deals))
+    hidden = pd.Series(1.0, index=deals.index).mask((week == week.iloc[0]) & is_engaging(deals))
     crossed = detect_gaps(deals.assign(x=hidden), ["x"])
     assert not crossed["is_leak"].any()
 
@@ -150,7 +150,7 @@ def test_a_value_with_which_every_deal_was_won_is_found_though_it_tells_few_of_t
 
 
 def test_an_agent_who_wins_every_deal_is_no_leak_under_another_name(deals):
-    master = deals["sales_agent"].isin(["C", "D", "E", "F"]) & ~is_open(deals)
+    master = deals["sales_agent"].isin(["C", "D", "E", "F"]) & ~is_engaging(deals)
     strong = deals.assign(stage=deals["stage"].mask(master, "won"))
     assert not is_leak(detect_wins, strong, strong["sales_agent"] + "!")
     assert is_leak(detect_wins, strong.drop(columns=["sales_agent", "product"]), strong["sales_agent"])

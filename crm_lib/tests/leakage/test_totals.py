@@ -14,11 +14,11 @@ __all__ = ['TOTALS', 'closed', 'test_a_statistic_of_the_whole_table_is_found',
 import pytest
 
 from ...leakage.totals import DETECTION_COLUMNS, detect_totals, tabulate_detections
-from ..support.leaks import deals, is_leak, is_open, make, rng_of
+from ..support.leaks import deals, is_engaging, is_leak, make, rng_of
 
 # %% ../../../nbs/tests/leakage/test_totals.ipynb #e30b0aa2
 def closed(deals):
-    return deals[~is_open(deals)]
+    return deals[~is_engaging(deals)]
 
 
 TOTALS = {
@@ -28,7 +28,7 @@ TOTALS = {
     "number of won deals": lambda deals, key: deals.loc[deals["stage"] == "won", key].value_counts(),
     "number of lost deals": lambda deals, key: deals.loc[deals["stage"] == "lost", key].value_counts(),
     "number of closed deals": lambda deals, key: closed(deals)[key].value_counts(),
-    "number of open deals": lambda deals, key: deals.loc[is_open(deals), key].value_counts(),
+    "number of open deals": lambda deals, key: deals.loc[is_engaging(deals), key].value_counts(),
     "sum of values": lambda deals, key: deals.groupby(key)["close_value"].sum(),
     "mean value of closed deals": lambda deals, key: deals.groupby(key)["close_value"].mean(),
     "median value of won deals": lambda deals, key: deals[deals["stage"] == "won"].groupby(key)["close_value"].median(),
@@ -68,7 +68,7 @@ def test_a_rate_of_agent_and_product_together_is_found(deals):
     rate = (
         many["stage"]
         .eq("won")
-        .where(~is_open(many))
+        .where(~is_engaging(many))
         .astype(float)
         .groupby([many["sales_agent"], many["product"]])
         .transform("mean")

@@ -12,7 +12,7 @@ import asyncio
 
 import pytest
 
-from ..support.load import Plan, _ask_all, summarize, write_request
+from ..support.load import LoadPlan, _ask_all, summarize, write_request
 
 # %% ../../../nbs/tests/service/test_load.ipynb #fd8b036e
 ASKED = [write_request("GET", "/a", {}), write_request("POST", "/b", {}, {"c": 1})]
@@ -31,7 +31,7 @@ def _ask(behave, **planned):
         server = await asyncio.start_server(_ended(serve), "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            found = await _ask_all(Plan(port, ASKED[:1], **planned))
+            found = await _ask_all(LoadPlan(port, ASKED[:1], **planned))
             await asyncio.sleep(0.05)  # the server sees that its lines are closed
             return found
 
@@ -95,5 +95,5 @@ def test_without_a_rate_each_line_asks_as_soon_as_it_is_answered(lines):
 
 
 def test_where_nobody_listens_all_is_lost():
-    found = asyncio.run(_ask_all(Plan(1, ASKED, seconds=0.1, rate=50.0)))
+    found = asyncio.run(_ask_all(LoadPlan(1, ASKED, seconds=0.1, rate=50.0)))
     assert found and all(answer[2] == 0 for answer in found)

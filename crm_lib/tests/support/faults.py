@@ -21,7 +21,7 @@ import pandas as pd
 
 from ...base.files import write_parquet
 from ...registry.bundles import FACTS, open_bundle, seal_bundle, switch
-from .load import Plan, read_answers, start_asking, summarize, write_request
+from .load import LoadPlan, read_answers, start_asking, summarize, write_request
 from .running import Running
 
 # %% ../../../nbs/tests/support/faults.ipynb #dab4e712
@@ -56,7 +56,7 @@ def ask_through(
     requests = [write_request("GET", f"/v1/opportunities/{key}/score", service.sent) for key in keys]
     begun = place / "answers.begun"
     begun.unlink(missing_ok=True)
-    asking = start_asking(Plan(service.port, requests, seconds, rate, 16, marks=MARKS), place)
+    asking = start_asking(LoadPlan(service.port, requests, seconds, rate, 16, marks=MARKS), place)
     while not begun.exists():
         assert asking.poll() is None and service.process.poll() is None, service.log.read_text()
         time.sleep(0.02)

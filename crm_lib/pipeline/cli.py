@@ -19,6 +19,7 @@ from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from . import commands as pipeline
+from . import starting_commands as starting
 from ..registry import commands as registry
 from ..service import commands as service
 
@@ -27,6 +28,8 @@ _HELP = """Win probabilities and revenue forecasts from a CRM export.
 
 \b
 Examples:
+  crm report deals.csv -o page.html one page of one export, without a project
+  crm new acme                      lay out a project of your own
   crm map deals.csv                 propose what an unknown export means
   crm data csv deals.csv            bring your own tables in; then: make repro
   crm reports                       what was found, a sentence per report
@@ -60,6 +63,8 @@ def _start(
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #1c1f1eaa
 COMMANDS = {
+    "report": starting.report_export,
+    "new": starting.lay_out_project,
     "map": ingestion.map_export,
     "run": pipeline.run_one,
     "dag": pipeline.derive_plan,

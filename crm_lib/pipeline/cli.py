@@ -36,6 +36,7 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm start                         dashboards and service on this machine
   crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
@@ -78,6 +79,7 @@ COMMANDS = {
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,
+    "start": starting.start_servers,
     "dashboards": dashboards.serve_dashboards,
     "serve": service.serve,
 }

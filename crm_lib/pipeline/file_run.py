@@ -187,7 +187,7 @@ def _finish(shown: dict[str, Shown]) -> FileRun:
     scores, horizon = _score(stages)
     return FileRun(shown, scores, horizon, str(known["last_day"]))
 
-
+# %% ../../nbs/lib/90_pipeline/76_file_run.ipynb #d551c504
 def run_file(
     path: str | Path,  # a file or a folder that a CRM exported
     folder: str | Path,  # an empty folder to work in

@@ -90,7 +90,7 @@ def _bring_sample(folder: Path) -> None:
     command = "from crm_lib.pipeline.cli import main; main()"
     _run([sys.executable, "-c", command, "data", "sample"], folder, "mend that, or leave --sample out.")
 
-
+# %% ../../nbs/lib/90_pipeline/72_new_project.ipynb #9a137ab8
 def write_project(
     folder: str | Path,  # folder to make; it may exist if it is empty
     with_sample: bool = False,  # the simulated company in data/ at once; else the first `make repro` brings it

@@ -82,7 +82,7 @@ def _show_deals(run: FileRun) -> list[str]:
         show_table(table, caption, percent=["chance"], digits={"chance": 0}, money=["value"], rows=MOST_DEALS)
     return blocks_of(outputs)
 
-
+# %% ../../nbs/lib/90_pipeline/77_one_page.ipynb #942dc30f
 def compose_page(
     run: FileRun,  # from run_file
     name: str,  # of the file, as the head of the page gives it

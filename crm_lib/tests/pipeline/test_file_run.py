@@ -92,7 +92,7 @@ def test_too_few_closings_say_how_many_are_needed_and_where_to_say_otherwise(tmp
     assert "30" in said and "40" in said and "won" in said
     assert "--mapping" in said or "params.yaml" not in said
 
-
+# %% ../../../nbs/tests/pipeline/test_file_run.ipynb #8073d246
 def test_an_export_without_dates_names_what_is_missing_and_the_way_to_say_it(tmp_path):
     (tmp_path / "deals.csv").write_text("Deal ID,Owner,Stage,Amount\n1,Ann,Won,10\n2,Bo,Lost,20\n")
     said = refuse(tmp_path / "deals.csv", tmp_path / "work")

@@ -99,7 +99,7 @@ def test_the_open_deals_have_chance_grade_date_value_and_reasons(run, page):
     ).mean() > 0.9
     assert table.loc[0, "deal"] in plain(page)
 
-
+# %% ../../../nbs/tests/pipeline/test_one_page.ipynb #f15af1bc
 def test_a_long_list_says_how_many_rows_it_leaves_out(run, monkeypatch):
     monkeypatch.setattr(one_page, "MOST_DEALS", 5)
     assert f"The first 5 of {len(run[0].scores)} rows." in plain(compose_page(run[0], "acme"))

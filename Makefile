@@ -2,10 +2,12 @@
 PYTHON ?= python3.11
 JOBS ?= 2
 BIN := .venv/bin
+STARTED = $(if $(DASHBOARDS),--dashboards-port $(DASHBOARDS)) $(if $(SERVICE),--service-port $(SERVICE))
 LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help venv lock repro test test-fast test-slow test-browser test-services lint format secrets lab dashboards serve services services-stop status architecture dag prepare readme
+.PHONY: help venv lock repro test test-fast test-slow test-browser test-services lint format secrets lab dashboards serve services services-stop status architecture dag prepare readme \
+	dev-setup dev-start quick-start data-pipeline train lint-actions
 
 help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +30,26 @@ repro: .venv/.installed ## restore the data, rerun the stages whose inputs chang
 	@$(BIN)/python -m json.tool .dvc/tmp/rwlock >/dev/null 2>&1 || rm -f .dvc/tmp/rwlock
 	@$(BIN)/dvc repro
 	@$(BIN)/crm reports
+
+data-pipeline: .venv/.installed ## restore the data and rerun what leads from the tables to the features
+	@$(BIN)/crm data restore
+	@$(BIN)/dvc repro validate explore features
+
+train: .venv/.installed ## rerun what leads from the features to the model in use: leak story, tuning, backtest, training, registry
+	@$(BIN)/crm data restore
+	@$(BIN)/dvc repro leak_story models
+
+quick-start: repro ## from a fresh clone to reports, dashboards and service in one go, and say where they are; Ctrl-C ends it
+	@echo "The reports: $(CURDIR)/reports/index.html"
+	@$(BIN)/crm start $(STARTED)
+
+dev-setup: .venv/.installed ## make the environment of a developer: the virtual environment, hooks before a commit, notebooks merged by cells
+	@$(BIN)/pre-commit install
+	@git config merge.nbdev-merge.driver "nbdev_merge %O %A %B %P"
+	@git config diff.ipynb.textconv "jupyter nbconvert --log-level ERROR --to markdown --stdout"
+
+dev-start: .venv/.installed ## start JupyterLab, dashboards and service and say where they are; Ctrl-C ends them: `make dev-start DASHBOARDS=8866 SERVICE=8000 LAB=8888`
+	@$(BIN)/crm start --lab $(if $(LAB),--lab-port $(LAB)) $(STARTED)
 
 test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel; not what is left to the night
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly and not service" --cov --cov-fail-under 85
@@ -55,6 +77,12 @@ lint: .venv/.installed ## ask ruff, mypy and import-linter, whether the modules 
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/python -m pytest --no-cov crm_lib/tests/whole/test_shape.py -k "exporting or dvc_yaml"
+	@$(MAKE) --no-print-directory lint-actions
+
+lint-actions: .venv/.installed ## ask check-jsonschema and zizmor about the workflows, without the network
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github
 
 format: .venv/.installed ## mend what ruff can mend, and set the notebooks' lines
 	$(BIN)/ruff check --fix $(LINTED)

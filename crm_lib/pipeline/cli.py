@@ -20,6 +20,7 @@ from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from . import commands as pipeline
 from . import service_commands
+from . import starting_commands as starting
 from ..registry import commands as registry
 from ..service import commands as service
 
@@ -28,6 +29,8 @@ _HELP = """Win probabilities and revenue forecasts from a CRM export.
 
 \b
 Examples:
+  crm report deals.csv -o page.html one page of one export, without a project
+  crm new acme                      lay out a project of your own
   crm map deals.csv                 propose what an unknown export means
   crm data csv deals.csv            bring your own tables in; then: make repro
   crm reports                       what was found, a sentence per report
@@ -35,6 +38,7 @@ Examples:
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
+  crm start                         dashboards and service on this machine
   crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
@@ -62,6 +66,8 @@ def _start(
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #1c1f1eaa
 COMMANDS = {
+    "report": starting.report_export,
+    "new": starting.lay_out_project,
     "map": ingestion.map_export,
     "run": pipeline.run_one,
     "dag": pipeline.derive_plan,
@@ -75,6 +81,7 @@ COMMANDS = {
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,
+    "start": starting.start_servers,
     "dashboards": dashboards.serve_dashboards,
     "serve": service.serve,
 }

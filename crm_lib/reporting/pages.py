@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ASSETS', 'REPORTED_STAGES', 'PAGES', 'show_text', 'show_texts', 'show_finding', 'show_allowed_leaks', 'show_gate',
-           'show_table', 'figure_png', 'show_figure', 'ReportExporter']
+           'show_table', 'figure_png', 'show_figure', 'blocks_of', 'ReportExporter']
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #e6ed0222
 import base64
@@ -167,6 +167,13 @@ def _output_html(output: dict) -> str:
     text = _joined(data.get("text/plain", "")).strip()
     is_name = not text or (text.startswith("<") and text.endswith(">")) or " at 0x" in text
     return "" if is_name else clean_html(f"<pre>{html.escape(text)}</pre>")
+
+# %% ../../nbs/lib/55_reporting/20_pages.ipynb #70212529
+def blocks_of(
+    outputs: Iterable[dict[str, Any]],  # as a notebook keeps them
+) -> list[str]:  # clean HTML of each that a page shows
+    "Make blocks of a page out of outputs."
+    return [block for block in map(_output_html, outputs) if block]
 
 # %% ../../nbs/lib/55_reporting/20_pages.ipynb #e2f3c2e0
 def _role(output: dict) -> str:

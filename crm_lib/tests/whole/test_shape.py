@@ -22,6 +22,7 @@ __all__ = ['ROOT', 'pytestmark', 'LIBRARY', 'TESTS', 'STAGES', 'ROOMS', 'LONG', 
 # %% ../../../nbs/tests/whole/test_shape.ipynb #a6839abe
 import ast
 import json
+import os
 import re
 import shutil
 import statistics
@@ -36,6 +37,7 @@ import yaml
 
 import crm_lib
 from ...pipeline.dag import find_imports, read_parameters, read_pipeline
+from ...pipeline.new_project import list_project_files
 from ...pipeline.plan import write_dvc_yaml
 
 # %% ../../../nbs/tests/whole/test_shape.ipynb #3a3fe00c
@@ -331,4 +333,15 @@ def test_the_wheel_holds_every_module_and_its_assets(copy, tmp_path):
     place, count, *assets = done.stdout.split()
     assert Path(place).is_relative_to(site) and int(count) == len(LIBRARY) + len(TESTS) + len(ROOMS) + 2
     wanted = [path.relative_to("crm_lib") for path in _listed_files() if path.parts[0] == "crm_lib"]
-    assert assets == sorted(path.as_posix() for path in wanted if path.parts[0] in ("assets", "templates"))
+    own = [Path("templates", "project", path) for path in list_project_files(ROOT)]
+    held = [path for path in wanted if path.parts[0] in ("assets", "templates")]
+    assert assets == sorted(path.as_posix() for path in [*held, *own])
+    done = subprocess.run(
+        [sys.executable, "-c", "from crm_lib.pipeline.cli import main; main()", "new", "acme"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and (tmp_path / "acme" / "dvc.yaml").is_file(), done.stderr

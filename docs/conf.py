@@ -1,8 +1,10 @@
 """What sphinx needs to know; the pages themselves are written by crm_lib.pipeline.docs_site."""
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from pygments.lexers import TextLexer
+from sphinx.util import logging
 
 import crm_lib
 
@@ -18,12 +20,13 @@ myst_heading_anchors = 3
 suppress_warnings = ["ref.python"]  # an annotation such as Histories may mean two classes: then it is no link
 
 add_module_names = False
-python_maximum_signature_line_length = 72
 highlight_language = "none"
 html_theme = "pydata_sphinx_theme"
 html_title = "crm_lib"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -47,13 +50,15 @@ html_sidebars = {"index": []}
 
 def set_formula(translator, node, is_block):
     "Set a formula as MathML, which browsers draw themselves: no script, no request."
-    label = f' id="{node["ids"][0]}"' if node.get("ids") else ""
-    formula = tex2mathml(node.astext(), as_block=is_block)
-    translator.body.append(
-        f'<div class="formula" tabindex="0" role="region" aria-label="Formula"{label}>{formula}</div>'
-        if is_block
-        else formula
+    try:
+        formula = tex2mathml(node.astext(), as_block=is_block)
+    except MathError as error:
+        logging.getLogger(__name__).warning("%s: write the formula otherwise", error, location=node)
+        formula = ""
+    begin, end = (
+        ('<div class="formula" tabindex="0" role="region" aria-label="Formula">', "</div>") if is_block else ("", "")
     )
+    translator.body.append(f"{begin}{formula}{end}")
     raise nodes.SkipNode
 
 

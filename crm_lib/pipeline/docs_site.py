@@ -176,7 +176,7 @@ def lay_out(
         pages.write(f"pictures/{picture}", (root / picture).read_bytes())
     pages.sweep()
 
-# %% ../../nbs/lib/90_pipeline/94_docs_site.ipynb #944134e1
+# %% ../../nbs/lib/90_pipeline/94_docs_site.ipynb #31cc986f
 def run_sphinx(
     root: Path,  # the repository, with docs/conf.py
     place: Path,  # holds `source`; doctrees and html are made there
@@ -191,6 +191,10 @@ def run_sphinx(
     if done.returncode:
         said = done.stderr.replace(f"{place / 'source'}/", "").strip()
         raise CrmError(f"The documentation was not built: mend what sphinx names, and build again.\n{said[-6000:]}")
+    pages = (path.relative_to(place / "source").with_suffix(".html") for path in (place / "source").rglob("*.md"))
+    if missing := [str(page) for page in pages if not (place / "html" / page).is_file()]:
+        named = ", ".join(sorted(missing)[:3])
+        raise CrmError(f"{len(missing)} pages were not written, such as {named}: build with --jobs 1, which says why.")
     return place / "html" / "index.html"
 
 # %% ../../nbs/lib/90_pipeline/94_docs_site.ipynb #baf3619d

@@ -107,7 +107,7 @@ def import_modules(
     for name in names:
         importlib.import_module(name)
 
-# %% ../../nbs/lib/90_pipeline/92_docs_outputs.ipynb #5ee0a3ae
+# %% ../../nbs/lib/90_pipeline/92_docs_outputs.ipynb #fdf68a63
 def _run_apart(path: Path, target: Path, folder: Path) -> None:
     "Run a notebook in a forked process, write what it shows, and end; a failure is written beside the target."
     code = 1
@@ -115,7 +115,7 @@ def _run_apart(path: Path, target: Path, folder: Path) -> None:
         os.chdir(path.parent)  # where Jupyter runs it
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         found = run_cells(read_code(path), "/".join(path.parts[-2:]))
-        write_text(json.dumps(found), target)
+        write_text(json.dumps(found).replace(str(folder), "..."), target)
         code = 0
     except CrmError as error:
         write_text(str(error), target.with_suffix(".failed"))

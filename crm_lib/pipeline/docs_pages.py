@@ -171,7 +171,7 @@ def html_output(
     plain = _EMPTY_HEAD.sub("<td></td>", _FORBIDDEN.sub("", markup))
     return raw_block(f'<div class="shown" tabindex="0" role="region" aria-label="Output">\n{plain}\n</div>')
 
-# %% ../../nbs/lib/90_pipeline/93_docs_pages.ipynb #c1dadb22
+# %% ../../nbs/lib/90_pipeline/93_docs_pages.ipynb #e4499833
 Save = Callable[[str, str], str]  # content and ending -> address of the file, from the site's top folder
 
 
@@ -188,6 +188,8 @@ def show_outputs(
         elif form in ("image/png", "image/svg+xml"):
             address = save(content, "png" if form == "image/png" else "svg")
             found.append(f"![Picture of the section {title}]({address}){{.shown}}")
+        elif form == "text/markdown":
+            found.append(re.sub(r"^#+ (.*)$", r"**\1**", content, flags=re.MULTILINE))  # a title here is no section
         elif content.strip():
             found.append(f"```````{{code-block}} text\n:class: shown\n\n{content.rstrip()}\n```````")
     return found

@@ -10,6 +10,7 @@ __all__ = ['SITE', 'NAMES', 'site', 'test_a_file_has_its_page', 'test_a_link_lea
            'test_a_table_scrolls_for_itself_and_brings_no_style_and_no_script',
            'test_a_page_of_its_own_stands_in_a_frame_that_can_do_nothing',
            'test_pictures_are_kept_and_described_and_empty_text_is_not_shown',
+           'test_a_title_that_a_cell_shows_is_no_section_of_the_page',
            'test_code_that_holds_fences_stands_in_a_longer_one',
            'test_hidden_cells_are_not_shown_and_imports_are_folded',
            'test_private_names_are_named_where_their_code_is_folded', 'test_a_guide_has_no_module_and_a_chapter_has',
@@ -130,7 +131,7 @@ def test_fences_are_found_and_an_open_one_reaches_to_the_end():
         part for _, part in parts
     ) == text
 
-# %% ../../../nbs/tests/pipeline/test_docs_pages.ipynb #0fedafe0
+# %% ../../../nbs/tests/pipeline/test_docs_pages.ipynb #b43d627d
 def test_a_table_scrolls_for_itself_and_brings_no_style_and_no_script():
     shown = html_output(
         '<div><style scoped>a{}</style><script>alert(1)</script><table border="1"><th></th></table></div>'
@@ -150,6 +151,10 @@ def test_pictures_are_kept_and_described_and_empty_text_is_not_shown():
     shown = show_outputs([("image/png", "AA=="), ("image/svg+xml", "<svg/>"), ("text/plain", " \n")], "Days", save)
     assert kept == [("AA==", "png"), ("<svg/>", "svg")] and len(shown) == 2
     assert shown[0] == "![Picture of the section Days](/p.png){.shown}"
+
+
+def test_a_title_that_a_cell_shows_is_no_section_of_the_page():
+    assert show_outputs([("text/markdown", "# A\nb # c")], "Days", str) == ["**A**\nb # c"]
 
 
 def test_code_that_holds_fences_stands_in_a_longer_one():

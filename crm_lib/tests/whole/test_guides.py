@@ -18,6 +18,7 @@ import re
 import shlex
 import shutil
 from configparser import ConfigParser
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,7 @@ def _understand(words):
 
 
 def _ask_line(line):
-    words = shlex.split(line, comments=True)
+    words = list(takewhile(lambda word: word not in "<>|", shlex.split(line, comments=True)))
     if not words or words[0] in TOOLS:
         return
     if words[0] == "make":

@@ -7,7 +7,7 @@ LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help venv lock repro test test-fast test-slow test-browser test-services lint format secrets lab dashboards serve services services-stop status architecture dag prepare readme \
-	dev-setup dev-start quick-start data-pipeline train lint-actions
+	dev-setup dev-start quick-start data-pipeline train lint-actions docs-build docs-open
 
 help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,13 @@ architecture: .venv/.installed ## compare architecture/workspace.dsl with the ro
 	@$(BIN)/python -m crm_lib.tests.support.drawing
 	@if command -v c4 >/dev/null; then c4 render architecture/workspace.dsl -o docs/architecture; \
 	else echo "The pictures in docs/architecture were not drawn again: that needs Node.js and \`pip install c4studio\` (Python 3.13)."; fi
+
+docs-build: .venv/.installed ## build the documentation: every chapter and guide is run once; needs no network
+	@$(BIN)/python -m crm_lib.pipeline.docs_site --jobs $(JOBS)
+
+docs-open: ## say where the documentation lies; a browser opens it without a server
+	@test -f build/docs/html/index.html || { echo "There is no documentation yet: run \`make docs-build\`."; exit 1; }
+	@echo "Open $(CURDIR)/build/docs/html/index.html"
 
 dag: .venv/.installed ## derive dvc.yaml from pipeline.yaml
 	@$(BIN)/crm dag

@@ -23,7 +23,7 @@ import crm_lib
 from ...access.api_keys import create_key
 from ...reporting.pages import blocks_of
 from ..support.served import Asker, served_project
-from ..support.serving import Caller, empty, eve, house, number
+from ..support.serving import Caller, empty, eve, house, kernel_number
 
 # %% ../../../nbs/tests/whole/test_threats.ipynb #1987e9cc
 JOBS = [

@@ -18,8 +18,8 @@ from ..base.config import CrmError, quiet_telemetry
 from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
+from . import backup_commands, service_commands
 from . import commands as pipeline
-from . import service_commands
 from ..registry import commands as registry
 from ..service import commands as service
 
@@ -34,6 +34,7 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm backup crm.tar.zst            what must not be lost, in one file
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
@@ -75,6 +76,8 @@ COMMANDS = {
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,
+    "backup": backup_commands.back_up,
+    "restore": backup_commands.restore,
     "dashboards": dashboards.serve_dashboards,
     "serve": service.serve,
 }

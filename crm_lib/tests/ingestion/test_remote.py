@@ -63,7 +63,7 @@ def test_the_repository_holds_no_key_of_a_remote():
 
 
 def test_without_versioned_data_the_way_is_named(project):
-    with pytest.raises(CrmError, match="data.dvc is missing.* crm data csv FOLDER"):
+    with pytest.raises(CrmError, match="data.dvc is missing.* bring some in with `crm data csv FOLDER`"):
         run_crm("data", "push")
 
 # %% ../../../nbs/tests/ingestion/test_remote.ipynb #ebc106bb

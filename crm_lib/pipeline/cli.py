@@ -18,6 +18,7 @@ from ..base.config import CrmError, quiet_telemetry
 from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
+from ..ingestion import remote
 from . import backup_commands, service_commands
 from . import commands as pipeline
 from ..registry import commands as registry
@@ -83,6 +84,8 @@ COMMANDS = {
 }
 for name, command in COMMANDS.items():
     app.command(name, cls=pipeline.StageCommand if name == "run" else None)(command)
+ingestion.data_app.command("push")(remote.push_data)
+ingestion.data_app.command("pull")(remote.pull_data)
 app.add_typer(ingestion.data_app, name="data")
 app.add_typer(service_commands.services_app, name="services")
 

@@ -48,6 +48,9 @@ def check_programs() -> None:
         raise CrmError(f"{', '.join(missing)} cannot be found: run `make venv`, or pip install {packages}.")
 
 # %% ../../nbs/lib/90_pipeline/72_processes.ipynb #589c7439
+_STARTED: dict[int, subprocess.Popen[bytes]] = {}  # by this process, and not ended yet
+
+
 def _began(number: int) -> str:
     "Give the moment at which a living process began; nothing where there is none."
     try:
@@ -62,6 +65,8 @@ def find_process(
     name: str,  # of the process
 ) -> int:  # 0 where it does not run
     "Give the number of a process that was started by an earlier command."
+    for ended in [known for known, process in _STARTED.items() if process.poll() is not None]:
+        del _STARTED[ended]
     try:
         number, began = (folder / f"{name}.pid").read_text(encoding="utf-8").split()
     except (OSError, ValueError):
@@ -93,9 +98,6 @@ def await_answer(
         raise CrmError(f"{name} does not answer ({why}): {folder / name}.log says why: {_last_words(folder, name)}")
 
 # %% ../../nbs/lib/90_pipeline/72_processes.ipynb #8800fb1b
-_STARTED: dict[int, subprocess.Popen[bytes]] = {}  # by this process, and not ended yet
-
-
 def spawn(
     folder: Path,  # where it works, and where its log and its number are written
     name: str,  # of the process

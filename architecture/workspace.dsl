@@ -92,6 +92,35 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
                 }
             }
         }
+
+        deploymentEnvironment "Containers" {
+            deploymentNode "Docker Compose" "docker-compose.yml; each node is a service of it" {
+                deploymentNode "caddy" "TLS; alone open to other machines" "Caddy" {
+                    infrastructureNode "Reverse proxy" "HTTPS to the dashboards and the service"
+                }
+                deploymentNode "dashboards" "crm dashboards" "the image of crm_lib" {
+                    containerInstance dashboards_server
+                }
+                deploymentNode "api" "crm serve" "the image of crm_lib" {
+                    containerInstance scoring_service
+                }
+                deploymentNode "crm" "The command line, for users and keys" "the image of crm_lib" {
+                    containerInstance access_files
+                }
+                deploymentNode "mlflow" "Behind a login" "the image of crm_lib" {
+                    containerInstance tracking
+                }
+                deploymentNode "postgres" "Tables of MLflow and of tuning" "PostgreSQL" {
+                    infrastructureNode "Databases" "crm, mlflow, mlflow_auth, tuning"
+                }
+                deploymentNode "redis" "What workers share" "Redis" {
+                    infrastructureNode "Counts and answers" "Not needed: without it each machine counts for itself"
+                }
+                deploymentNode "s3" "Files of models, and DVC's remote" "SeaweedFS, the image of crm_lib" {
+                    infrastructureNode "Buckets" "dvc, mlflow"
+                }
+            }
+        }
     }
 
     views {
@@ -112,6 +141,10 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
             autoLayout tb 180 160
         }
         deployment crmlib "One machine" "deployment" "Everything on one machine." {
+            include *
+            autoLayout lr 380 140
+        }
+        deployment crmlib "Containers" "compose" "The same in containers, with what they share." {
             include *
             autoLayout lr 380 140
         }

@@ -18,7 +18,6 @@ import yaml
 from ..base.config import CrmError
 from ..base.sections import check_source
 from ..base.settings import read_settings
-from . import remote
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #51fe5916
 data_app = typer.Typer(no_args_is_help=True, help="Bring the tables of your CRM into the folder data/.")
@@ -237,10 +236,6 @@ def restore_data() -> None:
                 "present tables: earlier imports are missing here. To have them, `git checkout data.dvc`, then "
                 "`dvc pull data` where a remote holds them, or copy .dvc/cache from the machine that made them."
             )
-
-# %% ../../nbs/lib/20_ingestion/95_commands.ipynb #5ec3518a
-data_app.command("push")(remote.push_data)
-data_app.command("pull")(remote.pull_data)
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #90a71d73
 def _all_tables(path: Path, name: str | None) -> tuple[list[Any], dict[str, str]]:

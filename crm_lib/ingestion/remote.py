@@ -53,7 +53,7 @@ _WHY = (
     (r"missing cache files|not found in cache", "the cache of this machine lacks files that data.dvc names"),
 )
 
-
+# %% ../../nbs/lib/20_ingestion/94_remote.ipynb #14b73126
 def say_why(
     told: str,  # what DVC wrote to its error stream
 ) -> str:  # a reason without its full stop

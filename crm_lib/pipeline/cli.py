@@ -18,8 +18,9 @@ from ..base.config import CrmError, quiet_telemetry
 from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
+from ..ingestion import remote
+from . import backup_commands, service_commands
 from . import commands as pipeline
-from . import service_commands
 from . import starting_commands as starting
 from ..registry import commands as registry
 from ..service import commands as service
@@ -37,6 +38,7 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm backup crm.tar.zst            what must not be lost, in one file
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm start                         dashboards and service on this machine
   crm models                        the registered models and their record
@@ -82,11 +84,15 @@ COMMANDS = {
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,
     "start": starting.start_servers,
+    "backup": backup_commands.back_up,
+    "restore": backup_commands.restore,
     "dashboards": dashboards.serve_dashboards,
     "serve": service.serve,
 }
 for name, command in COMMANDS.items():
     app.command(name, cls=pipeline.StageCommand if name == "run" else None)(command)
+ingestion.data_app.command("push")(remote.push_data)
+ingestion.data_app.command("pull")(remote.pull_data)
 app.add_typer(ingestion.data_app, name="data")
 app.add_typer(service_commands.services_app, name="services")
 

@@ -61,7 +61,7 @@ def status() -> None:
 
 
 def write_env() -> None:
-    """Choose ports and passwords without starting anything, for docker-compose.yml: .services/env, in the form of .env."""
+    """Choose ports and passwords for docker-compose.yml, and start nothing."""
     from crm_lib.pipeline.services import FOLDER, settle
 
     settle(Path(FOLDER))

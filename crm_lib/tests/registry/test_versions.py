@@ -9,6 +9,7 @@ __all__ = ['test_a_version_is_found_by_number_or_alias_and_else_refused', 'whole
            'test_a_version_whose_files_are_gone_is_refused', 'test_models_are_loaded_with_pickle_forbidden']
 
 # %% ../../../nbs/tests/registry/test_versions.ipynb #8a75d328
+import gzip
 import os
 from pathlib import Path
 
@@ -70,6 +71,11 @@ def whole(store):
         ("MLmodel", flip),
         ("artifacts/model/arrays.npz", Path.unlink),
         ("python_model.pkl", lambda path: path.write_bytes(b"cos\nsystem\n(S'touch trace'\ntR.")),
+        (
+            "artifacts/model/arrays.npz",
+            lambda path: path.write_bytes(gzip.compress(b"cos\nsystem\n(S'touch trace'\ntR.")),
+        ),
+        ("MLmodel", lambda path: path.write_text(path.read_text().replace("artifacts/model", "../../elsewhere/model"))),
     ],
 )
 def test_a_version_with_a_touched_file_is_refused_by_every_way_in(whole, file, touch):

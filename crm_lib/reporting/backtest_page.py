@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 from ..base.calendar import name_origins
+from ..base.horizons import label_horizon
+from ..base.model_names import label_model
 from .backtest_plots import plot_brier, plot_origins
 from .pages import show_figure, show_table, show_text
 
@@ -81,7 +83,8 @@ def show_record(
     table = tabulate_record(record, chosen)
     percent = ["accuracy", "majority_accuracy"]
     digits = {name: places for name, places in _DIGITS.items() if name in table}
-    show_table(table, digits=digits, percent=percent, caption="Every model at every horizon")
+    told = table.assign(model=table["model"].map(label_model), horizon=table["horizon"].map(label_horizon))
+    show_table(told, digits=digits, percent=percent, caption="Every model at every horizon")
     show_text(said)
     show_text(say_drawn(drawn))
     names = set(table["model"])

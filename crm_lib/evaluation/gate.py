@@ -103,8 +103,8 @@ def _say_choice(name: str, compared: pd.DataFrame) -> str:
     if name != best:
         return (
             f"Over all horizons {label_model(best)} has the smallest Brier score of {size} candidates, {score}, "
-            f"and would be used by the score alone; {label_model(name)} is the simplest within one standard error of it: "
-            f"{_say_gap(compared.loc[name])}."
+            f"and would be used by the score alone; {label_model(name)} is the simplest within one standard error "
+            f"of it: {_say_gap(compared.loc[name])}."
         )
     said = f"Over all horizons its Brier score, {score}, is the smallest of {size} candidates"
     simpler = compared.iloc[: compared.index.get_loc(best)]
@@ -147,7 +147,8 @@ def _say_beaten(chosen: str, name: str, row: pd.Series) -> str:
     return (
         f"A plain classifier on the same columns beats it: over all horizons {label_model(name)} scores "
         f"{-row['mean']:.4f} better (95 % interval {-row['high']:.4f} to {-row['low']:.4f}). "
-        f"The chances of {label_model(chosen)} are the best that this project makes and not the best that these data allow: look at the columns it reads."
+        f"The chances of {label_model(chosen)} are the best that this project makes and not the best that "
+        "these data allow: look at the columns it reads."
     )
 
 

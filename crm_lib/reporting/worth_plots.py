@@ -99,8 +99,8 @@ def _explain(worth: Mapping[str, Any]) -> str:
     return (
         f"Sources are added one after the other to {label_model(worth['base'])}, and each step is held against the one "
         f"before it at {len(worth['origins'])} month ends ({worth['origins'][0]} to {worth['origins'][-1]}), in a "
-        f"quick fit on {worth['landmarks']:,} landmarks at most: compare the steps with each other, not with the models "
-        "above. "
+        f"quick fit on {worth['landmarks']:,} landmarks at most: compare the steps with each other, not with the "
+        "models above. "
         "The fixed columns are the ground: the quick fit that reads them smooths the base, which can cost more than "
         "they bring. Where two sources say the same, the first is given the credit. Money: the value expected of the "
         "open pipeline against the value won, with the amounts known on the day (WAPE)."

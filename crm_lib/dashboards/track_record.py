@@ -143,7 +143,7 @@ def say_data(
     said += _say_quality(ingest)
     suspects = ", ".join(name.replace("_", " ") for name in validate.get("suspect_columns", []))
     if suspects:
-        said.append(f"Filled in only when a deal closes, and therefore never used: {suspects}.")
+        said.append(f"So telling of the outcome that the stage features asks when they were written: {suspects}.")
     return said
 
 # %% ../../nbs/lib/85_dashboards/40_track_record.ipynb #e6018ee2

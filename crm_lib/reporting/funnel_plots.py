@@ -31,24 +31,24 @@ from crm_lib.reporting.style import (
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #0643b7e5
 _LEAST_ROOM = 0.15  # of the axis, for the longest bar: a text that needs more is cut rather than the bars
+_PAD = 16  # pixels to the right of the longest text; at another resolution letters are somewhat wider
 
 
 def fit_bar_texts(
     fig: Figure,  # that holds the axes
     ax: Axes,  # with bars from `draw_bars`, labels and title, as they will be drawn
 ) -> None:
-    "Widen the axis until the texts at the ends of the bars fit beside them."
-    for _ in range(3):  # new ticks may change the width of the labels, and so that of the axes
+    "Let the axis end where the texts at the ends of the bars do."
+    texts = [text for text in ax.texts if isinstance(text, Annotation)]
+    for text in texts:
+        text.set_in_layout(False)  # or the axes would shrink to make room, and the bars with them
+    for _ in range(2):  # new ticks may change the width of the labels, and so that of the axes
         fig.draw_without_rendering()
         left, right = ax.get_window_extent().intervalx
-        ends = [(text.xy[0], text.get_window_extent()) for text in ax.texts if isinstance(text, Annotation)]
-        shift = max((box.x1 - right for _, box in ends), default=0.0)
-        if shift <= 0:
-            return
         end = ax.get_xlim()[1]
-        beside = {value: box.x1 - left - value / end * (right - left) for value, box in ends}
-        room = {value: max(1 - width / (right - left), _LEAST_ROOM) for value, width in beside.items()}
-        ax.set_xlim(0, max(value / share for value, share in room.items()))
+        beside = [(value, text.get_window_extent().x1 + _PAD - left) for text in texts for value in text.xy[:1]]
+        room = [max(1 - width / (right - left) + value / end, _LEAST_ROOM) for value, width in beside]
+        ax.set_xlim(0, max((value / share for (value, _), share in zip(beside, room)), default=end))
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #c2e23b35
 def _end_at_bars(fig: Figure, ax: Axes, longest: float) -> None:

@@ -76,7 +76,7 @@ def say_comparables(
     more = (found.loc[found["outcome"] == "won", "days_open"] - age).median()
     when = f" Those won typically took {format_number(more)} more days." if won else ""
     deals = "1 other deal" if len(found) == 1 else f"{len(found):,} other deals"
-    became = f"{won:,} came to be won, {lost:,} lost, and {left:,} still are open."
+    became = f"{won:,} came to be won, {lost:,} lost, and {left:,} still {'is' if left == 1 else 'are'} open."
     return f"Of {deals} {words} still open after {age:,} days, {became}{when}"
 
 # %% ../../nbs/lib/85_dashboards/32_deal_panel.ipynb #73a12949

@@ -17,6 +17,7 @@ from ..access.users import Viewer
 from ..base.calendar import name_origins
 from ..base.config import CrmError
 from ..base.horizons import label_horizon
+from ..base.model_names import label_model
 from crm_lib.dashboards.artifacts import (
     read_stage_metrics,
 )
@@ -142,7 +143,7 @@ def say_data(
     said += _say_quality(ingest)
     suspects = ", ".join(name.replace("_", " ") for name in validate.get("suspect_columns", []))
     if suspects:
-        said.append(f"Filled in only when a deal closes, and therefore never used: {suspects}.")
+        said.append(f"So telling of the outcome that the stage features asks when they were written: {suspects}.")
     return said
 
 # %% ../../nbs/lib/85_dashboards/40_track_record.ipynb #e6018ee2
@@ -173,4 +174,5 @@ def read_versions(
     found = pd.DataFrame(
         read_stage_metrics(folder, viewer, "models")["versions"], columns=[column.key for column in VERSIONS]
     )
-    return found.assign(decision=found["decision"].map(say_plainly, na_action="ignore"))
+    models = found["model"].map(label_model, na_action="ignore")
+    return found.assign(model=models, decision=found["decision"].map(say_plainly, na_action="ignore"))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.horizons import label_horizon
+from ..base.model_names import label_model
 from .judging import REFERENCE, compare_losses, judge_origins, pair_losses
 
 # %% ../../nbs/lib/40_evaluation/28_gate.ipynb #89a126a8
@@ -101,9 +102,9 @@ def _say_choice(name: str, compared: pd.DataFrame) -> str:
     score, size = f"{compared.loc[best, 'brier']:.4f}", len(compared)
     if name != best:
         return (
-            f"Over all horizons {best} has the smallest Brier score of {size} candidates, {score}, and would be used "
-            f"by the score alone; {name} is the simplest within one standard error of it: "
-            f"{_say_gap(compared.loc[name])}."
+            f"Over all horizons {label_model(best)} has the smallest Brier score of {size} candidates, {score}, "
+            f"and would be used by the score alone; {label_model(name)} is the simplest within one standard error "
+            f"of it: {_say_gap(compared.loc[name])}."
         )
     said = f"Over all horizons its Brier score, {score}, is the smallest of {size} candidates"
     simpler = compared.iloc[: compared.index.get_loc(best)]
@@ -111,7 +112,8 @@ def _say_choice(name: str, compared: pd.DataFrame) -> str:
         return f"{said}, and it is the simplest of them."
     nearest = str(simpler["gap"].idxmin())
     return (
-        f"{said}; of the simpler ones none is within one standard error of it, the nearest being {nearest}: "
+        f"{said}; of the simpler ones none is within one standard error of it, the nearest being "
+        f"{label_model(nearest)}: "
         f"{_say_gap(simpler.loc[nearest])}."
     )
 
@@ -143,9 +145,10 @@ def hold_against_classifiers(
 # %% ../../nbs/lib/40_evaluation/28_gate.ipynb #3ea9e317
 def _say_beaten(chosen: str, name: str, row: pd.Series) -> str:
     return (
-        f"A plain classifier on the same columns beats it: over all horizons {name} scores {-row['mean']:.4f} better "
-        f"(95 % interval {-row['high']:.4f} to {-row['low']:.4f}). The chances of {chosen} are the best that this "
-        f"project makes and not the best that these data allow: look at the columns it reads."
+        f"A plain classifier on the same columns beats it: over all horizons {label_model(name)} scores "
+        f"{-row['mean']:.4f} better (95 % interval {-row['high']:.4f} to {-row['low']:.4f}). "
+        f"The chances of {label_model(chosen)} are the best that this project makes and not the best that "
+        "these data allow: look at the columns it reads."
     )
 
 
@@ -203,7 +206,11 @@ def say_held_out(
         f"{label_horizon(horizon)} {row['brier']:.4f} (table {row['brier_table']:.4f})"
         for horizon, row in held["horizons"].items()
     )
-    which = "on the same model" if held["chosen"] == chosen else f"on {held['chosen']} instead of {chosen}"
+    which = (
+        "on the same model"
+        if held["chosen"] == chosen
+        else f"on {label_model(held['chosen'])} instead of {label_model(chosen)}"
+    )
     return (
         f"Made without {held['origin']}, the choice falls {which}; on that day, never looked at in choosing, "
         f"its Brier scores by horizon are: {figures}."

@@ -16,6 +16,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
 from ..base.horizons import parse_horizon, say_horizon
 from ..base.metrics import bootstrap_difference, score_forecast
+from ..base.model_names import label_model
 from .gate import RIVALS
 from ..features.snapshots import follow_up
 
@@ -149,14 +150,14 @@ def _say_accuracy(found: Mapping[str, Any], chosen: str) -> str:
     own = found["models"][chosen]
     order = "" if np.isnan(own["auc"]) else f" (AUC {own['auc']:.2f}, where .50 is a coin)"
     beside = "".join(
-        f", {name.replace('_', ' ')} in {row['accuracy']:.1%}"
+        f", {label_model(name)} in {row['accuracy']:.1%}"
         for name, row in found["models"].items()
         if name in RIVALS and name != chosen
     )
     return (
         f"Of the deals that were open on {found['days']} past days and had closed {say_horizon(found['horizon'])}, "
         f"{found['share_won']:.1%} were won ({found['n']:,} forecasts). Always saying the likelier answer is right in "
-        f"{found['majority_accuracy']:.1%} of them; {chosen.replace('_', ' ')} tells won from lost rightly in "
+        f"{found['majority_accuracy']:.1%} of them; {label_model(chosen)} tells won from lost rightly in "
         f"{own['accuracy']:.1%}{order}{beside}. The line between the two was drawn on earlier days."
     )
 
@@ -217,7 +218,7 @@ def tabulate_won_or_lost(
     "Tabulate how each model tells won from lost, and its skill on what is won by a day."
     rows = [
         {
-            "model": name.replace("_", " "),
+            "model": label_model(name),
             "accuracy": row["accuracy"],
             "majority": found["majority_accuracy"],
             "auc": row["auc"],

@@ -21,18 +21,18 @@ from .joins import name_extra
 from .rules import NOTED_RULES, STOPPING_RULES, apply_rules
 
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #19ab5ba1
-_TO_CORRECT = ("is written as it should be", "correct it in the CRM as well")
-_AS_MEANT = ("is read as the export means it", "nothing to do")
+_TO_CORRECT = ("is written as it should be", "mended", "correct it in the CRM as well")
+_AS_MEANT = ("is read as the export means it", "noted", "nothing to do")  # nothing was wrong
 
 
 def _mended_findings(mendings: pd.DataFrame) -> pd.DataFrame:
     told = mendings[mendings["found"] != mendings["used"]]
     rows = []
     for (table, column, is_wrong), group in told.groupby(["table", "column", is_correction(told)], sort=True):
-        rule, advice = _TO_CORRECT if is_wrong else _AS_MEANT
+        rule, severity, advice = _TO_CORRECT if is_wrong else _AS_MEANT
         examples = [f"{row.found} -> {row.used}" for row in group.head(3).itertuples()]
         shown = ", ".join([*examples, "..."] if len(group) > 3 else examples)
-        rows.append((table, column, rule, int(group["rows"].sum()), "mended", advice, shown))
+        rows.append((table, column, rule, int(group["rows"].sum()), severity, advice, shown))
     return pd.DataFrame(rows, columns=FINDING_COLUMNS)
 
 # %% ../../nbs/lib/20_ingestion/80_quality.ipynb #cf0a09e2

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from ..base.config import LOOPBACK, CrmError
 from ..base.environment import read_env_file, read_environment
+from ..base.model_names import label_model
 from ..base.settings import read_settings
 from ..ingestion.kept_imports import has_tables, shelf_days
 from .overview import list_pages
@@ -62,7 +63,7 @@ def _model_stands(root: Path, today: date) -> Standing:
     in_use = read_in_use(root / "in_use.json")
     if in_use is None:
         return Standing("model", "missing", "no model is in use", "make repro")
-    model = in_use.model.replace("_", " ")
+    model = label_model(in_use.model)
     return Standing("model", "fine", f"{name_version(in_use)} ({model}), fitted up to {_age(in_use.as_of, today)[1]}")
 
 # %% ../../nbs/lib/90_pipeline/84_status.ipynb #0aef1d6a

@@ -23,6 +23,7 @@ import yaml
 
 from ..base.config import PUBLISHED, SECTIONS, CrmError
 from ..base.files import replace_folder, sha256, write_json, write_text
+from ..base.model_names import label_model
 from ..base.sections import PublishedSettings
 from ..base.settings import plain_values
 from .in_use import InUse, experiment_name, name_version
@@ -229,7 +230,7 @@ def say_bundle(
 ) -> str:  # one sentence
     "Say what the figures of a page are made of."
     used = InUse(facts.source, facts.version, facts.model, facts.model_sha256, facts.fitted)
-    fitted = f"{facts.model.replace('_', ' ')}, fitted on what was known on {facts.fitted}"
+    fitted = f"{label_model(facts.model)}, fitted on what was known on {facts.fitted}"
     return f"As of {facts.as_of}, scored by {name_version(used)} ({fitted})."
 
 # %% ../../nbs/lib/60_registry/40_bundles.ipynb #3cf95d06

@@ -16,6 +16,7 @@ import typer
 
 from ..base.config import CrmError
 from ..base.horizons import label_horizon
+from ..base.model_names import label_model
 from ..base.sections import PublishedSettings
 from ..base.settings import read_published, read_service, read_settings
 
@@ -50,7 +51,8 @@ def _figures(rows: Any) -> Any:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
         figures = [f"{row[name]:.4f}" if row[name] == row[name] else "-" for name in columns]
-        table.add_row(*[str(row[name]).replace("[", "\\[") for name in ("version", "status", "model")], *figures)
+        named = (row["version"], row["status"], label_model(row["model"]))
+        table.add_row(*[str(name).replace("[", "\\[") for name in named], *figures)
     return table
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #d9095423

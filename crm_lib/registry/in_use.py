@@ -15,6 +15,7 @@ from typing import Any
 
 from ..base.config import CrmError
 from ..base.files import write_json
+from ..base.model_names import label_model
 from ..base.sections import check_source
 from ..models.close_hazard import BASELINES
 from ..models.incidence import IncidenceModel
@@ -96,9 +97,7 @@ def say_in_use(
     in_use: InUse,  # from read_in_use or load_in_use
 ) -> str:  # one sentence, two where a baseline is in use
     "Say which model gives the scores."
-    said = (
-        f"Model: {name_version(in_use)} ({in_use.model.replace('_', ' ')}), fitted on what was known on {in_use.as_of}."
-    )
+    said = f"Model: {name_version(in_use)} ({label_model(in_use.model)}), fitted on what was known on {in_use.as_of}."
     if in_use.model in BASELINES:
         said += " It is a simple table: no richer model is better by more than a standard error."
     return said

@@ -12,6 +12,9 @@ from typing import Any
 import pandas as pd
 
 from ..base.calendar import name_origins
+from ..base.horizons import label_horizon
+from ..base.model_names import label_model
+from ..ingestion.tables import count_of
 from .backtest_plots import plot_brier, plot_origins
 from .pages import show_figure, show_table, show_text
 
@@ -34,10 +37,11 @@ def say_drawn(
     "Say what the intervals draw as a whole."
     if not drawn["accounts"]:
         return f"Intervals draw whole deals ({drawn['deals']:,}): no account is known of them."
-    rest = f", and {drawn['deals']:,} deals without one" if drawn["deals"] else ""
+    rest = f", and {count_of(drawn['deals'], 'deal')} without one" if drawn["deals"] else ""
     return (
-        f"Intervals draw whole deals, all those of an account together ({drawn['accounts']:,} accounts{rest}), because "
-        "they share its luck."
+        "Intervals draw whole deals, all those of an account together "
+        f"({count_of(drawn['accounts'], 'account')}{rest}), "
+        "because they share its luck."
     )
 
 # %% ../../nbs/lib/55_reporting/58_backtest_page.ipynb #3bc5ad6c
@@ -81,7 +85,8 @@ def show_record(
     table = tabulate_backtest(record, chosen)
     percent = ["accuracy", "majority_accuracy"]
     digits = {name: places for name, places in _DIGITS.items() if name in table}
-    show_table(table, digits=digits, percent=percent, caption="Every model at every horizon")
+    told = table.assign(model=table["model"].map(label_model), horizon=table["horizon"].map(label_horizon))
+    show_table(told, digits=digits, percent=percent, caption="Every model at every horizon")
     show_text(said)
     show_text(say_drawn(drawn))
     names = set(table["model"])

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..base.horizons import label_horizon, sort_horizons
+from ..base.model_names import label_model
 from .formatting import format_number
 from crm_lib.reporting.style import (
     BLUE,
@@ -73,7 +74,7 @@ def plot_brier(
         places = block * step + part["model"].map(models.index)
         _draw_skill(axes, part, places, table)
         _head_horizon(axes[0], horizon, block * step - 0.85)
-        ticks += zip(places, part["model"].str.replace("_", " "))
+        ticks += zip(places, part["model"].map(label_model))
     axes[0].set_yticks([place for place, _ in sorted(ticks)], [text for _, text in sorted(ticks)])
     axes[0].set_ylim(len(horizons) * step - 0.8, -1.6)
     return _dress_skill(fig, axes, table)
@@ -112,7 +113,7 @@ def _dress_skill(fig: Figure, axes: Any, table: str) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(4))
     axes[0].set(title="Brier skill", xlabel="Share of variance explained\n(0: base rate; right is better)")
     percent_axis(axes[0].xaxis)
-    name = table.replace("_", " ")
+    name = label_model(table)
     axes[1].set(title=f"Against the {name}", xlabel="Brier difference, 95 % interval\n(left is better)")
     axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, 3) if value else "0"))
     return fig
@@ -149,7 +150,7 @@ def _draw_origins(ax: Axes, part: pd.DataFrame, color: dict[str, str]) -> None:
     for model, rows in part.sort_values("origin").groupby("model", sort=True):
         where = rows["origin"].map(place)
         ax.plot(where, rows["brier"], color=color[model], marker="o", markersize=4)
-        ends.append((float(len(days) - 1), float(rows["brier"].iloc[-1]), model.replace("_", " "), color[model]))
+        ends.append((float(len(days) - 1), float(rows["brier"].iloc[-1]), label_model(model), color[model]))
     shown = np.unique(np.linspace(0, len(days) - 1, min(len(days), 7)).round().astype(int))
     ax.set_xticks(shown, [pd.Timestamp(days[k]).strftime("%d %b\n%Y") for k in shown], fontsize=8)
 
@@ -173,7 +174,7 @@ def plot_reliability(
     )
     for ax, (model, part) in zip(axes.flat, panels):
         _draw_reliability(ax, part, frame["n"].max())
-        ax.set_title(str(model).replace("_", " "))
+        ax.set_title(label_model(model))
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     _dress_reliability(fig, frame, len(panels))

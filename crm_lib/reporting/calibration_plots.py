@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from ..base.config import CrmError
 from ..base.horizons import label_horizon, sort_horizons
 from ..base.metrics import reliability
+from ..base.model_names import label_model
 from .formatting import format_number
 from .style import BLUE, SOFT, VERMILION, canvas, need_columns, percent_axis, sentence_figure, themed
 
@@ -117,6 +118,6 @@ def _dress(fig: Figure, axes: Any, top: float, panels: int) -> None:
     for ax in axes[-2:, 1] if panels % 2 and panels > 1 else ():
         ax.set_axis_off()
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, [label.replace("_", " ") for label in labels], loc="outside upper left", ncols=2)
+    fig.legend(handles, [label_model(label) for label in labels], loc="outside upper left", ncols=2)
     fig.supxlabel("Said: mean forecast, % (strips: root of the count, last step open)", fontsize=9, color=SOFT)
     fig.supylabel("Came: share won, % (bar: 95 % interval)", fontsize=9, color=SOFT)

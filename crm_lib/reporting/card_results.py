@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..base.horizons import label_horizon
+from ..base.model_names import label_model
 from ..evaluation.gate import say_held_out
 from ..evaluation.martingale import say_movement
 from ..evaluation.subgroups import TOO_SMALL, say_overall, say_subgroups
@@ -108,7 +109,7 @@ def _tabulate_horizons(run: Run) -> pd.DataFrame:
             rows.append(
                 {
                     "horizon": label_horizon(horizon),
-                    "model": name.replace("_", " "),
+                    "model": label_model(name),
                     **{short: models[name][long] for long, short in _SCORES.items()},
                     "low": low,
                     "high": high,
@@ -137,7 +138,7 @@ def _tabulate_origins(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 # %% ../../nbs/lib/55_reporting/78_card_results.ipynb #46475813
 def _tabulate_results(run: Run) -> CardSection:
-    chosen = run.backtest["chosen"].replace("_", " ")
+    chosen = label_model(run.backtest["chosen"])
     by_origin, beside = _tabulate_origins(run)
     return CardSection(
         "Results",

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ..base.horizons import sort_horizons
+from ..base.model_names import label_model
 
 # %% ../../nbs/lib/55_reporting/76_card_run.ipynb #4ebb97fe
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def say_model(
 ) -> str:  # the name, and what it is
     "Name a model in words."
     kind, *variants = model.split("+")
-    return model.replace("_", " ") + (f" ({', '.join([_MODELS[kind], *variants])})" if kind in _MODELS else "")
+    return label_model(model) + (
+        f" ({', '.join([_MODELS[kind], *map(label_model, variants)])})" if kind in _MODELS else ""
+    )
 
 # %% ../../nbs/lib/55_reporting/76_card_run.ipynb #84ab5bc0
 def order_horizons(

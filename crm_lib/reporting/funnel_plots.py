@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 from .formatting import format_number
 from crm_lib.reporting.style import (
@@ -30,29 +31,30 @@ from crm_lib.reporting.style import (
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #0643b7e5
 _LEAST_ROOM = 0.15  # of the axis, for the longest bar: a text that needs more is cut rather than the bars
+_PAD = 16  # pixels to the right of the longest text; at another resolution letters are somewhat wider
 
 
 def fit_bar_texts(
+    fig: Figure,  # that holds the axes
     ax: Axes,  # with bars from `draw_bars`, labels and title, as they will be drawn
 ) -> None:
-    "Widen the axis until the texts at the ends of the bars fit beside them."
-    for _ in range(3):  # new ticks may change the width of the labels, and so that of the axes
-        ax.figure.draw_without_rendering()
+    "Let the axis end where the texts at the ends of the bars do."
+    texts = [text for text in ax.texts if isinstance(text, Annotation)]
+    for text in texts:
+        text.set_in_layout(False)  # or the axes would shrink to make room, and the bars with them
+    for _ in range(2):  # new ticks may change the width of the labels, and so that of the axes
+        fig.draw_without_rendering()
         left, right = ax.get_window_extent().intervalx
-        ends = [(text.xy[0], text.get_window_extent()) for text in ax.texts]
-        shift = max((box.x1 - right for _, box in ends), default=0.0)
-        if shift <= 0:
-            return
         end = ax.get_xlim()[1]
-        beside = {value: box.x1 - left - value / end * (right - left) for value, box in ends}
-        room = {value: max(1 - width / (right - left), _LEAST_ROOM) for value, width in beside.items()}
-        ax.set_xlim(0, max(value / share for value, share in room.items()))
+        beside = [(value, text.get_window_extent().x1 + _PAD - left) for text in texts for value in text.xy[:1]]
+        room = [max(1 - width / (right - left) + value / end, _LEAST_ROOM) for value, width in beside]
+        ax.set_xlim(0, max((value / share for (value, _), share in zip(beside, room)), default=end))
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #c2e23b35
-def _end_at_bars(ax: Axes, longest: float) -> None:
+def _end_at_bars(fig: Figure, ax: Axes, longest: float) -> None:
     "Make room for the texts, and end the ticks where the longest bar ends."
     count_axis(ax.xaxis)
-    fit_bar_texts(ax)
+    fit_bar_texts(fig, ax)
     ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= longest])
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #f2c0f6ca
@@ -86,7 +88,7 @@ def plot_funnel(
     texts = [_stage_text(*row) for row in funnel[["reached", "went_on", "median_days"]].itertuples(index=False)]
     draw_bars(ax, names, funnel["reached"].to_numpy(), _break_texts(texts, names), [BLUE] * len(funnel), lines=2)
     ax.set(title="Deals that reached a stage, or passed it", xlabel="Deals")
-    _end_at_bars(ax, float(funnel["reached"].max()))
+    _end_at_bars(fig, ax, float(funnel["reached"].max()))
     return fig
 
 # %% ../../nbs/lib/55_reporting/41_funnel_plots.ipynb #3946d465
@@ -127,5 +129,5 @@ def plot_ageing(
     colors = [BLUE] * (len(ageing) - 2) + [GREY, ORANGE][-min(2, len(ageing)) :]
     draw_bars(ax, [f"{band} days" for band in ageing["band"]], ageing["deals"].to_numpy(), texts, colors)
     ax.set(title="Open deals by age", xlabel="Deals")
-    _end_at_bars(ax, float(ageing["deals"].max()))
+    _end_at_bars(fig, ax, float(ageing["deals"].max()))
     return fig

@@ -111,7 +111,7 @@ def _tabulate_facts(run: Run) -> pd.DataFrame:
     ingest = run.ingest
     stages = run.ingest["stages"]
     facts = {
-        "tables received": ", ".join(name.replace("_", " ") for name in ingest["quality"]),
+        "tables received": ", ".join(name.replace("_", " ") for name in ingest.get("tables") or ingest["quality"]),
         "deals": f"{run.train['deals']:,}",
         "deals by stage": ", ".join(f"{name} {count:,}" for name, count in stages.items()),
         **_count_histories(ingest.get("histories") or {}),
@@ -159,12 +159,15 @@ def _describe_won_or_lost(run: Run) -> CardSection:
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #ace35243
 _KEPT = {"product": {"product"}, "price": {"amount", "list_price"}, "owner": {"sales_agent"}}
+_COUNTED = {"product": "product", "owner": "agent"}  # what ingest counts: none of them, none that could change
 
 
 def _say_untracked(ingest: Mapping[str, Any]) -> str:
     "Say which values are those of the export, whatever they were before."
     tracked = set((ingest.get("histories") or {}).get("columns") or {})
-    still = [name for name, columns in _KEPT.items() if not columns & tracked]
+    absent = {name for name in ("product", "agent") if ingest.get(f"{name}s") == 0}
+    kept = {name: columns for name, columns in _KEPT.items() if _COUNTED.get(name) not in absent}
+    still = [name for name, columns in kept.items() if not columns & tracked]
     names = list_names([name.removeprefix(EXTRA_PREFIX).replace("_", " ") for name in sorted(tracked)] or ["none"])
     told = "The tables hold one value per deal, as of the export."
     if tracked:
@@ -181,12 +184,14 @@ def _say_untracked(ingest: Mapping[str, Any]) -> str:
 def _list_limits(run: Run) -> tuple[str, ...]:
     "List what the figures do not cover."
     counts = [len(part["origins"]) for part in run.backtest["horizons"].values()]
-    models = {name for part in run.backtest["horizons"].values() for name in part["models"]}
+    models = run.backtest.get("choice") or {
+        name for part in run.backtest["horizons"].values() for name in part["models"]
+    }
     return (
         f"{min(counts)} to {max(counts)} days were stood at, depending on the horizon. They lie close "
         "together, share deals and saw one stretch of "
         "the market; intervals over deals do not cover a change of it.",
-        f"The choice among {len(models)} models was made on the same days that the figures come from, which "
+        f"The choice among {len(models)} candidates was made on the same days that the figures come from, which "
         "flatters the chosen one a little.",
         f"No closing before {run.ingest['first_closing']} is recorded. Deals that ended earlier are missing "
         "(left truncation), so what is known of "

@@ -222,11 +222,14 @@ def plot_score_distribution(
 # %% ../../nbs/lib/55_reporting/47_score_plots.ipynb #65c71a3c
 _LABEL = 0.13  # of the width, room for a label
 _LINE = 10  # points
+_ROW = 0.07  # of the height, room for a line of labels
 
 
 def _draw_cuts(ax: Axes, cuts: list[float]) -> None:
     "Draw where the grades begin; labels that would run into each other stand one below the other."
     is_close = len(cuts) > 1 and np.diff(sorted(cuts)).min() < _LABEL * ax.get_xlim()[1]
+    rows = len(cuts) if is_close else min(len(cuts), 1)
+    ax.set_ylim(0, ax.get_ylim()[1] * (1 + _ROW * rows))  # no label runs into a bar
     for place, cut in enumerate(sorted(cuts)):
         ax.axvline(cut, color=INK, linewidth=1, linestyle="--")
         ax.annotate(

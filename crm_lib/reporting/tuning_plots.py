@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ..base.model_names import label_model
 from .formatting import format_number
 from crm_lib.reporting.style import (
     BLUE,
@@ -173,7 +174,7 @@ def plot_variants(
         return sentence_figure("No variant differs from its model: there is nothing to compare.")
     whole = compared[compared["horizon"] == "all"].sort_values("mean", kind="stable").reset_index(drop=True)
     fig, ax = canvas(1.5 + 0.32 * len(whole))
-    places = label_rows(ax, whole["variant"].tolist(), 30)
+    places = label_rows(ax, whole["variant"].map(label_model).tolist(), 30)
     for place, row in zip(places, whole.to_dict("records")):
         color = BLUE if row["high"] < 0 else VERMILION if row["low"] > 0 else SOFT
         part = compared.loc[(compared["variant"] == row["variant"]) & (compared["horizon"] != "all"), "mean"]

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ..base.model_names import label_model
 from ..evaluation.history_steps import FIXED_COLUMNS, START
 from ..evaluation.history_worth import NOT_TRACKED, TOGETHER, tabulate_worth
 from .formatting import format_number
@@ -96,9 +97,10 @@ def lay_out_worth(
 def _explain(worth: Mapping[str, Any]) -> str:
     "Say how the steps were made."
     return (
-        f"Sources are added one after the other to {worth['base']}, and each step is held against the one before it at "
-        f"{len(worth['origins'])} month ends ({worth['origins'][0]} to {worth['origins'][-1]}), in a quick fit on "
-        f"{worth['landmarks']:,} landmarks at most: compare the steps with each other, not with the models above. "
+        f"Sources are added one after the other to {label_model(worth['base'])}, and each step is held against the one "
+        f"before it at {len(worth['origins'])} month ends ({worth['origins'][0]} to {worth['origins'][-1]}), in a "
+        f"quick fit on {worth['landmarks']:,} landmarks at most: compare the steps with each other, not with the "
+        "models above. "
         "The fixed columns are the ground: the quick fit that reads them smooths the base, which can cost more than "
         "they bring. Where two sources say the same, the first is given the credit. Money: the value expected of the "
         "open pipeline against the value won, with the amounts known on the day (WAPE)."

@@ -66,7 +66,7 @@ def label_reason(
     if feature == "age_days" and not is_text and round(value) in _YOUNG:
         return _YOUNG[round(value)]
     template = {**FEATURES, **_WIN_WORDS}.get(feature, f"{name} {{}}" if is_text else f"{name} {{:g}}")
-    if not is_text and abs(value) < _WRITTEN_AS_NONE:
+    if isinstance(value, float) and abs(value) < _WRITTEN_AS_NONE:
         template = template.replace("{:.1f} times as", "less than a tenth as")
     return template.format(value)
 

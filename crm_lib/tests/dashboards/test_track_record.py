@@ -82,7 +82,7 @@ def test_findings_about_the_data_are_sentences():
         "Deals: 99 % of the checks on its values passed.",
         "In the column product, 632 rows were mended.",
         "In the column sector, 1 doubtful value was left as found.",
-        "Filled in only when a deal closes, and therefore never used: account.",
+        "So telling of the outcome that the stage features asks when they were written: account.",
     ]
     assert say_data({"mended_rows": {"a": 1}, "left_rows": {"b": 2}}, {"is_ready": False}) == [
         "The data cannot carry a forecast: the report of the stage validate says why.",

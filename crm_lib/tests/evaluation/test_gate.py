@@ -188,7 +188,7 @@ def test_the_sentence_of_a_simpler_one_names_the_best_the_gap_and_its_standard_e
     why = choose_model(near(0.0005), CANDIDATES).why
     assert why == (
         "Over all horizons xgboost has the smallest Brier score of 4 candidates, 0.0200, and would be used by the score "
-        "alone; cure_table is the simplest within one standard error of it: 0.0005 worse (standard error 0.0010). "
+        "alone; cure table is the simplest within one standard error of it: 0.0005 worse (standard error 0.0010). "
         "The age x phase table scores 0.0695 worse than it (standard error 0.0010)."
     )
 

@@ -157,7 +157,9 @@ def test_what_is_only_read_as_the_export_means_it_needs_no_correction_and_costs_
         ("close_date", "1/2", "x", 1),
     ]
     mendings = pd.DataFrame(rows, columns=["column", "found", "used", "rows"]).assign(table="sales_pipeline")
-    told = check_deals(deals, mendings).set_index(["column", "rows"])["what_to_do"]
+    found = check_deals(deals, mendings).set_index(["column", "rows"])
+    told, gravity = found["what_to_do"], found["severity"]
+    assert gravity["reported_date", 40] == gravity["close_date", 2] == "noted" and gravity["close_date", 1] == "mended"
     assert told["reported_date", 40] == told["close_date", 2] == "nothing to do"
     assert told["close_date", 1] == "correct it in the CRM as well"
     assert quality_scores({"sales_pipeline": deals}, mendings, deals)["mended"].tolist() == [1]

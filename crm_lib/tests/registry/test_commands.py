@@ -98,7 +98,7 @@ def test_models_are_readable_at_80_columns(project, monkeypatch):
         "quarter end",
         "skill",
         "challenger",
-        "cure_table",
+        "cure table",
         "0.0635",
         "0.1303",
         "0.3028",

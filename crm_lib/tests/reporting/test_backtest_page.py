@@ -50,7 +50,7 @@ def test_a_score_by_amount_is_a_column_only_where_amounts_are_known():
         (
             ["account A", "D2", "account A"],
             {"accounts": 1, "deals": 1},
-            "an account together (1 accounts, and 1 deals without one)",
+            "an account together (1 account, and 1 deal without one)",
         ),
         (["account A", "account B"], {"accounts": 2, "deals": 0}, "(2 accounts), because"),
     ],

@@ -23,8 +23,9 @@ def test_every_stage_has_its_bar_and_a_stage_with_an_odd_name_is_text():
     assert [text.get_text() for text in ax.texts] == ["10, 40\N{NO-BREAK SPACE}% went on, usual stay 3 days", "4"]
 
 
-def is_whole(fig):
+def is_whole(fig, dpi):
     "Tell whether every text lies within the picture."
+    fig.set_dpi(dpi)
     fig.draw_without_rendering()
     ax = fig.axes[0]
     boxes = [text.get_window_extent() for text in [*ax.texts, *ax.get_yticklabels()]]
@@ -36,7 +37,7 @@ def is_whole(fig):
 def test_no_text_of_the_funnel_or_of_the_ages_is_cut(name, reached):
     funnel = pd.DataFrame({"stage": [name] * 4, "reached": reached, "went_on": 1.0, "median_days": 112.5})
     ageing = pd.DataFrame({"band": ["1234 to 2345"] * 4, "deals": reached, "share": 0.25, "value": 98.7e9})
-    assert is_whole(plot_funnel(funnel)) and is_whole(plot_ageing(ageing))
+    assert all(is_whole(fig, dpi) for fig in (plot_funnel(funnel), plot_ageing(ageing)) for dpi in (120, 240))
 
 
 def test_a_month_that_has_not_ended_is_said_and_paler():

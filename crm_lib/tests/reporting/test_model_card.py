@@ -10,6 +10,8 @@ __all__ = ['NASTY', 'WON', 'STORY', 'figures', 'record', 'make_run', 'run', 'dis
            'test_what_was_drawn_and_how_chances_move_stand_on_the_card',
            'test_a_score_by_amount_stands_on_the_card_where_amounts_are_known',
            'test_the_card_names_the_histories_that_there_are',
+           'test_the_card_counts_the_candidates_as_the_reason_of_the_choice_does',
+           'test_the_card_names_the_tables_that_were_received_and_no_column_that_is_empty',
            'test_results_stand_beside_the_baselines_in_the_order_of_the_horizons',
            'test_a_baseline_may_be_the_chosen_model_and_one_may_be_missing',
            'test_a_figure_that_does_not_exist_is_a_dash',
@@ -209,7 +211,7 @@ def test_the_card_has_its_sections_in_their_order(run, tmp_path):
         "| days open | 1.50 |\n| size | 0.25 |",
         "1 to 3 days were stood at",
         "a gap of +10.0 points (95 % interval +6.0 to +14.0)",
-        "among 5 models",
+        "among 5 candidates",
         "No closing before 2024-01-02",
         "gradient-boosted trees, tuned",
         "xgboost 3",
@@ -284,6 +286,19 @@ def test_the_card_names_the_histories_that_there_are(run, tmp_path):
     text = html.unescape(read_file(replace(run, ingest={**run.ingest, "histories": told}), tmp_path))
     assert "37,640 changes of stage, amount and expected close date while a deal was open; 1,200 activities" in text
     assert "| histories |" in text and "| histories |" not in read_file(run, tmp_path)
+
+
+def test_the_card_counts_the_candidates_as_the_reason_of_the_choice_does(run):
+    chosen_from = {**run.backtest, "choice": {name: {} for name in ("age_curve", "phase_table", "cure_table")}}
+    limits = " ".join(map(str, compose_card(replace(run, backtest=chosen_from))["limits"].parts))
+    assert "The choice among 3 candidates was made" in limits
+
+
+def test_the_card_names_the_tables_that_were_received_and_no_column_that_is_empty(run, tmp_path):
+    ingest = {**run.ingest, "tables": ["opportunity_history"], "products": 0, "agents": 3}
+    text = html.unescape(read_file(replace(run, ingest=ingest), tmp_path))
+    assert "| tables received | opportunity history |" in text
+    assert "A price or owner that was changed while the deal was open" in text
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #0c2df573
 def test_results_stand_beside_the_baselines_in_the_order_of_the_horizons(run):

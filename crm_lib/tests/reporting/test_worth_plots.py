@@ -122,7 +122,7 @@ def shown(monkeypatch):
 
 def test_the_section_says_how_the_steps_were_made_and_gives_what_it_was_given(shown):
     assert show_worth(WORTH) is WORTH and len(shown) == 5
-    assert "stage (+0.100)" in shown[0] and "cure_table" in shown[2] and "6,000 landmarks" in shown[2]
+    assert "stage (+0.100)" in shown[0] and "cure table" in shown[2] and "6,000 landmarks" in shown[2]
     assert shown[1] == say_keep(WORTH)
 
 

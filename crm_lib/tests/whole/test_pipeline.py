@@ -7,6 +7,7 @@ __all__ = ['pytestmark', 'HERE', 'ROOT', 'TABLES', 'HOSTILE', 'hostile_tables', 
            'project', 'test_every_stage_leaves_a_page_without_code_scripts_or_traces',
            'test_every_page_asks_a_question_and_gives_its_finding', 'test_a_hostile_name_stays_text',
            'test_a_page_for_managers_is_plain', 'test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table',
+           'test_the_csv_names_every_deals_owner_and_no_score_or_reason_names_another',
            'test_scores_hold_the_columns_of_the_contract_for_every_open_deal',
            'test_reasons_add_up_to_the_published_score',
            'test_the_backtest_holds_every_model_at_every_horizon_and_no_label',
@@ -48,6 +49,7 @@ from ...features.movement import count_words
 from ...forecasting.periods import say_days
 from ...ingestion.imports import import_tables
 from ...reporting.pages import REPORTED_STAGES
+from ...scoring.scores import defuse_formulas
 from ...simulation.simulate import World, simulate_crm
 from .test_words import MANAGER_PAGES, banned_words, page_text
 
@@ -197,6 +199,21 @@ def test_a_formula_is_harmless_in_the_csv_and_untouched_in_the_table(project):
     texts = listed.select_dtypes("object").stack()
     assert not texts[~texts.str.match(r"^-?\d")].str.match(r"^[=+\-@\t\r]").any()
     assert listed["sales_agent"].str.startswith("'=").any()
+
+
+def test_the_csv_names_every_deals_owner_and_no_score_or_reason_names_another(project):
+    listed = pd.read_csv(project / "artifacts" / "scores.csv", dtype=str, keep_default_na=False).set_index(
+        "opportunity_id"
+    )
+    scores, deals = (pd.read_parquet(project / "artifacts" / name) for name in ("scores.parquet", "deals.parquet"))
+    people = ["sales_agent", "manager"]
+    assert not {*people, "regional_office", "product"} & set(scores)
+    own = defuse_formulas(deals.set_index("opportunity_id")[[*people, "product"]].fillna("")).loc[listed.index]
+    assert listed[own.columns].equals(own.astype(object)) and len(listed) == len(scores)
+    names = {name for name in deals[people].stack().unique() if name.isascii() and len(name) > 4}
+    reasons = listed[["reason_1", "reason_2", "reason_3"]].agg(" | ".join, axis=1)
+    told = [(key, name) for key, text in reasons.items() for name in names if name in text]
+    assert all(name in tuple(own.loc[key, people]) for key, name in told)
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #79033ea3
 def test_scores_hold_the_columns_of_the_contract_for_every_open_deal(project):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
-from .cure import alive_probabilities
+from .cure import CureRule, DealDays, alive_probabilities
 from .exposure import AGE_EDGES, Grid, sum_days
 from .movement import stale_age
 from .snapshots import is_open, take_snapshots, taken_back
@@ -96,16 +96,14 @@ def _at_risk(
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #8fb85105
 def _closings(
-    engaged: np.ndarray,
+    cell: np.ndarray,
     close: np.ndarray,
     undone: np.ndarray,
     group: np.ndarray,
     as_of: np.ndarray,
     shape: tuple[int, ...],
-    grid: Grid,
 ) -> np.ndarray:
     "Count the closings up to each as-of date that had not been taken back, (groups, cells, as-of dates)."
-    cell = grid.cell(close - engaged, close.astype("datetime64[D]"))
 
     def count(rows: np.ndarray, since: np.ndarray) -> np.ndarray:
         index = group[rows], cell[rows], np.searchsorted(as_of, since[rows])
@@ -134,8 +132,9 @@ def closing_ratios(
     after = np.maximum(engaged, as_days(records_start).astype("int64") - 1)
     at_risk = _at_risk(engaged, after, np.minimum(close, ends[-1]), group, ends, grid)
     is_closed = (close > after) & (close <= ends[-1])
-    known = [values[is_closed] for values in (engaged, close, undone, group)]
-    closed = _closings(*known, ends, at_risk.shape, grid)
+    start, stop, back, where = (values[is_closed] for values in (engaged, close, undone, group))
+    cell = grid.cell(stop - start, stop.astype("datetime64[D]"))
+    closed = _closings(cell, stop, back, where, ends, at_risk.shape)
     hazard = closed.sum(axis=0) / np.maximum(at_risk.sum(axis=0), 1)
     expected = (at_risk * hazard[None]).sum(axis=1)
     return (closed.sum(axis=1) + settings.prior) / (expected + settings.prior)
@@ -188,24 +187,21 @@ def cohort_volumes(
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #61ccff4f
 def stale_of_days(
-    engaged: np.ndarray,  # day of engagement of each deal, datetime64[D]
-    close: np.ndarray,  # day of closing, NaT while it is open
-    stands: np.ndarray,  # bool: the closing was not taken back by the as-of date
-    agent: np.ndarray,  # agent of each deal, whole numbers from 0
+    deals: DealDays,  # in days
     as_of: np.datetime64,  # as-of date
     records_start: object,  # deals engaged before it are survivors and say nothing
     settings: FeatureSettings,  # quantile and shrinkage
 ) -> np.ndarray:  # share from 0 to 1, one per agent
     "Estimate from days the share of its old deals that each agent has left stale, shrunk to everybody's."
-    agents = agent.max(initial=-1) + 1
-    engaged, close, agent = engaged[stands], close[stands], agent[stands]
-    closed = close <= as_of
+    agents = deals.agent.max(initial=-1) + 1
+    kept = deals.take(deals.stands)
+    closed = kept.close <= as_of
     if not closed.any():
         return np.zeros(agents)
-    limit = int(stale_age(engaged, close, as_of, settings.stale_quantile))
-    is_old = (engaged + limit <= as_of) & (engaged >= as_days(records_start))
-    old = np.bincount(agent[is_old], minlength=agents)
-    stale = np.bincount(agent[is_old & ~closed], minlength=agents)
+    limit = int(stale_age(kept.engaged, kept.close, as_of, settings.stale_quantile))
+    is_old = (kept.engaged + limit <= as_of) & (kept.engaged >= as_days(records_start))
+    old = np.bincount(kept.agent[is_old], minlength=agents)
+    stale = np.bincount(kept.agent[is_old & ~closed], minlength=agents)
     overall = stale.sum() / max(old.sum(), 1)
     return (stale + settings.prior * overall) / (old + settings.prior)
 
@@ -219,8 +215,8 @@ def stale_shares(
 ) -> np.ndarray:  # share from 0 to 1, one per agent
     "Estimate the share of its old deals that each agent has left stale by a day, shrunk to everybody's."
     stands = ~(taken_back(deals) <= as_of)
-    days = as_days(deals["engage_date"]), as_days(deals["close_date"])
-    return stale_of_days(*days, stands, agent, as_of, records_start, settings)
+    days = DealDays(as_days(deals["engage_date"]), as_days(deals["close_date"]), stands, agent)
+    return stale_of_days(days, as_of, records_start, settings)
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #895cd862
 @dataclass(frozen=True)
@@ -260,7 +256,8 @@ def _look_up(
         for place in (groups.place, everywhere)
     )
     stale = stale_shares(deals, groups.agent, day, records_start, settings)
-    alive = alive_probabilities(deals, groups.agent, groups.cohort, day, records_start, settings.grid, settings.prior)
+    rule = CureRule(settings.grid, settings.prior)
+    alive = alive_probabilities(deals, groups.agent, groups.cohort, day, records_start, rule)
     return pd.DataFrame(
         {
             "as_of": pd.Timestamp(day),

@@ -15,7 +15,7 @@ import pandas as pd
 from ..base.calendar import as_days
 from ..base.config import CrmError
 from ..base.schema import fixed_columns
-from .cure import alive_of_days
+from .cure import CureRule, DealDays, alive_of_days
 from .exposure import Grid
 from crm_lib.features.features import (
     FEATURES,
@@ -198,7 +198,8 @@ def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> di
     window = cohort_window(known.engaged, days)
     week = window == window[-1]
     home = known.place == known.place[-1]
-    lived = known.engaged.astype("datetime64[D]"), _dates(known.close), known.stands
+    lived = DealDays(known.engaged.astype("datetime64[D]"), _dates(known.close), known.stands, known.agent)
+    rule = CureRule(settings.grid, settings.prior)
     cohort = _cohorts(day, known, window)
     anywhere = np.ones(len(home), bool)
     found = {
@@ -207,10 +208,8 @@ def _features(day: DaySums, row: Mapping[str, Any], wanted: Sequence[str]) -> di
         "week_closing": lambda: _closing_ratio(day, known, week),
         "cohort_volume": lambda: _volume(known, far, window, home),
         "week_volume": lambda: _volume(known, far, window, anywhere),
-        "agent_stale_share": lambda: stale_of_days(*lived, known.agent, far, first, settings)[known.agent[-1]],
-        "alive_probability": lambda: alive_of_days(
-            *lived, known.agent, cohort, far, first, settings.grid, settings.prior
-        )[-1],
+        "agent_stale_share": lambda: stale_of_days(lived, far, first, settings)[known.agent[-1]],
+        "alive_probability": lambda: alive_of_days(lived, cohort, far, first, rule)[-1],
     }
     return {name: compute() for name, compute in found.items() if name in wanted}
 

@@ -240,18 +240,13 @@ def _score_file(file: Path, out: str, as_of: str | None, reasons: bool, skip_bad
     typer.echo(f"{say_outcome(outcome, out, file)}\n{context.note}", err=out == STDOUT)
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #c5bd6823
-def _score_named(
-    file: Path, version: str | None, out: str | None, as_of: str | None, reasons: bool, skip_bad: bool, force: bool
-) -> None:
-    "Score a file after everything that is asked of it was looked at."
-    from crm_lib.scoring.file_answers import check_answer
-
+def _name_answer(file: Path, version: str | None, out: str | None) -> str:
+    "Name the file that the scores of a FILE go to, and refuse what does not fit one."
     if version is not None:
         raise CrmError("--version scores the deals of the bundle: leave it out, or leave the FILE out.")
     if out is None:
         raise CrmError(f"Say where the scores of {file.name} go: crm score {file.name} -o scores.csv.")
-    check_answer(out, file, force, skip_bad)
-    _score_file(file, out, as_of, reasons, skip_bad)
+    return out
 
 # %% ../../nbs/lib/60_registry/90_commands.ipynb #777f2d5a
 _FILE = Annotated[
@@ -280,8 +275,12 @@ def score_pipeline(
     force: _FORCE = False,
 ) -> None:
     """Write the scores of the open deals: those that are published, another version's, or those of a FILE."""
+    from crm_lib.scoring.file_answers import check_answer
+
     if file is not None:
-        _score_named(file, version, out, as_of, reasons, skip_bad, force)
+        answer = _name_answer(file, version, out)
+        check_answer(answer, file, force, skip_bad)
+        _score_file(file, answer, as_of, reasons, skip_bad)
     elif as_of is not None or reasons or skip_bad or force:
         raise CrmError("--as-of, --reasons, --skip-bad and --force are said of a FILE: name it, or leave them out.")
     else:

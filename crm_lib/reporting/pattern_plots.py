@@ -74,24 +74,20 @@ def _draw_closings(fig: Figure, ax: Axes, counts: pd.DataFrame) -> Figure:
 # %% ../../nbs/lib/55_reporting/40_pattern_plots.ipynb #b7d4a131
 @themed
 def plot_rate(
-    frame: pd.DataFrame,  # one row per group: the columns named below
+    frame: pd.DataFrame,  # one row per group: its name, rate, low, high (fractions, 95 % interval), n (deals counted)
     x: str = "group",  # column of the group's name
-    rate: str = "rate",  # column of the rate, a fraction
-    low: str = "low",  # column of the interval's lower end
-    high: str = "high",  # column of the interval's upper end
-    n: str = "n",  # column of the deals counted
     title: str = "Win rate",  # what the rate is
     overall: float | None = None,  # rate over all groups, drawn as a line
 ) -> Figure:  # one dot with a 95 % interval per group
     "Draw rates by group with their 95 % intervals and counts."
-    need_columns(frame, [x, rate, low, high, n], "plot_rate")
+    need_columns(frame, [x, "rate", "low", "high", "n"], "plot_rate")
     if frame.empty:
         return sentence_figure(f"{title}: there is no group to draw.")
     fig, ax = canvas(1.25 + 0.29 * len(frame))
     places = label_rows(ax, frame[x].astype(str).tolist())
-    ax.hlines(places, frame[low], frame[high], color=SKY, linewidth=4, alpha=0.75)
-    ax.plot(frame[rate], places, "o", color=BLUE)
-    label_counts(ax, places, frame[n].tolist())
+    ax.hlines(places, frame["low"], frame["high"], color=SKY, linewidth=4, alpha=0.75)
+    ax.plot(frame["rate"], places, "o", color=BLUE)
+    label_counts(ax, places, frame["n"].tolist())
     _dress_rate(ax, title, overall)
     return fig
 

@@ -21,14 +21,13 @@ __all__ = ['SEEDS', 'START', 'DATES', 'GRID', 'QUARTERS', 'fitted', 'random_deal
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #2ea035e8
 import math
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ...base.calendar import FiscalCalendar, as_days
-from ...features.cure import alive_probabilities
+from ...features.cure import CureRule, alive_probabilities
 from ...features.exposure import Grid
 from ...features.features import build_features
 from ...ingestion.deals import build_deals, records_start
@@ -41,7 +40,12 @@ START = np.datetime64("2024-01-10")
 DATES = np.array(["2024-01-20", "2024-02-29", "2024-05-15"], "M8[D]")
 GRID = Grid(FiscalCalendar(2), (5, 15, 40))
 QUARTERS = Grid(FiscalCalendar())
-fitted = partial(alive_probabilities, asks_proof=False)  # a few deals prove nothing: what EM fits is asked
+
+
+def fitted(deals, agent, cohort, as_of, start, grid, prior=3.0):
+    "Fit as EM does, for a few deals prove nothing."
+    rule = CureRule(grid, prior, asks_proof=False)
+    return alive_probabilities(deals, agent, cohort, as_of, start, rule)
 
 
 def random_deals(seed, n=60):
@@ -272,7 +276,7 @@ def one_company(seed, dead, scale=40, n=800):
 def test_where_every_deal_closes_some_day_none_is_dead_however_old(seed):
     deals, agent, cohort = one_company(seed, 0.0)
     day = np.datetime64("2024-06-30")
-    alive = alive_probabilities(deals, agent, cohort, day, "2023-01-01", QUARTERS)
+    alive = alive_probabilities(deals, agent, cohort, day, "2023-01-01", CureRule(QUARTERS))
     assert set(alive[~np.isnan(alive)]) == {1.0}
     believed = fitted(deals, agent, cohort, day, "2023-01-01", QUARTERS)
     assert np.nanmin(believed) < 0.7
@@ -281,8 +285,8 @@ def test_where_every_deal_closes_some_day_none_is_dead_however_old(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_where_a_third_never_closes_the_proof_changes_nothing(seed):
     deals, agent, cohort = one_company(seed, 0.3, scale=12)
-    asked = (deals, agent, cohort, np.datetime64("2024-06-30"), "2023-01-01", QUARTERS)
-    np.testing.assert_array_equal(alive_probabilities(*asked), fitted(*asked))
+    asked = (deals, agent, cohort, np.datetime64("2024-06-30"), "2023-01-01")
+    np.testing.assert_array_equal(alive_probabilities(*asked, CureRule(QUARTERS)), fitted(*asked, QUARTERS))
 
 # %% ../../../nbs/tests/features/test_cure.ipynb #678d0b99
 def test_a_deal_closed_on_its_first_day_counts_for_nothing():

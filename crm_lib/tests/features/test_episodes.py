@@ -29,7 +29,7 @@ import pandas as pd
 import pytest
 
 from ...base.calendar import FiscalCalendar
-from ...features.cure import alive_probabilities
+from ...features.cure import CureRule, alive_probabilities
 from ...features.episodes import deals_by_spell
 from ...features.features import build_features, closing_ratios, stale_shares
 from ...features.snapshots import entry_snapshots, follow_up, is_open, known_at, label_wins, take_snapshots
@@ -251,7 +251,7 @@ def test_shares_of_stale_deals_leave_closings_out_that_were_taken_back():
 def test_where_every_closing_was_taken_back_every_deal_counts_as_alive():
     rows = rows_with_slips([[0, 5, 9], [0, 6, 9], [0, None, None], [9, None, None]])
     asked = (np.zeros(4, "int64"), np.zeros(4, "int64"))
-    how = (START, usual_settings().grid, 3.0, 30, False)  # with no proof asked: four deals prove nothing
+    how = (START, CureRule(usual_settings().grid, asks_proof=False))  # with no proof asked: four deals prove nothing
     before = alive_probabilities(rows, *asked, as_of(8)[0], *how)
     plain = alive_probabilities(rows.drop(columns="undone_at"), *asked, as_of(8)[0], *how)
     np.testing.assert_array_equal(before, plain)

@@ -42,7 +42,7 @@ import pytest
 
 from ...base.calendar import FiscalCalendar, as_days
 from ...base.config import CrmError
-from ...features.cure import alive_probabilities
+from ...features.cure import CureRule, alive_probabilities
 from ...features.exposure import AGE_EDGES, Grid, count_exposure
 from crm_lib.features.features import (
     FEATURES,
@@ -369,7 +369,7 @@ def test_each_column_is_looked_up_for_its_own_deal_and_date(crm):
                 shares_by_hand(engaged, codes["agent"], MONTHS[1], as_days(start), settings), codes["agent"]
             ),
             "alive_probability": alive_probabilities(
-                engaged, codes["agent"], codes["cohort"], MONTHS[1], start, settings.grid, settings.prior
+                engaged, codes["agent"], codes["cohort"], MONTHS[1], start, CureRule(settings.grid, settings.prior)
             ),
         }
     )

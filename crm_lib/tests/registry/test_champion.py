@@ -29,7 +29,7 @@ from ...base.config import CrmError
 from ...base.files import write_parquet
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import _own_hash, save_model
-from ...registry.champion import judge_version, promote, roll_back, tabulate_decisions, tabulate_versions
+from ...registry.champion import Judging, judge_version, promote, roll_back, tabulate_decisions, tabulate_versions
 from ...registry.tracking import connect, get_tag, list_versions, log_model, set_alias, set_tag
 from ...registry.versions import find_version, load_version
 from ...scoring.scores import score_latest
@@ -138,7 +138,8 @@ def register(name, said=None, as_of="2024-04-30", seed=0):
 
 
 def judge(name, number, **options):
-    return judge_version(name, number, DEALS, LAST, FiscalCalendar(1), **{"max_age_days": 90, "seed": 0, **options})
+    judging = Judging(DEALS, LAST, FiscalCalendar(1), **{"max_age_days": 90, "seed": 0, **options})
+    return judge_version(name, number, judging)
 
 
 def in_use(name):

@@ -24,9 +24,9 @@ from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import model_hash, save_model
-from ...registry.champion import promote, roll_back, tabulate_decisions
+from ...registry.champion import Judging, promote, roll_back, tabulate_decisions
 from ...registry.in_use import InUse, read_in_use, write_in_use
-from ...registry.settlement import settle, try_out
+from ...registry.settlement import TrainedModel, settle, try_out
 from ...registry.tracking import list_versions
 from ...registry.versions import find_version
 from .test_champion import DEALS, HORIZONS, LAST, record, snapshots, store
@@ -76,16 +76,9 @@ def settled(source, said=0.7, last=LAST, deals=DEALS, figures=FIGURES):
     return settle(
         "win",
         source[0],
-        place / "artifacts" / "model",
+        TrainedModel(place / "artifacts" / "model", record(said), snapshots()[0], figures),
         place / "artifacts" / "in_use",
-        record(said),
-        snapshots()[0],
-        figures,
-        deals,
-        last,
-        FiscalCalendar(1),
-        90,
-        0,
+        Judging(deals, last, FiscalCalendar(1), 90, 0),
         path=place / "in_use.json",
     )
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
-from .cure import CureRule, DealDays, alive_probabilities
+from .cure import CureRule, DealDays, alive_probabilities, days_of_deals
 from .exposure import AGE_EDGES, Grid, sum_days
 from .movement import stale_age
 from .snapshots import is_open, take_snapshots, taken_back
@@ -95,6 +95,11 @@ def _at_risk(
     return counted.cumsum(axis=-1)
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #8fb85105
+def _whole_days(day: np.ndarray) -> np.ndarray:
+    "Count days since 1970; what has no day comes last."
+    return np.where(np.isnat(day), np.iinfo("int64").max, day.astype("int64"))
+
+
 def _closings(
     cell: np.ndarray,
     close: np.ndarray,
@@ -124,11 +129,9 @@ def closing_ratios(
 ) -> np.ndarray:  # closings observed / expected, shape (groups, as-of dates)
     "Give each group's standardised closing ratio: closings observed over those expected from its days at risk."
     grid = settings.grid
-    never = np.iinfo("int64").max
     ends = as_of.astype("int64")
     engaged = as_days(deals["engage_date"]).astype("int64")
-    days = as_days(deals["close_date"]), taken_back(deals)
-    close, undone = (np.where(np.isnat(day), never, day.astype("int64")) for day in days)
+    close, undone = (_whole_days(day) for day in (as_days(deals["close_date"]), taken_back(deals)))
     after = np.maximum(engaged, as_days(records_start).astype("int64") - 1)
     at_risk = _at_risk(engaged, after, np.minimum(close, ends[-1]), group, ends, grid)
     is_closed = (close > after) & (close <= ends[-1])
@@ -214,9 +217,7 @@ def stale_shares(
     settings: FeatureSettings,  # quantile and shrinkage
 ) -> np.ndarray:  # share from 0 to 1, one per agent
     "Estimate the share of its old deals that each agent has left stale by a day, shrunk to everybody's."
-    stands = ~(taken_back(deals) <= as_of)
-    days = DealDays(as_days(deals["engage_date"]), as_days(deals["close_date"]), stands, agent)
-    return stale_of_days(days, as_of, records_start, settings)
+    return stale_of_days(days_of_deals(deals, agent, as_of), as_of, records_start, settings)
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #895cd862
 @dataclass(frozen=True)

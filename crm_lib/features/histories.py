@@ -190,7 +190,7 @@ def _created(known_since: pd.DataFrame, deal: np.ndarray, ids: pd.Index, told: p
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #aeb16815
 def index_histories(
-    changes: pd.DataFrame,  # a row per change: CHANGES of the schema
+    changes: pd.DataFrame,  # a row per change: CHANGES
     known_since: pd.DataFrame,  # opportunity_id, column, since
     created: pd.Series | None = None,  # id -> day of creation; none = the first moment known
     columns: Sequence[str] | None = None,  # none = ours, and the x_... of known_since

@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['SEGMENTS', 'STAGE_SEGMENT', 'TO_COME', 'SCOPES', 'recent_deals', 'new_deal_wins', 'first_day_wins', 'build_bookings',
-           'in_scope', 'revenue_moments', 'list_segments', 'draw_revenue', 'summarise_draws', 'fit_common_shock']
+           'in_scope', 'revenue_moments', 'list_segments', 'draw_revenue', 'CommonShock', 'summarise_draws',
+           'fit_common_shock']
 
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #df38a975
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -231,27 +233,34 @@ def draw_revenue(
     return {"open_pipeline": now, "total": now + later}
 
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #efc60910
-def _add_shock(drawn: np.ndarray, spread: float, seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal((len(drawn), 1))
-    return drawn * np.exp(spread * noise - spread**2 / 2)
+@dataclass(frozen=True)
+class CommonShock:
+    """What all deals share, such as a bad month: a factor of mean 1, log-normal."""
+
+    spread: Mapping[str, float]  # scope -> standard deviation of its log, from fit_common_shock
+    seed: int  # of its draws
+
+    def add(self, drawn: np.ndarray, scope: str) -> np.ndarray:
+        """Multiply every draw of a scope by a shock of its own."""
+        noise = np.random.default_rng(self.seed).standard_normal((len(drawn), 1))
+        spread = self.spread[scope]
+        return drawn * np.exp(spread * noise - spread**2 / 2)
 
 # %% ../../nbs/lib/50_forecasting/20_bookings.ipynb #1329d2c1
 def summarise_draws(
     bookings: pd.DataFrame,  # from build_bookings
     period: str,  # window in the bookings
     drawn: Mapping[str, np.ndarray],  # from draw_revenue
-    shock: Mapping[str, float],  # scope -> spread of the log of what all deals share
+    shock: CommonShock,  # what all deals share
     factor: Mapping[str, float],  # scope -> published mean / mean of the bookings
     levels: Sequence[float] = (0.1, 0.5, 0.9),  # quantiles wanted
-    *,
-    seed: int,  # seed of the shocks
 ) -> pd.DataFrame:  # scope, segment, segment_value, a column p.. per level, mean
     "Give mean and quantiles of the draws by scope and segment."
     listed, places = list_segments(bookings)
     parts = []
     for scope in SCOPES:
         kept = bookings["is_open"].to_numpy() | (scope == "total")
-        found = np.quantile(_add_shock(drawn[scope] * factor[scope], shock[scope], seed), levels, axis=0)
+        found = np.quantile(shock.add(drawn[scope] * factor[scope], scope), levels, axis=0)
         money = np.repeat((bookings[period] * bookings["value"] * factor[scope]).to_numpy()[kept], places.shape[1])
         named = {f"p{100 * level:g}": row for level, row in zip(levels, found)}
         parts.append(listed.assign(scope=scope, **named, mean=np.bincount(places[kept].ravel(), money, len(listed))))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
-from .bookings import SCOPES, draw_revenue, fit_common_shock, summarise_draws
+from .bookings import SCOPES, CommonShock, draw_revenue, fit_common_shock, summarise_draws
 from .origins import Origin
 from .outlook import BESIDE, METHODS, ForecastLimits, Outlook
 from .record import choose_method, differs_beyond_doubt, wape, wape_table
@@ -98,12 +98,12 @@ def _draw_window(
 ) -> pd.DataFrame:
     "Draw the revenue of a window and sum it up by scope and segment."
     period = rows["period"].iloc[0]
-    shock = {
+    spread = {
         scope: fit_common_shock(past[scope], choice.method[scope], [*past[scope]["noise"], rows.loc[scope, "noise"]])
         for scope in SCOPES
     }
     drawn = draw_revenue(origin.bookings, period, origin.log_spread, outlook.draws, outlook.seed)
-    return summarise_draws(origin.bookings, period, drawn, shock, choice.factor, seed=outlook.seed)
+    return summarise_draws(origin.bookings, period, drawn, CommonShock(spread, outlook.seed), choice.factor)
 
 # %% ../../nbs/lib/50_forecasting/55_forecast.ipynb #1bd79031
 def _list_reasons(

@@ -16,7 +16,7 @@ from ..base.calendar import as_days, days_after
 from ..features.movement import count_words, is_stale, tabulate_words
 from ..features.snapshots import known_at
 from ..features.tracked import Builder
-from .deal_changes import STEPS, explain_change
+from .deal_changes import STEPS, ComparedDays, explain_change
 from .origins import fit_model
 from .outlook import Outlook
 from .waterfall import sum_steps
@@ -132,7 +132,8 @@ def _list_moves(
     last = as_days(outlook.last)
     before, after = (_expect(model, outlook, asked, *quarter) for asked in (day, last))
     deals = known_at(outlook.deals, last)
-    moves = explain_change(_add_said(before, said), after, deals, day, last, *quarter, slip_days=slip_days)
+    days = ComparedDays(day, last, *quarter, slip_days=slip_days)
+    moves = explain_change(_add_said(before, said), after, deals, days)
     moves = moves.assign(what=moves["step"].map(STEPS))
     return moves.sort_values("change", key=np.abs, ascending=False, kind="stable", ignore_index=True)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .bookings import SCOPES, draw_revenue, fit_common_shock, summarise_draws
+from .bookings import SCOPES, CommonShock, draw_revenue, fit_common_shock, summarise_draws
 from .origins import Origin
 from .outlook import BESIDE
 from .parts import drawn_segments
@@ -27,15 +27,15 @@ def _interval_of(origin: Origin, rows: pd.DataFrame, draws: int, seed: int) -> p
     "Give the prediction intervals of one week, from what was known then."
     day = pd.Timestamp(origin.as_of)
     now = rows[rows["as_of"] == day].set_index("scope")
-    shock = dict[str, float]()
+    spread = dict[str, float]()
     factor = dict[str, float]()
     for scope in SCOPES:
         own = rows[rows["scope"] == scope]
         noise = own.loc[own["as_of"] <= day, "noise"]
-        shock[scope] = fit_common_shock(own[own["last"] <= day], now.loc[scope, "method"], noise)
+        spread[scope] = fit_common_shock(own[own["last"] <= day], now.loc[scope, "method"], noise)
         factor[scope] = now.loc[scope, "published"] / max(now.loc[scope, "model"], 1e-9)
     drawn = draw_revenue(origin.bookings, "four_weeks", origin.log_spread, draws, seed)
-    found = summarise_draws(origin.bookings, "four_weeks", drawn, shock, factor, _LEVELS, seed=seed)
+    found = summarise_draws(origin.bookings, "four_weeks", drawn, CommonShock(spread, seed), factor, _LEVELS)
     return found[found["segment"].isin(["all", *drawn_segments(list(origin.bookings.columns))])].assign(as_of=day)
 
 # %% ../../nbs/lib/50_forecasting/50_intervals.ipynb #765a67df

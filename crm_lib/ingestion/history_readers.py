@@ -95,7 +95,8 @@ def _complain_of_words(key: str, spec: Mapping[str, Any]) -> list[str]:
         ]
     fields = (spec.get("fields") or {}) if spec["kind"] == "fields" else {}
     return [
-        f"{key}.fields.{word}: {ours!r} is no column that is tracked; give one of {', '.join(TRACKED_KINDS)}, or x_ and a name."
+        f"{key}.fields.{word}: {ours!r} is no column that is tracked; "
+        f"give one of {', '.join(TRACKED_KINDS)}, or x_ and a name."
         for word, ours in fields.items()
         if ours not in TRACKED_KINDS and not str(ours).startswith(EXTRA_PREFIX)
     ]

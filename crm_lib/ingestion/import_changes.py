@@ -6,7 +6,7 @@
 __all__ = ['Import', 'read_imports', 'Differences', 'find_differences', 'import_changes', 'compare_imports']
 
 # %% ../../nbs/lib/20_ingestion/74_import_changes.ipynb #39a11459
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -185,7 +185,7 @@ def find_differences(
 _TIMES = {"changed_at", "recorded_at", "date", "since"}
 
 
-def _in_order(parts: list[pd.DataFrame], columns: Sequence[str], keys: list[str]) -> pd.DataFrame:
+def _in_order(parts: list[pd.DataFrame], columns: tuple[str, ...], keys: list[str]) -> pd.DataFrame:
     "Put tables together, sorted, with the dtypes of a history."
     parts = [part for part in parts if len(part)]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

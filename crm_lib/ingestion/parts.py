@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..base.config import CrmError
+from .formats import require_file, say_unreadable
 from .tables import NumberedRows, assemble, is_blank
 from crm_lib.ingestion.text_files import (
     _LONGEST,
@@ -186,8 +187,7 @@ def first_row(
 
 def _find_reader(path: Path) -> Callable[[Path, int], Iterable[TextPart]]:
     "Find out how a file is read."
-    if not path.exists():
-        raise CrmError(f"{path.name} is missing in {path.parent}: put the file there.")
+    require_file(path)
     if not path.is_file():
         raise CrmError(f"{path.name} is no file: name the table itself.")
     if path.suffix.lower() not in _READERS:
@@ -206,15 +206,12 @@ def read_parts(
     path = Path(path)
     findings: list[str] = []
     is_empty = True
-    try:
+    with say_unreadable(path):
         for frame, wrong in _find_reader(path)(path, size):
             is_empty = False if frame is not None else is_empty
             findings += wrong[: MOST_FINDINGS - len(findings)]
             if frame is not None and len(frame):
                 yield frame
-    except OSError as error:
-        said = error.strerror or str(error)
-        raise CrmError(f"{path.name} cannot be read ({said}): it must be a file that you may read.") from None
     if is_empty and not findings:
         findings = [_say_empty(path)]
     if findings:

@@ -103,7 +103,8 @@ def _require_plan(stage: Stage) -> None:
         )
         if missing := [path for path in own if path not in known]:
             raise CrmError(
-                f"params.yaml, key {OWN_FEATURES}, names functions of {', '.join(missing)}, which dvc.yaml does not know yet: "
+                f"params.yaml, key {OWN_FEATURES}, names functions of {', '.join(missing)}, "
+                "which dvc.yaml does not know yet: "
                 f"run `crm dag`, so that an edit of the file reruns the stage {stage.name}."
             )
 

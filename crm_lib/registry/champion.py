@@ -49,10 +49,10 @@ def _compare(
     "Compare the records of two versions, or say why that cannot be done."
     if champion is None:
         return None, ""
-    known = {"deals": judging.deals, "known_until": judging.known_until, "calendar": judging.calendar}
     try:
         records = read_version_record(challenger), read_version_record(champion)
-        return compare_records(*records, **known, seed=judging.seed), ""
+        found = compare_records(*records, judging.deals, judging.known_until, judging.calendar, judging.seed)
+        return found, ""
     except CrmError as error:
         return None, str(error).rstrip(".")
 

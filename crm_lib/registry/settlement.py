@@ -27,6 +27,7 @@ from crm_lib.registry.tracking import (
     MODEL_HASH,
     RECORD_FILE,
     RegisteredVersion,
+    RunFacts,
     fetch_version,
     flat_metrics,
     list_versions,
@@ -114,9 +115,8 @@ def register(
     facts = load_model(trained.folder)[1]
     is_judged = all(facts["chosen"] in part["models"] for part in trained.horizons.values())
     figures = flat_metrics(trained.horizons, facts["chosen"]) if is_judged else {}
-    logged = log_model(
-        trained.folder, trained.snapshots, _settings(facts), figures, _tags(source, facts), name, trained.record
-    )
+    told = RunFacts(_settings(facts), figures, _tags(source, facts))
+    logged = log_model(trained.folder, trained.snapshots, told, name, trained.record)
     return find_version(name, logged.version)
 
 # %% ../../nbs/lib/60_registry/35_settlement.ipynb #5c483bb5

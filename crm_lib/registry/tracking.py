@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RECORD_FILE', 'MODEL_HASH', 'WinModel', 'connect', 'fetch_version', 'model_input', 'flat_metrics', 'LoggedModel',
-           'log_model', 'load_registered', 'RegisteredVersion', 'list_versions', 'set_alias', 'set_tag', 'get_tag']
+           'RunFacts', 'log_model', 'load_registered', 'RegisteredVersion', 'list_versions', 'set_alias', 'set_tag',
+           'get_tag']
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #d4beebcf
 import hashlib
@@ -199,12 +200,19 @@ def _log_folder(folder: str | Path, record: pd.DataFrame | None, asked: pd.DataF
     return logged.model_uri
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #06acab5e
+@dataclass(frozen=True)
+class RunFacts:
+    """What the run of a model is kept with."""
+
+    params: dict[str, Any]  # settings
+    metrics: dict[str, float]  # figures
+    tags: dict[str, str]  # data hash, as-of date and other facts
+
+
 def log_model(
     folder: str | Path,  # model stored by save_model; its facts name the horizons
     snapshots: pd.DataFrame,  # a few rows as example
-    params: dict[str, Any],  # settings of the run
-    metrics: dict[str, float],  # figures of the run
-    tags: dict[str, str],  # data hash, as-of date and other facts
+    told: RunFacts,  # settings and figures of the run
     registered_model: str,  # name in the registry
     record: pd.DataFrame | None = None,  # rolling-origin probabilities of this model, kept beside it
 ) -> LoggedModel:  # run and version
@@ -213,11 +221,11 @@ def log_model(
     asked, answer = _example(model, snapshots, facts["horizons"])
     with mlflow.start_run() as run, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mlflow.log_params(params)
-        mlflow.log_metrics(metrics)
-        mlflow.set_tags(tags)
+        mlflow.log_params(told.params)
+        mlflow.log_metrics(told.metrics)
+        mlflow.set_tags(told.tags)
         address = _log_folder(folder, record, asked, answer)
-    number = _register(address, registered_model, {**tags, MODEL_HASH: model_hash(folder)})
+    number = _register(address, registered_model, {**told.tags, MODEL_HASH: model_hash(folder)})
     return LoggedModel(run.info.run_id, registered_model, number)
 
 # %% ../../nbs/lib/60_registry/10_tracking.ipynb #7a71daf7

@@ -34,6 +34,7 @@ from ...base.config import CrmError
 from ...features.snapshots import known_at, take_snapshots
 from ...features.tracked import Tracked
 from crm_lib.forecasting.bookings import (
+    CommonShock,
     build_bookings,
     draw_revenue,
     first_day_wins,
@@ -203,7 +204,9 @@ def test_where_the_crm_tells_stages_the_pipeline_is_cut_by_them():
     assert listed.loc[listed["segment"] == "crm_stage", "segment_value"].tolist() == ["Demo", "not given", "to come"]
     assert places.shape == (len(bookings), 6) and "crm_stage" not in make_bookings()
     drawn = draw_revenue(bookings, "april", 0.1, 50, 0)
-    said = summarise_draws(bookings, "april", drawn, dict.fromkeys(drawn, 0.1), dict.fromkeys(drawn, 1.0), seed=0)
+    said = summarise_draws(
+        bookings, "april", drawn, CommonShock(dict.fromkeys(drawn, 0.1), 0), dict.fromkeys(drawn, 1.0)
+    )
     sums = said.groupby(["scope", "segment"])["mean"].sum().unstack()
     assert np.allclose(sums["crm_stage"], sums["all"])
     bare = make_bookings()
@@ -266,7 +269,7 @@ def test_every_draw_adds_up_over_the_segments():
 def test_means_add_up_to_the_cent_and_follow_the_published_mean():
     drawn = draw_revenue(BOOKINGS, "w", 0.2, draws=200, seed=0)
     factor = {"open_pipeline": 0.5, "total": 1.7}
-    table = summarise_draws(BOOKINGS, "w", drawn, {"open_pipeline": 0.0, "total": 0.1}, factor, seed=0)
+    table = summarise_draws(BOOKINGS, "w", drawn, CommonShock({"open_pipeline": 0.0, "total": 0.1}, 0), factor)
     sums = table.groupby(["scope", "segment"])["mean"].sum().unstack()
     assert (sums.sub(sums["all"], axis=0).abs() < 0.005).all(axis=None)
     assert sums["all"].to_dict() == pytest.approx({"open_pipeline": 55.0, "total": 1.7 * 260})
@@ -281,7 +284,7 @@ def test_a_shock_widens_and_does_not_lift():
     drawn = draw_revenue(bookings, "w", 0.0, draws=4000, seed=0)
     narrow, wide = (
         summarise_draws(
-            bookings, "w", drawn, dict.fromkeys(drawn, shock), dict.fromkeys(drawn, 1.0), (0.025, 0.5), seed=0
+            bookings, "w", drawn, CommonShock(dict.fromkeys(drawn, shock), 0), dict.fromkeys(drawn, 1.0), (0.025, 0.5)
         ).iloc[0]
         for shock in (0.0, 0.3)
     )

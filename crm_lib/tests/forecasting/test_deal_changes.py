@@ -18,22 +18,20 @@ __all__ = ['PERIOD', 'IN', 'OUT', 'BEFORE', 'AFTER', 'DEALS', 'forecast', 'crm',
            'test_forecasts_that_do_not_fit_the_deals_are_refused']
 
 # %% ../../../nbs/tests/forecasting/test_deal_changes.ipynb #ee56cb25
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...forecasting.deal_changes import AMOUNTS, explain_change
+from ...forecasting.deal_changes import AMOUNTS, ComparedDays, explain_change
 from ...forecasting.waterfall import sum_steps
 
 # %% ../../../nbs/tests/forecasting/test_deal_changes.ipynb #cd624235
-PERIOD = {
-    "since": "2024-02-15",
-    "until": "2024-03-10",
-    "period_start": "2024-02-01",
-    "period_end": "2024-03-31",
-    "slip_days": 7,
-}
+PERIOD = ComparedDays(
+    since="2024-02-15", until="2024-03-10", period_start="2024-02-01", period_end="2024-03-31", slip_days=7
+)
 
 
 def forecast(**rows):
@@ -66,7 +64,7 @@ def moved(was, now, became=("engaging", "2024-01-10", None, None), **days):
     before, after, deals = (
         make(**({"deal": row} if row else {})) for make, row in ((forecast, was), (forecast, now), (crm, became))
     )
-    return explain_change(before, after, deals, **{**PERIOD, **days}).to_dict("records")
+    return explain_change(before, after, deals, replace(PERIOD, **days)).to_dict("records")
 
 
 IN = "2024-03-20"
@@ -185,9 +183,9 @@ def test_what_is_open_at_the_end_is_left_open(until, became, expected):
 def test_without_expected_days_nothing_slips_and_without_a_chance_of_ever_the_periods_stands_for_it():
     before, after = (forecast(deal=(p, 100, None)).drop(columns=["expected_close_date", "ever"]) for p in (0.5, 0.0))
     deals = crm(deal=("engaging", "2024-01-10", None, None))
-    row = explain_change(before, after, deals, **PERIOD).iloc[0]
+    row = explain_change(before, after, deals, PERIOD).iloc[0]
     assert row["step"] == "declining" and not row["slipped"] and row["from_chance"] == -50
-    assert explain_change(before, after, deals, **{**PERIOD, "until": "2024-03-31"})["step"].item() == "left_open"
+    assert explain_change(before, after, deals, replace(PERIOD, until="2024-03-31"))["step"].item() == "left_open"
 
 # %% ../../../nbs/tests/forecasting/test_deal_changes.ipynb #733caa15
 BEFORE = forecast(a=(0.5, 100, IN), b=(0.9, 100, IN), c=(0.2, 1000, IN), d=(0.4, 10, IN))
@@ -202,7 +200,7 @@ DEALS = crm(
 
 
 def test_the_largest_change_of_a_step_comes_first_and_the_steps_in_order():
-    moves = explain_change(BEFORE, AFTER, DEALS, **PERIOD)
+    moves = explain_change(BEFORE, AFTER, DEALS, PERIOD)
     assert moves["opportunity_id"].tolist() == list("bacde") and list(moves) == [
         "opportunity_id",
         "step",
@@ -214,14 +212,14 @@ def test_the_largest_change_of_a_step_comes_first_and_the_steps_in_order():
 # %% ../../../nbs/tests/forecasting/test_deal_changes.ipynb #edc2917e
 def test_the_tables_given_stay_as_they_were():
     kept = [frame.copy() for frame in (BEFORE, AFTER, DEALS)]
-    explain_change(BEFORE, AFTER, DEALS.astype({"stage": "category"}), **PERIOD, group="office")
+    explain_change(BEFORE, AFTER, DEALS.astype({"stage": "category"}), PERIOD, group="office")
     for frame, copy in zip((BEFORE, AFTER, DEALS), kept):
         pd.testing.assert_frame_equal(frame, copy)
 
 # %% ../../../nbs/tests/forecasting/test_deal_changes.ipynb #e9ad4771
 def refused(match, before=BEFORE, after=AFTER, deals=DEALS, group=None, **days):
     with pytest.raises(CrmError, match=match):
-        explain_change(before, after, deals, **{**PERIOD, **days}, group=group)
+        explain_change(before, after, deals, replace(PERIOD, **days), group=group)
 
 
 def test_missing_columns_and_keys_are_named():

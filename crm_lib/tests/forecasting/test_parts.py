@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ...forecasting.bookings import SCOPES, draw_revenue, list_segments, summarise_draws
+from ...forecasting.bookings import SCOPES, CommonShock, draw_revenue, list_segments, summarise_draws
 from ...forecasting.forecast import adds_up
 from ...forecasting.origins import Origin
 from ...forecasting.part_record import judge_parts, sum_up_parts, won_by_part
@@ -79,7 +79,7 @@ def test_the_parts_of_a_type_add_up_to_the_whole():
     assert listed.loc[listed["segment"] == "x_type", "segment_value"].tolist() == ["New", "Renewal"]
     drawn = draw_revenue(bookings, "four_weeks", 0.1, 200, 0)
     even = dict.fromkeys(SCOPES, 1.0)
-    table = summarise_draws(bookings, "four_weeks", drawn, dict.fromkeys(SCOPES, 0.1), even, seed=0)
+    table = summarise_draws(bookings, "four_weeks", drawn, CommonShock(dict.fromkeys(SCOPES, 0.1), 0), even)
     table = table.assign(period="quarter")
     assert adds_up(table)
     cuts = cut_forecast(table)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ...base.config import CrmError
-from ...forecasting.deal_changes import AMOUNTS, STEPS, explain_change
+from ...forecasting.deal_changes import AMOUNTS, STEPS, ComparedDays, explain_change
 from ...forecasting.waterfall import sum_steps
 from .test_deal_changes import AFTER, BEFORE, DEALS, IN, PERIOD, crm
 
@@ -36,7 +36,7 @@ def test_a_direction_never_moves_the_forecast_the_other_way():
         for _ in range(2)
     )
     steps = sum_steps(
-        explain_change(was, now, crm(**dict.fromkeys(names, ("engaging", "2024-01-10", None, None))), **PERIOD)
+        explain_change(was, now, crm(**dict.fromkeys(names, ("engaging", "2024-01-10", None, None))), PERIOD)
     ).set_index("step")
     assert (
         steps.loc["improving", "change"] > 0 > steps.loc["declining", "change"]
@@ -45,7 +45,7 @@ def test_a_direction_never_moves_the_forecast_the_other_way():
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #6d10ff63
 def test_the_steps_lead_from_the_last_forecast_to_this_one():
-    steps = sum_steps(explain_change(BEFORE, AFTER, DEALS, **PERIOD))
+    steps = sum_steps(explain_change(BEFORE, AFTER, DEALS, PERIOD))
     assert steps["step"].tolist() == ["opening", *STEPS, "closing"] and steps.loc[0, ["deals", "total"]].tolist() == [
         4,
         344,
@@ -63,7 +63,7 @@ def test_the_steps_lead_from_the_last_forecast_to_this_one():
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #cf7c8474
 def test_a_part_has_its_own_steps_and_the_unknown_part_its_name():
     moves = explain_change(
-        BEFORE, AFTER, DEALS.assign(office=["East", "West", None, "West", "East"]), **PERIOD, group="office"
+        BEFORE, AFTER, DEALS.assign(office=["East", "West", None, "West", "East"]), PERIOD, group="office"
     )
     by_office = sum_steps(moves, "office")
     assert by_office["office"].unique().tolist() == ["(unknown)", "East", "West"] and list(by_office)[:2] == [
@@ -76,7 +76,7 @@ def test_a_part_has_its_own_steps_and_the_unknown_part_its_name():
 
 
 def test_no_deals_give_steps_of_nothing():
-    moves = explain_change(BEFORE.iloc[:0], AFTER.iloc[:0], DEALS.iloc[:0], **PERIOD, group="office")
+    moves = explain_change(BEFORE.iloc[:0], AFTER.iloc[:0], DEALS.iloc[:0], PERIOD, group="office")
     assert (
         sum_steps(moves)["total"].tolist() == [0.0] * (len(STEPS) + 2)
         and sum_steps(moves, "office").empty
@@ -137,7 +137,7 @@ def test_the_steps_add_up_whatever_happened(seed, count, scale, days):
     until = since + pd.Timedelta(days=days[1])
     end = start + pd.Timedelta(days=days[3])
     before, after, deals = _frames(np.random.default_rng(seed), count, scale, since, until, end)
-    moves = explain_change(before, after, deals, since, until, start, end, group="office", slip_days=7)
+    moves = explain_change(before, after, deals, ComparedDays(since, until, start, end, slip_days=7), group="office")
     steps = sum_steps(moves)
     by_office = sum_steps(moves, "office")
     counted = deals["close_date"].between(start, end) & (deals["close_date"] <= until) & (deals["stage"] == "won")
@@ -163,7 +163,7 @@ def test_the_steps_add_up_whatever_happened(seed, count, scale, days):
 
 # %% ../../../nbs/tests/forecasting/test_waterfall.ipynb #fffd3a05
 def test_sums_are_made_of_what_explain_change_returned():
-    moves = explain_change(BEFORE, AFTER, DEALS, **PERIOD)
+    moves = explain_change(BEFORE, AFTER, DEALS, PERIOD)
     with pytest.raises(CrmError, match="no column office"):
         sum_steps(moves, "office")
     with pytest.raises(CrmError, match="no column step, change"):

@@ -30,7 +30,7 @@ from ...base.files import write_parquet
 from ...models.close_hazard import CloseHazardModel
 from ...models.storage import _own_hash, save_model
 from ...registry.champion import Judging, judge_version, promote, roll_back, tabulate_decisions, tabulate_versions
-from ...registry.tracking import connect, get_tag, list_versions, log_model, set_alias, set_tag
+from ...registry.tracking import RunFacts, connect, get_tag, list_versions, log_model, set_alias, set_tag
 from ...registry.versions import find_version, load_version
 from ...scoring.scores import score_latest
 from ..support.registries import lay_store
@@ -120,9 +120,9 @@ def stock(place, said, as_of, seed):
         "brier_skill_quarter_end": 0.5,
     }
     tags = {"as_of": as_of, "data_sha256": f"{seed}" * 64, "model": "forest"}
-    logged = log_model(
-        folder, snapshots()[0], {}, figures, tags, f"stock-{next(NAMES)}", None if said is None else record(said)
-    )
+    told = RunFacts({}, figures, tags)
+    kept = None if said is None else record(said)
+    logged = log_model(folder, snapshots()[0], told, f"stock-{next(NAMES)}", kept)
     return mlflow.MlflowClient().get_model_version(logged.name, str(logged.version))
 
 

@@ -46,7 +46,7 @@ def models(project, monkeypatch):
     from crm_lib.models.phase_table import PhaseTable
     from crm_lib.models.storage import save_model
     from crm_lib.registry.champion import promote
-    from crm_lib.registry.tracking import connect, log_model
+    from crm_lib.registry.tracking import RunFacts, connect, log_model
 
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["models"] |= {"experiment": "tests", "registered_model": "m"}
@@ -59,9 +59,7 @@ def models(project, monkeypatch):
         log_model(
             "model",
             _snapshots(5)[0],
-            {},
-            {"brier_30": 0.1234},
-            {"model": "phase_table [x]", "as_of": "2024-04-30", "source": "sample"},
+            RunFacts({}, {"brier_30": 0.1234}, {"model": "phase_table [x]", "as_of": "2024-04-30", "source": "sample"}),
             "m-sample",
         )
     promote("m-sample", 1)

@@ -21,11 +21,11 @@ MAKE = """
 import pandas as pd
 from crm_lib.models.baselines import AgeCurve
 from crm_lib.models.storage import save_model
-from crm_lib.registry.tracking import connect, log_model
+from crm_lib.registry.tracking import RunFacts, connect, log_model
 X = pd.DataFrame({{"as_of": pd.Timestamp("2024-04-30"), "opportunity_id": [str(i) for i in range(40)], "age_days": range(40)}})
 y = pd.DataFrame({{"event": [0, 1, 2, 1] * 10, "duration": range(1, 41)}})
 connect("e")
-log_model(save_model(AgeCurve().fit(X, y), "model", {{"horizons": [30], "seed": {seed}}}), X, {{}}, {{}}, {{"seed": "{seed}.0"}}, "m")
+log_model(save_model(AgeCurve().fit(X, y), "model", {{"horizons": [30], "seed": {seed}}}), X, RunFacts({{}}, {{}}, {{"seed": "{seed}.0"}}), "m")
 """
 
 

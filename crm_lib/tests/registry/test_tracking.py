@@ -36,6 +36,7 @@ from ...models.close_hazard import CloseHazardModel
 from ...models.storage import save_model
 from crm_lib.registry.tracking import (
     LoggedModel,
+    RunFacts,
     WinModel,
     connect,
     flat_metrics,
@@ -87,9 +88,11 @@ def logged(store, model):
     return log_model(
         folder,
         made()[0],
-        {"model": "forest", "seed": 0},
-        {"brier_30": 0.125, "auc_30": 0.7},
-        {"data_sha256": "a" * 64, "as_of": "2024-01-31"},
+        RunFacts(
+            {"model": "forest", "seed": 0},
+            {"brier_30": 0.125, "auc_30": 0.7},
+            {"data_sha256": "a" * 64, "as_of": "2024-01-31"},
+        ),
         "win-probability",
     )
 
@@ -165,7 +168,9 @@ def test_a_second_logging_is_a_second_version_and_leaves_the_first(logged, store
     other = CloseHazardModel("forest", features=["cohort_closing"], alive=None, learner_settings={"trees": 5}).fit(
         *made(seed=9)
     )
-    again = log_model(save_model(other, store / "other", {"horizons": [30]}), made()[0], {}, {}, {}, "win-probability")
+    again = log_model(
+        save_model(other, store / "other", {"horizons": [30]}), made()[0], RunFacts({}, {}, {}), "win-probability"
+    )
     rows = made(10)[0]
     assert again.version == 2 and list(load_registered("win-probability", 2).predict(model_input(other, rows))) == [
         "p_won_30"
@@ -259,7 +264,7 @@ def test_columns_of_winning_are_part_of_the_signature_and_the_answer(store, spea
     cut = model_input(model, X.head(9).astype({"sales_agent": "category"}))
     assert cut["sales_agent"].dtype == object and cut["x_size"].dtype == float
     version = log_model(
-        save_model(model, store / "speaking", {"horizons": HORIZONS}), X, {}, {}, {}, "speaking"
+        save_model(model, store / "speaking", {"horizons": HORIZONS}), X, RunFacts({}, {}, {}), "speaking"
     ).version
     loaded = load_registered("speaking", version)
     assert set(loaded.metadata.signature.inputs.input_names()) >= {"sales_agent", "x_size"}

@@ -28,6 +28,15 @@ def _settled(cells, column, size, told=None):
     return [cell for part in parts for cell in found.plain(part)[column]]
 
 
+def _compared(cells, column, size, told, whole):
+    "Give each cell as it comes out of the parts, with its value and fault in the whole; nothing where both complain."
+    if whole.problem:
+        with pytest.raises(CrmError, match=f"ingest.notation.{column}"):
+            _settled(cells, column, size, told)
+        return []
+    return zip(_settled(cells, column, size, told), whole.values, whole.is_bad)
+
+
 DAYS = st.sampled_from(
     ["03/04/2024", "25/04/2024", "04/25/2024", "2024-02-30", "2024-02-28 10:15", "x", None, "1.2.24"]
 )
@@ -38,11 +47,7 @@ AMOUNTS = st.sampled_from(["1.234", "1,234", "1.234,50", "1,234.50", "12", "-5",
 @given(st.lists(DAYS, min_size=1, max_size=9), st.integers(1, 4), st.sampled_from([None, "day-first", "month-first"]))
 def test_days_mean_in_parts_what_they_mean_in_the_whole(cells, size, told):
     whole = read_dates(pd.Series(cells, dtype=object), told)
-    if whole.problem:
-        with pytest.raises(CrmError, match="ingest.notation.engage_date"):
-            _settled(cells, "engage_date", size, told)
-        return
-    for cell, day, is_bad in zip(_settled(cells, "engage_date", size, told), whole.values, whole.is_bad):
+    for cell, day, is_bad in _compared(cells, "engage_date", size, told, whole):
         again = read_dates(pd.Series([cell], dtype=object))
         assert again.is_bad[0] == is_bad and (again.values[0] == day or pd.isna(day) and pd.isna(again.values[0]))
 
@@ -51,11 +56,7 @@ def test_days_mean_in_parts_what_they_mean_in_the_whole(cells, size, told):
 @given(st.lists(AMOUNTS, min_size=1, max_size=9), st.integers(1, 4), st.sampled_from([None, "point", "comma"]))
 def test_amounts_mean_in_parts_what_they_mean_in_the_whole(cells, size, told):
     whole = read_amounts(pd.Series(cells, dtype=object), told)
-    if whole.problem:
-        with pytest.raises(CrmError, match="ingest.notation.amount"):
-            _settled(cells, "amount", size, told)
-        return
-    for cell, value, is_bad in zip(_settled(cells, "amount", size, told), whole.values, whole.is_bad):
+    for cell, value, is_bad in _compared(cells, "amount", size, told, whole):
         again = read_amounts(pd.Series([cell], dtype=object))
         assert again.is_bad[0] == (is_bad or value < 0)
         assert again.is_bad[0] or again.values[0] == value or pd.isna(value) and cell is None

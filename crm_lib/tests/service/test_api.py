@@ -37,7 +37,16 @@ from ...base.config import CrmError
 from ...base.files import write_parquet
 from ...scoring.explanation import strongest_reasons
 from ...service.schemas import EXAMPLE
-from ..support.served import HISTORIES, LAST, Asker, copy_project, publish, served_project, service_settings
+from crm_lib.tests.support.served import (
+    HISTORIES,
+    LAST,
+    Asker,
+    Pieces,
+    copy_project,
+    publish,
+    served_project,
+    service_settings,
+)
 
 # %% ../../../nbs/tests/service/test_api.ipynb #e63c642b
 DAY = f"{LAST:%Y-%m-%d}"
@@ -307,15 +316,9 @@ def test_a_body_of_another_kind_or_size_is_refused_before_it_is_read(service, ke
     assert service.post("/v1/score", b"{}", headers=zipped).status_code == 415
     small = Asker(served_project(), keys["admin"], most_bytes=1000, most_batch=2)
     assert small.post("/v1/score", b" " * 1001).status_code == 413
-    sent = []
-
-    async def chunks():
-        for _ in range(100):
-            sent.append(1)
-            yield b" " * 100
-
+    chunks = Pieces(100, 100)
     kind = {"content-type": "application/json"}
-    assert small.ask("POST", "/v1/score", content=chunks(), headers=kind).status_code == 413 and len(sent) <= 12
+    assert small.ask("POST", "/v1/score", content=chunks, headers=kind).status_code == 413 and chunks.sent <= 12
     many = small.post("/v1/score/batch", {"opportunities": [{"opportunity_id": "a"}] * 3})
     assert many.status_code == 413 and "2 opportunities are taken at once" in many.json()["detail"]
 

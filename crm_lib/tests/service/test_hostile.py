@@ -27,7 +27,7 @@ import pytest
 from ...access.api_keys import create_key
 from ...service.listener import HEAD_SECONDS, MOST_HEAD
 from ..support.running import run_service
-from ..support.served import LAST, Asker, copy_project, served_project
+from ..support.served import LAST, Asker, Pieces, copy_project, served_project
 
 # %% ../../../nbs/tests/service/test_hostile.ipynb #83feaae2
 SECRET = "Zzyzx"
@@ -144,22 +144,16 @@ def test_a_large_body_costs_little_and_is_refused(service, name):
 
 # %% ../../../nbs/tests/service/test_hostile.ipynb #2688b367
 def test_of_a_hundred_megabytes_hardly_one_is_read(service):
-    sent = []
-
-    async def pieces():
-        for _ in range(1600):
-            sent.append(1)
-            yield b" " * 65_536
-
+    pieces = Pieces(1600, 65_536)
     kind = {"content-type": "application/json"}
     with _quickly():
-        _refused(service.ask("POST", "/v1/score", content=pieces(), headers=kind), 413)
-    assert len(sent) < 20
+        _refused(service.ask("POST", "/v1/score", content=pieces, headers=kind), 413)
+    assert 0 < pieces.sent < 20
     for told in ("104857600", "9" * 5000):
-        sent.clear()
+        pieces.sent = 0
         with _quickly():
-            _refused(service.ask("POST", "/v1/score", content=pieces(), headers=kind | {"content-length": told}), 413)
-        assert not sent
+            _refused(service.ask("POST", "/v1/score", content=pieces, headers=kind | {"content-length": told}), 413)
+        assert not pieces.sent
 
 # %% ../../../nbs/tests/service/test_hostile.ipynb #d3224d64
 KINDS = [

@@ -13,7 +13,7 @@ import pytest
 from ...base.model_names import label_model
 from ...evaluation.gate import judge_gate, say_held_out
 from ...registry.in_use import InUse, say_in_use
-from ...service.scorer import name_model
+from ...reporting.card_run import say_model
 
 # %% ../../../nbs/tests/base/test_model_names.ipynb #075af80f
 WORDS = {
@@ -36,6 +36,6 @@ def test_card_gate_and_the_line_on_the_model_in_use_name_it_alike(model):
         judge_gate(beaten, model)["sentence"],
         say_held_out(held, "phase_table"),
         say_in_use(InUse("sample", 1, model, "0" * 64, "2024-06-30")),
-        name_model(model),
+        say_model(model),
     ]
     assert all(WORDS[model] in text and "_" not in text for text in said)

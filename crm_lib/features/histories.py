@@ -112,12 +112,12 @@ def _moves(deal: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #71fb9b6d
 def index_column(
-    deal: np.ndarray,  # number of the deal of each change, int64
-    known: np.ndarray,  # moment at which each change was known, datetime64[ns]
-    changed: np.ndarray,  # moment of each change, datetime64[ns]
+    deal: np.ndarray,  # of each change, int64
+    known: np.ndarray,  # moment, datetime64[ns]
+    changed: np.ndarray,  # moment, datetime64[ns]
     values: np.ndarray,  # as History holds them
-    since: np.ndarray,  # (deals,), moment from which the column is known, datetime64[ns]
-    words: np.ndarray,  # of a text; the last is None
+    since: np.ndarray,  # (deals,), datetime64[ns]
+    words: np.ndarray,  # the last is None
 ) -> History:
     "Sort the changes of one column and keep those that count."
     if not len(deal):
@@ -140,7 +140,7 @@ def index_column(
 # %% ../../nbs/lib/25_features/52_histories.ipynb #7913288a
 @dataclass(frozen=True)
 class Histories:
-    """The histories of all tracked columns; every one of them counts the deals in the same order."""
+    """The histories of all tracked columns; each counts the deals in the same order."""
 
     ids: pd.Index  # opportunity_id of each deal
     created: np.ndarray  # moment from which anything of a deal is known, datetime64[ns]
@@ -156,7 +156,7 @@ class Histories:
         return Histories(names, created, taken), deal
 
     def alone(self, key: object) -> "Histories":
-        """Return the histories of one deal, which may have none."""
+        """Return the histories of one deal."""
         if len(self.ids) == 1 and self.ids[0] == key:
             return self
         place = np.array([self.ids.get_loc(key) if key in self.ids else -1])

@@ -60,7 +60,7 @@ def _index(deals: Sequence[ToldDeal], name: str, since: np.ndarray) -> History:
     known = np.fmax(changed_at, np.array(recorded, "datetime64[ns]"))
     return index_column(np.array(place, "int64"), known, changed_at, held, since, words)
 
-
+# %% ../../nbs/lib/25_features/63_told_deals.ipynb #ff37e778
 def index_told(
     deals: Sequence[ToldDeal],  # in their order
     names: Sequence[Any] | None = None,  # of the deals; None = they are numbered from 0

@@ -99,6 +99,10 @@ class _KnownLooks(_PreparedLooks):
         found = {"as_of": day} | {name: row[name] for name in kept}
         return found | deal_record(row, know_day(self.context, day).sums, self.wanted)
 
+# %% ../../nbs/lib/45_scoring/46_looks.ipynb #63e2463a
+class _StateLooks(_KnownLooks):
+    """Look deals' pasts up."""
+
     def _with_states(self, asked: Sequence[Asked], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         "Add what was known of each deal's past by the day of its record."
         found = list(records)
@@ -120,8 +124,8 @@ def _alive_later(before: float, living: float) -> float:
     return alive / (alive + 1 - before)
 
 # %% ../../nbs/lib/45_scoring/46_looks.ipynb #9cecbb19
-class _LaterLooks(_KnownLooks):
-    """Look at opportunities on a day to come."""
+class _MovedLooks(_StateLooks):
+    """Move opportunities ahead."""
 
     def _move_ahead(self, records: Sequence[dict[str, Any]], days: int) -> list[dict[str, Any]]:
         "Make the snapshots of deals of one day that are still open some days later."
@@ -135,6 +139,10 @@ class _LaterLooks(_KnownLooks):
         living = self.model.predict_paths(asked, days)[1][:, -1].tolist()
         before = [1.0 if pd.isna(record[name]) else record[name] for record in records]
         return [record | {name: _alive_later(*pair)} for record, *pair in zip(later, before, living)]
+
+# %% ../../nbs/lib/45_scoring/46_looks.ipynb #690b4ad3
+class _LaterLooks(_MovedLooks):
+    """Look at opportunities on a day to come."""
 
     def _look_later(self, asked: Sequence[Asked], records: Sequence[dict[str, Any]], as_of: pd.Timestamp) -> list[Any]:
         "Move snapshots of the last day known ahead; what is known of a deal's past stays as it is."

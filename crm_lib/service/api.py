@@ -203,7 +203,7 @@ ROUTES: tuple[tuple[str, str, Any, Any, Any], ...] = (
     ("GET", "/v1/model", model, schemas.ModelAnswer, None),
 )
 
-
+# %% ../../nbs/lib/80_service/80_api.ipynb #ad081669
 def _summary(function: Any) -> str:
     return str(function.__doc__ or "").rstrip(".")
 

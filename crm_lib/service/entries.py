@@ -168,7 +168,7 @@ def _own_past(
     kept = {key} if asked.activities is not None or key in past.keys else set()
     return past._replace(records=records, keys=frozenset(kept))
 
-
+# %% ../../nbs/lib/80_service/30_entries.ipynb #18380a9b
 def _find_records(context: Context, entered: Opportunity, asked: schemas.Opportunity, began: pd.Timestamp) -> Asked:
     "Say where the features of a deal are looked up."
     past = context.past
@@ -196,7 +196,7 @@ class Entry:
         """Return the opportunity as entered."""
         return self.look.opportunity
 
-
+# %% ../../nbs/lib/80_service/30_entries.ipynb #ff68420e
 def _check_days(asked: schemas.Opportunity, began: pd.Timestamp, day: pd.Timestamp, timezone: str | None) -> None:
     "Refuse what happened after the day that is looked at, or long before."
     if not day - pd.Timedelta(days=3650) <= began <= day:

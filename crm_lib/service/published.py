@@ -161,6 +161,20 @@ def _score_pairs(
     entries, asked = zip(*pairs)
     return score_entries(context, published.facts, entries, asked, reasons)
 
+# %% ../../nbs/lib/80_service/40_published.ipynb #0b57b1cb
+def _make_entries(
+    published: Published, context: Context, asked: Sequence[schemas.Opportunity], stalest_days: int
+) -> tuple[dict[int, Entry], dict[int, Problem]]:
+    "Make the deal of each place, or say why there is none."
+    entries: dict[int, Entry] = {}
+    refused: dict[int, Problem] = {}
+    for place, one in enumerate(asked):
+        try:
+            entries[place] = make_entry(context, one, find_day(published, one.as_of, stalest_days))
+        except Problem as problem:
+            refused[place] = problem
+    return entries, refused
+
 # %% ../../nbs/lib/80_service/40_published.ipynb #6c541938
 def score_asked(
     published: Published,  # the bundle
@@ -171,13 +185,7 @@ def score_asked(
 ) -> tuple[list[schemas.Score | None], dict[int, Problem]]:  # in the order asked; place -> why there is none
     "Score what was sent."
     context = published.for_viewer(viewer)
-    entries: dict[int, Entry] = {}
-    refused: dict[int, Problem] = {}
-    for place, one in enumerate(asked):
-        try:
-            entries[place] = make_entry(context, one, find_day(published, one.as_of, stalest_days))
-        except Problem as problem:
-            refused[place] = problem
+    entries, refused = _make_entries(published, context, asked, stalest_days)
     scores: list[schemas.Score | None] = [None] * len(asked)
     for day in sorted({entry.as_of for entry in entries.values()}):
         places = [place for place, entry in entries.items() if entry.as_of == day]

@@ -38,9 +38,9 @@ class _Waiting:
         self.questions = questions
         self.answers: list[Any] | None = None
 
-
-class Together:
-    """Turns in which questions of one kind are answered together."""
+# %% ../../nbs/lib/80_service/36_turns.ipynb #09a08fce
+class _Desk:
+    """Questions that wait."""
 
     def __init__(
         self,
@@ -50,6 +50,23 @@ class Together:
         self.turns = Turns()
         self._waiting: list[_Waiting] = []
         self._guard = threading.Lock()
+
+    def _take(self, mine: _Waiting) -> list[_Waiting]:
+        "Take the questions of whoever has the turn, and of others of the kind as far as there is room."
+        taken, room = [mine], self.most - len(mine.questions)
+        with self._guard:
+            self._waiting.remove(mine)
+            for other in [one for one in self._waiting if one.kind == mine.kind]:
+                room -= len(other.questions)
+                if room < 0:
+                    break
+                taken.append(other)
+                self._waiting.remove(other)
+        return taken
+
+# %% ../../nbs/lib/80_service/36_turns.ipynb #acdddc18
+class Together(_Desk):
+    """Turns in which questions of one kind are answered together."""
 
     def ask(
         self,
@@ -65,19 +82,6 @@ class Together:
             if mine.answers is None:
                 self._answer(mine, answer)
         return mine.answers or []
-
-    def _take(self, mine: _Waiting) -> list[_Waiting]:
-        "Take the questions of whoever has the turn, and of others of the kind as far as there is room."
-        taken, room = [mine], self.most - len(mine.questions)
-        with self._guard:
-            self._waiting.remove(mine)
-            for other in [one for one in self._waiting if one.kind == mine.kind]:
-                room -= len(other.questions)
-                if room < 0:
-                    break
-                taken.append(other)
-                self._waiting.remove(other)
-        return taken
 
     def _answer(self, mine: _Waiting, answer: Callable[[list[Any]], Sequence[Any]]) -> None:
         taken = self._take(mine)

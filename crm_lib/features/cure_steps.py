@@ -105,7 +105,7 @@ def take_plain_steps(
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #06cfc612
 @compile_later
 def _loop(known: Known, begin: _Arrays, prior: float, steps: int) -> tuple[np.ndarray, ...]:
-    "Take the two steps in turn; at the end, the first again."
+    "Take the two steps in turn."
     cured, agents, cohorts = begin
     day, agent, cohort = known.day, known.agent, known.cohort
     for step in range(steps + 1):

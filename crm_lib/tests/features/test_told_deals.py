@@ -63,7 +63,7 @@ def draw(seed):
     contacts = [(day, day, rng.choice(np.array(["Ada", None], object))) for day in days] if seed % 3 else None
     return ToldDeal(changes, {"stage": DAY} if seed % 2 and "stage" in changes else {}, DAY, contacts)
 
-
+# %% ../../../nbs/tests/features/test_told_deals.ipynb #c5c19942
 def test_many_deals_are_indexed_as_each_alone():
     deals = [draw(seed) for seed in range(12)]
     whole = index_told(deals)

@@ -42,8 +42,9 @@ class _Counted:
         self.today, start = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
         self.before = start - 1
         held, engaged, close = hold_days(engaged, close, as_of, start)
-        parts = (values[held] for values in (engaged, close, stands, agent, cohort))
-        self.known, _ = gather_known(*parts, self.today, self.before, grid)
+        days = engaged[held], close[held]
+        group = agent[held], cohort[held]
+        self.known, _ = gather_known(days[0], days[1], stands[held], group[0], group[1], self.today, self.before, grid)
         self.agents, self.cohorts = (_number(values[held]) for values in (agent, cohort))
         self.days = _number(engaged[held][close[held] > self.today])
         keys = zip(*(values.tolist() for values in (self.known.agent, self.known.cohort, self.known.day)))

@@ -95,12 +95,12 @@ def take_plain_steps(
     steps: int,  # how often the two steps take turns, at least once
 ) -> Fitted:
     "Take the two steps in turn, as sums of arrays."
-    cured, *shares = _begin(known)
+    cured, agents, cohorts = _begin(known)
     for _ in range(steps):
         hazard = update_hazard(known, cured)
-        share, cured = expect(known, hazard, *shares)
-        shares = list(_update_fractions(known, known.counted * cured / share, *shares, prior))
-    return Fitted(hazard, *shares, expect(known, hazard, *shares)[1])
+        share, cured = expect(known, hazard, agents, cohorts)
+        agents, cohorts = _update_fractions(known, known.counted * cured / share, agents, cohorts, prior)
+    return Fitted(hazard, agents, cohorts, expect(known, hazard, agents, cohorts)[1])
 
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #06cfc612
 @compile_later

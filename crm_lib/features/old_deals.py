@@ -59,6 +59,6 @@ def old_of_days(
     age = stale_age(engaged, close, as_of, quantile)  # NaN where nothing has closed
     is_old = (as_of - engaged).astype(float) >= age
     is_old &= engaged >= as_days(records_start)
-    dates = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
+    last, first = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
     old = np.bincount(agent[is_old], minlength=agents)
-    return OldDeals(age, *dates, prior, old, np.bincount(agent[is_old & ~closed], minlength=agents))
+    return OldDeals(age, last, first, prior, old, np.bincount(agent[is_old & ~closed], minlength=agents))

@@ -63,7 +63,7 @@ class Asked(NamedTuple):
     past: Past | None = None  # None = those of the CRM, or what was told
     told: ToldDeal | None = None  # what was sent of a deal of which the CRM keeps no record
 
-
+# %% ../../nbs/lib/45_scoring/46_looks.ipynb #cbb6fcf4
 _Group = tuple[list[int], Past, list[Mapping[str, Any]]]  # places, where the records stand, rows
 
 
@@ -75,7 +75,9 @@ def _group_pasts(asked: Sequence[Asked], records: Sequence[Mapping[str, Any]], p
     if deals:
         keys = frozenset(place for place, deal in enumerate(deals) if deal.contacts is not None)
         held = past._replace(records=index_told_past(past, deals), keys=cast(frozenset[Any], keys))
-        rows = [{**records[place], "opportunity_id": number} for number, place in enumerate(told)]
+        rows: list[Mapping[str, Any]] = [
+            {**records[place], "opportunity_id": number} for number, place in enumerate(told)
+        ]
         groups[0] = told, held, rows
     for place, one in enumerate(asked):
         if one.told is None:

@@ -221,7 +221,7 @@ def _add_routes(app: FastAPI) -> None:
         )
     not_ready: dict[int | str, dict[str, Any]] = {503: {"model": schemas.Health, "description": TITLES[503]}}
     app.add_api_route("/health/live", live, response_model=schemas.Health, summary=_summary(live))
-    kept = {"response_model": schemas.Health, "responses": not_ready, "summary": _summary(ready)}
+    kept: dict[str, Any] = {"response_model": schemas.Health, "responses": not_ready, "summary": _summary(ready)}
     app.add_api_route("/health/ready", ready, **kept)
     app.add_api_route("/metrics", measures, include_in_schema=False)
     app.add_api_route("/docs", docs, include_in_schema=False)

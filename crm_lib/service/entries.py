@@ -50,11 +50,12 @@ def find_unknown(
     return found + [schemas.Unknown(field="stage", name=stage) for stage in strange]
 
 # %% ../../nbs/lib/80_service/30_entries.ipynb #e1ce7769
-def _moment(stamp: datetime, timezone: str | None) -> datetime:
+def _moment(stamp: Any, timezone: str | None) -> datetime:
     "Give a moment as the CRM's clock shows it."
     if stamp.tzinfo is None:
-        return stamp
-    return (stamp.astimezone(ZoneInfo(timezone)) if timezone else stamp).replace(tzinfo=None)
+        return cast(datetime, stamp)
+    own: datetime = stamp.astimezone(ZoneInfo(timezone)) if timezone else stamp
+    return own.replace(tzinfo=None)
 
 
 _Told = tuple[datetime, str, Any, datetime]  # moment, column, value, when it was recorded
@@ -155,7 +156,7 @@ def _own_past(
     past: Past, key: str, asked: schemas.Opportunity, told: Sequence[_Told], began: pd.Timestamp, timezone: str | None
 ) -> Past:
     "Give the past of a deal of the CRM, with what was sent of it."
-    since = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
+    since: dict[str, Any] = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
     changes, known = _histories(past, key, _as_table(key, told), since)
     created = pd.Series([began], index=pd.Index([key], dtype=object))
     acts = past.records.activities

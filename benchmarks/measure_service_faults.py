@@ -1,16 +1,16 @@
 """What a service loses when a worker is killed, when another bundle is published, and when Redis stops, while it is asked.
 
-Run as `python benchmarks/measure_service_faults.py PROJECT [SECONDS] [RATE]`: PROJECT holds a published bundle in use; it is
-copied, never changed. 30 seconds and 100 requests a second where nothing else is said. With redis-server on the machine,
-Redis is stopped in the middle of a third run. Writes benchmarks/service_faults.json.
+Run as `python benchmarks/measure_service_faults.py PROJECT [SECONDS] [RATE] [-o RESULT]`: PROJECT holds a published bundle in
+use; it is copied, never changed. 30 seconds and 100 requests a second where nothing else is said. With redis-server on the
+machine, Redis is stopped in the middle of a third run. Writes benchmarks/service_faults.json.
 """
 
+import argparse
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -67,8 +67,13 @@ def measure_redis(project: Path, keys: list[str], seconds: float, rate: float) -
 
 def main() -> None:
     """Measure and write."""
-    project = Path(sys.argv[1]).resolve()
-    seconds, rate = (float(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((2, 30), (3, 100)))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("project", type=Path)
+    parser.add_argument("seconds", nargs="?", type=float, default=30.0)
+    parser.add_argument("rate", nargs="?", type=float, default=100.0)
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("service_faults.json"))
+    given = parser.parse_args()
+    project, seconds, rate = given.project.resolve(), given.seconds, given.rate
     published = read_bundle(project)
     grades = {str(key): str(grade) for key, grade in read_table(project, "scores")["grade"].items()}
     keys, source = list(grades), published.facts.source
@@ -82,7 +87,7 @@ def main() -> None:
             answers, second = ask_through(service, place, keys, seconds, rate, lambda: publish_other(place))
             found["bundle_switched"] = count_switch(answers, keys, grades, (first, second))
     found["redis_stopped"] = measure_redis(project, keys, seconds, rate)
-    write_json(found, Path(__file__).with_name("service_faults.json"))
+    write_json(found, given.output)
     print(found)
 
 

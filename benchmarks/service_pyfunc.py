@@ -5,7 +5,6 @@ library that the pipeline uses (`way: tables`), or asks the service's own scorer
 """
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import mlflow.pyfunc
@@ -14,6 +13,7 @@ from mlflow.models import set_model
 
 from crm_lib.access.users import LOCAL
 from crm_lib.scoring.context import know_day, score_snapshots
+from crm_lib.scoring.looks import find_past
 from crm_lib.scoring.open_value import open_values
 from crm_lib.scoring.opportunity import look_at
 from crm_lib.service.bodies import read_asked
@@ -47,7 +47,7 @@ class Scores(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         entries = [make_entry(context, one, pd.Timestamp(one.as_of)) for one in asked]
         looks = pd.concat(
             [
-                look_at(replace(context, past=entry.past), entry.opportunity, entry.as_of).assign(opportunity_id=place)
+                look_at(find_past(context, entry.look), entry.opportunity, entry.as_of).assign(opportunity_id=place)
                 for place, entry in enumerate(entries)
             ],
             ignore_index=True,

@@ -25,6 +25,8 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.configuration import VoilaConfiguration
 
+from ..access.circuit import open_link
+from ..access.counters import SharedCounters
 from ..access.lockout import Lockout
 from ..access.sessions import Sessions
 from ..access.users import User, read_users
@@ -95,6 +97,12 @@ def _configure(plan: Plan) -> Config:
     )
 
 # %% ../../nbs/lib/85_dashboards/70_server.ipynb #b72eba81
+def _open_counts() -> SharedCounters | None:
+    "Give the counts that servers share; none where REDIS_URL names no server."
+    link = open_link()
+    return SharedCounters(link) if link else None
+
+
 class _Doorkeeper(Voila):
     "Voila with sessions, a lockout and a queue of sign-ins."
 
@@ -105,7 +113,7 @@ class _Doorkeeper(Voila):
         self.plan = plan
         self.connection_dir = plan.folder
         self.sessions = Sessions(plan.settings.session_hours * 3600, self.read_users)
-        self.lockout = Lockout(plan.settings.lockout_minutes * 60)
+        self.lockout = Lockout(plan.settings.lockout_minutes * 60, kept=_open_counts())
         self.checks = asyncio.Semaphore(2)
         self.turn = asyncio.Condition()
         self.queued = 0

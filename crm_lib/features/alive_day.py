@@ -17,6 +17,11 @@ from .cure_steps import Known
 from .exposure import Grid
 
 # %% ../../nbs/lib/25_features/45_alive_day.ipynb #67ddf8a9
+def _number(values: np.ndarray) -> dict[int, int]:
+    "Number the distinct values in order."
+    return {value: place for place, value in enumerate(np.unique(values).tolist())}
+
+# %% ../../nbs/lib/25_features/45_alive_day.ipynb #15ebd84d
 class _Counted:
     """The open deals of a day, by group."""
 
@@ -24,30 +29,26 @@ class _Counted:
         self,
         engaged: np.ndarray,  # day of engagement, datetime64[D]
         close: np.ndarray,  # of closing, NaT while open
-        stands: np.ndarray,  # bool: the closing was not taken back by then
-        agent: np.ndarray,  # whole numbers from 0
-        cohort: np.ndarray,  # of each deal, whole numbers from 0
-        as_of: np.datetime64,  # as-of date; nothing later is looked at
-        records_start: object,  # first day on which a closing was recorded
+        stands: np.ndarray,  # bool: not taken back by then
+        agent: np.ndarray,  # whole numbers
+        cohort: np.ndarray,  # whole numbers
+        as_of: np.datetime64,  # as-of date
+        records_start: object,  # of closings
         grid: Grid,  # age and phase
-        prior: float,  # deals' worth of shrinkage of an agent's cured fraction
+        prior: float,  # deals' worth of shrinkage
     ) -> None:
         self.grid = grid
         self.prior = prior
         self.today, start = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
         self.before = start - 1
         held, engaged, close = hold_days(engaged, close, as_of, start)
-        parts = (values[held] for values in (engaged, close, stands, agent, cohort))
-        self.known, _ = gather_known(*parts, self.today, self.before, grid)
+        days = engaged[held], close[held]
+        group = agent[held], cohort[held]
+        self.known, _ = gather_known(days[0], days[1], stands[held], group[0], group[1], self.today, self.before, grid)
         self.agents, self.cohorts = (_number(values[held]) for values in (agent, cohort))
         self.days = _number(engaged[held][close[held] > self.today])
         keys = zip(*(values.tolist() for values in (self.known.agent, self.known.cohort, self.known.day)))
         self.groups = {key: group for group, key in enumerate(keys)}
-
-
-def _number(values: np.ndarray) -> dict[int, int]:
-    "Number the distinct values in order."
-    return {value: place for place, value in enumerate(np.unique(values).tolist())}
 
 # %% ../../nbs/lib/25_features/45_alive_day.ipynb #8e8ea121
 def _add(counts: np.ndarray, place: int, more: float) -> np.ndarray:
@@ -60,24 +61,9 @@ def _add(counts: np.ndarray, place: int, more: float) -> np.ndarray:
 def _append(values: np.ndarray, place: int, value: int) -> np.ndarray:
     return np.append(values, value) if place == len(values) else values
 
-# %% ../../nbs/lib/25_features/45_alive_day.ipynb #a199e313
-class AliveDay(_Counted):
-    """P(alive) on an as-of date, of its open deals and of one deal more."""
-
-    @cached_property
-    def cured(self) -> np.ndarray:
-        """Return the probability of being cured of each group."""
-        return fit_cured(self.known, self.prior, self.grid.phases)
-
-    def of_open(self, engaged: int, agent: int, cohort: int) -> float:
-        """Return P(alive) of an open deal of the table; days since 1970."""
-        key: Any = (self.agents[agent], self.cohorts[cohort], self.days[engaged])
-        return float(np.round(1 - self.cured[self.groups[key]], 6))
-
-    def of_one_more(self, engaged: int, agent: int, cohort: int) -> float:
-        """Return P(alive) of a deal that is open beside those of the table."""
-        known, group = self._with(engaged, agent, cohort)
-        return float(np.round(1 - fit_cured(known, self.prior, self.grid.phases)[group], 6))
+# %% ../../nbs/lib/25_features/45_alive_day.ipynb #8dd757cc
+class _WithMore(_Counted):
+    """The counts with one open deal more."""
 
     def _with(self, engaged: int, agent: int, cohort: int) -> tuple[Known, int]:
         known = self.known
@@ -96,3 +82,22 @@ class AliveDay(_Counted):
             *(_add(known.counted, group, is_counted), _add(known.agent_deals, by_agent, is_counted)),
             _add(known.cohort_deals, by_cohort, is_counted),
         ), group
+
+# %% ../../nbs/lib/25_features/45_alive_day.ipynb #a199e313
+class AliveDay(_WithMore):
+    """P(alive) on an as-of date, of its open deals and of one deal more."""
+
+    @cached_property
+    def cured(self) -> np.ndarray:
+        """Return the probability of being cured of each group."""
+        return fit_cured(self.known, self.prior, self.grid.phases)
+
+    def of_open(self, engaged: int, agent: int, cohort: int) -> float:
+        """Return P(alive) of an open deal of the table; days since 1970."""
+        key: Any = (self.agents[agent], self.cohorts[cohort], self.days[engaged])
+        return float(np.round(1 - self.cured[self.groups[key]], 6))
+
+    def of_one_more(self, engaged: int, agent: int, cohort: int) -> float:
+        """Return P(alive) of a deal that is open beside those of the table."""
+        known, group = self._with(engaged, agent, cohort)
+        return float(np.round(1 - fit_cured(known, self.prior, self.grid.phases)[group], 6))

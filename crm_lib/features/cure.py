@@ -68,9 +68,9 @@ def count_open_days(
 
 # %% ../../nbs/lib/25_features/40_cure.ipynb #f6bf6d1b
 def gather_known(
-    engaged: np.ndarray,  # days since 1970 of the deals that are watched
+    engaged: np.ndarray,  # days since 1970
     close: np.ndarray,  # the same; far away while open
-    stands: np.ndarray,  # bool: the closing was not taken back
+    stands: np.ndarray,  # bool
     agent: np.ndarray,  # whole numbers
     cohort: np.ndarray,  # whole numbers
     as_of: int,  # days since 1970
@@ -176,7 +176,7 @@ def alive_of_days(
     as_of: np.datetime64,  # as-of date; nothing later is looked at
     records_start: object,  # first day on which a closing was recorded
     grid: Grid,  # age and phase
-    prior: float,  # deals' worth of shrinkage of an agent's cured fraction
+    prior: float,  # deals' worth of shrinkage of agents
     *,
     steps: int = STEPS,  # EM iterations
     asks_proof: bool = True,  # whether dead deals must be proved; else they are believed as fitted

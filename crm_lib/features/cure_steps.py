@@ -44,8 +44,18 @@ def expect(
 _AGENT_SHARE = 0.15  # where the fractions begin
 _COHORT_SHARE = 0.01
 _COHORT_PRIOR = 10.0
+_PULL = _COHORT_PRIOR * _COHORT_SHARE
 _CURED = 0.3  # of the open deals, to begin with
 _MOST = 0.95  # of a cell's deals that may close in a day, so that still being open is never impossible
+
+
+_Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _begin(known: Known) -> _Arrays:
+    "Give the probabilities and fractions that the steps begin with."
+    shares = np.full(len(known.agent_deals), _AGENT_SHARE), np.full(len(known.cohort_deals), _COHORT_SHARE)
+    return np.full(len(known.deals), _CURED), *shares
 
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #27a81416
 def update_hazard(
@@ -66,7 +76,7 @@ def _update_fractions(
     overall = by_agent.sum() / max(known.agent_deals.sum(), 1)
     return (
         (by_agent + prior * overall) / (known.agent_deals + prior),
-        (by_cohort + _COHORT_PRIOR * _COHORT_SHARE) / (known.cohort_deals + _COHORT_PRIOR),
+        (by_cohort + _PULL) / (known.cohort_deals + _COHORT_PRIOR),
     )
 
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #f1472c96
@@ -85,43 +95,40 @@ def take_plain_steps(
     steps: int,  # how often the two steps take turns, at least once
 ) -> Fitted:
     "Take the two steps in turn, as sums of arrays."
-    cured = np.full(len(known.deals), _CURED)
-    shares = np.full(len(known.agent_deals), _AGENT_SHARE), np.full(len(known.cohort_deals), _COHORT_SHARE)
+    cured, agents, cohorts = _begin(known)
     for _ in range(steps):
         hazard = update_hazard(known, cured)
-        share, cured = expect(known, hazard, *shares)
-        shares = _update_fractions(known, known.counted * cured / share, *shares, prior)
-    return Fitted(hazard, *shares, expect(known, hazard, *shares)[1])
+        share, cured = expect(known, hazard, agents, cohorts)
+        agents, cohorts = _update_fractions(known, known.counted * cured / share, agents, cohorts, prior)
+    return Fitted(hazard, agents, cohorts, expect(known, hazard, agents, cohorts)[1])
 
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #06cfc612
 @compile_later
-def _loop(known: Known, prior: float, steps: int) -> tuple[np.ndarray, ...]:
-    "Take the two steps in turn; once more at the end it is asked who is cured."
-    cured = np.full(len(known.deals), _CURED)
-    agents = np.full(len(known.agent_deals), _AGENT_SHARE)
-    cohorts = np.full(len(known.cohort_deals), _COHORT_SHARE)
-    all_deals = max(known.agent_deals.sum(), 1.0)
+def _loop(known: Known, begin: _Arrays, prior: float, steps: int) -> tuple[np.ndarray, ...]:
+    "Take the two steps in turn."
+    cured, agents, cohorts = begin
+    day, agent, cohort = known.day, known.agent, known.cohort
     for step in range(steps + 1):
         if step < steps:
-            uncured = np.zeros(len(known.watched))
-            for group in range(len(cured)):
-                uncured[known.day[group]] += known.deals[group] * (1 - cured[group])
-            at_risk = known.days + np.dot(uncured, known.watched)
+            left = np.zeros(len(known.watched))
+            for row in range(len(cured)):
+                left[day[row]] += known.deals[row] * (1 - cured[row])
+            at_risk = known.days + np.dot(left, known.watched)
             hazard = np.minimum(known.closes / np.maximum(at_risk, 1.0), _MOST)
-            still_open = np.exp(np.dot(known.lived, np.log1p(-hazard)))
-        by_agent = np.zeros(len(agents))
-        by_cohort = np.zeros(len(cohorts))
-        for group in range(len(cured)):
-            agent = known.agent[group]
-            cohort = known.cohort[group]
-            share = 1 - (1 - agents[agent]) * (1 - cohorts[cohort])
-            weight = 1 / (share + (1 - share) * still_open[known.day[group]])
-            cured[group] = share * weight
-            by_agent[agent] += known.counted[group] * weight * agents[agent]
-            by_cohort[cohort] += known.counted[group] * weight * cohorts[cohort]
+            stays = np.exp(np.dot(known.lived, np.log1p(-hazard)))
+        owned, alike = 0 * agents, 0 * cohorts
+        for row in range(len(cured)):
+            own, like = agents[agent[row]], cohorts[cohort[row]]
+            share = 1 - (1 - own) * (1 - like)
+            per = 1 / (share + (1 - share) * stays[day[row]])
+            cured[row] = share * per
+            per *= known.counted[row]
+            owned[agent[row]] += per * own
+            alike[cohort[row]] += per * like
         if step < steps:
-            agents = (by_agent + prior * (by_agent.sum() / all_deals)) / (known.agent_deals + prior)
-            cohorts = (by_cohort + _COHORT_PRIOR * _COHORT_SHARE) / (known.cohort_deals + _COHORT_PRIOR)
+            usual = owned.sum() / max(known.agent_deals.sum(), 1.0)
+            agents = (owned + prior * usual) / (known.agent_deals + prior)
+            cohorts = (alike + _PULL) / (known.cohort_deals + _COHORT_PRIOR)
     return hazard, agents, cohorts, cured
 
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #ab010911
@@ -137,4 +144,4 @@ def take_steps(
     if not is_compiled():
         return take_plain_steps(known, prior, steps)
     held = Known(*(np.ascontiguousarray(one, _KINDS.get(name, "float64")) for name, one in known._asdict().items()))
-    return Fitted(*_loop(held, float(prior), steps))
+    return Fitted(*_loop(held, _begin(held), float(prior), steps))

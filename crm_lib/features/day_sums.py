@@ -19,7 +19,8 @@ from ..base.calendar import as_days
 from ..base.config import CrmError
 from .alive_day import AliveDay
 from .exposure import Grid
-from .features import FeatureSettings, OldDeals, cohort_window, find_again, old_of_days
+from .features import FeatureSettings, cohort_window, find_again
+from .old_deals import OldDeals, old_of_days
 from .snapshots import taken_back
 
 # %% ../../nbs/lib/25_features/59_day_sums.ipynb #da6a9e5f
@@ -154,8 +155,8 @@ def compare_size(
     return float(mine / (deals / cohorts))
 
 # %% ../../nbs/lib/25_features/59_day_sums.ipynb #45945a65
-class _Cohorts:
-    """Places and weeks of a day."""
+class _Sizes:
+    """Deals of the places and weeks of a day."""
 
     def __init__(self, day: DaySums) -> None:
         self.day = day
@@ -172,6 +173,10 @@ class _Cohorts:
         """Return the relative size of a cohort; place None: of a week."""
         mine = self.sizes[place, week] if (place, week) in self.sizes else 0
         return compare_size(mine + more, self.deals[place] + more, self.cohorts[place] + int(not mine))
+
+# %% ../../nbs/lib/25_features/59_day_sums.ipynb #86d88bc8
+class _Cohorts(_Sizes):
+    """Closings of the places and weeks of a day."""
 
     def closing(self, place: int | None, week: int, more: np.ndarray | int) -> float:
         """Return the closings of a cohort over those expected, with more days at risk."""
@@ -210,7 +215,7 @@ class _Owners(_Cohorts):
         """Return what each owner has left undecided."""
         day = self.day
         dates = np.datetime64(day.as_of, "D"), np.datetime64(day.first, "D")
-        return old_of_days(*lived_days(day), day.agent, *dates, day.settings)
+        return old_of_days(*lived_days(day), day.agent, *dates, day.settings.stale_quantile, day.settings.prior)
 
     @cached_property
     def alive(self) -> AliveDay:
@@ -226,8 +231,8 @@ class _Owners(_Cohorts):
         return ask(engaged, agent, place * _PLACE + week)
 
 # %% ../../nbs/lib/25_features/59_day_sums.ipynb #e7e7763f
-class ReadyDay(_Owners):
-    """What a day's deals give to one that is open beside them, or among them."""
+class _Standing(_Owners):
+    """Deals that stand in the table of a day."""
 
     @cached_property
     def rows(self) -> dict[Any, int | None]:
@@ -242,6 +247,10 @@ class ReadyDay(_Owners):
         row = self.rows.get(key)
         day = self.day
         return row is not None and (engaged, agent, place) == (day.engaged[row], day.agent[row], day.place[row])
+
+# %% ../../nbs/lib/25_features/59_day_sums.ipynb #456e6269
+class ReadyDay(_Standing):
+    """What a day's deals give to one that is open beside them, or among them."""
 
     def features(self, engaged: int, agent: int, place: int, wanted: Collection[str], more: int) -> dict[str, float]:
         """Return the wanted features of a deal that stands among the others (more 0), or of one more (1)."""

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['FEATURES', 'LABELS', 'FeatureSettings', 'feature_settings', 'closing_ratios', 'cohort_window', 'find_again',
-           'cohort_volumes', 'OldDeals', 'old_of_days', 'stale_of_days', 'stale_shares', 'build_features']
+           'cohort_volumes', 'stale_of_days', 'stale_shares', 'build_features']
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #77559f49
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from ..base.calendar import FiscalCalendar, as_days
 from ..base.config import CrmError
 from .cure import alive_probabilities
 from .exposure import AGE_EDGES, Grid, sum_days
-from .movement import stale_age
+from .old_deals import old_of_days
 from .snapshots import is_open, take_snapshots, taken_back
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #5f50971a
@@ -186,47 +186,6 @@ def cohort_volumes(
     ratio = counts / usual.reindex(counts.index.get_level_values("place")).to_numpy()
     return ratio.reindex(pd.MultiIndex.from_arrays([place, window])).where(known).to_numpy()
 
-# %% ../../nbs/lib/25_features/50_features.ipynb #61ccff4f
-class OldDeals(NamedTuple):
-    """The old deals of each agent, and those of them that are stale."""
-
-    limit: float  # age from which a deal is old, days; NaN where nothing has closed
-    as_of: int  # days since 1970
-    first: int  # deals engaged before it say nothing, the same
-    prior: float  # deals' worth of shrinkage to everybody's share
-    old: np.ndarray  # by agent
-    stale: np.ndarray  # by agent
-
-    def share(self, agent: int, engaged: int, more: int) -> float:
-        """Return the share of an agent, with so many open deals more of a day of engagement (days since 1970)."""
-        if np.isnan(self.limit):
-            return 0.0
-        more = more if engaged + self.limit <= self.as_of and engaged >= self.first else 0
-        old, stale = ((int(of[agent]) if agent < len(of) else 0) for of in (self.old, self.stale))
-        overall = (self.stale.sum() + more) / max(self.old.sum() + more, 1)
-        return float((stale + more + self.prior * overall) / (old + more + self.prior))
-
-# %% ../../nbs/lib/25_features/50_features.ipynb #37518b50
-def old_of_days(
-    engaged: np.ndarray,  # day of engagement of each deal, datetime64[D]
-    close: np.ndarray,  # day of closing, NaT while it is open
-    stands: np.ndarray,  # bool: the closing was not taken back by the as-of date
-    agent: np.ndarray,  # agent of each deal, whole numbers from 0
-    as_of: np.datetime64,  # as-of date
-    records_start: object,  # deals engaged before it are survivors and say nothing
-    settings: FeatureSettings,  # quantile and shrinkage
-) -> OldDeals:
-    "Count from days the old deals of each agent."
-    agents = agent.max(initial=-1) + 1
-    engaged, close, agent = engaged[stands], close[stands], agent[stands]
-    closed = close <= as_of
-    age = stale_age(engaged, close, as_of, settings.stale_quantile)  # NaN where nothing has closed
-    is_old = (as_of - engaged).astype(float) >= age
-    is_old &= engaged >= as_days(records_start)
-    dates = (int(as_days(day).astype("int64")) for day in (as_of, records_start))
-    old = np.bincount(agent[is_old], minlength=agents)
-    return OldDeals(age, *dates, settings.prior, old, np.bincount(agent[is_old & ~closed], minlength=agents))
-
 # %% ../../nbs/lib/25_features/50_features.ipynb #88bf379b
 def stale_of_days(
     engaged: np.ndarray,  # day of engagement of each deal, datetime64[D]
@@ -238,11 +197,8 @@ def stale_of_days(
     settings: FeatureSettings,  # quantile and shrinkage
 ) -> np.ndarray:  # share from 0 to 1, one per agent
     "Estimate from days the share of its old deals that each agent has left stale, shrunk to everybody's."
-    found = old_of_days(engaged, close, stands, agent, as_of, records_start, settings)
-    if np.isnan(found.limit):
-        return np.zeros(len(found.old))
-    overall = found.stale.sum() / max(found.old.sum(), 1)
-    return (found.stale + found.prior * overall) / (found.old + found.prior)
+    how = settings.stale_quantile, settings.prior
+    return old_of_days(engaged, close, stands, agent, as_of, records_start, *how).shares()
 
 # %% ../../nbs/lib/25_features/50_features.ipynb #fc432b83
 def stale_shares(

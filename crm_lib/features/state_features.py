@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STATE_FEATURES', 'Records', 'index_records', 'Learned', 'read_learned', 'learn_states', 'compute_features',
-           'state_of_one', 'state_features']
+           'states_of', 'state_of_one', 'state_features']
 
 # %% ../../nbs/lib/25_features/66_state_features.ipynb #2bccbe4c
 from collections.abc import Mapping, Sequence
@@ -202,18 +202,40 @@ def compute_features(
     )
 
 # %% ../../nbs/lib/25_features/66_state_features.ipynb #499ea703
+def _ask_one_by_one(histories: Histories, rows: Sequence[Mapping[str, Any]]) -> _Asked:
+    "Turn rows into questions."
+    ids = [row["opportunity_id"] for row in rows]
+    few, deal = (histories.alone(ids[0]), np.zeros(1, "int64")) if len(ids) == 1 else histories.select(ids)
+    day, engaged = (
+        day_numbers(np.array([row[name] for row in rows], "datetime64[ns]")) for name in ("as_of", "engage_date")
+    )
+    created = few.created[deal]
+    names = (
+        _none_where_missing(np.array([row.get(name) for row in rows], object)) for name in ("sales_agent", "account")
+    )
+    return _Asked(few, deal, day, np.where(np.isnat(created), engaged, day_numbers(created)), *names)
+
+
+def states_of(
+    records: Records,  # from index_records
+    learned: Learned,  # from learn_states, at the origin
+    rows: Sequence[Mapping[str, Any]],  # opportunity_id, as_of, engage_date, and sales_agent, account where fixed
+) -> list[dict[str, float]]:  # STATE_FEATURES -> value; NaN = unknown
+    "Compute every feature of the states of some deals, as compute_features does of a table."
+    if not rows:
+        return []
+    found = _compute(records, learned, _ask_one_by_one(records.histories, rows))
+    columns = [found[name].tolist() for name in STATE_FEATURES]
+    return [dict(zip(STATE_FEATURES, values)) for values in zip(*columns)]
+
+# %% ../../nbs/lib/25_features/66_state_features.ipynb #280749f6
 def state_of_one(
     records: Records,  # from index_records
     learned: Learned,  # from learn_states, at the origin
     row: Mapping[str, Any],  # opportunity_id, as_of, engage_date (days), and sales_agent, account where they are fixed
 ) -> dict[str, float]:  # STATE_FEATURES -> value; NaN = unknown
-    "Compute every feature of one deal's state on a day, as compute_features does for many."
-    few = records.histories.alone(row["opportunity_id"])
-    begun = row["engage_date"] if np.isnat(few.created[0]) else few.created[0]
-    day, opened = (np.array([int(as_days(moment).astype("int64"))]) for moment in (row["as_of"], begun))
-    names = (_none_where_missing(np.array([row.get(name)], object)) for name in ("sales_agent", "account"))
-    found = _compute(records, learned, _Asked(few, np.zeros(1, "int64"), day, opened, *names))
-    return {name: float(found[name][0]) for name in STATE_FEATURES}
+    "Compute every feature of one deal's state on a day."
+    return states_of(records, learned, [row])[0]
 
 # %% ../../nbs/lib/25_features/66_state_features.ipynb #16d4125e
 def state_features(

@@ -198,7 +198,10 @@ def _read_values(values: list[Any]) -> ColumnValues:
     "Read some values as a column."
     if any(isinstance(value, str) for value in values):
         return read_words(values)
-    return np.array([np.nan if pd.isna(value) else value for value in values], float)
+    try:
+        return np.array(values, float)  # None becomes NaN
+    except (TypeError, ValueError):  # NA, NaT
+        return np.array([np.nan if pd.isna(value) else value for value in values], float)
 
 # %% ../../nbs/lib/35_models/07_rows.ipynb #2a122322
 def as_codes(

@@ -265,10 +265,9 @@ class _StoredStates(_StateHazards):
         self.shares_, self.rates_ = values["shares"], values["rates"]
         self.ends_ = arrays["ends"]
         self.boosters_ = dict.fromkeys(CAUSES)
-        for name in CAUSES:
-            if f"booster_{name}" in arrays:
-                grown = xgb.Booster({"nthread": 1}, model_file=bytearray(arrays[f"booster_{name}"].tobytes()))
-                self.boosters_[name] = grown
+        for name in [name for name in CAUSES if f"booster_{name}" in arrays]:
+            raw = bytearray(arrays[f"booster_{name}"].tobytes())
+            self.boosters_[name] = xgb.Booster({"nthread": 1}, model_file=raw)
         return self
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #163618e5

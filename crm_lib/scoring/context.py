@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow.parquet as pq
 
+# %% ../../nbs/lib/45_scoring/40_context.ipynb #1f4b9f16
 from ..base.config import CrmError, read_params
 from ..base.schema import EXTRA_PREFIX
 from ..features.custom import Own, add_features, list_candidates, load_functions, make_builder

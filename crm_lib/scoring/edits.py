@@ -37,7 +37,7 @@ class Edits:
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing is said."""
-        return all(value is None for value in asdict(self).values())
+        return all(value is None for value in vars(self).values())
 
 
 _DAYS = ("stage_since", "expected_close_date", "touched", "next_touch")

@@ -203,6 +203,10 @@ ROUTES: tuple[tuple[str, str, Any, Any, Any], ...] = (
     ("GET", "/v1/model", model, schemas.ModelAnswer, None),
 )
 
+# %% ../../nbs/lib/80_service/80_api.ipynb #ad081669
+def _summary(function: Any) -> str:
+    return str(function.__doc__ or "").rstrip(".")
+
 
 def _add_routes(app: FastAPI) -> None:
     for method, path, function, answer, asked in ROUTES:
@@ -213,11 +217,12 @@ def _add_routes(app: FastAPI) -> None:
             response_model=answer,
             responses=_SENT if asked else _READ,
             openapi_extra=_body_of(asked) if asked else None,
-            summary=(function.__doc__ or "").rstrip("."),
+            summary=_summary(function),
         )
     not_ready: dict[int | str, dict[str, Any]] = {503: {"model": schemas.Health, "description": TITLES[503]}}
-    app.add_api_route("/health/live", live, response_model=schemas.Health)
-    app.add_api_route("/health/ready", ready, response_model=schemas.Health, responses=not_ready)
+    app.add_api_route("/health/live", live, response_model=schemas.Health, summary=_summary(live))
+    kept: dict[str, Any] = {"response_model": schemas.Health, "responses": not_ready, "summary": _summary(ready)}
+    app.add_api_route("/health/ready", ready, **kept)
     app.add_api_route("/metrics", measures, include_in_schema=False)
     app.add_api_route("/docs", docs, include_in_schema=False)
 

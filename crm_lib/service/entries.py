@@ -8,17 +8,19 @@ __all__ = ['find_unknown', 'Entry', 'make_entry']
 # %% ../../nbs/lib/80_service/30_entries.ipynb #8a2551e9
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
 
 from ..base.config import CrmError
-from ..features.activity_features import Activities, index_activities, index_contacts
-from ..features.histories import index_histories, index_one
+from ..features.activity_features import index_activities
+from ..features.histories import index_histories
 from ..features.state_features import Records
+from ..features.told_deals import ToldDeal
 from ..scoring.context import Context
+from ..scoring.looks import Asked
 from ..scoring.lookups import find_seen
 from ..scoring.opportunity import Opportunity, pick
 from ..scoring.past import Past
@@ -48,20 +50,21 @@ def find_unknown(
     return found + [schemas.Unknown(field="stage", name=stage) for stage in strange]
 
 # %% ../../nbs/lib/80_service/30_entries.ipynb #e1ce7769
-def _moment(stamp: Any, timezone: str | None) -> pd.Timestamp:
+def _moment(stamp: Any, timezone: str | None) -> datetime:
     "Give a moment as the CRM's clock shows it."
-    found = pd.Timestamp(stamp)
-    if found.tz is not None:
-        found = (found.tz_convert(ZoneInfo(timezone)) if timezone else found).tz_localize(None)
-    return found.as_unit("ns")
+    if stamp.tzinfo is None:
+        return cast(datetime, stamp)
+    own: datetime = stamp.astimezone(ZoneInfo(timezone)) if timezone else stamp
+    return own.replace(tzinfo=None)
 
 
-_Told = tuple[pd.Timestamp, str, Any, pd.Timestamp]  # moment, column, value, when it was recorded
+_Told = tuple[datetime, str, Any, datetime]  # moment, column, value, when it was recorded
 
 
-def _both(one: schemas.Change | schemas.Activity, timezone: str | None) -> tuple[pd.Timestamp, pd.Timestamp]:
+def _both(one: schemas.Change | schemas.Activity, timezone: str | None) -> tuple[datetime, datetime]:
     "Give when a thing happened, and when it was recorded."
-    return _moment(one.at, timezone), _moment(one.recorded_at or one.at, timezone)
+    at = _moment(one.at, timezone)
+    return at, at if one.recorded_at is None else _moment(one.recorded_at, timezone)
 
 # %% ../../nbs/lib/80_service/30_entries.ipynb #783b8e40
 def _list_changes(asked: schemas.Opportunity, began: pd.Timestamp, timezone: str | None) -> list[_Told]:
@@ -137,37 +140,23 @@ def _has_records(past: Past, key: str) -> bool:
     acts = past.records.activities
     return key in past.records.histories.ids or acts is not None and key in acts.ids
 
-
-def _sent_activities(key: str, asked: schemas.Opportunity, timezone: str | None) -> Activities:
-    "Index the activities that were sent."
-    sent = asked.activities or ()
-    moments = np.array([_both(one, timezone) for one in sent], "datetime64[ns]").reshape(-1, 2)
-    keys, people = (np.array(values, object) for values in ([key] * len(sent), [one.by for one in sent]))
-    return index_contacts(keys, people, moments[:, 0], moments[:, 1])
-
 # %% ../../nbs/lib/80_service/30_entries.ipynb #dae1d593
-def _new_past(past: Past, key: str, asked: schemas.Opportunity, began: pd.Timestamp, timezone: str | None) -> Past:
-    "Give the past of a deal of which the CRM keeps no record: what was sent, without a table."
-    told: dict[str, list[tuple[Any, Any, Any]]] = {}
-    for at, column, value, recorded in _list_changes(asked, began, timezone):
-        told.setdefault(column, []).append((at, recorded, value))
-    since: dict[str, Any] = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
-    stands = past.records
-    acts = None if stands.activities is None else _sent_activities(key, asked, timezone)
-    records = Records(index_one(key, told, since, began), acts, stands.owners, stands.accounts)
-    return past._replace(records=records, keys=frozenset({key} if asked.activities is not None else ()))
+def _tell(asked: schemas.Opportunity, told: Sequence[_Told], began: pd.Timestamp, timezone: str | None) -> ToldDeal:
+    "Say what was sent of a deal of which the CRM keeps no record."
+    changes: dict[str, list[tuple[Any, Any, Any]]] = {}
+    for at, column, value, recorded in told:
+        changes.setdefault(column, []).append((at, recorded, value))
+    since = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
+    contacts = asked.activities
+    seen = None if contacts is None else [(*_both(one, timezone), one.by) for one in contacts]
+    return ToldDeal(changes, since, began, seen)
 
 # %% ../../nbs/lib/80_service/30_entries.ipynb #ec09c24b
-def _own_past(context: Context, key: str, asked: schemas.Opportunity, began: pd.Timestamp) -> Past | None:
-    "Give the past that the features of a deal are looked up in."
-    past = context.past
-    timezone = context.params["calendar"].get("timezone")
-    told = _list_changes(asked, began, timezone)
-    if past is None or not told and asked.activities is None:
-        return past
-    if told and not _has_records(past, key):
-        return _new_past(past, key, asked, began, timezone)
-    since: dict[str, pd.Timestamp] = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
+def _own_past(
+    past: Past, key: str, asked: schemas.Opportunity, told: Sequence[_Told], began: pd.Timestamp, timezone: str | None
+) -> Past:
+    "Give the past of a deal of the CRM, with what was sent of it."
+    since: dict[str, Any] = {name: _moment(stamp, timezone) for name, stamp in asked.known_since.items()}
     changes, known = _histories(past, key, _as_table(key, told), since)
     created = pd.Series([began], index=pd.Index([key], dtype=object))
     acts = past.records.activities
@@ -180,27 +169,44 @@ def _own_past(context: Context, key: str, asked: schemas.Opportunity, began: pd.
     kept = {key} if asked.activities is not None or key in past.keys else set()
     return past._replace(records=records, keys=frozenset(kept))
 
+# %% ../../nbs/lib/80_service/30_entries.ipynb #18380a9b
+def _find_records(context: Context, entered: Opportunity, asked: schemas.Opportunity, began: pd.Timestamp) -> Asked:
+    "Say where the features of a deal are looked up."
+    past = context.past
+    timezone = context.params["calendar"].get("timezone")
+    told = _list_changes(asked, began, timezone)
+    if past is None or not told and asked.activities is None:
+        return Asked(entered)
+    key = entered.opportunity_id
+    if told and not _has_records(past, key):
+        return Asked(entered, told=_tell(asked, told, began, timezone))
+    return Asked(entered, _own_past(past, key, asked, told, began, timezone))
+
 # %% ../../nbs/lib/80_service/30_entries.ipynb #56a84967
 @dataclass(frozen=True, eq=False)
 class Entry:
     """What was sent, as the scorer takes it."""
 
-    opportunity: Opportunity
-    past: Past | None  # that its features are looked up in
+    look: Asked  # the opportunity, and where its features are looked up
     as_of: pd.Timestamp
     unknown: list[schemas.Unknown]
     key: str | None  # as sent
 
+    @property
+    def opportunity(self) -> Opportunity:
+        """Return the opportunity as entered."""
+        return self.look.opportunity
 
+# %% ../../nbs/lib/80_service/30_entries.ipynb #ff68420e
 def _check_days(asked: schemas.Opportunity, began: pd.Timestamp, day: pd.Timestamp, timezone: str | None) -> None:
     "Refuse what happened after the day that is looked at, or long before."
     if not day - pd.Timedelta(days=3650) <= began <= day:
         raise Problem(422, "engage_date must be a day on or before as_of, and within ten years of it.")
-    end = day + pd.Timedelta(days=1)
+    first, end = datetime(1970, 1, 1), day.to_pydatetime() + timedelta(days=1)
     told: tuple[schemas.Change | schemas.Activity, ...] = (*asked.changes, *(asked.activities or ()))
     moments = [moment for one in told for moment in _both(one, timezone)]
     moments += [_moment(stamp, timezone) for stamp in asked.known_since.values()]
-    if any(not pd.Timestamp("1970-01-01") <= moment < end for moment in moments):
+    if any(not first <= moment < end for moment in moments):
         raise Problem(422, "changes and activities must not lie after the day as_of, nor before 1970.")
     if asked.stage_since is not None and not began <= pd.Timestamp(asked.stage_since) <= day:
         raise Problem(422, "stage_since must lie between engage_date and as_of.")
@@ -254,4 +260,4 @@ def make_entry(
         for field in ("sales_agent", "product")
     }
     entered = Opportunity(**names, engage_date=began, value=asked.value_if_won, opportunity_id=key)
-    return Entry(entered, _own_past(context, key, asked, began), day, unknown, asked.opportunity_id)
+    return Entry(_find_records(context, entered, asked, began), day, unknown, asked.opportunity_id)

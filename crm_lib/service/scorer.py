@@ -153,7 +153,7 @@ def score_entries(
 ) -> list[schemas.Score]:  # in the order of the entries
     "Score opportunities of one day."
     tools = _tools(context)
-    records = [tools.looks.look(entry.opportunity, entry.as_of, entry.past) for entry in entries]
+    records = tools.looks.look_all([entry.look for entry in entries], entries[0].as_of)
     scores = tools.scorer.score_all(records, _values(context, entries, records), entries[0].as_of)
     told = _explain(context, records, _stages(context, entries, asked), reasons) if reasons else {}
     answers = []

@@ -14,7 +14,9 @@ __all__ = ['TINY', 'AFTER', 'NUMBER', 'PATHS', 'SERVED', 'project', 'users', 'se
            'test_one_is_led_on_to_a_dashboard_and_nowhere_else', 'test_signing_out_ends_the_session_and_its_kernels',
            'test_signing_in_again_ends_the_session_before',
            'test_too_many_failures_shut_the_user_for_a_while_and_the_right_password_too',
-           'test_too_many_failures_from_one_address_shut_it_whatever_the_names', 'checked',
+           'test_too_many_failures_from_one_address_shut_it_whatever_the_names',
+           'test_failures_count_for_all_servers_that_share_their_counts',
+           'test_counts_are_shared_where_the_environment_names_a_server', 'checked',
            'test_thirty_right_sign_ins_at_once_from_one_address_succeed',
            'test_guesses_at_once_are_no_more_than_guesses_one_by_one',
            'test_right_sign_ins_after_four_failures_do_not_shut_the_user',
@@ -55,6 +57,8 @@ import websocket
 import yaml
 from tornado.httputil import HTTPHeaders
 
+from ...access.counters import SharedCounters
+from ...access.lockout import Lockout
 from ...access.users import Viewer, add_user, change_password, remove_user
 from ...base.config import CrmError
 from ...base.files import write_json
@@ -486,6 +490,24 @@ def test_too_many_failures_from_one_address_shut_it_whatever_the_names(cold, mon
     visitor = _visit(cold)
     assert [visitor.log_in(f"user {number}", "wrong password") for number in range(21)] == [401] * 20 + [429]
     cold.lockout.failures.clear()
+
+
+def test_failures_count_for_all_servers_that_share_their_counts(project, users, monkeypatch, tmp_path):
+    monkeypatch.setattr(server_module, "_open_counts", lambda: SharedCounters(path=tmp_path / "counts.db"))
+    with _serving(project, pool_size=0, token="a-token") as app:
+        visitor = _visit(app)
+        assert [visitor.log_in("Eve", "wrong password") for _ in range(6)] == [401] * 5 + [429]
+        assert app.lockout.failures == {}
+    other = Lockout(900, kept=SharedCounters(path=tmp_path / "counts.db"))
+    assert other.wait({("user", "Eve"): 5}) > 800 and not other.wait({("user", BO.name): 5})
+
+
+def test_counts_are_shared_where_the_environment_names_a_server(monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    assert server_module._open_counts() is None
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    counts = server_module._open_counts()
+    assert counts.add("user", 60) == 1 and counts.link.problem and counts.count("user")[0] == 1  # it does not answer
 
 # %% ../../../nbs/tests/dashboards/test_server.ipynb #28120e97
 def _at_once(app, tries):

@@ -15,8 +15,7 @@ __all__ = ['DAY', 'log', 'since', 'held', 'test_a_day_knows_what_was_known_at_it
            'test_a_table_without_rows_gives_an_index_without_rows',
            'test_a_table_of_changes_that_lacks_a_column_is_refused', 'test_a_change_without_a_moment_is_refused',
            'test_a_column_of_the_crm_is_text_unless_the_caller_knows_better',
-           'test_every_look_up_is_the_last_row_of_a_walk_through_the_table',
-           'test_one_deal_is_indexed_without_a_table_as_with_one']
+           'test_every_look_up_is_the_last_row_of_a_walk_through_the_table']
 
 # %% ../../../nbs/tests/features/test_histories.ipynb #d65d614e
 import numpy as np
@@ -24,7 +23,7 @@ import pandas as pd
 import pytest
 
 from ...base.config import CrmError
-from ...features.histories import day_numbers, find_held, index_histories, index_one
+from ...features.histories import day_numbers, find_held, index_histories
 
 # %% ../../../nbs/tests/features/test_histories.ipynb #fe480505
 DAY = pd.Timestamp("2024-01-01")
@@ -181,29 +180,3 @@ def _draw(rng, size=60):
     moment = rng.choice(40 * 24, size, replace=False) / 24
     late = np.where(rng.random(size) < 0.3, rng.integers(0, 9, size), 0)
     return zip(rng.integers(0, 6, size), moment, late, rng.integers(0, 4, size), strict=True)
-
-# %% ../../../nbs/tests/features/test_histories.ipynb #919f8d15
-def test_one_deal_is_indexed_without_a_table_as_with_one():
-    moments = pd.to_datetime(["2024-01-05", "2024-01-03", "2024-02-01", "2024-01-20", "2024-01-04"]) + pd.Timedelta(
-        hours=10
-    )
-    late = moments + pd.to_timedelta([0, 20, 0, 1, 0], unit="D")
-    columns = ["stage", "stage", "stage", "amount", "expected_close_date"]
-    values = ["Proposal", "Lead", None, 5.0, "2024-06-01"]
-    table = pd.DataFrame({"opportunity_id": "a", "changed_at": moments, "recorded_at": late, "column": columns})
-    table["value"] = [None if value is None else str(value) for value in values]
-    table["number"] = [np.nan, np.nan, np.nan, 5.0, np.nan]
-    table["date"] = pd.to_datetime([None, None, None, None, "2024-06-01"])
-    since = {"stage": pd.Timestamp("2024-01-04"), "amount": moments[3], "expected_close_date": moments[4]}
-    known = pd.DataFrame({"opportunity_id": "a", "column": list(since), "since": list(since.values())})
-    began = pd.Timestamp("2024-01-02")
-    expected = index_histories(table, known, pd.Series([began], index=pd.Index(["a"], dtype=object)))
-    told = {name: [] for name in columns}
-    for row in zip(columns, moments, late, values):
-        told[row[0]].append(row[1:])
-    found = index_one("a", told, {"stage": since["stage"]}, began)
-    assert found.ids.equals(expected.ids) and (found.created == expected.created).all()
-    for name, history in expected.columns.items():
-        for part in ("start", "known", "changed", "values", "since", "words"):
-            one, other = getattr(found.columns[name], part), getattr(history, part)
-            assert one.dtype == other.dtype and pd.Series(one).equals(pd.Series(other)), (name, part)

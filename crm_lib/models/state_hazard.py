@@ -7,7 +7,7 @@ __all__ = ['StateHazardModel']
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #f737353a
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,7 @@ from crm_lib.models.stacked_landmarks import (
     stack_landmarks,
     state_columns,
 )
+from .stage_leads import STAGE, find_places, lead_ratios, list_places
 from .tree_sums import TreeSums, is_compiled, read_trees, sum_trees
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #d00fdc4d
@@ -111,48 +112,104 @@ class _Columns(_BoosterSettings):
         return list(getattr(getattr(self, "base_", None), "chosen_win_columns", ()))
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #0a01b0f9
-class _Grown(_Columns):
-    """Choose the offset and the rounds on held-out deals."""
+class _Offsets(_Columns):
+    """Give the expected events that the boosters start from."""
 
     shares_: dict[str, float]
     rates_: dict[str, float]
-    boosters_: dict[str, xgb.Booster | None]
+    places_: list[float]
+    ratios_: dict[str, np.ndarray | None]
+
+    def _stages(self, X: Rows) -> np.ndarray:
+        "Number the stage of each deal."
+        return find_places(X.numbers(STAGE), self.places_)
+
+    def _learn_ratios(
+        self, rows: StackedRows, cause: int, stage: np.ndarray, expected: np.ndarray, kept: np.ndarray
+    ) -> np.ndarray:
+        "Learn what stage and lead time add to the expected events, from the rows that are kept."
+        pairs = np.stack([rows.events[cause], expected])[:, kept]
+        shape = (len(self.places_) + 1, len(self.ends_))
+        return lead_ratios(stage[rows.place[kept]], rows.interval[kept], pairs, shape)
+
+# %% ../../nbs/lib/35_models/54_state_hazard.ipynb #5375c387
+class _Trial(NamedTuple):
+    """What an offset and a number of trees were worth on held-out deals."""
+
+    loss: float
+    share: float  # of the constant hazard
+    by_stage: bool  # whether stage and lead time are counted into the offset
+    rounds: int
+
+
+class _Tried(_Offsets):
+    """Try an offset."""
 
     def _matrix(self, coded: np.ndarray, rows: StackedRows, cause: int, kept: np.ndarray) -> xgb.DMatrix:
         design = lay_out_intervals(coded, self.ends_, rows.place[kept], rows.interval[kept])
         return xgb.DMatrix(design, rows.events[cause, kept], nthread=1)
 
-    def _choose(self, coded: np.ndarray, rows: StackedRows, cause: int, held: np.ndarray) -> tuple[float, int]:
-        "Choose the share of the constant hazard and the rounds."
-        first, later = (self._matrix(coded, rows, cause, kept) for kept in (~held, held))
-        found = []
+    def _try(
+        self, first: xgb.DMatrix, later: xgb.DMatrix, expected: np.ndarray, held: np.ndarray, how: tuple[float, bool]
+    ) -> list[_Trial]:
+        "Judge an offset on held-out deals, alone and with as many trees as serve best."
+        first.set_base_margin(np.log(expected[~held]))
+        later.set_base_margin(np.log(expected[held]))
+        watched = {"evals": [(later, "held_out")], "early_stopping_rounds": self.patience, "verbose_eval": False}
+        grown = xgb.train(self._settings(), first, self.rounds, **watched)
+        alone = poisson_loss(later.get_label(), expected[held])
+        return [_Trial(float(grown.best_score), *how, grown.best_iteration + 1), _Trial(alone, *how, 0)]
+
+# %% ../../nbs/lib/35_models/54_state_hazard.ipynb #cbb917b6
+class _Grown(_Tried):
+    """Choose the offset and the rounds on held-out deals."""
+
+    boosters_: dict[str, xgb.Booster | None]
+
+    def _choose(
+        self, coded: np.ndarray, rows: StackedRows, cause: int, held: np.ndarray, stage: np.ndarray | None
+    ) -> _Trial:
+        "Choose the share of the constant hazard, whether the stage is counted, and the rounds."
+        both = [self._matrix(coded, rows, cause, kept) for kept in (~held, held)]
+        trials: list[_Trial] = []
         for share in BLENDS:
+            trials += self._try(*both, mix_expected(rows, cause, share), held, (share, False))
+        if stage is not None:
+            share = min(trials).share
             expected = mix_expected(rows, cause, share)
-            first.set_base_margin(np.log(expected[~held]))
-            later.set_base_margin(np.log(expected[held]))
-            how = {"evals": [(later, "held_out")], "early_stopping_rounds": self.patience, "verbose_eval": False}
-            grown = xgb.train(self._settings(), first, self.rounds, **how)
-            found.append((float(grown.best_score), share, grown.best_iteration + 1))
-            found.append((poisson_loss(rows.events[cause, held], expected[held]), share, 0))
-        _, share, rounds = min(found)
-        return share, rounds
+            ratio = self._learn_ratios(rows, cause, stage, expected, ~held)
+            expected = expected * ratio[stage[rows.place], rows.interval]
+            trials += self._try(*both, expected, held, (share, True))
+        return min(trials)
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #76c999aa
 class _Boosted(_Grown):
     """Grow the boosters."""
 
+    def _start(self, rows: StackedRows, cause: int, trial: _Trial, stage: np.ndarray | None) -> np.ndarray:
+        "Give the expected events of the chosen offset, learned from all deals."
+        expected = mix_expected(rows, cause, trial.share)
+        if not trial.by_stage or stage is None:
+            return expected
+        ratio = self._learn_ratios(rows, cause, stage, expected, np.ones(len(rows.place), bool))
+        self.ratios_[CAUSES[cause]] = ratio
+        return expected * ratio[stage[rows.place], rows.interval]
+
     def _grow(self, X: Rows, rows: StackedRows, cause: int, held: np.ndarray) -> None:
         name = CAUSES[cause]
         pairs = np.stack([rows.events[cause], rows.expected[cause]])
+        stage = self._stages(X) if len(self.places_) > 1 else None
         self.codes_[name] = learn_codes(X, self.columns_, rows.place[~held], pairs[:, ~held])
         coded = code_columns(X, self.columns_, self.codes_[name])
-        self.shares_[name], rounds = self._choose(coded, rows, cause, held)
+        trial = self._choose(coded, rows, cause, held, stage)
+        self.shares_[name] = trial.share
         self.codes_[name] = learn_codes(X, self.columns_, rows.place, pairs)
-        if rounds:
+        expected = self._start(rows, cause, trial, stage)
+        if trial.rounds:
             coded = code_columns(X, self.columns_, self.codes_[name], coded)
             matrix = self._matrix(coded, rows, cause, np.ones(len(held), bool))
-            matrix.set_base_margin(np.log(mix_expected(rows, cause, self.shares_[name])))
-            self.boosters_[name] = xgb.train(self._settings(), matrix, rounds)
+            matrix.set_base_margin(np.log(expected))
+            self.boosters_[name] = xgb.train(self._settings(), matrix, trial.rounds)
 
 # %% ../../nbs/lib/35_models/54_state_hazard.ipynb #630d03db
 _LEAST_EVENTS = 10  # of a cause, held out; with fewer the base stands
@@ -172,7 +229,8 @@ class _FittedStates(_Boosted):
         self.codes_ = {name: {} for name in CAUSES}
         self.shares_ = dict.fromkeys(CAUSES, 0.0)
         self.rates_ = {name: float(rows.events[cause].sum() / rows.days.sum()) for cause, name in enumerate(CAUSES)}
-        self.boosters_ = dict.fromkeys(CAUSES)
+        self.boosters_, self.ratios_ = dict.fromkeys(CAUSES), dict.fromkeys(CAUSES)
+        self.places_ = list_places(X[STAGE].to_numpy(float)) if STAGE in self.columns_ else []
         read = read_columns(X)
         for cause in range(len(CAUSES)):
             came = np.bincount(held, rows.events[cause], minlength=2)
@@ -212,6 +270,10 @@ class _StatePaths(_SummedTrees):
             if booster is not None:
                 coded = code_columns(X, self.columns_, self.codes_[cause], coded)
                 found[cause] = np.exp(self._margins(cause, booster, coded, starts).astype(float, order="C"))[:, ahead]
+        for cause, ratio in self.ratios_.items():
+            if ratio is not None:
+                told, grown = ratio[:, ahead][self._stages(X)], found[cause]
+                found[cause] = told if grown is None else grown * told
         return found
 
     def _multiply(self, cause: str, hazard: np.ndarray, place: np.ndarray, effect: np.ndarray | None) -> np.ndarray:
@@ -252,10 +314,11 @@ class _StoredStates(_StateHazards):
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what is needed to predict beside the base: plain values and arrays."""
-        values = {name: getattr(self, name + "_") for name in ("columns", "codes", "shares", "rates")}
+        values = {name: getattr(self, name + "_") for name in ("columns", "codes", "shares", "rates", "places")}
         grown = {f"booster_{name}": booster for name, booster in self.boosters_.items() if booster is not None}
         raw = {name: np.frombuffer(bytes(booster.save_raw("ubj")), dtype=np.uint8) for name, booster in grown.items()}
-        return values, {"ends": self.ends_} | raw
+        told = {f"ratio_{name}": ratio for name, ratio in self.ratios_.items() if ratio is not None}
+        return values, {"ends": self.ends_} | raw | told
 
     def restore(self, base: IncidenceModel, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """Take a stored state back, with the fitted base."""
@@ -263,6 +326,8 @@ class _StoredStates(_StateHazards):
         self.columns_, self.codes_ = values["columns"], values["codes"]
         self.shares_, self.rates_ = values["shares"], values["rates"]
         self.ends_ = arrays["ends"]
+        self.places_ = values.get("places", [])  # stored before stages were counted: none
+        self.ratios_ = {name: arrays.get(f"ratio_{name}") for name in CAUSES}
         self.boosters_ = dict.fromkeys(CAUSES)
         for name in CAUSES:
             if f"booster_{name}" in arrays:
@@ -291,6 +356,8 @@ class StateHazardModel(_StoredStates):
     ends_ : ndarray of int64, last days of the intervals
     codes_ : dict of cause to column to word to float
     shares_, rates_ : dict of cause to float, of the constant hazard
+    places_ : list of float, of the stages
+    ratios_ : dict of cause to ndarray (stages + 1, intervals) or None
     boosters_ : dict of cause to Booster or None
 
     References

@@ -21,6 +21,7 @@ from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from ..features.time_grid import late_odds, learn_grid
 from .baselines import AgeCurve, AlwaysNo
+from .cycle import closing_ages, stretch_follow_up
 from .incidence import IncidenceModel, mix_hazards
 from .learners import make_learner
 from .phase_table import PhaseTable
@@ -182,6 +183,8 @@ class _HazardSettings(_CachedHazards):
 class _HazardCells(_HazardSettings):
     """Count days at risk and closings by cell, weighed by who is alive."""
 
+    follow_up_: int  # days, stretched with the cycle
+
     def _alive(self, X: pd.DataFrame | Rows) -> np.ndarray:
         if self.alive not in X:
             raise CrmError(f"The snapshots lack the column {self.alive}: build them with build_features first.")
@@ -190,7 +193,7 @@ class _HazardCells(_HazardSettings):
     def _count(self, X: pd.DataFrame, y: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "Give the learner's cells with their days at risk and closings."
         bins, group = self._groups(X)
-        limit = self.follow_up_days
+        limit = self.follow_up_
         weight = alive_weights(X, y, self._alive(X), limit, grid=self._grid, turns=self.turns) if self.alive else None
         counts = count_exposure(X, y, group, limit, grid=self._grid, weight=weight)
         cells = self._unpack(bins[counts["group"].to_numpy()], counts["cell"].to_numpy())
@@ -217,6 +220,7 @@ class _FittedHazard(_HazardCells):
         """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
         self.edges_ = {name: quantile_edges(X[name], self.bins) for name in self.features if name in X}
         self.grid_ = learn_grid(X, y, Grid(self.calendar, tuple(self.age_edges)))
+        self.follow_up_ = stretch_follow_up(self.follow_up_days, closing_ages(X, y))
         cells, days, closes = self._count(X, y)
         self._cached.clear()
         self.learner_ = make_learner(self.learner, seed=self.seed, **(self.learner_settings or {}))
@@ -264,7 +268,7 @@ class CloseHazardModel(_HazardPaths):
     features : columns, in quantile bins
     calendar : FiscalCalendar
     age_edges : usual ends of the age bins, days
-    bins, follow_up_days : int; days after which a landmark is censored
+    bins, follow_up_days : int; days after which a landmark is censored, at the usual cycle
     win_prior : float, closings' weight of the share won
     seed, turns : of the learner; of the EM
     win_columns, alive : None for all; column of P(alive), None: all are
@@ -273,6 +277,7 @@ class CloseHazardModel(_HazardPaths):
     ----------
     edges_, grid_, learner_ : inner edges of bins (dict); Grid, learner; all fitted
     oldest_bin_, old_rate_ : last with a closing; hazard beyond
+    follow_up_ : int, days, stretched with the cycle
     win_table_ : WinOdds
     late_odds_ : ndarray, (phases,), beside the last month's
 

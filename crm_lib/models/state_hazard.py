@@ -223,7 +223,7 @@ class _FittedStates(_Boosted):
         base = CloseHazardModel("table", (), self.calendar) if self.base is None else self.base
         self.base_ = clone(base).fit(X, y)
         self.columns_ = state_columns(X)
-        self.ends_ = lead_ends(y, int(getattr(self.base_, "follow_up_days", 120)), self.intervals)
+        self.ends_ = lead_ends(y, int(getattr(self.base_, "follow_up_", 120)), self.intervals)
         rows = stack_landmarks(self.base_, X, y, self.ends_)
         held = hold_out(X["opportunity_id"], self.seed)[rows.place]
         self.codes_ = {name: {} for name in CAUSES}

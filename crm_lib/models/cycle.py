@@ -22,7 +22,7 @@ def closing_ages(
 
 # %% ../../nbs/lib/35_models/48_cycle.ipynb #5c79a3a2
 _USUAL = (60, 180)  # days: between them the ninth decile of the closing ages leaves the setting as it is
-_BOUNDS = (30, 365)  # days of follow-up, at least and at most, where it is stretched
+_MOST = (0.25, 3.0)  # of the setting, at least and at most
 _LEAST = 30  # closings without which no cycle is known
 
 
@@ -34,5 +34,5 @@ def stretch_follow_up(
     if len(ages) < _LEAST:
         return int(days)
     old = np.quantile(ages, 0.9)
-    stretch = old / np.clip(old, *_USUAL)
-    return int(days) if stretch == 1 else int(np.clip(round(days * stretch), *_BOUNDS))
+    stretch = np.clip(old / np.clip(old, *_USUAL), *_MOST)
+    return round(days * float(stretch))

@@ -372,5 +372,5 @@ class StateHazardModel(_StoredStates):
     >>> y = pd.DataFrame({"event": [2, 1] * 200, "duration": 5})
     >>> model = StateHazardModel(CloseHazardModel("table", (), alive=None)).fit(X, y)
     >>> model.predict_win(X[:2], [5])[5].round(1).tolist()
-    [0.1, 0.8]
+    [0.0, 0.9]
     """

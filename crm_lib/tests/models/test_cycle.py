@@ -26,7 +26,8 @@ def test_between_two_and_six_months_the_setting_stands_and_the_rule_has_no_jump(
         assert stretch_follow_up(120, np.full(50, old)) == 120 and stretch_follow_up(90, np.full(50, old)) == 90
     found = [stretch_follow_up(120, np.full(50, age)) for age in range(1, 700)]
     assert (np.diff(found) >= 0).all() and np.diff(found).max() <= 2
-    assert found[0] == 30 and found[-1] == 365 and found[269] == 180
+    assert found[0] == 30 and found[-1] == 360 and found[269] == 180
+    assert stretch_follow_up(10, np.full(50, 4)) < 10
 
 
 def test_with_few_closings_the_setting_stands():

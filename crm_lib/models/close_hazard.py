@@ -268,7 +268,7 @@ class CloseHazardModel(_HazardPaths):
     features : columns, in quantile bins
     calendar : FiscalCalendar
     age_edges : usual ends of the age bins, days
-    bins, follow_up_days : int; days after which a landmark is censored, at the usual cycle
+    bins, follow_up_days : int; until a landmark is censored
     win_prior : float, closings' weight of the share won
     seed, turns : of the learner; of the EM
     win_columns, alive : None for all; column of P(alive), None: all are
@@ -277,8 +277,7 @@ class CloseHazardModel(_HazardPaths):
     ----------
     edges_, grid_, learner_ : inner edges of bins (dict); Grid, learner; all fitted
     oldest_bin_, old_rate_ : last with a closing; hazard beyond
-    follow_up_ : int, days, stretched with the cycle
-    win_table_ : WinOdds
+    follow_up_, win_table_ : days; WinOdds
     late_odds_ : ndarray, (phases,), beside the last month's
 
     References

@@ -44,7 +44,8 @@ def lead_ratios(
     """
     Give the ratio of events to expected ones by stage and interval, shrunk towards the margins and these towards one.
 
-    Source: D. G. Clayton and J. Kaldor (1987), "Empirical Bayes estimates of age-standardized relative risks", Biometrics 43, 671-681.
+    Source: D. G. Clayton and J. Kaldor (1987), "Empirical Bayes estimates of
+    age-standardized relative risks", Biometrics 43, 671-681.
     """
     cell, size = stage * shape[1] + interval, shape[0] * shape[1]
     came, expected = (np.bincount(cell, part, size).reshape(shape) for part in pairs)

@@ -55,7 +55,7 @@ def company(usual, days, n=600):
     X = take_snapshots(deals, spaced_dates("2023-01-15", last - pd.Timedelta(days=1), cycle_spacing(deals)))
     return deals, X, follow_up(X, deals, last)
 
-
+# %% ../../../nbs/tests/models/test_cycle.ipynb #47ff8ff4
 @pytest.mark.parametrize(
     ("usual", "days", "spacing", "follow"),
     [(4, 200, (1, 1), (30, 30)), (52, 700, (14, 14), (120, 120)), (182, 1000, (15, 30), (180, 300))],

@@ -137,7 +137,7 @@ class StateHazardModel(_StoredStates):
     ----------
     base : IncidenceModel or None, fitted anew; None is the cure table
     calendar : FiscalCalendar
-    rounds, patience : int, trees at most, and without gain
+    rounds, patience : trees at most, and without gain
     depth, step, leaf_events, penalty : of the trees
     intervals : int, of lead time
     seed : int

@@ -141,8 +141,7 @@ def alive_weights(
     table = grid.table().to_numpy()
     for _ in range(turns):
         counts = count_exposure(X, y, None, limit, grid=grid, weight=np.round(weight * 2**20) / 2**20)
-        seen = counts[["days", "closes"]].to_numpy().T
-        learner = make_learner("table").fit(table[counts["cell"]], *seen)
+        learner = make_learner("table").fit(table[counts["cell"]], *counts[["days", "closes"]].to_numpy().T)
         still = known * _survive(X, duration, learner.predict_proba(table), grid)
         weight = np.where(known < 1, still / np.maximum(still + 1 - known, 1e-12), 1.0)
     return np.round(weight * 2**20) / 2**20
@@ -183,8 +182,6 @@ class _HazardSettings(_CachedHazards):
 class _HazardCells(_HazardSettings):
     """Count days at risk and closings by cell, weighed by who is alive."""
 
-    follow_up_: int  # days, stretched with the cycle
-
     def _alive(self, X: pd.DataFrame | Rows) -> np.ndarray:
         if self.alive not in X:
             raise CrmError(f"The snapshots lack the column {self.alive}: build them with build_features first.")
@@ -193,7 +190,7 @@ class _HazardCells(_HazardSettings):
     def _count(self, X: pd.DataFrame, y: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "Give the learner's cells with their days at risk and closings."
         bins, group = self._groups(X)
-        limit = self.follow_up_
+        limit = self.follow_up_ = stretch_follow_up(self.follow_up_days, closing_ages(X, y))
         weight = alive_weights(X, y, self._alive(X), limit, grid=self._grid, turns=self.turns) if self.alive else None
         counts = count_exposure(X, y, group, limit, grid=self._grid, weight=weight)
         cells = self._unpack(bins[counts["group"].to_numpy()], counts["cell"].to_numpy())
@@ -220,7 +217,6 @@ class _FittedHazard(_HazardCells):
         """Fit on snapshots X (as_of, opportunity_id, age_days, features) and follow-ups y (event, duration)."""
         self.edges_ = {name: quantile_edges(X[name], self.bins) for name in self.features if name in X}
         self.grid_ = learn_grid(X, y, Grid(self.calendar, tuple(self.age_edges)))
-        self.follow_up_ = stretch_follow_up(self.follow_up_days, closing_ages(X, y))
         cells, days, closes = self._count(X, y)
         self._cached.clear()
         self.learner_ = make_learner(self.learner, seed=self.seed, **(self.learner_settings or {}))

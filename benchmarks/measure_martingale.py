@@ -8,6 +8,7 @@ slope of the later chance on the earlier, the mean squared movement, the mean fa
 drift, with 95 % intervals over deals. `truth` are the exact chances, `hasty` the same with log-odds from the usual doubled.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -83,11 +84,12 @@ def measure_artifacts(folder: Path) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    result = {}
+    file = Path(__file__).with_name("martingale.json")
+    result = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}  # what is not asked for stays
     for told in sys.argv[1:]:
         project, _, folder = told.partition("=")
         result[project] = measure_artifacts(Path(folder))
     for company in COMPANIES:
         result[company] = measure_company(company)
         print(company, pd.DataFrame(result[company]).round(4).T.to_string(), flush=True)
-        write_json(result, Path(__file__).with_name("martingale.json"), digits=5)
+        write_json(result, file, digits=5)

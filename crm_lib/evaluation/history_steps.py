@@ -64,9 +64,9 @@ class _FittedBase(IncidenceModel):
         return self
 
     @property
-    def follow_up_days(self) -> int:
+    def follow_up_(self) -> int:
         """Return the days of follow-up of the model."""
-        return int(getattr(self.model, "follow_up_days", 120))
+        return int(getattr(self.model, "follow_up_", 120))
 
     def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
         """Leave the model as it is."""

@@ -88,18 +88,20 @@ def spaced_dates(
     return np.arange(as_days(last), as_days(first) - np.timedelta64(1, "D"), -np.timedelta64(every_days, "D"))[::-1]
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #1dc045c3
-_MOST_DAYS = 14  # spacing of the as-of dates where deals take a month and a half or longer
+_USUAL_DAYS = 14  # spacing of the as-of dates where deals take six weeks to three months
+_MOST_DAYS = 30  # where they take half a year or longer
 _LEAST_CLOSED = 30  # closings without which no cycle is known
 
 
 def cycle_spacing(
     deals: pd.DataFrame,  # one row per opportunity, with engage_date and close_date
-) -> int:  # days, 1 to 14
-    "Choose the spacing of as-of dates by the cycle: three of them within the median age at closing."
+) -> int:  # days, 1 to 30
+    "Choose the spacing of as-of dates by the cycle: three to six of them within the median age at closing."
     ages = (deals["close_date"] - deals["engage_date"]).dt.days.dropna()
     if len(ages) < _LEAST_CLOSED:
-        return _MOST_DAYS
-    return int(np.clip(np.round(ages.median() / 3), 1, _MOST_DAYS))
+        return _USUAL_DAYS
+    often, seldom = np.round(ages.median() / np.array([3, 6]))
+    return int(np.clip(max(min(often, _USUAL_DAYS), seldom), 1, _MOST_DAYS))
 
 # %% ../../nbs/lib/25_features/10_snapshots.ipynb #b2694d67
 def named_days(

@@ -21,6 +21,7 @@ from ..base.metrics import log_odds
 from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
 from ..features.time_grid import late_odds, learn_grid
 from .baselines import AgeCurve, AlwaysNo
+from .cycle import closing_ages, stretch_follow_up
 from .incidence import IncidenceModel, mix_hazards
 from .learners import make_learner
 from .phase_table import PhaseTable
@@ -140,8 +141,7 @@ def alive_weights(
     table = grid.table().to_numpy()
     for _ in range(turns):
         counts = count_exposure(X, y, None, limit, grid=grid, weight=np.round(weight * 2**20) / 2**20)
-        seen = counts[["days", "closes"]].to_numpy().T
-        learner = make_learner("table").fit(table[counts["cell"]], *seen)
+        learner = make_learner("table").fit(table[counts["cell"]], *counts[["days", "closes"]].to_numpy().T)
         still = known * _survive(X, duration, learner.predict_proba(table), grid)
         weight = np.where(known < 1, still / np.maximum(still + 1 - known, 1e-12), 1.0)
     return np.round(weight * 2**20) / 2**20
@@ -190,7 +190,7 @@ class _HazardCells(_HazardSettings):
     def _count(self, X: pd.DataFrame, y: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "Give the learner's cells with their days at risk and closings."
         bins, group = self._groups(X)
-        limit = self.follow_up_days
+        limit = self.follow_up_ = stretch_follow_up(self.follow_up_days, closing_ages(X, y))
         weight = alive_weights(X, y, self._alive(X), limit, grid=self._grid, turns=self.turns) if self.alive else None
         counts = count_exposure(X, y, group, limit, grid=self._grid, weight=weight)
         cells = self._unpack(bins[counts["group"].to_numpy()], counts["cell"].to_numpy())
@@ -264,7 +264,7 @@ class CloseHazardModel(_HazardPaths):
     features : columns, in quantile bins
     calendar : FiscalCalendar
     age_edges : usual ends of the age bins, days
-    bins, follow_up_days : int; days after which a landmark is censored
+    bins, follow_up_days : int; until a landmark is censored
     win_prior : float, closings' weight of the share won
     seed, turns : of the learner; of the EM
     win_columns, alive : None for all; column of P(alive), None: all are
@@ -273,7 +273,7 @@ class CloseHazardModel(_HazardPaths):
     ----------
     edges_, grid_, learner_ : inner edges of bins (dict); Grid, learner; all fitted
     oldest_bin_, old_rate_ : last with a closing; hazard beyond
-    win_table_ : WinOdds
+    follow_up_, win_table_ : days; WinOdds
     late_odds_ : ndarray, (phases,), beside the last month's
 
     References

@@ -106,4 +106,6 @@ def test_the_fitted_base_is_neither_cloned_nor_fitted_again():
     model = make_variant("cure_table", None, stage_protocol().grid, 0)
     base = _FittedBase(model)
     assert clone(base) is base and base.fit(None, None) is base and not hasattr(model, "learner_")
-    assert base.follow_up_days == model.follow_up_days
+    assert base.follow_up_ == 120  # not fitted
+    model.follow_up_ = 77
+    assert base.follow_up_ == 77

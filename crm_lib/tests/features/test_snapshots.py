@@ -18,7 +18,7 @@ __all__ = ['FIRST', 'SEEDS', 'DAY', 'random_deals', 'day_of', 'days_tried', 'ope
            'test_no_month_end_lies_between_days_in_the_wrong_order',
            'test_spaced_dates_end_with_the_last_and_reach_back_to_the_first',
            'test_a_spacing_of_less_than_a_day_is_refused', 'closed_after',
-           'test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_fortnight',
+           'test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_month',
            'test_days_to_look_back_from_are_spaced_ones_and_month_ends_and_those_that_are_named',
            'test_a_day_that_the_tables_do_not_reach_is_refused_by_name', 'watched',
            'test_each_snapshot_is_followed_to_its_end_or_to_the_last_day',
@@ -309,11 +309,11 @@ def closed_after(*ages):
     return pd.DataFrame({"engage_date": opened, "close_date": days_after("2024-01-01", ages)})
 
 
-def test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_fortnight():
+def test_the_spacing_follows_the_cycle_of_the_closed_deals_and_never_exceeds_a_month():
     ages = [np.nan] * 500 + [4.0] * 30
     assert cycle_spacing(closed_after(*ages)) == 1 and cycle_spacing(closed_after(*ages[:-1])) == 14
-    found = [cycle_spacing(closed_after(*[float(days)] * 30)) for days in (0, 12, 21, 42, 400)]
-    assert found == [1, 4, 7, 14, 14]
+    found = [cycle_spacing(closed_after(*[float(days)] * 30)) for days in (0, 12, 21, 42, 84, 120, 400)]
+    assert found == [1, 4, 7, 14, 14, 20, 30]
 
 # %% ../../../nbs/tests/features/test_snapshots.ipynb #4966c341
 def test_days_to_look_back_from_are_spaced_ones_and_month_ends_and_those_that_are_named():

@@ -247,7 +247,8 @@ def test_the_grid_is_learned_from_the_closings_and_is_forgotten_by_the_next_fit(
     assert model.fit(*made(300)).grid_ == Grid(FiscalCalendar())
 
 
-def test_days_beyond_the_follow_up_are_not_learned_from():
+def test_days_beyond_the_follow_up_are_not_learned_from(monkeypatch):
+    monkeypatch.setattr("crm_lib.models.close_hazard.stretch_follow_up", lambda days, ages: days)
     X, y = made(300)
     late = y["duration"] > 10
     longer = y.assign(duration=y["duration"].where(~late, y["duration"] + 500), event=y["event"].where(~late, 1))

@@ -124,7 +124,7 @@ def test_it_comes_back_from_disk_to_the_last_bit_calibrated_or_not(fitted, tmp_p
     X, _, _ = world(60, seed=5)
     again, _ = load_model(save_model(fitted, tmp_path / "model"))
     assert type(again) is StateHazardModel and again.predict_win(X, [1, 30]).equals(fitted.predict_win(X, [1, 30]))
-    assert again.score_columns == fitted.score_columns
+    assert again.score_columns == fitted.score_columns and again.places_ == fitted.places_
     judged = pd.DataFrame({"horizon": [], "is_won": [], "probability": []})
     calibrated = CalibratedModel(fitted, "sigmoid").fit_calibration_maps(judged)
     back, _ = load_model(save_model(calibrated, tmp_path / "calibrated"))

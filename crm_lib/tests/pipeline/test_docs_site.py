@@ -85,7 +85,7 @@ def test_an_index_lists_what_is_below_it_in_the_order_of_the_files(index, first,
     below = list_below(index, Site(PAGES, {}), first)
     assert [line[1:] for line in below.splitlines() if line.startswith("/")] == listed
 
-
+# %% ../../../nbs/tests/pipeline/test_docs_site.ipynb #fa91b18e
 def test_a_section_lists_its_pages_with_their_promises(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "sections.yaml").write_text("operation:\n  title: Operation\n  words: For whoever runs it.\n")

@@ -128,6 +128,8 @@ def write_sections(
         index = f"{section}/index"
         first = said.get("first", [])
         below = re.findall(r"^/(.+)$", list_below(index, site, first), re.MULTILINE)
+        if missing := [page for page in below if not (pages.folder / f"{page}.md").is_file()]:
+            raise CrmError(f"docs/sections.yaml, section {section}: there is no page {missing[0]}; mend its name.")
         heads = {page: read_head((pages.folder / f"{page}.md").read_text(encoding="utf-8")) for page in below}
         lines = [f"- [{title}](/{page}.md){': ' if words else ''}{words}" for page, (title, words) in heads.items()]
         parts = [f"# {said['title']}", said["words"].strip(), "\n".join(lines), list_below(index, site, first)]

@@ -110,8 +110,8 @@ def function_card(
     said = tidy_docstring(ast.get_docstring(node) or "")
     body = "\n\n".join(filter(None, [said, "\n".join(parameter_fields(node, comments))]))
     if is_property:
-        kept = (f":type: {ast.unparse(node.returns)}",) if node.returns else ()
-        return _directive("property", node.name, body, kept)
+        typed = (f":type: {ast.unparse(node.returns)}",) if node.returns else ()
+        return _directive("property", node.name, body, typed)
     is_bound = is_method and "staticmethod" not in marks
     kept = tuple(f":{mark}:" for mark in ("classmethod", "staticmethod") if is_method and mark in marks)
     return _directive("method" if is_method else "function", node.name + _arguments(node, is_bound), body, kept)

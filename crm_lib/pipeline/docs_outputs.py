@@ -56,10 +56,11 @@ def _start_shell(shown: list[tuple[str, str]]) -> Any:
         if value is not None and not shell.is_quiet:
             shown.append(pick_form(shell.display_formatter.format(value)[0]))
 
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}), colors="nocolor")
-    shell.display_pub = Publisher(parent=shell)
+    shell: Any = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}), colors="nocolor")
+    publisher: Any = Publisher
+    shell.display_pub = publisher(parent=shell)
     shell.display_trap.hook = show
-    builtins.display = importlib.import_module("IPython.display").display
+    vars(builtins)["display"] = importlib.import_module("IPython.display").display
     inline = importlib.import_module("matplotlib_inline.backend_inline")
     inline.configure_inline_support(shell, os.environ.get("MPLBACKEND", "agg"))
     return shell

@@ -207,7 +207,8 @@ def _exported(source: str) -> list[str]:
     body = ast.parse(code).body
     if all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body):
         return _fold(code, "What is imported")
-    private = [node.name for node in body if getattr(node, "name", "").startswith("_")]
+    names = [getattr(node, "name", "") for node in body]
+    private = [name for name in names if name.startswith("_")]
     rest = f": {', '.join(f'<code>{name}</code>' for name in private)}" if private else ""
     return [*list_cards(code).values(), *_fold(code, f"Source{rest}")]
 

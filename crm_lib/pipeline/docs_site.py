@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -127,6 +128,8 @@ def write_sections(
         index = f"{section}/index"
         first = said.get("first", [])
         below = re.findall(r"^/(.+)$", list_below(index, site, first), re.MULTILINE)
+        if missing := [page for page in below if not (pages.folder / f"{page}.md").is_file()]:
+            raise CrmError(f"docs/sections.yaml, section {section}: there is no page {missing[0]}; mend its name.")
         heads = {page: read_head((pages.folder / f"{page}.md").read_text(encoding="utf-8")) for page in below}
         lines = [f"- [{title}](/{page}.md){': ' if words else ''}{words}" for page, (title, words) in heads.items()]
         parts = [f"# {said['title']}", said["words"].strip(), "\n".join(lines), list_below(index, site, first)]
@@ -136,13 +139,13 @@ def write_sections(
 def list_commands() -> str:  # Markdown
     "Write what the commands of `crm` say of themselves."
     from typer.cli import get_docs_for_click
-    from typer.core import HAS_RICH  # noqa: F401
     from typer.main import get_command
 
     from crm_lib.pipeline.cli import app
 
     command = get_command(app)
-    return get_docs_for_click(obj=command, ctx=command.context_class(command), name="crm", title="Commands")
+    context: Any = command.context_class(command)
+    return get_docs_for_click(obj=command, ctx=context, name="crm", title="Commands")
 
 # %% ../../nbs/lib/90_pipeline/94_docs_site.ipynb #43992581
 def write_reference(

@@ -95,7 +95,7 @@ def test_a_picture_is_remembered(site):
     mend_prose("![a](b/c.png)", "docs/service.md", site)
     assert site.pictures == {"docs/b/c.png"}
 
-
+# %% ../../../nbs/tests/pipeline/test_docs_pages.ipynb #d7f6bd02
 @pytest.mark.parametrize(
     ("word", "target"),
     [

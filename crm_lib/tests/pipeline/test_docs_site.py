@@ -6,9 +6,10 @@
 __all__ = ['ROOT', 'is_repository', 'PAGES', 'test_a_file_that_says_what_it_said_keeps_its_age_and_what_nobody_writes_goes',
            'test_a_picture_is_kept_once_under_its_content', 'test_a_page_without_a_promise_has_a_title_alone',
            'test_an_index_lists_what_is_below_it_in_the_order_of_the_files',
-           'test_a_section_lists_its_pages_with_their_promises', 'test_a_folder_without_documentation_is_refused',
-           'test_every_command_has_its_words', 'test_every_chapter_and_guide_becomes_a_page_of_its_own',
-           'test_every_formula_can_be_set', 'test_the_whole_site_is_built_without_a_warning']
+           'test_a_section_lists_its_pages_with_their_promises', 'test_a_page_that_is_not_there_is_named',
+           'test_a_folder_without_documentation_is_refused', 'test_every_command_has_its_words',
+           'test_every_chapter_and_guide_becomes_a_page_of_its_own', 'test_every_formula_can_be_set',
+           'test_the_whole_site_is_built_without_a_warning']
 
 # %% ../../../nbs/tests/pipeline/test_docs_site.ipynb #70844a66
 import subprocess
@@ -85,7 +86,7 @@ def test_an_index_lists_what_is_below_it_in_the_order_of_the_files(index, first,
     below = list_below(index, Site(PAGES, {}), first)
     assert [line[1:] for line in below.splitlines() if line.startswith("/")] == listed
 
-
+# %% ../../../nbs/tests/pipeline/test_docs_site.ipynb #fa91b18e
 def test_a_section_lists_its_pages_with_their_promises(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "sections.yaml").write_text("operation:\n  title: Operation\n  words: For whoever runs it.\n")
@@ -98,6 +99,13 @@ def test_a_section_lists_its_pages_with_their_promises(tmp_path):
     text = (tmp_path / "source" / "operation" / "index.md").read_text()
     assert "- [Serve](/operation/a.md): For programs.\n- [Look](/operation/b.md)\n" in text
     assert "See [a](/operation/a.md)." in (tmp_path / "source" / "operation" / "b.md").read_text()
+
+
+def test_a_page_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "sections.yaml").write_text("how_to:\n  title: A\n  words: B.\n  first: [how_to/gone]\n")
+    with pytest.raises(CrmError, match="section how_to: there is no page how_to/gone; mend its name"):
+        write_sections(tmp_path, read_site(tmp_path), Pages(tmp_path / "source"))
 
 
 def test_a_folder_without_documentation_is_refused(tmp_path):

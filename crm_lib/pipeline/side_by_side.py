@@ -45,7 +45,7 @@ def plan_programs(
     service = [*_CRM, "serve", "--port", str(service_port)]
     programs = [
         Program("dashboards", desk, places[0]),
-        Program("service", service, f"{places[1]}/health", {"CRM_KEYS": keys} if keys else {}),
+        Program("service", service, f"{places[1]}/health/live", {"CRM_KEYS": keys} if keys else {}),
     ]
     if lab_port is not None:
         lab = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port_retries=0", f"--port={lab_port}"]
@@ -161,4 +161,6 @@ def start_project(
         keys = None if read_keys() else Path(place) / "keys.json"
         if keys is not None:
             say(f"A key for this run alone: {create_key('start', ('score', 'read'), path=keys)[1]}")
-        run_programs(plan_programs(dashboards, service, lab_port, not read_users(), keys and str(keys)), folder, say)
+        run_programs(
+            plan_programs(dashboards, service, lab_port, not read_users(), str(keys) if keys else None), folder, say
+        )

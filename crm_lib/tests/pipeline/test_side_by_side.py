@@ -33,7 +33,7 @@ def test_dashboards_and_service_are_started_and_the_lab_if_asked():
     assert [program.name for program in plan_programs(1, 2, None, False)] == ["dashboards", "service"]
     desk, service, lab = plan_programs(8866, 8000, 8888, True, "keys.json")
     assert desk.command[-3:] == ["--port", "8866", "--token"] and "--port=8888" in lab.command
-    assert service.environment == {"CRM_KEYS": "keys.json"} and service.address.endswith(":8000/health")
+    assert service.environment == {"CRM_KEYS": "keys.json"} and service.address.endswith(":8000/health/live")
 
 
 def test_a_port_at_which_something_listens_is_refused_with_the_option_for_another():

@@ -190,7 +190,7 @@ def test_quick_start_leads_a_clone_to_reports_dashboards_and_service_and_ends_on
             start_new_session=True,
         )
         try:
-            said = _wait(process, log, "Everything answers", 900)
+            said = _wait(process, log, "Everything answers", 1800)
             assert (
                 str(place / "reports" / "index.html") in said
                 and "forecast" in (place / "reports" / "index.html").read_text()

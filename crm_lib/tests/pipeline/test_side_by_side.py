@@ -85,7 +85,7 @@ def test_ctrl_c_ends_all_of_them_even_one_that_will_not(monkeypatch):
     run_programs([program("dashboards", SLEEPS), program("service", STUBBORN)], say=said.append)
     assert said[-1] == "Ending." and [pid for pid in pids(said) if lives(pid)] == []
 
-
+# %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #db7cff1e
 def test_a_program_that_is_not_there_ends_those_that_were_started(tmp_path):
     said = []
     missing = Program("lab", [str(tmp_path / "none")], f"http://{LOOPBACK}:1")

@@ -26,15 +26,17 @@ def keep_shown(
     "Keep what is shown, instead of printing it."
     from crm_lib.reporting import pages
 
+    reports: Any = pages
+
     def keep(data: Mapping[str, Any], raw: bool = True, metadata: Mapping[str, Any] | None = None, **_: Any) -> None:
         outputs.append({"output_type": "display_data", "data": dict(data), "metadata": dict(metadata or {})})
 
-    before = pages.display
-    pages.display = keep
+    before = reports.display
+    reports.display = keep
     try:
         yield
     finally:
-        pages.display = before
+        reports.display = before
 
 # %% ../../nbs/lib/90_pipeline/74_one_process.ipynb #d8a2a285
 Shown = dict[str, list[dict[str, Any]]]  # heading of a notebook -> what its cells showed

@@ -28,7 +28,7 @@ class Program(NamedTuple):
     address: str  # what it answers at, http://...
     environment: dict[str, str] = {}  # variables besides those of this process
 
-
+# %% ../../nbs/lib/90_pipeline/86_side_by_side.ipynb #f54a72d7
 _CRM = [sys.executable, "-c", "from crm_lib.pipeline.cli import main; main()"]
 
 
@@ -45,7 +45,7 @@ def plan_programs(
     service = [*_CRM, "serve", "--port", str(service_port)]
     programs = [
         Program("dashboards", desk, places[0]),
-        Program("service", service, f"{places[1]}/health", {"CRM_KEYS": keys} if keys else {}),
+        Program("service", service, f"{places[1]}/health/live", {"CRM_KEYS": keys} if keys else {}),
     ]
     if lab_port is not None:
         lab = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port_retries=0", f"--port={lab_port}"]
@@ -115,7 +115,7 @@ def _watch(programs: dict[str, tuple[Program, subprocess.Popen[str]]], say: Call
                     say("Everything answers. Ctrl-C ends it.")
         time.sleep(0.5)
 
-
+# %% ../../nbs/lib/90_pipeline/86_side_by_side.ipynb #e86b83ea
 def run_programs(
     programs: Iterable[Program],  # from plan_programs
     folder: str | Path = ".",  # the project's top folder
@@ -136,6 +136,23 @@ def run_programs(
     raise CrmError(f"{ended} ended by itself (status {status}), so the others were ended too: its last lines say why.")
 
 # %% ../../nbs/lib/90_pipeline/86_side_by_side.ipynb #48176311
+def _check_ports(ports: dict[str, int | None]) -> None:
+    for key, port in ports.items():
+        if port is not None:
+            check_port(port, key)
+
+
+def _lend_key(place: str, say: Callable[[str], None]) -> str | None:
+    "Make a key that ends with the servers, where there is none; give its file."
+    from crm_lib.access.api_keys import create_key, read_keys
+
+    if read_keys():
+        return None
+    keys = Path(place) / "keys.json"
+    say(f"A key for this run alone: {create_key('start', ('score', 'read'), path=keys)[1]}")
+    return str(keys)
+
+# %% ../../nbs/lib/90_pipeline/86_side_by_side.ipynb #2adb1676
 def start_project(
     folder: str | Path = ".",  # the project's top folder
     ports: tuple[int | None, int | None] = (None, None),  # of dashboards and service; None = those of params.yaml
@@ -145,7 +162,6 @@ def start_project(
     "Start a project's dashboards and service, and say where they are."
     import tempfile
 
-    from crm_lib.access.api_keys import create_key, read_keys
     from crm_lib.access.users import read_users
     from crm_lib.base.settings import read_settings
     from crm_lib.registry.bundles import check_bundle, open_bundle, say_bundle
@@ -153,12 +169,8 @@ def start_project(
     folder = Path(folder).absolute()
     settings = read_settings(folder / "params.yaml")
     say(say_bundle(check_bundle(open_bundle(folder))))
-    dashboards, service = (ports[0] or settings.dashboards.port, ports[1] or settings.service.port)
-    for port, key in ((dashboards, "--dashboards-port"), (service, "--service-port"), (lab_port, "--lab-port")):
-        if port is not None:
-            check_port(port, key)
+    desk, service = ports[0] or settings.dashboards.port, ports[1] or settings.service.port
+    _check_ports({"--dashboards-port": desk, "--service-port": service, "--lab-port": lab_port})
     with tempfile.TemporaryDirectory(prefix="crm-keys-") as place:
-        keys = None if read_keys() else Path(place) / "keys.json"
-        if keys is not None:
-            say(f"A key for this run alone: {create_key('start', ('score', 'read'), path=keys)[1]}")
-        run_programs(plan_programs(dashboards, service, lab_port, not read_users(), keys and str(keys)), folder, say)
+        keys = _lend_key(place, say)
+        run_programs(plan_programs(desk, service, lab_port, not read_users(), keys), folder, say)

@@ -61,8 +61,10 @@ def start_servers(
 
     from crm_lib.pipeline.side_by_side import start_project
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(sign, signal.default_int_handler) for sign in ends]
     try:
         start_project(".", (dashboards_port, service_port), lab_port if lab else None, typer.echo)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in zip(ends, before):
+            signal.signal(sign, handler)

@@ -33,7 +33,7 @@ def test_dashboards_and_service_are_started_and_the_lab_if_asked():
     assert [program.name for program in plan_programs(1, 2, None, False)] == ["dashboards", "service"]
     desk, service, lab = plan_programs(8866, 8000, 8888, True, "keys.json")
     assert desk.command[-3:] == ["--port", "8866", "--token"] and "--port=8888" in lab.command
-    assert service.environment == {"CRM_KEYS": "keys.json"} and service.address.endswith(":8000/health")
+    assert service.environment == {"CRM_KEYS": "keys.json"} and service.address.endswith(":8000/health/live")
 
 
 def test_a_port_at_which_something_listens_is_refused_with_the_option_for_another():
@@ -85,7 +85,7 @@ def test_ctrl_c_ends_all_of_them_even_one_that_will_not(monkeypatch):
     run_programs([program("dashboards", SLEEPS), program("service", STUBBORN)], say=said.append)
     assert said[-1] == "Ending." and [pid for pid in pids(said) if lives(pid)] == []
 
-
+# %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #db7cff1e
 def test_a_program_that_is_not_there_ends_those_that_were_started(tmp_path):
     said = []
     missing = Program("lab", [str(tmp_path / "none")], f"http://{LOOPBACK}:1")

@@ -308,7 +308,7 @@ kept = [path.relative_to(top).as_posix() for folder in ("assets", "templates") f
 print(crm_lib.__file__, len(names), *sorted(name for name in kept if (top / name).is_file()))
 """
 
-
+# %% ../../../nbs/tests/whole/test_shape.ipynb #2d35cf97
 @pytest.mark.slow
 def test_the_wheel_holds_every_module_and_its_assets(copy, tmp_path):
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]

@@ -50,6 +50,8 @@ JOBS = [
     "/notebooks/tiny.ipynb",
     "/edit/tiny.ipynb",
 ]  # of Jupyter's server: they run code, read files or end it
+
+# %% ../../../nbs/tests/whole/test_threats.ipynb #e2266e7e
 MLFLOW = [
     "/api/2.0/mlflow/experiments/search",
     "/api/2.0/mlflow/runs/create",
@@ -66,6 +68,8 @@ MLFLOW = [
     "/invocations",
     "/gateway/x/mlflow/invocations",
 ]  # of MLflow's server: they run jobs, read files or change what is in use
+
+# %% ../../../nbs/tests/whole/test_threats.ipynb #c8f0ccb4
 FILES = [
     "/reports/index.html",
     "/reports/..%2fparams.yaml",

@@ -54,11 +54,9 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
 
         simulation -> base "writes tables with the schema of"
         ingestion -> simulation "restores the sample from"
-        features -> base "counts days with"
-        leakage -> ingestion "judges the columns of"
+        features -> ingestion "reads the histories of"
         leakage -> features "rebuilds on cut data"
         models -> features "reads the states and exposure of"
-        evaluation -> ingestion "labels deals as"
         evaluation -> models "fits and judges"
         scoring -> leakage "leaves out what was found by"
         scoring -> models "asks for chances"

@@ -172,7 +172,7 @@ def count_grades(
 def _title(name: object) -> str:
     return str(name)[:1].upper() + str(name)[1:]
 
-
+# %% ../../nbs/lib/85_dashboards/30_open_deals.ipynb #1736ac6f
 def count_stages(
     everything: pd.DataFrame,  # from add_prospecting
     order: Sequence[str],  # the open stages in their order, as far as it is known

@@ -198,13 +198,13 @@ def _created(known_since: pd.DataFrame, deal: np.ndarray, ids: pd.Index, told: p
 
 # %% ../../nbs/lib/25_features/52_histories.ipynb #aeb16815
 def index_histories(
-    changes: pd.DataFrame,  # a row per change, as CHANGES of the schema says; source is not read
+    changes: pd.DataFrame,  # a row per change, as CHANGES says; source is not read
     known_since: pd.DataFrame,  # opportunity_id, column, since
-    created: pd.Series | None = None,  # id -> day of creation; none = the first moment known
+    created: pd.Series | None = None,  # id -> day of creation; none = first moment known
     columns: Sequence[str] | None = None,  # none = ours, and the x_... of known_since
     value_kinds: Mapping[str, str] = TRACKED_KINDS,  # column -> text, number or date; else text
-) -> Histories:  # for states and features
-    "Index the changes by column, deal and day known."
+) -> Histories:  # indexed
+    "Index changes by column, deal and day."
     require_columns(changes, _CHANGE_COLUMNS, "The table of changes")
     require_columns(known_since, column_names(KNOWN_SINCE), "The table known_since")
     told = known_since.loc[known_since["since"].notna()]

@@ -15,7 +15,7 @@ import pandas as pd
 from ..base.schema import fixed_columns
 from .cure import alive_of_days
 from crm_lib.features.day_sums import (
-    NEVER,
+    NOT_YET,
     DaySums,
     compare_closings,
     compare_size,
@@ -47,7 +47,7 @@ def _put_in(day: DaySums, row: Mapping[str, Any]) -> _Engaged:
     grid = day.settings.grid
     entered = {
         "engaged": number_day(row["engage_date"]),
-        "close": NEVER,
+        "close": NOT_YET,
         "stands": True,
         "again": np.datetime64("NaT", "D"),
         "place": day.places.get(str(row[day.settings.cohort_by]), len(day.places)),

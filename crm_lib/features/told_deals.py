@@ -40,7 +40,7 @@ def _number_words(values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     words[:-1] = list(numbers)[1:]
     return np.array(codes, "int32"), words
 
-
+# %% ../../nbs/lib/25_features/63_told_deals.ipynb #1894a4c8
 def _read_values(values: Sequence[Any], kind: str) -> tuple[np.ndarray, np.ndarray]:
     "Give values as a history holds them, and the words of a text."
     if kind == "text":

@@ -36,7 +36,7 @@ def check_ending(
         raise CrmError(f"{path} names no kind of archive: let it end in {' or '.join(ENDINGS)}.")
     return "gzip" if path.name.endswith(".gz") else "zstd"
 
-
+# %% ../../nbs/lib/90_pipeline/62_archives.ipynb #a067cb78
 @contextmanager
 def _open_tar(path: Path, mode: str, kind: str) -> Iterator[tarfile.TarFile]:
     "Open a compressed tar file as a stream."
@@ -62,7 +62,7 @@ class _Hashed:
         self.digest.update(block)
         return block
 
-
+# %% ../../nbs/lib/90_pipeline/62_archives.ipynb #356c2e5a
 def _add(tar: tarfile.TarFile, name: str, file: Any, size: int) -> str:
     "Add a file, readable by its owner only, and give its hash."
     member = tarfile.TarInfo(name)
@@ -106,7 +106,7 @@ def _check_member(member: tarfile.TarInfo, seen: set[str], path: Path) -> None:
         raise CrmError(f"{path} is refused: {member.name!r} is in it twice. Do not use it.")
     seen.add(member.name)
 
-
+# %% ../../nbs/lib/90_pipeline/62_archives.ipynb #690d5764
 def _unpack(path: Path, place: Path, kind: str) -> None:
     seen: set[str] = set()
     with _open_tar(path, "r", kind) as tar:

@@ -21,10 +21,10 @@ from ..base.config import CrmError
 from ..base.files import sha256
 from .archives import check_ending, read_archive, write_archive
 from crm_lib.pipeline.state import (
-    DATABASES,
     DUMP,
     FILES,
     FOLDERS,
+    SQLITE_FILES,
     find_database,
     gather_state,
     private_files,
@@ -42,7 +42,7 @@ class Kept:
     bytes: int  # of the backup
     left_out: tuple[str, ...]  # sentences on what must be kept elsewhere
 
-
+# %% ../../nbs/lib/90_pipeline/66_backups.ipynb #ab03c5eb
 @contextmanager
 def _hidden_folder(beside: Path, prefix: str) -> Iterator[Path]:
     "Give a folder that only its owner may enter and that goes with the block."
@@ -74,7 +74,7 @@ def write_backup(
         return Kept(len(state.files), write_archive(out, state.files, said), tuple(state.left_out))
 
 # %% ../../nbs/lib/90_pipeline/66_backups.ipynb #d14d5e89
-_TOPS = {f"project/{name}" for name in (*FOLDERS, *FILES, *DATABASES)} | {DUMP}
+_TOPS = {f"project/{name}" for name in (*FOLDERS, *FILES, *SQLITE_FILES)} | {DUMP}
 
 
 def _find_tops(names: list[str], file: Path) -> list[str]:
@@ -92,7 +92,7 @@ def _is_taken(new: Path, target: Path) -> bool:
         return any(target.iterdir())
     return target.exists() and (new.is_dir() or sha256(new) != sha256(target))
 
-
+# %% ../../nbs/lib/90_pipeline/66_backups.ipynb #dc56a820
 def _targets(tops: list[str], project: Path) -> dict[str, Path]:
     own = private_files()
     return {top: own.get(top, project / top.removeprefix("project/")) for top in tops if top != DUMP}
@@ -111,7 +111,7 @@ def _move(new: Path, target: Path, aside: Path, undo: ExitStack) -> None:
     os.replace(new, target)
     undo.callback(os.replace, target, new)
 
-
+# %% ../../nbs/lib/90_pipeline/66_backups.ipynb #195dc24c
 def _write_own(new: Path, target: Path, undo: ExitStack) -> None:
     "Write users or keys, which lie outside the project, and note how to undo it."
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -147,7 +147,7 @@ def _put_back(staged: Path, targets: Mapping[str, Path], aside: Path, dump: tupl
             _restore_database(staged / DUMP, *dump)
         undo.pop_all()
 
-
+# %% ../../nbs/lib/90_pipeline/66_backups.ipynb #c9c2b9f2
 def _open_modes(folder: Path) -> None:
     "Let others read what they could read before: in the backup everything is its owner's."
     for path in [folder, *folder.rglob("*")]:

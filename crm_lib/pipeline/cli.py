@@ -41,7 +41,6 @@ Examples:
   crm backup crm.tar.zst            what must not be lost, in one file
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm start                         dashboards and service on this machine
-  crm models                        the registered models and their record
   crm users add ann --role manager  let somebody sign in; then:
   crm dashboards                    serve the dashboards behind a login
   crm keys create app --scope score make a key for a program; then:

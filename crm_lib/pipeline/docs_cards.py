@@ -24,7 +24,7 @@ def read_comments(
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
 
-
+# %% ../../nbs/lib/90_pipeline/91_docs_cards.ipynb #a2df7da7
 def _ends(node: Function) -> dict[str, int]:
     "Find the line on which each parameter, with its default, ends, in the order of the signature."
     given = node.args
@@ -43,7 +43,7 @@ def escape_prose(
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else re.sub(r"([*<_\[\]])", r"\\\1", part) for part in parts)
 
-
+# %% ../../nbs/lib/90_pipeline/91_docs_cards.ipynb #6f12adc7
 def parameter_fields(
     node: Function,
     comments: dict[int, str],  # from read_comments
@@ -70,7 +70,7 @@ def _entries(body: str) -> str:
     plain = [re.sub(r"^\.\. \[\d+\] ", "", entry) for entry in entries if entry]
     return "\n".join("- " + re.sub(r"^(\w[\w, ]*?) : ", r"`\1`: ", entry) for entry in plain)
 
-
+# %% ../../nbs/lib/90_pipeline/91_docs_cards.ipynb #bd5d6b2c
 def tidy_docstring(
     text: str,  # as it stands in the source
 ) -> str:  # Markdown
@@ -122,7 +122,7 @@ def _fields(node: ast.ClassDef) -> list[ast.AnnAssign]:
     found = [one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
     return [one for one in found if not ast.unparse(one.target).startswith("_")]
 
-
+# %% ../../nbs/lib/90_pipeline/91_docs_cards.ipynb #75033543
 def _made_of(node: ast.ClassDef) -> str:
     "Write how a class is made; nothing where that is its parent's affair."
     bases = {ast.unparse(base).split(".")[-1] for base in node.bases}
@@ -162,7 +162,7 @@ def _constant_card(node: ast.Assign | ast.AnnAssign, comments: dict[int, str]) -
     first = comments.get(node.lineno, comments.get(node.end_lineno or 0, ""))
     return name, _directive("data", name, escape_prose(first))
 
-
+# %% ../../nbs/lib/90_pipeline/91_docs_cards.ipynb #5033566e
 def list_cards(
     source: str,  # an exported cell
 ) -> dict[str, str]:  # public name -> its card, as Markdown

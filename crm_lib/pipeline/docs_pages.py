@@ -160,7 +160,7 @@ def code_block(
     longest = max((len(found) for found in re.findall(r"`{3,}", text)), default=2)
     return f"{'`' * (longest + 1)}{language}\n{text.strip()}\n{'`' * (longest + 1)}"
 
-
+# %% ../../nbs/lib/90_pipeline/93_docs_pages.ipynb #47b71702
 def html_output(
     markup: str,  # as the cell showed it
 ) -> str:  # Markdown
@@ -212,7 +212,7 @@ def _exported(source: str) -> list[str]:
     rest = f": {', '.join(f'<code>{name}</code>' for name in private)}" if private else ""
     return [*list_cards(code).values(), *_fold(code, f"Source{rest}")]
 
-
+# %% ../../nbs/lib/90_pipeline/93_docs_pages.ipynb #a25e1e8b
 def chapter_code(
     source: str,
     outputs: Sequence[tuple[str, str]],  # form and content
@@ -236,7 +236,7 @@ def _titles(text: str) -> list[str]:
         if re.match("#+ ", line)
     ]
 
-
+# %% ../../nbs/lib/90_pipeline/93_docs_pages.ipynb #603dd5a0
 def notebook_page(
     cells: Sequence[Mapping[str, Any]],  # of a notebook
     outputs: Sequence[Sequence[tuple[str, str]]],  # per code cell

@@ -28,30 +28,31 @@ def _named(only: list[str] | None) -> tuple[str, ...]:
 # %% ../../nbs/lib/90_pipeline/89_service_commands.ipynb #98f6c9ba
 def start(only: _ONLY = None) -> None:
     """Start PostgreSQL, Redis, S3 and MLflow for this machine alone; what they hold is kept in .services."""
-    from crm_lib.pipeline.services import FOLDER, list_services, start_services
+    from crm_lib.pipeline.services import SERVICES_FOLDER, list_services, start_services
 
-    started = start_services(Path(FOLDER), _named(only))
-    ports = {service.name: service.port for service in list_services(Path(FOLDER))}
+    started = start_services(Path(SERVICES_FOLDER), _named(only))
+    ports = {service.name: service.port for service in list_services(Path(SERVICES_FOLDER))}
     for name, is_new in started.items():
         typer.echo(f"{name:<8}  {'started' if is_new else 'ran already'}, port {ports[name]}")
     typer.echo(
-        f"{FOLDER}/env names their addresses and passwords: cp {FOLDER}/env .env lets crm, dvc and MLflow find them."
+        f"{SERVICES_FOLDER}/env names their addresses and passwords: "
+        f"cp {SERVICES_FOLDER}/env .env lets crm, dvc and MLflow find them."
     )
 
-
+# %% ../../nbs/lib/90_pipeline/89_service_commands.ipynb #d3769d9c
 def stop(only: _ONLY = None) -> None:
     """Stop them; what they hold stays in .services."""
-    from crm_lib.pipeline.services import FOLDER, stop_services
+    from crm_lib.pipeline.services import SERVICES_FOLDER, stop_services
 
-    stopped = stop_services(Path(FOLDER), _named(only))
+    stopped = stop_services(Path(SERVICES_FOLDER), _named(only))
     typer.echo(f"Stopped: {', '.join(stopped)}." if stopped else "None of them ran.")
 
 # %% ../../nbs/lib/90_pipeline/89_service_commands.ipynb #9e3f0f14
 def status() -> None:
     """Say which of them run; ends with 1 where one does not."""
-    from crm_lib.pipeline.services import FOLDER, list_services
+    from crm_lib.pipeline.services import SERVICES_FOLDER, list_services
 
-    found = list_services(Path(FOLDER))
+    found = list_services(Path(SERVICES_FOLDER))
     if not found:
         raise CrmError("No service was started here yet: run `crm services start`.")
     for service in found:
@@ -62,10 +63,10 @@ def status() -> None:
 
 def write_env() -> None:
     """Choose ports and passwords for docker-compose.yml, and start nothing."""
-    from crm_lib.pipeline.services import FOLDER, settle
+    from crm_lib.pipeline.services import SERVICES_FOLDER, settle_services
 
-    settle(Path(FOLDER))
-    typer.echo(f"{FOLDER}/env holds them: cp {FOLDER}/env .env")
+    settle_services(Path(SERVICES_FOLDER))
+    typer.echo(f"{SERVICES_FOLDER}/env holds them: cp {SERVICES_FOLDER}/env .env")
 
 
 services_app = typer.Typer(no_args_is_help=True, help="Run PostgreSQL, Redis, S3 and MLflow on this machine.")

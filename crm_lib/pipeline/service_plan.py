@@ -65,7 +65,7 @@ def _find_free(taken: set[int]) -> int:
         if port not in taken:
             return port
 
-
+# %% ../../nbs/lib/90_pipeline/78_service_plan.ipynb #918ed598
 def choose_ports(
     wanted: Mapping[str, int] = PORTS,  # name -> number; 0 takes any
 ) -> dict[str, int]:  # the same names; another number where somebody listens already
@@ -91,7 +91,7 @@ class Place:
         """Give host and port at which a service is asked."""
         return f"{self.hosts.get(service, self.listen)}:{self.ports[port]}"
 
-
+# %% ../../nbs/lib/90_pipeline/78_service_plan.ipynb #7b25ba89
 def make_secrets() -> dict[str, str]:  # name -> 48 hexadecimal digits
     "Make a password for each service, never used before."
     return {name: secrets.token_hex(24) for name in SECRETS}
@@ -103,7 +103,7 @@ def redis_command(
     "Say how Redis is started."
     return ["redis-server", place.settings["redis"]]
 
-
+# %% ../../nbs/lib/90_pipeline/78_service_plan.ipynb #a3ca0edf
 def redis_settings(
     place: Place,  # where it stands
     password: str,  # without which nobody is let in
@@ -174,7 +174,7 @@ def mlflow_command(
     kept = ["--app-name", "basic-auth", "--artifacts-destination", "s3://mlflow"]
     return ["mlflow", "server", *listen, *kept, "--allowed-hosts", ",".join(asked)]
 
-
+# %% ../../nbs/lib/90_pipeline/78_service_plan.ipynb #3a080c56
 def mlflow_settings(
     database: str,  # address of the table of users
 ) -> str:  # content of basic_auth.ini
@@ -229,7 +229,7 @@ def project_variables(
         "TUNING_URL": database_url(place, hidden["POSTGRES_PASSWORD"], "tuning"),
     }
 
-
+# %% ../../nbs/lib/90_pipeline/78_service_plan.ipynb #94a86576
 def write_variables(
     place: Place,  # where the services are
     hidden: Mapping[str, str],  # SECRETS -> text

@@ -37,7 +37,7 @@ def _is_plain(context: Context) -> bool:
     has_own = any(name in context.candidates for name in context.functions)
     return not has_own and all(is_numeric_dtype(kind) or is_object_dtype(kind) for kind in kinds)
 
-
+# %% ../../nbs/lib/45_scoring/46_looks.ipynb #45fa3982
 class _PreparedLooks:
     """What is the same for all opportunities."""
 
@@ -220,7 +220,7 @@ def _moved_amount(rule: AmountRule, record: Mapping[str, Any]) -> float:
     band = len(rule.edges) + 1 if pd.isna(value) else int(np.searchsorted(rule.edges, value, side="right"))
     return float(amount * rule.factors[band])
 
-
+# %% ../../nbs/lib/45_scoring/46_looks.ipynb #00178ecb
 def value_look(
     context: Context,  # from prepare_context
     record: Mapping[str, Any],  # from Looks

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ...base.config import CrmError
-from ...pipeline.docs_outputs import Sources, pick_form, read_outputs
+from ...pipeline.docs_outputs import NotebookSources, pick_form, read_outputs
 
 # %% ../../../nbs/tests/pipeline/test_docs_outputs.ipynb #f99bdfc8
 def _notebook(path, *cells):
@@ -50,36 +50,36 @@ def root(tmp_path):
 )
 def test_the_key_changes_with_every_module_that_is_reached_and_no_other(root, file, is_reached):
     notebook = _notebook(root / "n.ipynb", "from crm_lib.high.c import x")
-    before = Sources(root).key(notebook)
+    before = NotebookSources(root).key(notebook)
     with (root / "crm_lib" / f"{file}.py").open("a", encoding="utf-8") as module:
         module.write("\n# changed\n")
-    assert (Sources(root).key(notebook) != before) == is_reached
+    assert (NotebookSources(root).key(notebook) != before) == is_reached
 
 
 def test_the_key_changes_with_packages_assets_and_code(root):
     notebook = _notebook(root / "n.ipynb", "1 + 1")
-    keys = {Sources(root).key(notebook)}
+    keys = {NotebookSources(root).key(notebook)}
     (root / "requirements.lock").write_text("numpy==3\n", encoding="utf-8")
-    keys.add(Sources(root).key(notebook))
+    keys.add(NotebookSources(root).key(notebook))
     (root / "crm_lib" / "assets").mkdir()
     (root / "crm_lib" / "assets" / "words.yaml").touch()
-    keys.add(Sources(root).key(notebook))
-    keys.add(Sources(root).key(_notebook(notebook, "1 + 2")))
+    keys.add(NotebookSources(root).key(notebook))
+    keys.add(NotebookSources(root).key(_notebook(notebook, "1 + 2")))
     assert len(keys) == 4
 
 
 def test_prose_does_not_change_the_key(root):
     notebook = _notebook(root / "n.ipynb", "1 + 1")
-    before = Sources(root).key(notebook)
+    before = NotebookSources(root).key(notebook)
     notebook.write_text(notebook.read_text(encoding="utf-8").replace("# A", "# B"), encoding="utf-8")
-    assert Sources(root).key(notebook) == before
+    assert NotebookSources(root).key(notebook) == before
 
 
 def test_who_imports_the_whole_library_stands_on_all_of_it(root):
     notebook = _notebook(root / "n.ipynb", "import crm_lib")
-    before = Sources(root).key(notebook)
+    before = NotebookSources(root).key(notebook)
     _module(root, "low/b", "# changed")
-    assert Sources(root).key(notebook) != before
+    assert NotebookSources(root).key(notebook) != before
 
 
 def test_the_richest_form_that_a_page_can_set_is_taken():

@@ -22,7 +22,7 @@ import crm_lib
 from ...base.config import CrmError
 from ...pipeline.docs_pages import Site, read_site
 from crm_lib.pipeline.docs_site import (
-    Pages,
+    SitePages,
     build_site,
     find_notebooks,
     list_below,
@@ -39,18 +39,18 @@ is_repository = pytest.mark.skipif(
 
 # %% ../../../nbs/tests/pipeline/test_docs_site.ipynb #d327f00b
 def test_a_file_that_says_what_it_said_keeps_its_age_and_what_nobody_writes_goes(tmp_path):
-    first = Pages(tmp_path)
+    first = SitePages(tmp_path)
     first.write("a/b.md", "said")
     first.write("c.md", "said")
     before = (tmp_path / "a" / "b.md").stat().st_mtime_ns
-    second = Pages(tmp_path)
+    second = SitePages(tmp_path)
     second.write("a/b.md", "said")
     second.sweep()
     assert (tmp_path / "a" / "b.md").stat().st_mtime_ns == before and not (tmp_path / "c.md").exists()
 
 
 def test_a_picture_is_kept_once_under_its_content(tmp_path):
-    pages = Pages(tmp_path)
+    pages = SitePages(tmp_path)
     name = pages.save("AAE=", "png")
     assert pages.save("AAE=", "png") == name != pages.save("<svg/>", "svg")
     assert (tmp_path / name.lstrip("/")).read_bytes() == bytes([0, 1])
@@ -92,7 +92,7 @@ def test_a_section_lists_its_pages_with_their_promises(tmp_path):
     (tmp_path / "docs" / "sections.yaml").write_text("operation:\n  title: Operation\n  words: For whoever runs it.\n")
     (tmp_path / "docs" / "a.md").write_text("# Serve\n> For programs.\n")
     (tmp_path / "docs" / "b.md").write_text("# Look\n\nSee [a](a.md).\n")
-    pages = Pages(tmp_path / "source")
+    pages = SitePages(tmp_path / "source")
     site = read_site(tmp_path)
     write_papers(tmp_path, site, pages)
     write_sections(tmp_path, site, pages)
@@ -105,7 +105,7 @@ def test_a_page_that_is_not_there_is_named(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "sections.yaml").write_text("how_to:\n  title: A\n  words: B.\n  first: [how_to/gone]\n")
     with pytest.raises(CrmError, match="section how_to: there is no page how_to/gone; mend its name"):
-        write_sections(tmp_path, read_site(tmp_path), Pages(tmp_path / "source"))
+        write_sections(tmp_path, read_site(tmp_path), SitePages(tmp_path / "source"))
 
 
 def test_a_folder_without_documentation_is_refused(tmp_path):

@@ -23,8 +23,8 @@ from ...base.config import CrmError
 from ...base.settings import known_keys
 from ...pipeline import file_run
 from ...pipeline.dag import read_pipeline
-from ...pipeline.file_run import STAGES, name_source, read_mapping, run_file
-from ...pipeline.new_project import TEMPLATES
+from ...pipeline.file_run import REPORT_STAGES, name_source, read_mapping, run_file
+from ...pipeline.new_project import PROJECT_TEMPLATES
 
 # %% ../../../nbs/tests/pipeline/test_file_run.ipynb #8d54a041
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_source_is_named_after_the_file(name, source):
 
 
 def test_the_small_protocol_changes_keys_that_there_are_and_no_more_than_needed():
-    lines = read_mapping(TEMPLATES / "quick_params.yaml")
+    lines = read_mapping(PROJECT_TEMPLATES / "quick_params.yaml")
     whole = yaml.safe_load((file_run.find_source() / "params.yaml").read_text())
     assert lines and all(whole[section][key] != value for section, key, value in lines)
 
@@ -133,4 +133,4 @@ def test_what_the_user_says_counts_before_what_would_be_proposed(tmp_path):
 # %% ../../../nbs/tests/pipeline/test_file_run.ipynb #45d604e3
 def test_what_is_run_are_stages_in_the_order_of_the_pipeline():
     stages = read_pipeline(file_run.find_source() / "pipeline.yaml")
-    assert [name for name in stages if name in STAGES] == list(STAGES)
+    assert [name for name in stages if name in REPORT_STAGES] == list(REPORT_STAGES)

@@ -30,7 +30,7 @@ from ...base.config import CrmError
 from ...base.settings import read_settings
 from ...pipeline import new_project
 from ...pipeline.dag import read_pipeline
-from ...pipeline.new_project import TEMPLATES, find_source, list_project_files, write_project
+from ...pipeline.new_project import PROJECT_TEMPLATES, find_source, list_project_files, write_project
 from ...pipeline.plan import write_dvc_yaml
 from ..support.short_runs import shorten
 
@@ -129,8 +129,8 @@ def test_a_program_that_is_missing_or_fails_is_a_sentence(tmp_path):
 
 # %% ../../../nbs/tests/pipeline/test_new_project.ipynb #adc472bf
 def test_a_wheels_own_files_are_taken_first(tmp_path, monkeypatch):
-    templates = shutil.copytree(TEMPLATES, tmp_path / "templates")
-    monkeypatch.setattr(new_project, "TEMPLATES", templates)
+    templates = shutil.copytree(PROJECT_TEMPLATES, tmp_path / "templates")
+    monkeypatch.setattr(new_project, "PROJECT_TEMPLATES", templates)
     assert find_source() == tmp_path.parent
     (templates / "project").mkdir()
     assert find_source() == templates / "project"
@@ -139,7 +139,7 @@ def test_a_wheels_own_files_are_taken_first(tmp_path, monkeypatch):
 
 
 def test_the_repository_holds_no_second_copy():
-    assert not (TEMPLATES / "project").exists()
+    assert not (PROJECT_TEMPLATES / "project").exists()
 
 # %% ../../../nbs/tests/pipeline/test_new_project.ipynb #27ccacaf
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_make_repro_in_a_new_project_leaves_every_report(tmp_path):
     place = write_project(tmp_path / "acme")
     shorten(place / "params.yaml")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {**os.environ, "PATH": path, "PYTHONPATH": str(TEMPLATES.parents[1])}
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT_TEMPLATES.parents[1])}
     done = subprocess.run(["make", "repro"], cwd=place, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     stages = read_pipeline(place / "pipeline.yaml")

@@ -28,7 +28,7 @@ from ...base.config import CrmError
 from ...base.horizons import win_column
 from ...pipeline import one_page
 from ...pipeline.dag import read_pipeline
-from ...pipeline.file_run import STAGES, FileRun, run_file
+from ...pipeline.file_run import REPORT_STAGES, FileRun, run_file
 from ...pipeline.new_project import find_source
 from ...pipeline.one_page import compose_page, list_deals, read_sections, report_file
 from ...pipeline.one_process import keep_shown
@@ -48,12 +48,12 @@ def test_every_part_of_the_page_is_a_heading_of_a_stage_that_is_run():
                 for line in "".join(cell["source"]).splitlines()
                 if line.startswith("#")
             ]
-            assert name in STAGES and [heading for heading in headings if heading not in there] == []
+            assert name in REPORT_STAGES and [heading for heading in headings if heading not in there] == []
 
 # %% ../../../nbs/tests/pipeline/test_one_page.ipynb #d1caed15
 def from_hand():
     "Show a table or a sentence under every heading that the page takes."
-    shown = {name: {} for name in STAGES}
+    shown = {name: {} for name in REPORT_STAGES}
     for section in read_sections()["sections"]:
         for name, headings in section["parts"].items():
             for heading in headings:
@@ -120,7 +120,7 @@ def plain(page):
 # %% ../../../nbs/tests/pipeline/test_one_page.ipynb #a3105f98
 def test_the_progress_names_every_stage(run):
     told = [line.partition(":")[0] for line in run[1]]
-    assert [name for name in told if name in STAGES] == (list(STAGES) if told else [])
+    assert [name for name in told if name in REPORT_STAGES] == (list(REPORT_STAGES) if told else [])
 
 
 def test_every_section_of_the_page_says_something(page):
@@ -148,7 +148,7 @@ def test_names_out_of_the_crm_are_text(page):
 
 
 def test_a_long_list_says_how_many_rows_it_leaves_out(run, monkeypatch):
-    monkeypatch.setattr(one_page, "MOST_DEALS", 5)
+    monkeypatch.setattr(one_page, "MOST_LISTED", 5)
     assert f"The first 5 of {len(run[0].scores)} rows." in plain(compose_page(run[0], "acme"))
 
 

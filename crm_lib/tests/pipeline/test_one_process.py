@@ -15,7 +15,7 @@ import json
 import pytest
 
 from ...base.config import CrmError
-from ...pipeline.one_process import keep_shown, run_cells, run_here
+from ...pipeline.one_process import keep_shown, run_here, run_notebook_cells
 from ...pipeline.runs import StageError
 from ...reporting import pages
 
@@ -47,7 +47,7 @@ def test_what_cells_show_is_kept_below_their_headings_and_nothing_is_printed(tmp
         "## Second",
         "show_text('two')\nshow_text('three')",
     )
-    shown = run_cells(path, {})
+    shown = run_notebook_cells(path, {})
     assert {name: [out["data"]["text/plain"] for out in outputs] for name, outputs in shown.items()} == {
         "First": ["one"],
         "Second": ["two", "three"],
@@ -57,7 +57,7 @@ def test_what_cells_show_is_kept_below_their_headings_and_nothing_is_printed(tmp
 
 def test_the_values_given_take_the_place_of_the_cell_of_parameters(tmp_path):
     path = write_notebook(tmp_path / "a.ipynb", ("top = 3",), SHOW, "show_text(str(top))")
-    assert run_cells(path, {"top": 5})[""][0]["data"]["text/plain"] == "5"
+    assert run_notebook_cells(path, {"top": 5})[""][0]["data"]["text/plain"] == "5"
 
 
 def test_the_display_is_given_back_whatever_happens(tmp_path):
@@ -70,9 +70,9 @@ def test_the_display_is_given_back_whatever_happens(tmp_path):
 def test_a_sentence_of_the_library_is_passed_on_and_anything_else_names_its_place(tmp_path):
     raising = "from crm_lib.base.config import CrmError\nraise CrmError('Too few closings.')"
     with pytest.raises(CrmError, match=r"^Too few closings\.$"):
-        run_cells(write_notebook(tmp_path / "a.ipynb", raising), {})
+        run_notebook_cells(write_notebook(tmp_path / "a.ipynb", raising), {})
     with pytest.raises(StageError, match=r"^b\.ipynb, below the heading 'Why\?': KeyError: 'deal'\.$"):
-        run_cells(write_notebook(tmp_path / "b.ipynb", "# Why?", "{}['deal']"), {})
+        run_notebook_cells(write_notebook(tmp_path / "b.ipynb", "# Why?", "{}['deal']"), {})
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no json"])
@@ -80,7 +80,7 @@ def test_a_notebook_that_is_none_is_a_sentence(tmp_path, content):
     if content is not None:
         (tmp_path / "a.ipynb").write_text(content)
     with pytest.raises(CrmError, match="is missing or no notebook"):
-        run_cells(tmp_path / "a.ipynb", {})
+        run_notebook_cells(tmp_path / "a.ipynb", {})
 
 # %% ../../../nbs/tests/pipeline/test_one_process.ipynb #dbc8b82c
 def test_a_stage_gets_its_parameters_and_the_products_above_it(tmp_path, monkeypatch):

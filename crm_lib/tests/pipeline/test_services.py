@@ -29,26 +29,26 @@ from ...base.config import LOOPBACK, CrmError
 from ...base.environment import read_env_file
 from ...pipeline import processes, services
 from ...pipeline.service_plan import SECRETS
-from ...pipeline.services import NAMES, list_services, settle, start_services
+from ...pipeline.services import NAMES, list_services, settle_services, start_services
 from ..support.commands import project, run_crm
 from ..support.native_servers import ANY, Servers, require_programs, servers
 
 # %% ../../../nbs/tests/pipeline/test_services.ipynb #f8dc49d9
 def test_settings_are_made_once_and_only_their_owner_reads_them(tmp_path):
-    place, hidden = settle(tmp_path / ".services", ANY)
+    place, hidden = settle_services(tmp_path / ".services", ANY)
     files = [path for path in (tmp_path / ".services").iterdir() if path.is_file()]
     assert {path.name for path in files} == {"env", "redis.conf", "s3.json", "basic_auth.ini"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    assert settle(tmp_path / ".services") == (place, hidden)
+    assert settle_services(tmp_path / ".services") == (place, hidden)
     assert len(set(hidden.values())) == len(SECRETS) and all(len(word) == 48 for word in hidden.values())
 
 
 def test_a_port_that_is_none_is_named(tmp_path):
-    settle(tmp_path, ANY)
+    settle_services(tmp_path, ANY)
     text = (tmp_path / "env").read_text()
     (tmp_path / "env").write_text(re.sub(r"^REDIS_PORT=.*$", "REDIS_PORT=many", text, flags=re.M))
     with pytest.raises(CrmError, match="env, REDIS_PORT: write a port between 1 and 65535"):
-        settle(tmp_path)
+        settle_services(tmp_path)
 
 
 def test_a_missing_program_is_named_with_its_package(tmp_path, monkeypatch):
@@ -63,7 +63,7 @@ def test_a_missing_program_is_named_with_its_package(tmp_path, monkeypatch):
 
 def test_a_port_that_somebody_took_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(services, "check_programs", lambda: None)
-    place, _ = settle(tmp_path, ANY)
+    place, _ = settle_services(tmp_path, ANY)
     with socket.create_server((LOOPBACK, place.ports["REDIS_PORT"])):
         with pytest.raises(CrmError, match="another program has the port .* or write another REDIS_PORT in"):
             start_services(tmp_path, ("redis",))

@@ -73,7 +73,7 @@ def test_one_that_ends_ends_the_others_and_its_lines_say_why():
 
 
 def test_ctrl_c_ends_all_of_them_even_one_that_will_not(monkeypatch):
-    monkeypatch.setattr(side_by_side, "PATIENCE", 1.0)
+    monkeypatch.setattr(side_by_side, "END_SECONDS", 1.0)
     said = []
 
     def interrupt():

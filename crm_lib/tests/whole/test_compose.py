@@ -47,7 +47,7 @@ from crm_lib.pipeline.service_plan import (
     s3_command,
     s3_settings,
 )
-from ...pipeline.services import settle
+from ...pipeline.services import settle_services
 from ..support.native_servers import ANY, make_home, require_programs, servers
 from ..support.served import copy_project
 
@@ -177,7 +177,7 @@ def _natively(command, place):
 def test_redis_s3_and_mlflow_start_with_the_containers_command_lines(servers):
     require_programs("postgres", "redis", "s3", "mlflow")
     servers.start("postgres")
-    place, hidden = settle(servers.folder, ANY)
+    place, hidden = settle_services(servers.folder, ANY)
     redis = f"redis://:{hidden['REDIS_PASSWORD']}@{place.address('redis', 'REDIS_PORT')}/0"
     asked = {
         "redis": lambda: ask_redis(redis),

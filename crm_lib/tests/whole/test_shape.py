@@ -258,7 +258,7 @@ MACHINE = re.compile(
     r"(?<![\w.:])/(?:work|root|tmp|Users|opt|mnt)/\w|\b(?:localhost|127\.0\.0\.1|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+)\b"
 )
 
-ASKED_HERE = {"docker-compose.yml", "crm_lib/pipeline/service_plan.py", "nbs/lib/90_pipeline/86_service_plan.ipynb"}
+ASKED_HERE = {"docker-compose.yml", "crm_lib/pipeline/service_plan.py", "nbs/lib/90_pipeline/78_service_plan.ipynb"}
 # They say at which address of its own a machine asks its services.
 
 

@@ -6,7 +6,7 @@
 __all__ = ['fit_calibration_maps', 'apply_calibration_maps', 'CalibratedModel', 'calibrate_forward']
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #e766aa1b
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -35,7 +35,7 @@ def fit_calibration_maps(
     return maps
 
 # %% ../../nbs/lib/35_models/60_calibration.ipynb #fced53ac
-def _days_to(as_of: object, horizons: Sequence[str], calendar: FiscalCalendar) -> dict[str, int]:
+def _days_to(as_of: object, horizons: Iterable[str], calendar: FiscalCalendar) -> dict[str, int]:
     "Give the days from the as-of date to the end of each horizon."
     return {name: days_ahead(as_of, parse_horizon(name), calendar) for name in horizons}
 

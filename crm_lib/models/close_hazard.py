@@ -39,7 +39,8 @@ def quantile_edges(
     known = values.dropna()
     if known.empty:
         return []
-    return np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])).tolist()
+    edges: list[float] = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])).tolist()
+    return edges
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #221ebc68
 def bin_values(

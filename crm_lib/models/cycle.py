@@ -18,7 +18,8 @@ def closing_ages(
     is_closed = (y["event"] > 0).to_numpy()
     ages = X["age_days"].to_numpy()[is_closed] + y["duration"].to_numpy()[is_closed]
     is_first = ~X["opportunity_id"][is_closed].duplicated().to_numpy()
-    return ages[is_first].astype("int64")
+    closed: np.ndarray = ages[is_first].astype("int64")
+    return closed
 
 # %% ../../nbs/lib/35_models/48_cycle.ipynb #5c79a3a2
 _USUAL = (60, 180)  # days: between them the ninth decile of the closing ages leaves the setting as it is

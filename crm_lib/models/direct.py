@@ -24,7 +24,8 @@ def last_known_day(
     y: pd.DataFrame,  # event, duration (days), aligned
 ) -> np.datetime64:  # the day on which the follow-up was cut, or the last closing
     "Give the last day that the follow-up of the landmarks knows of."
-    return (as_days(X["as_of"]) + y["duration"].to_numpy().astype("timedelta64[D]")).max()
+    last: np.datetime64 = (as_days(X["as_of"]) + y["duration"].to_numpy().astype("timedelta64[D]")).max()
+    return last
 
 
 def label_landmarks(

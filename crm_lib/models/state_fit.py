@@ -165,16 +165,16 @@ class _Grown(_Tried):
         self, coded: np.ndarray, rows: StackedRows, cause: int, held: np.ndarray, stage: np.ndarray | None
     ) -> _Trial:
         "Choose the share of the constant hazard, whether the stage is counted, and the rounds."
-        both = [self._matrix(coded, rows, cause, kept) for kept in (~held, held)]
+        first, later = (self._matrix(coded, rows, cause, kept) for kept in (~held, held))
         trials: list[_Trial] = []
         for share in BLENDS:
-            trials += self._try(*both, mix_expected(rows, cause, share), held, (share, False))
+            trials += self._try(first, later, mix_expected(rows, cause, share), held, (share, False))
         if stage is not None:
             share = min(trials).share
             expected = mix_expected(rows, cause, share)
             ratio = self._learn_ratios(rows, cause, stage, expected, ~held)
             expected = expected * ratio[stage[rows.place], rows.interval]
-            trials += self._try(*both, expected, held, (share, True))
+            trials += self._try(first, later, expected, held, (share, True))
         return min(trials)
 
 # %% ../../nbs/lib/35_models/54_state_fit.ipynb #5a43ce28
@@ -188,7 +188,8 @@ class _Started(_Grown):
             return expected
         ratio = self._learn_ratios(rows, cause, stage, expected, np.ones(len(rows.place), bool))
         self.ratios_[CAUSES[cause]] = ratio
-        return expected * ratio[stage[rows.place], rows.interval]
+        started: np.ndarray = expected * ratio[stage[rows.place], rows.interval]
+        return started
 
 # %% ../../nbs/lib/35_models/54_state_fit.ipynb #25dbeb0c
 class _Boosted(_Started):

@@ -23,7 +23,8 @@ from ..base.files import replace_folder, sha256
 from ..base.metrics import log_odds
 from ..features.exposure import Grid
 from .baselines import AgeCurve, AlwaysNo
-from .calibration import CalibratedModel, Calibrator
+from .calibration import CalibratedModel
+from .calibration_maps import Calibrator
 from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel
 from .learners import make_learner
@@ -149,12 +150,13 @@ def _stacked_state(model: StateHazardModel) -> State:
 
 def _restore_stacked(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> StateHazardModel:
     base = restore_model(values["fitted"], _take("base.", arrays))
-    return _restore_settings(values).restore(base, values["states"], _take("states.", arrays))
+    model: StateHazardModel = _restore_settings(values).restore(base, values["states"], _take("states.", arrays))
+    return model
 
 # %% ../../nbs/lib/35_models/80_storage.ipynb #9ba360da
 def _segmented_state(model: SegmentedModel) -> State:
     pooled, arrays = model_state(model.pooled_)
-    values = {"segments": model.segments_, "why": model.why_, "pooled": pooled, "own": []}
+    values: dict[str, Any] = {"segments": model.segments_, "why": model.why_, "pooled": pooled, "own": []}
     arrays = _put("pooled.", arrays)
     for number, (value, own) in enumerate(model.models_.items()):
         plain, learned = model_state(own)
@@ -254,7 +256,7 @@ def save_model(
 # %% ../../nbs/lib/35_models/80_storage.ipynb #61fbc76b
 def _read_checked(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         stated = content.pop("sha256", None)
         found = sha256(folder / "arrays.npz")
     except OSError as error:

@@ -7,7 +7,7 @@ __all__ = ['candidate_columns', 'describe_column', 'encode_column', 'unfold_code
 
 # %% ../../nbs/lib/35_models/26_win_columns.ipynb #77525f5f
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ def candidate_columns(
             f"win_columns: {', '.join(late)} is written when a deal closes and says nothing while it is open; "
             "leave it out."
         )
-    own = [name for name in X if str(name).startswith(EXTRA_PREFIX)]
+    own = [name for name in cast(list[str], list(X)) if str(name).startswith(EXTRA_PREFIX)]
     names = [*fixed_columns(), *own] if wanted is None else wanted
     return [name for name in names if name in X and _is_candidate(name, X[name])]
 

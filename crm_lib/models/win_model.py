@@ -7,7 +7,7 @@ __all__ = ['WinOdds']
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #3732a7bf
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -178,7 +178,7 @@ def _code_closings(closed: pd.DataFrame, y: pd.Series, calendar: FiscalCalendar)
     "Code the closings in the order of time, and say how each column was coded."
     order = [name for name in ("close_day", "opportunity_id") if name in closed]
     rows = closed.assign(won=np.asarray(y, float)).sort_values(order)
-    names = [name for name in closed if name not in (*order, AGE)]
+    names = [name for name in cast(list[str], list(closed)) if name not in (*order, AGE)]
     hows = {name: describe_column(name, rows[name]) for name in names}
     coded = {name: encode_column(name, rows[name], how) for name, how in hows.items()}
     phase = calendar.month_of_quarter(rows["close_day"])

@@ -133,9 +133,8 @@ def _outs(stage: Stage) -> list[str | dict[str, Any]]:
         ]
         return [*[path for path in stage.products.values() if not _is_figure(path)], *figures]
     small = [path for path in stage.data.values() if _is_figure(path) or path == POINTER]
-    return [{path: {"persist": True}} for path in stage.data.values() if path not in small] + [
-        {path: {"cache": False, "persist": True}} for path in small
-    ]
+    kept: list[str | dict[str, Any]] = [{path: {"persist": True}} for path in stage.data.values() if path not in small]
+    return [*kept, *({path: {"cache": False, "persist": True}} for path in small)]
 
 
 def _settles(stage: Stage) -> bool:

@@ -21,15 +21,15 @@ from ..base.calendar import FiscalCalendar
 from ..base.config import CrmError
 from ..base.files import write_json, write_parquet, write_text
 from ..base.settings import check_settings
-from ..evaluation.backtest import training_sets
+from ..evaluation.origins import training_sets
 from ..features.features import build_features, feature_settings
 from ..features.snapshots import month_ends
 from ..forecasting.current_forecast import forecast_today
 from ..forecasting.outlook import ForecastLimits, Outlook, make_weekly
 from ..forecasting.rolling_origin import evaluate_origins
 from ..ingestion.deals import build_deals, observed_until, records_start
-from ..ingestion.formats import RawTable
 from ..ingestion.mapping import map_tables
+from ..ingestion.tables import RawTable
 from ..models.close_hazard import make_model
 from ..models.incidence import IncidenceModel
 from ..models.storage import model_hash, save_model

@@ -73,9 +73,7 @@ lint: .venv/.installed ## ask ruff, mypy and import-linter, whether the modules 
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m crm_lib.tests.support.ratchet
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/hadolint deploy/Dockerfile
-	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/python -m pytest --no-cov crm_lib/tests/whole/test_shape.py -k "exporting or dvc_yaml"
 	@$(MAKE) --no-print-directory lint-actions
 

@@ -49,7 +49,10 @@ def plot_closed_deals(
     closed = deals[deals["stage"].isin(["won", "lost"]) & deals["close_date"].notna()]
     if closed.empty:
         return sentence_figure("No deal was closed yet: there are no weeks to draw.")
-    week = closed["close_date"].dt.to_period("W-SUN").dt.start_time
+    last = closed["close_date"].max()
+    week = (
+        closed["close_date"].dt.to_period(f"W-{last.day_name()[:3].upper()}").dt.start_time
+    )  # the last of them is whole
     counts = closed.groupby([week, "stage"]).size().unstack(fill_value=0).asfreq("7D", fill_value=0)
     fig, ax = canvas(3.3)
     return _draw_closings(fig, ax, counts.reindex(columns=["won", "lost"], fill_value=0))

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DEALS', 'RATES', 'HAZARD', 'STUCK', 'DRAWN', 'test_every_picture_is_drawn_the_same_way_twice_without_a_warning',
            'test_every_picture_names_its_axes', 'test_nothing_to_draw_is_a_sentence', 'test_a_missing_column_is_named',
-           'test_weeks_without_a_closing_count_as_zero', 'test_one_week_of_one_outcome_is_drawn_too',
-           'test_rates_carry_their_counts_and_the_rate_of_all',
+           'test_weeks_without_a_closing_count_as_zero', 'test_the_last_week_is_a_whole_one',
+           'test_one_week_of_one_outcome_is_drawn_too', 'test_rates_carry_their_counts_and_the_rate_of_all',
            'test_the_hazard_has_a_line_per_phase_and_a_band_where_it_is_given',
            'test_agents_beyond_the_top_are_one_bar_weighted_by_their_deals',
            'test_values_are_of_won_deals_only_and_names_are_no_formulas',
@@ -86,6 +86,12 @@ def test_a_missing_column_is_named(draw):
 def test_weeks_without_a_closing_count_as_zero():
     won, lost = plot_closed_deals(DEALS).axes[0].lines
     assert won.get_ydata().tolist() == [1, 0, 2] and lost.get_ydata().tolist() == [1, 0, 0]
+
+
+def test_the_last_week_is_a_whole_one():
+    later = pd.concat([DEALS, DEALS.iloc[:1].assign(close_date=pd.Timestamp("2024-01-22"))])
+    won, _ = plot_closed_deals(later).axes[0].lines
+    assert won.get_ydata().tolist() == [1, 0, 3]
 
 # %% ../../../nbs/tests/reporting/test_pattern_plots.ipynb #77b74f3d
 def test_one_week_of_one_outcome_is_drawn_too():

@@ -37,9 +37,8 @@ def quantile_edges(
 ) -> list[float]:  # ascending inner edges
     "Cut a feature at its empirical quantiles."
     known = values.dropna()
-    if known.empty:
-        return []
-    edges: list[float] = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])).tolist()
+    cuts = np.linspace(0, 1, bins + 1)[1:-1]
+    edges: list[float] = [] if known.empty else np.unique(np.quantile(known, cuts)).tolist()
     return edges
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #221ebc68

@@ -1,6 +1,8 @@
 # `make` alone explains the targets. CI runs exactly these.
 PYTHON ?= python3.11
 JOBS ?= 2
+# Notebooks wait for their kernels more than they compute.
+KERNELS ?= 4
 BIN := .venv/bin
 STARTED = $(if $(DASHBOARDS),--dashboards-port $(DASHBOARDS)) $(if $(SERVICE),--service-port $(SERVICE))
 LINTED := nbs benchmarks conftest.py setup.py
@@ -53,7 +55,7 @@ dev-start: .venv/.installed ## start JupyterLab, dashboards and service and say 
 
 test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel; not what is left to the night
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly and not service" --cov --cov-fail-under 85
-	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --nbval-lax nbs/lib
+	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(KERNELS) --dist loadfile --nbval-lax nbs/lib
 
 test-fast: .venv/.installed ## run what answers in a minute and a half: to be asked after every change
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not slow and not long and not service"

@@ -32,7 +32,8 @@ def find_program(
         return str(own)
     versions = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
     newest = max(versions, key=lambda path: float(path.parts[-3]), default=None)
-    return str(newest) if newest else shutil.which(name) or ""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))  # runuser's, on Debian
+    return str(newest) if newest else shutil.which(name, path=path) or ""
 
 # %% ../../nbs/lib/90_pipeline/60_processes.ipynb #ec8aefd2
 def check_programs() -> None:

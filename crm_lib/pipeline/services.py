@@ -76,7 +76,9 @@ def settle_services(
 
 # %% ../../nbs/lib/90_pipeline/87_services.ipynb #49db6fa1
 def _as_owner(command: list[str]) -> list[str]:
-    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
+    if os.geteuid() != 0:
+        return command
+    return [find_program("runuser") or "runuser", "-u", "postgres", "--", *command]
 
 
 def _run_postgres(command: list[str], what: str) -> None:

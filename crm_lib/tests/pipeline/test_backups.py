@@ -39,7 +39,7 @@ from ...pipeline.archives import ENDINGS, read_archive, write_archive
 from ...pipeline.backups import restore_backup, write_backup
 from ...registry.bundles import open_bundle
 from ...registry.store import relocate_store
-from ...registry.tracking import connect, load_registered, log_model, model_input
+from ...registry.tracking import RunFacts, connect, load_registered, log_model, model_input
 from ..registry.test_tracking import HORIZONS, made, model
 from ..support.commands import run_crm
 from ..support.native_servers import postgres_url, servers
@@ -129,7 +129,7 @@ def test_a_registered_model_answers_from_where_it_was_restored(model, tmp_path, 
     with chdir(project):
         connect("tests")
         folder = save_model(model, project / "model", {"horizons": HORIZONS})
-        version = log_model(folder, made()[0], {}, {}, {}, "kept").version
+        version = log_model(folder, made()[0], RunFacts({}, {}, {}), "kept").version
         write_backup(project, tmp_path / "crm.tar.gz", {})
     restore_backup(tmp_path / "crm.tar.gz", empty, {})
     project.rename(tmp_path / "gone")

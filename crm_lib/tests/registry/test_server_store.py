@@ -19,7 +19,7 @@ import pytest
 
 from ...base.config import CrmError
 from ...models.storage import save_model
-from ...registry.tracking import connect, list_versions, load_registered, log_model, model_input
+from ...registry.tracking import RunFacts, connect, list_versions, load_registered, log_model, model_input
 from .test_tracking import HORIZONS, made, model
 from ..support.native_servers import postgres_url, servers
 
@@ -44,7 +44,7 @@ def told(servers, tmp_path_factory):
 def logged(told, model, tmp_path_factory):
     assert connect("tests") == told["MLFLOW_TRACKING_URI"]
     folder = save_model(model, tmp_path_factory.mktemp("stored") / "model", {"horizons": HORIZONS})
-    return log_model(folder, made()[0], {"seed": 0}, {"brier_30": 0.125}, {"as_of": "2024-01-31"}, NAME)
+    return log_model(folder, made()[0], RunFacts({"seed": 0}, {"brier_30": 0.125}, {"as_of": "2024-01-31"}), NAME)
 
 
 def _bucket(told):
@@ -93,7 +93,7 @@ def test_postgres_may_hold_the_tables_without_a_server(servers, model, tmp_path,
     try:
         assert connect("direct") == address.replace(address.partition("//")[2].partition("@")[0] + "@", "")
         folder = save_model(model, tmp_path / "model", {"horizons": HORIZONS})
-        version = log_model(folder, made()[0], {}, {}, {}, "direct").version
+        version = log_model(folder, made()[0], RunFacts({}, {}, {}), "direct").version
         rows = made(5)[0]
         answer = load_registered("direct", version).predict(model_input(model, rows))
         assert np.array_equal(answer.to_numpy(), model.predict_win(rows, HORIZONS).to_numpy())

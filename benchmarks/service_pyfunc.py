@@ -5,6 +5,7 @@ library that the pipeline uses (`way: tables`), or asks the service's own scorer
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import mlflow.pyfunc
@@ -12,14 +13,19 @@ import pandas as pd
 from mlflow.models import set_model
 
 from crm_lib.access.users import LOCAL
-from crm_lib.scoring.context import know_day, score_snapshots
-from crm_lib.scoring.looks import find_past
+from crm_lib.scoring.context import Context, know_day, score_snapshots
+from crm_lib.scoring.looks import Asked, find_past
 from crm_lib.scoring.open_value import open_values
 from crm_lib.scoring.opportunity import look_at
 from crm_lib.service.bodies import read_asked
 from crm_lib.service.entries import make_entry
 from crm_lib.service.published import read_bundle, score_asked
 from crm_lib.service.schemas import Opportunity
+
+
+def with_past(context: Context, asked: Asked) -> Context:
+    "Give the context in which the records of an opportunity are those that were sent."
+    return replace(context, past=find_past(context, asked))
 
 
 class Scores(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -47,7 +53,7 @@ class Scores(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         entries = [make_entry(context, one, pd.Timestamp(one.as_of)) for one in asked]
         looks = pd.concat(
             [
-                look_at(find_past(context, entry.look), entry.opportunity, entry.as_of).assign(opportunity_id=place)
+                look_at(with_past(context, entry.look), entry.opportunity, entry.as_of).assign(opportunity_id=place)
                 for place, entry in enumerate(entries)
             ],
             ignore_index=True,

@@ -161,12 +161,21 @@ async def published_reasons(request: Request, opportunity_id: str, key: MayRead)
     return await _look_up(request, look_up_reasons, key.viewer, opportunity_id)
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #711e9919
+_FEW = 4  # opportunities that are scored sooner than a thread is woken
+
+
 async def _score(
     request: Request, key: ApiKey, asked: Sequence[schemas.Opportunity], reasons: int
 ) -> tuple[list[schemas.Score | None], dict[int, Problem]]:
-    days = request.app.state.settings.stalest_days
+    "Score beside the other requests; a deal without reasons at once, unless somebody has the turn."
     kept: Predictions = request.app.state.predictions
-    found = await run_in_threadpool(score_once, _published(request), key.viewer, asked, reasons, days, kept)
+    published = _published(request)
+    question = published, key.viewer, asked, reasons, request.app.state.settings.stalest_days, kept
+    is_short = not reasons and len(asked) <= _FEW and kept.shared is None
+    if is_short and published.together.turns.is_free():
+        found = score_once(*question)
+    else:
+        found = await run_in_threadpool(score_once, *question)
     request.app.state.measures.scored.inc(len(asked) - len(found[1]))
     return found
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['DAY', 'COMPILED', 'plain_chain', 'test_a_chain_is_that_of_the_sums',
-           'test_hazards_of_cells_are_those_of_the_days_ahead', 'test_machine_code_gives_the_same']
+           'test_hazards_of_cells_are_those_of_the_days_ahead', 'test_causes_are_split_as_sums_split_them',
+           'test_machine_code_gives_the_same']
 
 # %% ../../../nbs/tests/models/test_chains.ipynb #6baff1d5
 import os
@@ -17,7 +18,7 @@ import pytest
 from ...base.calendar import FiscalCalendar
 from ...base.compiled import is_compiled
 from ...features.exposure import Grid, age_cells, cells_ahead, phases_ahead
-from ...models.chains import chain_days, mix_cells
+from ...models.chains import Cause, chain_days, mix_cells, split_causes
 from ...models.incidence import chain_hazards, mix_hazards
 
 # %% ../../../nbs/tests/models/test_chains.ipynb #75609184
@@ -53,12 +54,30 @@ def test_hazards_of_cells_are_those_of_the_days_ahead(late):
     np.testing.assert_array_equal(found, wanted)
     assert (found[alive == 1] == rates[group[:, None], cells_ahead(DAY, age, 35, grid)][alive == 1]).all()
 
+# %% ../../../nbs/tests/models/test_chains.ipynb #64ddecb8
+@pytest.mark.parametrize("deals", [1, 6])
+def test_causes_are_split_as_sums_split_them(deals):
+    rng = np.random.default_rng(deals)
+    closing, winning = rng.random((3, 30)) * 0.4, rng.random((3, 30))
+    closing[0, 5] = winning[0, 5] = 0.0
+    group, interval = rng.integers(0, 3, deals), np.arange(30) // 9
+    won, lost = (Cause(share, 0.02 * share, rng.random((deals, 4)) * 4) for share in (0.0, 0.3))
+    win, loss = (
+        ((1 - one.share) * hazard + one.share * one.rate)[group] * one.effect[:, interval]
+        for one, hazard in ((won, closing * winning), (lost, closing * (1 - winning)))
+    )
+    both = win + loss
+    found = split_causes((closing, winning), group, interval, won, lost, 0.9)
+    np.testing.assert_array_equal(found[0], np.minimum(both, 0.9))
+    np.testing.assert_array_equal(found[1], np.divide(win, both, out=np.zeros_like(both), where=both > 0))
+
 # %% ../../../nbs/tests/models/test_chains.ipynb #4e526890
 COMPILED = """
 from crm_lib.tests.models import test_chains as here
 assert here.is_compiled()
 here.test_a_chain_is_that_of_the_sums(7)
 here.test_hazards_of_cells_are_those_of_the_days_ahead((7, 1))
+here.test_causes_are_split_as_sums_split_them(6)
 print("equal")
 """
 

@@ -22,6 +22,7 @@ from ..access.api_keys import ApiKey
 from ..access.counters import SharedCounters
 from ..base.sections import Service
 from . import schemas
+from .batches import answer_batch
 from .bodies import read_asked
 from .docs_page import problem_schema, render_docs
 from .door import Door, Limits
@@ -188,6 +189,16 @@ async def score(request: Request, key: MayScore) -> Response:
         raise refused[0]
     return Response(cast(schemas.Score, scores[0]).model_dump_json(), media_type="application/json")
 
+# %% ../../nbs/lib/80_service/80_api.ipynb #c894a7d9
+async def _answer_batch(request: Request, key: ApiKey, asked: Sequence[schemas.Opportunity]) -> Response:
+    "Answer a batch without reasons, beside the other requests."
+    published, days = _published(request), request.app.state.settings.stalest_days
+    kept: Predictions = request.app.state.predictions
+    ask = lambda others: score_once(published, key.viewer, others, 0, days, kept)
+    body, scored = await run_in_threadpool(answer_batch, published, key.viewer, asked, days, ask)
+    request.app.state.measures.scored.inc(scored)
+    return Response(body, media_type="application/json")
+
 # %% ../../nbs/lib/80_service/80_api.ipynb #d3b0edcb
 async def score_batch(request: Request, key: MayScore) -> Response:
     "Score many opportunities; one that cannot be scored does not keep the others back."
@@ -197,6 +208,8 @@ async def score_batch(request: Request, key: MayScore) -> Response:
     if len(asked.opportunities) > most:
         raise Problem(413, f"{most:,} opportunities are taken at once: send them in several batches.")
     await limits.take(limits.rows, key, len(asked.opportunities))
+    if not asked.reasons:
+        return await _answer_batch(request, key, asked.opportunities)
     scores, refused = await _score(request, key, asked.opportunities, asked.reasons)
     told = [schemas.Refused(place=place, detail=problem.detail) for place, problem in sorted(refused.items())]
     return _answer(schemas.BatchAnswer(scores=scores, refused=told))

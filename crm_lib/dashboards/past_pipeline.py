@@ -41,7 +41,8 @@ def past_choices(
     count = Counter([past.facts.as_of for past in found] + [now.as_of])
     named = {}
     for past in reversed(found):
-        moment = f", published {past.published_at:%Y-%m-%d %H:%M:%S} UTC" * (count[past.facts.as_of] > 1)
+        mark = f"{past.published_at:%Y-%m-%d %H:%M} UTC, {past.facts.name[-6:]}"
+        moment = f", published {mark}" * (count[past.facts.as_of] > 1)
         named[past.facts.as_of + moment] = past
     return named
 
@@ -91,15 +92,14 @@ def _revenue_tiles(forecast: pd.DataFrame, deals: pd.DataFrame, known: pd.Timest
     "Show each window that was forecast beside what came in on its days."
     rows = forecast[(forecast["scope"] == "total") & forecast["period"].isin(["month", "quarter"])]
     found = []
-    for row in rows.drop_duplicates(["first_day", "last_day"]).itertuples():
-        came = format_number(won_revenue(deals, row.first_day, min(as_days(row.last_day), as_days(known))))
-        is_over = as_days(row.last_day) <= as_days(known)
+    for row in rows.drop_duplicates(["first_day", "last_day"]).to_dict("records"):
+        first, last, p10, p90 = (row[name] for name in ("first_day", "last_day", "p10", "p90"))
+        came = format_number(won_revenue(deals, first, min(as_days(last), as_days(known))))
+        is_over = as_days(last) <= as_days(known)
         remark = f"{came} came in." if is_over else f"{came} came in by {known:%Y-%m-%d}."
-        if pd.notna(row.p10) and pd.notna(row.p90):
-            remark += f" Said was {format_number(row.p10)} to {format_number(row.p90)} in 8 of 10 cases."
-        found.append(
-            Tile(f"Revenue said for {label_window(row.first_day, row.last_day)}", format_number(row.mean), "", remark)
-        )
+        if pd.notna(p10) and pd.notna(p90):
+            remark += f" Said was {format_number(p10)} to {format_number(p90)} in 8 of 10 cases."
+        found.append(Tile(f"Revenue said for {label_window(first, last)}", format_number(row["mean"]), "", remark))
     return found
 
 # %% ../../nbs/lib/85_dashboards/37_past_pipeline.ipynb #e0057f30

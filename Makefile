@@ -50,8 +50,8 @@ dev-setup: .venv/.installed ## make the environment of a developer: the virtual 
 	@git config merge.nbdev-merge.driver "nbdev_merge %O %A %B %P"
 	@git config diff.ipynb.textconv "jupyter nbconvert --log-level ERROR --to markdown --stdout"
 
-dev-start: .venv/.installed ## start JupyterLab, dashboards and service and say where they are; Ctrl-C ends them: `make dev-start DASHBOARDS=8866 SERVICE=8000 LAB=8888`
-	@$(BIN)/crm start --lab $(if $(LAB),--lab-port $(LAB)) $(STARTED)
+dev-start: .venv/.installed ## start JupyterLab, dashboards and service and say where they are; Ctrl-C ends them: `make dev-start DASHBOARDS=8866 SERVICE=8000 LAB=8888`, ROOT=1 where you are root and mean it
+	@$(BIN)/crm start --lab $(if $(LAB),--lab-port $(LAB)) $(if $(ROOT),--allow-root) $(STARTED)
 
 test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel; not what is left to the night
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly and not service" --cov --cov-fail-under 85

@@ -6,7 +6,7 @@
 __all__ = ['OptionalDay', 'HorizonKey', 'Origins', 'SourceName', 'TimeZone', 'Positive', 'Count', 'Share', 'Above', 'Name',
            'check_source', 'check_timezone', 'Section', 'Source', 'Calendar', 'Ingest', 'Validate', 'Explore',
            'Features', 'LeakStory', 'Tuning', 'Backtest', 'Train', 'Models', 'Explain', 'Forecast', 'ModelCard',
-           'Publish', 'Bundles', 'Dashboards', 'Service', 'PublishedSettings', 'Settings']
+           'Publish', 'Bundles', 'Retrain', 'Dashboards', 'Service', 'PublishedSettings', 'Settings']
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #6a3c9c08
 import re
@@ -281,6 +281,15 @@ class Bundles(Section):
     keep: Annotated[int, Field(ge=2)]  # the one in use, and the one before it
 
 
+class Retrain(Section):
+    """When a model is fitted anew."""
+
+    new_data: bool
+    after_days: Positive | None
+    after_closed: Positive | None
+    from_level: Literal["low", "medium", "high"] | None
+
+
 class Dashboards(Section):
     """The server in front of the pages."""
 
@@ -336,5 +345,6 @@ class Settings(PublishedSettings):
     train: Train
     models: Models
     bundles: Bundles
+    retrain: Retrain
     dashboards: Dashboards
     service: Service

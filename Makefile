@@ -76,13 +76,14 @@ lint: .venv/.installed ## ask ruff, mypy and import-linter, whether the modules 
 	$(BIN)/python -m crm_lib.tests.support.ratchet
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/python -m crm_lib.tests.support.units
 	$(BIN)/python -m pytest --no-cov crm_lib/tests/whole/test_shape.py -k "exporting or dvc_yaml"
 	@$(MAKE) --no-print-directory lint-actions
 
 lint-actions: .venv/.installed ## ask check-jsonschema and zizmor about the workflows, without the network
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml deploy/github/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/zizmor --offline --quiet .github deploy/github
 
 format: .venv/.installed ## mend what ruff can mend, and set the notebooks' lines
 	$(BIN)/ruff check --fix $(LINTED)

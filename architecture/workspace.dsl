@@ -104,7 +104,6 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
                 }
                 deploymentNode "worker" "crm retrain --if-due, every day" "the image of crm_lib" {
                     containerInstance stages
-                    containerInstance project
                 }
                 deploymentNode "crm" "The command line, for users and keys" "the image of crm_lib" {
                     containerInstance access_files

@@ -5,19 +5,21 @@
 # %% auto #0
 __all__ = ['closing_steps']
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #ac7fd1d3
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #6db2dc74
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days
 from .cusum import STEP_COLUMNS
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #a2b0d817
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #87f87686
 _EDGES = np.array([1, 2, 3, 4, 6, 8, 11, 15, 20, 26, 35, 46, 61, 81, 105])
 _DAYS = 7
 
 
-def _count_cohorts(deals: pd.DataFrame, first: np.datetime64, last: np.datetime64) -> tuple[np.ndarray, ...]:
+def _count_cohorts(deals: pd.DataFrame, first: Any, last: Any) -> tuple[np.ndarray, ...]:
     "Count by week of opening and age in weeks: at risk, closed, won; and the first cohort's week, from `first`."
     opened = as_days(deals["engage_date"])
     is_known = opened <= last
@@ -32,11 +34,11 @@ def _count_cohorts(deals: pd.DataFrame, first: np.datetime64, last: np.datetime6
     place = (begin - lowest) * size[1] + age
     won = is_closed & (deals["stage"].to_numpy()[is_known] == "won")
     closed, wins = (np.bincount(place[rows], minlength=size[0] * size[1]).reshape(size) for rows in (is_closed, won))
-    total = np.bincount(begin - lowest, minlength=size[0])[:, None]
-    risk = total - np.cumsum(closed, axis=1) + closed
+    total: np.ndarray = np.bincount(begin - lowest, minlength=size[0])
+    risk = total[:, None] - np.cumsum(closed, axis=1) + closed
     return risk, closed, wins, np.array(lowest)
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #de3b1840
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #52abe4bb
 def _by_week(counts: np.ndarray, lowest: int, weeks: int, bins: np.ndarray) -> np.ndarray:
     "Sum cohorts into weeks and bins of age."
     cohort, age = np.indices(counts.shape)
@@ -59,7 +61,7 @@ def _expect(counts: np.ndarray, base: np.ndarray, phase: np.ndarray) -> np.ndarr
         found[week] = (base[week] * (came + 20 * usual) / np.maximum(seen + 20, 1)).sum()
     return found
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #5beaceb0
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #b43dfe22
 def closing_steps(
     deals: pd.DataFrame,  # one row per opportunity: engage_date, close_date, stage
     records_start: object,  # first day on which a closing was recorded

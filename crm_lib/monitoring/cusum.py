@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['USUAL_SHOCK', 'STEP_COLUMNS', 'learn_shock', 'chart_cusum', 'Excursion', 'judge_chart']
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #d856f856
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #e0aeee9b
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #d291018f
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #1a63b11e
 USUAL_SHOCK = 0.08  # relative size of what all deals of a week share
 _PRIOR_STEPS = 13  # its weight, in steps
 STEP_COLUMNS = ["earlier", "later", "expected", "observed", "variance"]
@@ -41,7 +41,7 @@ def learn_shock(
     seen = max((error**2 - _dispersion(steps) * expected).sum(), 0.0) / (expected**2).sum()
     return float(np.sqrt((len(steps) * seen + usual) / (len(steps) + _PRIOR_STEPS)))
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #96ff2bd3
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #ae1e540f
 def _add_up(scores: np.ndarray) -> np.ndarray:
     "Add up along the first axis, never below zero."
     path = np.zeros_like(scores)
@@ -73,9 +73,10 @@ def chart_cusum(
     came = expected + (steps["observed"] - steps["expected"]).to_numpy(float)
     return _add_up(_scores(expected, came, (_dispersion(steps), shock), ratio))
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #83ffa884
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #27bb9df9
 _YEAR = 52
 _DRAWS = 2000
+_QUIET = 2.0  # likelihood ratio of e^2: a value that charts reach within a year as a rule, which needs no simulation
 
 
 class Excursion(NamedTuple):
@@ -106,8 +107,8 @@ def judge_chart(
 ) -> Excursion:  # where the chart stands, and how unusual that is
     "Say how unusual the present value of a chart is."
     path = chart_cusum(steps, ratio, shock)
-    if not len(path) or path[-1] <= 0:
-        return Excursion(0.0, 1.0, len(path), path)
+    if not len(path) or path[-1] < _QUIET:
+        return Excursion(float(path[-1]) if len(path) else 0.0, 1.0, len(path), path)
     highest = _highest(_floor(steps), (_dispersion(steps), shock), ratio, seed)
     zeros = np.flatnonzero(path <= 0)
     chance = (1 + (highest >= path[-1]).sum()) / (1 + len(highest))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEAST_WINDOWS', 'cut_windows', 'population_stability', 'Drift', 'compare_counts', 'compare_numbers', 'compare_volume']
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #0a39df82
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #5c99e639
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import stats
 
 from ..base.calendar import as_days
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #c7b3e678
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #9bec9b5a
 def cut_windows(
     days: pd.Series,  # of each deal: the day it began, or closed
     last: object,  # last day that the tables know of
@@ -28,15 +28,16 @@ def cut_windows(
     whole = int((as_days(last) - when[known].min()).astype("int64") + 1) // length if known.any() else 0
     return np.where(known & (place <= count) & (place < whole), place, -1)
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #65424008
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #0c74fc07
 def population_stability(
-    now: np.ndarray,  # counts by category
+    now: np.ndarray,  # counts by category, (categories,) or (draws, categories)
     before: np.ndarray,  # counts by category, of another time
-) -> float:  # PSI: 0 where shares are alike
+) -> np.ndarray:  # PSI, one or one per draw: 0 where shares are alike
     "Give the population stability index of two sets of counts."
-    one, other = (part + 0.5 for part in (now, before))
-    p, q = one / one.sum(), other / other.sum()
-    return float(((p - q) * np.log(p / q)).sum())
+    one, other = (np.asarray(part) + 0.5 for part in (now, before))
+    p, q = one / one.sum(axis=-1, keepdims=True), other / other.sum(axis=-1, keepdims=True)
+    found: np.ndarray = ((p - q) * np.log(p / q)).sum(axis=-1)
+    return found
 
 
 _LEAST_EXPECTED = 5.0
@@ -49,7 +50,7 @@ def _put_together(table: np.ndarray) -> np.ndarray:
     rest = table[:, is_rare].sum(axis=1, keepdims=True)
     return np.hstack([table[:, ~is_rare], rest]) if rest.sum() else table[:, ~is_rare]
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #6766855e
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #12473e4e
 class Drift(NamedTuple):
     """How far the last window lies from the earlier ones."""
 
@@ -67,7 +68,7 @@ def _distances(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Give the PSI of each window against the earlier windows but itself, and the same in units of chi-square."
     pool = table[1:].sum(axis=0)
     rest = pool - np.vstack([np.zeros_like(pool), table[1:]])
-    found = np.array([population_stability(now, other) for now, other in zip(table, rest)])
+    found = population_stability(table, rest)
     n, m = table.sum(axis=1), rest.sum(axis=1)
     return found, found * n * m / np.maximum(n + m, 1)
 
@@ -86,13 +87,13 @@ def compare_counts(
     rng = np.random.default_rng(seed)
     pool, size = kept[1:].sum(axis=0), kept[0].sum()
     share = pool / pool.sum()
-    drawn = [(rng.multinomial(size, share), rng.multinomial(pool.sum(), share)) for _ in range(_DRAWS)]
-    still = np.mean([population_stability(*pair) for pair in drawn]) * size * pool.sum() / (size + pool.sum())
+    drawn = rng.multinomial(size, share, _DRAWS), rng.multinomial(pool.sum(), share, _DRAWS)
+    still = population_stability(*drawn).mean() * size * pool.sum() / (size + pool.sum())
     dispersion = max(1.0, still / freedom, chi[1:].mean() / freedom)
     chance = stats.f.sf(chi[0] / freedom / dispersion, freedom, earlier * freedom)
     return Drift(float(psi[0]), float(chance), float(np.median(psi[1:])), n)
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #7523e2d5
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #84623900
 _MEAN_SQUARE = np.pi**2 / 12  # of Kolmogorov's distribution, which the distance follows without change
 
 
@@ -115,11 +116,11 @@ def compare_numbers(
     before = window > 0
     pairs = [_scaled_distance(values[window == k], values[before & (window != k)]) for k in earlier]
     distance, scaled = _scaled_distance(values[window == 0], values[before])
-    dispersion = max(1.0, np.mean([scale**2 for _, scale in pairs]) / _MEAN_SQUARE)
+    dispersion = max(1.0, float(np.mean([scale**2 for _, scale in pairs])) / _MEAN_SQUARE)
     chance = stats.kstwobign.sf(scaled / np.sqrt(dispersion))
     return Drift(float(distance), float(chance), float(np.median([gap for gap, _ in pairs])), n)
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #7e0dbfff
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #95b63d4f
 def compare_volume(
     counts: np.ndarray,  # deals by window, the last one first
 ) -> Drift:  # distance: ratio of the last count to the mean of the earlier ones

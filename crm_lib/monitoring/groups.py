@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['label_past', 'tabulate_past_grades', 'find_acted_on', 'judge_groups']
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #20ea41ab
-from collections.abc import Sequence
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #ad6d9339
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from .findings import Finding, check_limits, name_level
 from .said_record import few_days
 from .win_weeks import last_said
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #b0531a89
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #89520fe5
 def label_past(
     past: pd.DataFrame,  # as_of, opportunity_id, a chance per horizon; with grade
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
@@ -38,7 +39,7 @@ def label_past(
     told = rows.assign(is_won=label_wins(rows, deals, horizon, last, calendar), origin=rows["as_of"])
     return told.dropna(subset="is_won").reset_index(drop=True)
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #0329f8bb
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #4395c92b
 def tabulate_past_grades(
     judged: pd.DataFrame,  # from label_past
 ) -> pd.DataFrame:  # quarter, grade, n, said, came, error (standard errors apart, signed)
@@ -53,7 +54,7 @@ def tabulate_past_grades(
     found["error"] = (found["came"] - found["said"]) * found["n"] / np.sqrt(found.pop("spread").clip(lower=0.25))
     return found.reset_index()
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #94b730e5
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #aab26124
 def find_acted_on(
     table: pd.DataFrame,  # from tabulate_past_grades
     rules: Monitor,  # section monitor of params.yaml
@@ -84,7 +85,19 @@ def find_acted_on(
     todo = "See who works on which grades: a score that is acted on changes what it foretells. Leave some deals of each grade unscored if you must know."
     return [Finding("grades_acted_on", level, told, todo, {"score": score, "chance": chance})]
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #93276ae3
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #f7e24ded
+def _say_group(row: Mapping[Any, Any]) -> Finding:
+    "Say of a group what was said and what came."
+    by, said, came, deals = str(row["by"]), float(row["mean_forecast"]), float(row["base_rate"]), int(row["deals"])
+    told = (
+        f"A part of the company, by {by.replace('_', ' ')}: {said:.0%} was said and {came:.0%} came ({deals:,} deals)."
+    )
+    todo = "Refit; if it stays, tell the model what is special there (an own feature), or read its chances with care."
+    return Finding(
+        "subgroup", "low", told, todo, {"by": by, "said": said, "came": came, "deals": deals}, str(row["subgroup"])
+    )
+
+
 def judge_groups(
     judged: pd.DataFrame,  # from label_past
     deals: pd.DataFrame,  # one row per opportunity
@@ -92,20 +105,9 @@ def judge_groups(
     rules: Monitor,  # section monitor of params.yaml
 ) -> tuple[list[Finding], pd.DataFrame]:  # findings; the table of evaluation.subgroups
     "Ask whether a part of the company is served worse than the whole."
-    days = few_days(judged["as_of"].unique()) if len(judged) else []
-    rows = judged[np.isin(as_days(judged["as_of"]), days)] if len(judged) else judged
-    if rows.empty:
+    if judged.empty:
         return [], pd.DataFrame()
+    rows = judged[np.isin(as_days(judged["as_of"]), few_days(judged["as_of"].unique()))]
     table = subgroup_table(rows, deals, by, rules.least_deals, rules.bootstrap, rules.seed)
     off = table[~table["verdict"].isin([IN_LINE, TOO_SMALL])]
-    return [
-        Finding(
-            "subgroup",
-            "low",
-            f"A part of the company, by {row.by.replace('_', ' ')}: {row.mean_forecast:.0%} was said and {row.base_rate:.0%} came ({row.deals:,} deals).",
-            "Refit; if it stays, tell the model what is special there (an own feature), or read its chances with care.",
-            {"by": row.by, "said": row.mean_forecast, "came": row.base_rate, "deals": int(row.deals)},
-            str(row.subgroup),
-        )
-        for row in off.itertuples(index=False)
-    ], table
+    return [_say_group(row) for row in off.to_dict("records")], table

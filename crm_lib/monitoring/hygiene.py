@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['find_untended']
 
-# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #17f8569a
+# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #991b9c6c
 import pandas as pd
 
 from ..base.calendar import as_days
 from ..features.snapshots import is_open
 from .findings import Finding
 
-# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #16808189
+# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #6383d196
 _WORTH = 0.05
 _SILENT_DAYS = 90
 _EXPECTED = ("expected_close_date", "x_expected_close_date")

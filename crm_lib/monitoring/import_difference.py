@@ -6,7 +6,7 @@
 __all__ = ['find_lost_rows', 'match_names', 'find_renamed', 'swap_day_month', 'find_swapped_dates', 'find_new_prices',
            'find_import_faults']
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #50678803
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #34a886e1
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..base.calendar import as_days
 from ..base.schema import require_columns
 from .findings import Finding
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #0b1dade4
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #8fb7b746
 _GONE = (0.01, 0.05, 0.15)  # share of the deals known before, from which a loss is low, medium, high
 _FEWEST = 5  # deals, below which a loss is nobody's business
 
@@ -40,7 +40,7 @@ def find_lost_rows(
     numbers = {"lost": lost, "before": len(before), "now": len(now), "share": share}
     return [Finding("rows_lost", level, told, todo, numbers)]
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #22101e0f
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #5deb318d
 _SAME = 0.8  # share of a name's deals that must have gone to one new name
 
 
@@ -81,7 +81,7 @@ _RENAMED = {
     "product": ("products_renamed", "the product", "Keep one name for a product, in deals and in the catalogue."),
 }
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #0ea4a432
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #65a0d108
 def find_renamed(
     before: pd.DataFrame,  # deals as they were imported the last time
     now: pd.DataFrame,  # deals as they are
@@ -100,7 +100,7 @@ def find_renamed(
         found.append(Finding(kind, level, told, todo, {"names": len(pairs), "deals": deals}, named))
     return found
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #c1b22148
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #68a5042f
 def swap_day_month(
     dates: pd.Series,  # datetime64[ns]
 ) -> pd.Series:  # day and month exchanged; missing where the day is above 12
@@ -129,7 +129,7 @@ def _count_swapped_new(before: pd.DataFrame, now: pd.DataFrame, then: object, la
     inside = swap_day_month(outside).between(low, high)
     return len(outside), int(inside.sum()), len(fresh)
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #16486c10
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #deb307d9
 def find_swapped_dates(
     before: pd.DataFrame,  # deals as they were imported the last time
     now: pd.DataFrame,  # deals as they are
@@ -150,7 +150,7 @@ def find_swapped_dates(
     numbers = {"moved": moved, "swapped": swapped, "outside": outside, "inside": inside}
     return [Finding("date_format", "high", f"The dates are written in another way: {told}.", todo, numbers)]
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #c64748a9
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #65ad18ab
 def find_new_prices(
     before: pd.DataFrame,  # deals as they were imported the last time
     now: pd.DataFrame,  # deals as they are

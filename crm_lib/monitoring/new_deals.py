@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['list_watched', 'price_ratio', 'find_shifts', 'leave_out_explained']
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #344ac20a
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #0fee8135
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..base.sections import Monitor
 from .drift import LEAST_WINDOWS, Drift, compare_counts, compare_numbers, compare_volume, cut_windows
 from .findings import Finding, check_limits, name_level
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #6187e988
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #cbdac39a
 _CATEGORIES = ("sales_agent", "regional_office", "product", "sector", "office_location")
 _NUMBERS = ("list_price", "amount", "account_revenue", "employees")
 _MOST_NAMES = 200  # a column of more words is a text, and no category
@@ -38,7 +38,7 @@ def list_watched(
             found[name] = "number" if is_number else "category"
     return found
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #c22abfe4
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #14cf173a
 def _windows(deals: pd.DataFrame, by: str, first: object, last: object, rules: Monitor) -> np.ndarray:
     days = deals[by].where(as_days(deals[by]) >= as_days(first))
     return cut_windows(days, last, rules.window_days, rules.past_windows)
@@ -58,9 +58,10 @@ def _new_labels(labels: pd.Series, days: np.ndarray, window: np.ndarray) -> pd.S
     begin = days[window == 0].min() if (window == 0).any() else np.datetime64("NaT")
     earlier = set(labels[(window != 0) & ~(days >= begin)].dropna())
     now = labels[window == 0].dropna()
-    return now[~now.isin(earlier)].value_counts()
+    found: pd.Series = now[~now.isin(earlier)].value_counts()
+    return found
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #4c8b169b
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #de5e2c87
 _NEW = {"sales_agent": 0.3, "regional_office": 0.02, "product": 0.02, "sector": 0.02}  # share from which it is medium
 _OTHER_NEW = 0.1
 _FEW = 3
@@ -88,7 +89,7 @@ def _find_new(name: str, labels: pd.Series, days: np.ndarray, window: np.ndarray
         )
     ]
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #bf16873f
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #0a6bb6a8
 def _largest_move(labels: pd.Series, window: np.ndarray) -> str:
     now, before = (labels[part].value_counts(normalize=True) for part in (window == 0, window > 0))
     gap = now.sub(before, fill_value=0.0)
@@ -113,7 +114,7 @@ def price_ratio(
     ratio = (parts[0] / parts[1]).replace([np.inf, -np.inf], np.nan).dropna()
     return float(ratio.median()) if len(ratio) else 1.0
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #9847ceed
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #46a7908f
 def _say_shift(name: str, level: str, deals: pd.DataFrame, window: np.ndarray, shift: Drift) -> Finding:
     "Say how a column moved: its shares, its prices, or its numbers."
     what = name.removeprefix(EXTRA_PREFIX).replace("_", " ")
@@ -136,7 +137,7 @@ def _say_shift(name: str, level: str, deals: pd.DataFrame, window: np.ndarray, s
     said = f"New deals differ in {what}: {_median_move(deals[name], window)} (distance {shift.distance:.2f}, usually {shift.usual:.2f})."
     return Finding("values", level, said, refit, numbers)
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #c1c1e9d2
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #27955ae8
 def _ask(deals: pd.DataFrame, name: str, kind: str, window: np.ndarray, seed: int) -> tuple[Drift, Drift]:
     "Ask a column for a shift of what it says, and of how often it says nothing."
     empty = pd.Series(np.where(deals[name].isna(), "missing", "given"), deals.index)
@@ -161,7 +162,7 @@ def _say_missing(name: str, level: str, deals: pd.DataFrame, window: np.ndarray,
         )
     ]
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #7fab336c
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #c9b894a3
 def _day_of(name: str, late: Sequence[str]) -> str:
     return "close_date" if name in late or name in late_columns() else "engage_date"
 
@@ -199,7 +200,7 @@ def find_shifts(
     table = pd.DataFrame(rows, columns=["column", "kind", "distance", "chance", "usual", "n", "level"])
     return leave_out_explained(found), table
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #ba366b2c
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #92dd1f61
 def _say_volume(shift: Drift, level: str, rules: Monitor) -> list[Finding]:
     if level == "none":
         return []

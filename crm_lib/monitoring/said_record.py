@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED_THEN', 'melt_past', 'few_days', 'say_table', 'judge_record', 'judge_forecasts']
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #1b715950
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #223e2f39
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..forecasting.periods import won_revenue
 from ..models.phase_table import PhaseTable
 from .win_weeks import last_said, thin_days
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #748044c5
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #2b13a78e
 PUBLISHED_THEN = "published"
 
 
@@ -42,12 +42,12 @@ def melt_past(
     )
     return found.assign(model=PUBLISHED_THEN, origin=found["as_of"])
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #f955be19
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #ed1d7558
 _TABLES = 6  # days on which the table is fitted, at most
 
 
 def few_days(
-    days: Sequence[object],  # as-of dates
+    days: Sequence[object] | np.ndarray,  # as-of dates
     most: int = _TABLES,  # kept at most
 ) -> np.ndarray:  # datetime64[D], ascending, evenly chosen, both ends among them
     "Choose some of many days."
@@ -76,7 +76,7 @@ def say_table(
             parts.append(told.assign(model=REFERENCE, origin=day))
     return pd.concat(parts, ignore_index=True)
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #aa8a771c
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #4f564de1
 def judge_record(
     said: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, model, probability: one model, and the table
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
@@ -105,7 +105,7 @@ def judge_record(
         rows.append({"horizon": str(horizon), "days": own["as_of"].nunique(), **figures, "ece": error})
     return pd.DataFrame(rows, columns=["horizon", "days", "n", "said", "came", "brier", "table_brier", "ece"])
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #5a85952d
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #34570a9b
 def judge_forecasts(
     forecasts: pd.DataFrame,  # rows of forecast.parquet of past bundles: as_of, first_day, last_day, scope, p10, p90, mean, segment
     deals: pd.DataFrame,  # one row per opportunity, as known today

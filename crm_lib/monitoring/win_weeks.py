@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['thin_days', 'last_said', 'win_steps', 'window_steps']
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #281b6a11
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #ac0da819
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,12 +18,12 @@ from ..evaluation.martingale import pair_chances
 from ..features.snapshots import label_wins
 from .cusum import STEP_COLUMNS
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #62f042a3
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #f8db2234
 _WEEK = 7
 
 
 def thin_days(
-    days: Sequence[object],  # as-of dates, any order
+    days: Sequence[object] | np.ndarray,  # as-of dates, any order
     gap: int = _WEEK,  # days between two that are kept, at least
 ) -> np.ndarray:  # datetime64[D], ascending; the last is kept
     "Keep days that lie apart."
@@ -43,7 +43,7 @@ def last_said(
     ordered = past.sort_values("published_at", kind="stable") if "published_at" in past else past
     return ordered.drop_duplicates(by, keep="last").sort_values(by, kind="stable", ignore_index=True)
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #0b93afae
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #4881553b
 def _said_for_quarter(past: pd.DataFrame, calendar: FiscalCalendar) -> pd.DataFrame:
     "Give opportunity_id, as_of, end and probability, of days a week apart."
     told = last_said(past).rename(columns={win_column("quarter_end"): "probability"})
@@ -60,7 +60,7 @@ def _last_steps(said: pd.DataFrame, deals: pd.DataFrame, last: object, calendar:
     found = rows.assign(earlier=rows["as_of"], later=rows["end"], before=rows["probability"], after=won)
     return found.dropna(subset="after")[["opportunity_id", "earlier", "later", "before", "after"]]
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #fa37b824
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #97be4f2a
 def win_steps(
     past: pd.DataFrame,  # as_of, opportunity_id, the chance for the end of the quarter; of past bundles
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
@@ -85,7 +85,7 @@ def win_steps(
     found = told.groupby(["earlier", "later"], as_index=False)[["expected", "observed", "variance"]].sum()
     return found.sort_values("later", ignore_index=True)[STEP_COLUMNS]
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #d26eb6e1
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #278c7a67
 def window_steps(
     judged: pd.DataFrame,  # as_of, opportunity_id, probability, is_won: one model at one horizon of days
     days: int,  # the horizon

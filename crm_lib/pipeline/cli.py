@@ -19,6 +19,7 @@ from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from ..ingestion import remote
+from ..monitoring import alert_commands
 from . import backup_commands, service_commands
 from . import commands as pipeline
 from . import starting_commands as starting
@@ -38,6 +39,7 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm alert                         tell people what the monitor found
   crm backup crm.tar.zst            what must not be lost, in one file
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm start                         dashboards and service on this machine
@@ -79,6 +81,7 @@ COMMANDS = {
     "bundles": registry.show_bundles,
     "score": registry.score_pipeline,
     "forget": registry.forget,
+    "alert": alert_commands.send_alerts,
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,

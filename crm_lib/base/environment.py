@@ -90,6 +90,9 @@ class _Tracking(_Services):
     mlflow_backend_store_uri: DatabaseUrl = Field(
         None, alias="MLFLOW_BACKEND_STORE_URI", description="the tracking server's database, which crm backup copies"
     )
+    mlflow_artifacts_destination: OptionalText = Field(
+        None, alias="MLFLOW_ARTIFACTS_DESTINATION", description="its bucket, copied likewise; s3://mlflow beside our S3"
+    )
     tuning_url: DatabaseUrl = Field(
         None, alias="TUNING_URL", description="a database for the trials of tuning: tuning.storage: ${TUNING_URL}"
     )

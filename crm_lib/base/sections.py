@@ -6,7 +6,8 @@
 __all__ = ['OptionalDay', 'HorizonKey', 'Origins', 'SourceName', 'TimeZone', 'Positive', 'Count', 'Share', 'Above', 'Name',
            'check_source', 'check_timezone', 'Section', 'Source', 'Calendar', 'Ingest', 'Validate', 'Explore',
            'Features', 'LeakStory', 'Tuning', 'Backtest', 'Train', 'Models', 'Explain', 'Forecast', 'ModelCard',
-           'Publish', 'Bundles', 'Dashboards', 'Service', 'Alerts', 'Digests', 'PublishedSettings', 'Settings']
+           'Publish', 'Bundles', 'Retrain', 'Dashboards', 'Service', 'Alerts', 'Digests', 'PublishedSettings',
+           'Settings']
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #6a3c9c08
 import re
@@ -281,6 +282,15 @@ class Bundles(Section):
     keep: Annotated[int, Field(ge=2)]  # the one in use, and the one before it
 
 
+class Retrain(Section):
+    """When a model is fitted anew."""
+
+    new_data: bool
+    after_days: Positive | None
+    after_closed: Positive | None
+    from_level: Literal["low", "medium", "high"] | None
+
+
 class Dashboards(Section):
     """The server in front of the pages."""
 
@@ -311,7 +321,7 @@ class Service(Section):
     lockout_minutes: Above
     cached_scores: Count  # of what was sent; 0 = none is kept
 
-# %% ../../nbs/lib/10_base/55_sections.ipynb #124cdc2a
+# %% ../../nbs/lib/10_base/55_sections.ipynb #7bfd4db6
 class Alerts(Section):
     """Who is told what the monitor found."""
 
@@ -354,6 +364,7 @@ class Settings(PublishedSettings):
     train: Train
     models: Models
     bundles: Bundles
+    retrain: Retrain
     dashboards: Dashboards
     service: Service
     alerts: Alerts

@@ -88,6 +88,7 @@ ADDED: dict[str, dict[str, Any]] = {  # keys that earlier versions lack, with wh
 NEW: dict[str, dict[str, Any]] = {  # sections that earlier versions lack, whole
     "service": {"port": 8000, "workers": 1, "stalest_days": 35, "most_bytes": 1000000, "most_batch": 1000}
     | {"body_seconds": 10, **ADDED["service"]},
+    "retrain": {"new_data": True, "after_days": 7, "after_closed": 100, "from_level": "high"},
     "alerts": {"sinks": {}, "least_level": "medium", "again_days": 7, "wait_seconds": 10, "most_tries": 3},
     "digest": {"since_days": 7, "most_rows": 10, "sent_by": None},
 }
@@ -204,7 +205,7 @@ def read_service(
     params = read_params(path)
     return _check({name: params[name] for name in _Asked.model_fields if name in params}, path, _Asked).service
 
-# %% ../../nbs/lib/10_base/60_settings.ipynb #a77a96c2
+# %% ../../nbs/lib/10_base/60_settings.ipynb #24fba60c
 class _Sent(Section):
     """What messages are sent by."""
 

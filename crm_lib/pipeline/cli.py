@@ -20,7 +20,7 @@ from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from ..ingestion import remote
 from ..monitoring import alert_commands
-from . import backup_commands, digest_commands, service_commands
+from . import backup_commands, digest_commands, retrain_commands, service_commands
 from . import commands as pipeline
 from . import starting_commands as starting
 from ..registry import commands as registry
@@ -39,6 +39,7 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm retrain --if-due              renew the model when there is something to learn
   crm alert                         tell people what the monitor found
   crm digest --all                  what changed for each team
   crm backup crm.tar.zst            what must not be lost, in one file
@@ -79,6 +80,7 @@ COMMANDS = {
     "promote": registry.promote_version,
     "rollback": registry.restore_champion,
     "switch": pipeline.switch_bundle,
+    "retrain": retrain_commands.retrain_model,
     "bundles": registry.show_bundles,
     "score": registry.score_pipeline,
     "forget": registry.forget,

@@ -183,5 +183,7 @@ def distinct_hazards(
     "Ask the base for the hazards of each distinct row of its columns."
     if not base.takes_rows:
         return *base.predict_hazards(rows.frame(), days), np.arange(len(rows))
+    if len(rows) == 1:
+        return *base.predict_hazards(rows, days), np.zeros(1, "int64")
     distinct, place = distinct_rows(rows, ["age_days", *base.score_columns])
     return *base.predict_hazards(distinct, days), place

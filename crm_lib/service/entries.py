@@ -21,7 +21,7 @@ from ..features.state_features import Records
 from ..features.told_deals import ToldDeal
 from ..scoring.context import Context
 from ..scoring.looks import Asked
-from ..scoring.lookups import find_seen
+from ..scoring.lookups import find_lookups, find_seen
 from ..scoring.opportunity import Opportunity, pick
 from ..scoring.past import Past
 from . import schemas
@@ -224,8 +224,8 @@ def _stored(context: Context, asked: schemas.Opportunity) -> Opportunity | None:
     "Find the deal of a key among those that may be seen; a closed one is refused."
     if asked.opportunity_id is None or asked.opportunity_id not in find_seen(context).keys:
         return None
-    row = _of(context.mine, asked.opportunity_id)
-    if (row["close_date"] <= context.as_of).any():
+    lookups = find_lookups(context)
+    if lookups.columns["close_date"][lookups.place[asked.opportunity_id]] <= context.as_of:
         raise Problem(422, "The CRM says that this deal is closed: only open deals have a chance to be scored.")
     try:
         return pick(context, asked.opportunity_id)

@@ -73,6 +73,7 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
         dashboards -> access "opens its door by"
         dashboards -> reporting "draws with"
         pipeline -> service "starts"
+        pipeline -> monitoring "tells people through"
         pipeline -> dashboards "starts"
 
         deploymentEnvironment "One machine" {

@@ -67,6 +67,7 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
         registry -> evaluation "records the choice of"
         registry -> scoring "publishes the scores of"
         monitoring -> registry "reads what was published by"
+        monitoring -> reporting "draws with"
         access -> registry "limits the rows of the bundle of"
         service -> access "opens its door by"
         dashboards -> access "opens its door by"

@@ -6,8 +6,8 @@
 __all__ = ['OptionalDay', 'HorizonKey', 'Origins', 'SourceName', 'TimeZone', 'Positive', 'Count', 'Share', 'Above', 'Name',
            'check_source', 'check_timezone', 'Section', 'Source', 'Calendar', 'Ingest', 'Validate', 'Explore',
            'Features', 'LeakStory', 'Tuning', 'Backtest', 'Train', 'Models', 'Explain', 'Forecast', 'ModelCard',
-           'Publish', 'Bundles', 'Retrain', 'Dashboards', 'Service', 'Alerts', 'Digests', 'PublishedSettings',
-           'Settings']
+           'Publish', 'Bundles', 'Retrain', 'Dashboards', 'Monitor', 'Service', 'Alerts', 'Digests',
+           'PublishedSettings', 'Settings']
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #6a3c9c08
 import re
@@ -305,6 +305,19 @@ class Dashboards(Section):
     https: bool
     targets: dict[Literal["month", "quarter"], Above]
 
+# %% ../../nbs/lib/10_base/55_sections.ipynb #e81ed929
+class Monitor(Section):
+    """What the last weeks are held against, and how rare a false alarm is to be."""
+
+    window_days: Positive
+    past_windows: Annotated[int, Field(ge=3)]
+    past_weeks: Annotated[int, Field(ge=4)]
+    medium_years: Above
+    high_years: Above
+    least_deals: Positive
+    bootstrap: Positive
+    seed: Count
+
 # %% ../../nbs/lib/10_base/55_sections.ipynb #29a0e8e9
 class Service(Section):
     """The scores over HTTP."""
@@ -363,6 +376,7 @@ class Settings(PublishedSettings):
     tuning: Tuning
     train: Train
     models: Models
+    monitor: Monitor
     bundles: Bundles
     retrain: Retrain
     dashboards: Dashboards

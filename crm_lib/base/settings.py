@@ -88,6 +88,8 @@ ADDED: dict[str, dict[str, Any]] = {  # keys that earlier versions lack, with wh
 NEW: dict[str, dict[str, Any]] = {  # sections that earlier versions lack, whole
     "service": {"port": 8000, "workers": 1, "stalest_days": 35, "most_bytes": 1000000, "most_batch": 1000}
     | {"body_seconds": 10, **ADDED["service"]},
+    "monitor": {"window_days": 28, "past_windows": 12, "past_weeks": 52, "medium_years": 1.0, "high_years": 10.0}
+    | {"least_deals": 50, "bootstrap": 200, "seed": 0},
     "retrain": {"new_data": True, "after_days": 7, "after_closed": 100, "from_level": "high"},
     "alerts": {"sinks": {}, "least_level": "medium", "again_days": 7, "wait_seconds": 10, "most_tries": 3},
     "digest": {"since_days": 7, "most_rows": 10, "sent_by": None},

@@ -19,7 +19,7 @@ from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from ..ingestion import remote
-from ..monitoring import alert_commands
+from ..monitoring import alert_commands, monitor_command
 from . import backup_commands, digest_commands, retrain_commands, service_commands
 from . import commands as pipeline
 from . import starting_commands as starting
@@ -39,6 +39,7 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm monitor                       what the monitor found: is it still so?
   crm retrain --if-due              renew the model when there is something to learn
   crm alert                         tell people what the monitor found
   crm digest --all                  what changed for each team
@@ -89,6 +90,7 @@ COMMANDS = {
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,
+    "monitor": monitor_command.show_monitor,
     "start": starting.start_servers,
     "backup": backup_commands.back_up,
     "restore": backup_commands.restore,

@@ -15,6 +15,14 @@ from ..base.config import CrmError
 from ..base.settings import read_messaging, read_settings
 
 # %% ../../nbs/lib/65_monitoring/94_alert_commands.ipynb #294ab064
+def _ask(source: str, place: str | None) -> Any:
+    "Ask the monitor and the clock, or read what was found from a file."
+    from crm_lib.monitoring.alerts import read_alert, take_alert
+    from crm_lib.monitoring.monitor_command import MONITOR_FOUND, ask_monitor
+
+    return take_alert(ask_monitor(), source, MONITOR_FOUND) if place is None else read_alert(source, place)
+
+
 def _names_of_project() -> list[str]:
     "List the names that the published deals hold; none before anything is published."
     import pandas as pd
@@ -48,7 +56,7 @@ def _try_out(sinks: Any, source: str, how: Any) -> list[Any]:
 
 # %% ../../nbs/lib/65_monitoring/94_alert_commands.ipynb #468ccbf2
 _FROM = Annotated[
-    str | None, typer.Option("--from", help="JSON of the monitor; - reads what `crm monitor --json` writes.")
+    str | None, typer.Option("--from", help="JSON of `crm monitor --json` instead; - reads it from a pipe.")
 ]
 _DRY = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")]
 _TEST = Annotated[bool, typer.Option("--test", help="Send a greeting to every sink, to try it.")]
@@ -66,7 +74,7 @@ def _show(alert: Any, least_level: str) -> list[Any]:
 
 def send_alerts(found: _FROM = None, dry_run: _DRY = False, test: _TEST = False) -> None:
     """Send what the monitor found to the sinks of params.yaml, each finding once."""
-    from crm_lib.monitoring.alerts import MONITOR_FILE, hide_names, read_alert
+    from crm_lib.monitoring.alerts import hide_names
     from crm_lib.monitoring.delivery import deliver
     from crm_lib.monitoring.sinks import read_sinks
 
@@ -79,7 +87,7 @@ def send_alerts(found: _FROM = None, dry_run: _DRY = False, test: _TEST = False)
     if test:
         done = _try_out(sinks, source, how)
     else:
-        alert = hide_names(read_alert(source, found or MONITOR_FILE), _names_of_project())
+        alert = hide_names(_ask(source, found), _names_of_project())
         done = _show(alert, how.least_level) if dry_run else deliver(alert, sinks, how, datetime.now(UTC))
     for one in done:
         typer.echo(one.say(), err=bool(one.why))

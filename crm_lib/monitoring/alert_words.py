@@ -9,7 +9,8 @@ __all__ = ['PAYLOADS', 'say_subject', 'say_items', 'say_alert', 'slack_payload',
 from collections.abc import Callable
 from typing import Any
 
-from .alerts import ALERT_LEVELS, Alert, describe_items
+from .alerts import Alert, describe_items
+from .findings import LEVELS
 
 # %% ../../nbs/lib/65_monitoring/82_alert_words.ipynb #554c6a5e
 def say_subject(
@@ -64,7 +65,7 @@ def slack_payload(
     return {"text": _escape(say_subject(alert)), "blocks": [head, *blocks]}
 
 # %% ../../nbs/lib/65_monitoring/82_alert_words.ipynb #9ca93e8d
-_COLOURS = dict(zip(ALERT_LEVELS, ("Default", "Default", "Warning", "Attention")))
+_COLOURS = dict(zip(LEVELS, ("Default", "Default", "Warning", "Attention")))
 
 
 def _run(text: str, **more: Any) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from ..base.schema import CLOSED_STAGES
 from ..dashboards.open_deals import say_stages
 from ..features.movement import name_trend
 from .digest_days import PublishedDay
-from ..reporting.formatting import format_number
-from ..reporting.style import chance_text
+from ..reporting.formatting import chance_text, format_number
 
 # %% ../../nbs/lib/90_pipeline/47_deal_moves.ipynb #62dbaeba
 def say_change(

@@ -29,8 +29,7 @@ from .deal_moves import Moves, count_moves, find_moves
 from .deals_in_need import count_needs, days_since_contact, find_needs
 from .digest_days import PublishedDay, find_bundle_before, read_published_day
 from ..registry.bundles import open_bundle, read_facts, say_bundle
-from ..reporting.formatting import format_number
-from ..reporting.style import chance_text
+from ..reporting.formatting import chance_text, format_number
 
 # %% ../../nbs/lib/90_pipeline/50_digests.ipynb #c1b0b65f
 class DigestRow(NamedTuple):

@@ -56,12 +56,12 @@ def test_what_the_monitor_left_is_read_without_its_numbers(tmp_path):
 )
 def test_what_is_no_finding_is_a_sentence(tmp_path, text):
     (tmp_path / "monitor.json").write_text(text)
-    with pytest.raises(CrmError, match="run `dvc repro monitor`"):
+    with pytest.raises(CrmError, match="run `dvc repro monitor`|write it with `crm monitor --json`"):
         read_alert("acme", tmp_path / "monitor.json")
 
 
 def test_a_monitor_that_never_ran_is_a_sentence(tmp_path):
-    with pytest.raises(CrmError, match="monitor.json is missing: run `dvc repro monitor`"):
+    with pytest.raises(CrmError, match="monitor.json is missing: write it with `crm monitor --json`"):
         read_alert("acme", tmp_path / "monitor.json")
 
 # %% ../../../nbs/tests/monitoring/test_alerts.ipynb #94ed6ae9

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..base.calendar import FiscalCalendar
-from ..base.horizons import label_horizon, parse_horizon, sort_horizons, win_column
+from ..base.horizons import label_horizon, parse_horizon, say_horizon, sort_horizons, win_column
 from ..base.schema import CLOSED_STAGES
 from ..evaluation.judging import attach_labels, judge_origins
 from .history import latest_of_day
@@ -109,6 +109,8 @@ def say_past_record(
 ) -> str:  # one sentence or two
     "Sum up what came of what was truly said."
     rows = record[record["horizon"] == str(parse_horizon(horizon))]
+    if rows.empty and len(record):
+        return f"No published bundle has come due {say_horizon(horizon)} yet; shorter horizons have ended."
     if rows.empty:
         return "No published bundle is old enough to be held against what came; the figures are those of the backtest."
     count, deals = len(rows), int(rows["deals"].sum())

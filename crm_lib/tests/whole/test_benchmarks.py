@@ -19,7 +19,8 @@ __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_h
            'test_all_snapshots_of_a_deal_and_of_those_begun_in_its_week_stay_together',
            'test_a_word_that_no_training_row_has_is_missing_ahead', 'test_a_folder_without_a_matrix_is_named',
            'test_a_difference_is_called_by_its_interval_and_its_size', 'wanted',
-           'test_a_tool_without_forecasts_for_every_row_is_refused']
+           'test_a_tool_without_forecasts_for_every_row_is_refused',
+           'test_a_champion_that_is_renewed_every_week_recovers_from_a_change_and_its_history_is_complete']
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #ff03cced
 import ast
@@ -271,3 +272,9 @@ def test_a_tool_without_forecasts_for_every_row_is_refused(load, wanted, tmp_pat
     said.to_parquet(tmp_path / "forecasts-flaml-same.parquet")
     with pytest.raises(SystemExit, match="lacks 1 of 2 forecasts"):
         load("judge").read_forecasts(tmp_path, wanted)
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #cebfac94
+def test_a_champion_that_is_renewed_every_week_recovers_from_a_change_and_its_history_is_complete():
+    found = json.loads((FOLDER / "retraining.json").read_text(encoding="utf-8"))
+    assert all(company["history_complete"] and company["weeks"] == 26 for company in found["companies"])
+    assert max(company["behind"] for company in found["companies"]) < 0.005 and found["deals"] == 2000

@@ -28,6 +28,7 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
                 forecasting = component "forecasting" "The revenue of the month and the quarters to come, beside the record of the same method."
                 reporting = component "reporting" "Pages that a manager can read without code, with pictures that have units."
                 registry = component "registry" "Which model is in use, why, and what has been published with it."
+                monitoring = component "monitoring" "Whether what was said still holds, and who is told when it does not."
                 access = component "access" "Who may look, and at which rows."
                 service = component "service" "Scores, reasons and the forecast for programs, over HTTP."
                 dashboards = component "dashboards" "Three pages behind a login, which read the published bundle and nothing else."
@@ -65,11 +66,14 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
         reporting -> forecasting "tells and draws what was found by"
         registry -> evaluation "records the choice of"
         registry -> scoring "publishes the scores of"
+        monitoring -> registry "reads what was published by"
+        monitoring -> reporting "draws with"
         access -> registry "limits the rows of the bundle of"
         service -> access "opens its door by"
         dashboards -> access "opens its door by"
         dashboards -> reporting "draws with"
         pipeline -> service "starts"
+        pipeline -> monitoring "tells people through"
         pipeline -> dashboards "starts"
 
         deploymentEnvironment "One machine" {

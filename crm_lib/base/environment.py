@@ -125,6 +125,11 @@ class Environment(_Containers):
     crm_users: OptionalText = Field(
         None, alias="CRM_USERS", description="the file of users, instead of the one of this machine"
     )
+    crm_addresses: OptionalText = Field(
+        None,
+        alias="CRM_ADDRESSES",
+        description="the file of addresses for digests, instead of the one beside the users",
+    )
     crm_keys: OptionalText = Field(
         None, alias="CRM_KEYS", description="the file of API keys, instead of the one of this machine"
     )

@@ -6,7 +6,8 @@
 __all__ = ['OptionalDay', 'HorizonKey', 'Origins', 'SourceName', 'TimeZone', 'Positive', 'Count', 'Share', 'Above', 'Name',
            'check_source', 'check_timezone', 'Section', 'Source', 'Calendar', 'Ingest', 'Validate', 'Explore',
            'Features', 'LeakStory', 'Tuning', 'Backtest', 'Train', 'Models', 'Explain', 'Forecast', 'ModelCard',
-           'Publish', 'Bundles', 'Retrain', 'Dashboards', 'Service', 'PublishedSettings', 'Settings']
+           'Publish', 'Bundles', 'Retrain', 'Dashboards', 'Monitor', 'Service', 'Alerts', 'Digests',
+           'PublishedSettings', 'Settings']
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #6a3c9c08
 import re
@@ -304,6 +305,19 @@ class Dashboards(Section):
     https: bool
     targets: dict[Literal["month", "quarter"], Above]
 
+# %% ../../nbs/lib/10_base/55_sections.ipynb #e81ed929
+class Monitor(Section):
+    """What the last weeks are held against, and how rare a false alarm is to be."""
+
+    window_days: Positive
+    past_windows: Annotated[int, Field(ge=3)]
+    past_weeks: Annotated[int, Field(ge=4)]
+    medium_years: Above
+    high_years: Above
+    least_deals: Positive
+    bootstrap: Positive
+    seed: Count
+
 # %% ../../nbs/lib/10_base/55_sections.ipynb #29a0e8e9
 class Service(Section):
     """The scores over HTTP."""
@@ -319,6 +333,24 @@ class Service(Section):
     lockout_failures: Positive
     lockout_minutes: Above
     cached_scores: Count  # of what was sent; 0 = none is kept
+
+# %% ../../nbs/lib/10_base/55_sections.ipynb #7bfd4db6
+class Alerts(Section):
+    """Who is told what the monitor found."""
+
+    sinks: dict[Name, dict[str, Any]]  # read by monitoring.sinks, which says what is wrong without repeating it
+    least_level: Literal["low", "medium", "high"]
+    again_days: Positive
+    wait_seconds: Above
+    most_tries: Annotated[int, Field(ge=1, le=10)]
+
+
+class Digests(Section):
+    """What people are told of their own deals every week."""
+
+    since_days: Positive
+    most_rows: Positive
+    sent_by: str | None
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #01bc7f52
 class PublishedSettings(Section):
@@ -344,7 +376,10 @@ class Settings(PublishedSettings):
     tuning: Tuning
     train: Train
     models: Models
+    monitor: Monitor
     bundles: Bundles
     retrain: Retrain
     dashboards: Dashboards
     service: Service
+    alerts: Alerts
+    digest: Digests

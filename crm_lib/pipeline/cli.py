@@ -19,7 +19,8 @@ from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from ..ingestion import remote
-from . import backup_commands, retrain_commands, service_commands
+from ..monitoring import alert_commands, monitor_command
+from . import backup_commands, digest_commands, retrain_commands, service_commands
 from . import commands as pipeline
 from . import starting_commands as starting
 from ..registry import commands as registry
@@ -38,7 +39,11 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
+  crm monitor                       what the monitor found: is it still so?
   crm retrain --if-due              renew the model when there is something to learn
+  crm monitor                       what the monitor found: is it still so?
+  crm alert                         tell people what the monitor found
+  crm digest --all                  what changed for each team
   crm backup crm.tar.zst            what must not be lost, in one file
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm start                         dashboards and service on this machine
@@ -81,9 +86,12 @@ COMMANDS = {
     "bundles": registry.show_bundles,
     "score": registry.score_pipeline,
     "forget": registry.forget,
+    "alert": alert_commands.send_alerts,
+    "digest": digest_commands.write_digests,
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,
+    "monitor": monitor_command.show_monitor,
     "start": starting.start_servers,
     "backup": backup_commands.back_up,
     "restore": backup_commands.restore,
@@ -103,6 +111,7 @@ ACCOUNTS = {
     "list": access.users_list,
     "remove": access.users_remove,
     "password": access.users_password,
+    "email": access.users_email,
 }
 users_app = typer.Typer(no_args_is_help=True, help="Keep the users who may open the dashboards.")
 for name, command in ACCOUNTS.items():

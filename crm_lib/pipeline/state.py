@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ..access.addresses import addresses_file
 from ..access.api_keys import keys_file
 from ..access.users import users_file
 from ..base.config import CrmError
@@ -96,8 +97,12 @@ class ProjectState:
 
 
 def private_files() -> dict[str, Path]:  # name in the backup -> place on this machine
-    "Name the files of users and keys."
-    return {"private/users.json": users_file(), "private/keys.json": keys_file()}
+    "Name the files of users, keys and addresses."
+    return {
+        "private/users.json": users_file(),
+        "private/keys.json": keys_file(),
+        "private/addresses.json": addresses_file(),
+    }
 
 # %% ../../nbs/lib/90_pipeline/64_state.ipynb #a1db244d
 def _add_registry(state: ProjectState, place: Path, environment: Mapping[str, str]) -> None:

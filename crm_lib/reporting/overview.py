@@ -63,7 +63,7 @@ def read_page(
 # %% ../../nbs/lib/55_reporting/25_overview.ipynb #466f6a02
 GROUPS = {
     "What to expect, and what to work on": ("forecast", "publish"),
-    "How far to trust it": ("model_card", "backtest", "explain", "models"),
+    "How far to trust it": ("model_card", "monitor", "backtest", "explain", "models"),
     "What it rests on": ("ingest", "validate", "explore", "features", "leak_story", "tuning", "train"),
 }
 

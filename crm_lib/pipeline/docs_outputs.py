@@ -113,7 +113,7 @@ def _run_apart(path: Path, target: Path, folder: Path) -> None:
     "Run a notebook in a forked process, write what it shows, and end; a failure is written beside the target."
     code = 1
     try:
-        os.chdir(path.parent)  # where Jupyter runs it
+        os.chdir(folder if "guides" in path.parts else path.parent)  # a guide makes files; else where Jupyter runs it
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         found = run_cells(read_code(path), "/".join(path.parts[-2:]))
         write_text(json.dumps(found).replace(str(folder), "..."), target)

@@ -8,7 +8,8 @@ __all__ = ['RUN', 'root', 'test_the_key_changes_with_every_module_that_is_reache
            'test_who_imports_the_whole_library_stands_on_all_of_it',
            'test_the_richest_form_that_a_page_can_set_is_taken',
            'test_what_cells_show_is_kept_and_a_second_time_nothing_runs',
-           'test_every_cell_that_fails_is_named_and_what_came_well_is_kept']
+           'test_every_cell_that_fails_is_named_and_what_came_well_is_kept',
+           'test_a_guide_leaves_nothing_of_what_it_makes_in_the_repository']
 
 # %% ../../../nbs/tests/pipeline/test_docs_outputs.ipynb #927c3771
 import json
@@ -96,7 +97,7 @@ docs_outputs.import_modules = lambda names: list(names)
 root = Path(sys.argv[1])
 said = []
 try:
-    found = docs_outputs.read_outputs(sorted(root.glob("*.ipynb")), root, root / "kept", 2, said.append)
+    found = docs_outputs.read_outputs(sorted(root.rglob("*.ipynb")), root, root / "kept", 2, said.append)
     print(json.dumps([said, {path.stem: shown for path, shown in found.items()}]))
 except CrmError as error:
     print(json.dumps([said, str(error)]))
@@ -126,3 +127,10 @@ def test_every_cell_that_fails_is_named_and_what_came_well_is_kept(root):
     _, message = _run(root)
     assert "Code cell 1 of" in message and "bad.ipynb ends with ZeroDivisionError: division by zero" in message
     assert "dead.ipynb ended without a word" in message and len(list((root / "kept").iterdir())) == 1
+
+# %% ../../../nbs/tests/pipeline/test_docs_outputs.ipynb #1ddfcacc
+def test_a_guide_leaves_nothing_of_what_it_makes_in_the_repository(root):
+    guide = _notebook(root / "nbs" / "guides" / "n.ipynb", "from pathlib import Path\nPath('env').write_text('secret')")
+    said, shown = _run(root)
+    assert len(said) == 1 and shown["n"] == [[["text/plain", "6"]]]
+    assert [path.name for path in guide.parent.iterdir()] == ["n.ipynb"]

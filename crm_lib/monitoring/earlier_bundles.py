@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Earlier', 'read_earlier', 'said_then']
 
-# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #c33fa615
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #bac0bd5f
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from ..ingestion.deals import read_deals
 from .said_record import PUBLISHED_THEN
 from ..registry.bundles import FOLDER, check_kept, list_bundles
 
-# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #36ddf29d
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #4e94b5d1
 class Earlier(NamedTuple):
     """What bundles of earlier days hold."""
 
@@ -35,7 +35,7 @@ def _read_all(folders: list[tuple[Path, pd.Timestamp]], name: str) -> pd.DataFra
     kept = [part for part in parts if len(part)]
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
 
-
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #4d59600a
 def read_earlier(
     project: str | Path,  # the project's folder
     source: str,  # name of the source of data
@@ -59,7 +59,7 @@ def read_earlier(
     folder = next(folder for folder, _ in reversed(whole) if f"-{latest}-" in folder.name)
     return Earlier(scores, forecasts, read_deals(folder / "artifacts" / "deals.parquet"), pd.Timestamp(latest))
 
-# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #0e0ce2c8
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #84cb6005
 def said_then(
     forecasts: pd.DataFrame,  # backtest.parquet
     model: str,  # the model in use, as the backtest names it

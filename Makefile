@@ -5,6 +5,7 @@ JOBS ?= 2
 KERNELS ?= 4
 BIN := .venv/bin
 STARTED = $(if $(DASHBOARDS),--dashboards-port $(DASHBOARDS)) $(if $(SERVICE),--service-port $(SERVICE))
+MEASURED := --source crm_lib --omit "crm_lib/tests/*,crm_lib/_modidx.py" --skip-covered --fail-under 90
 LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
@@ -55,11 +56,11 @@ dev-setup: .venv/.installed ## make the environment of a developer: the virtual 
 	@git config merge.nbdev-merge.driver "nbdev_merge %O %A %B %P"
 	@git config diff.ipynb.textconv "jupyter nbconvert --log-level ERROR --to markdown --stdout"
 
-dev-start: .venv/.installed ## start JupyterLab, dashboards and service and say where they are; Ctrl-C ends them: `make dev-start DASHBOARDS=8866 SERVICE=8000 LAB=8888`
-	@$(BIN)/crm start --lab $(if $(LAB),--lab-port $(LAB)) $(STARTED)
+dev-start: .venv/.installed ## start JupyterLab, dashboards and service and say where they are; Ctrl-C ends them: `make dev-start DASHBOARDS=8866 SERVICE=8000 LAB=8888`, ROOT=1 where you are root and mean it
+	@$(BIN)/crm start --lab $(if $(LAB),--lab-port $(LAB)) $(if $(ROOT),--allow-root) $(STARTED)
 
 test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel; not what is left to the night
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly and not service" --cov --cov-fail-under 85
+	$(BIN)/python -m slipcover $(MEASURED) -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly and not service"
 	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(KERNELS) --dist loadfile --nbval-lax nbs/lib
 
 test-fast: .venv/.installed ## run what answers in a minute and a half: to be asked after every change
@@ -81,13 +82,14 @@ lint: .venv/.installed ## ask ruff, mypy and import-linter, whether the modules 
 	$(BIN)/python -m crm_lib.tests.support.ratchet
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
-	$(BIN)/python -m pytest --no-cov crm_lib/tests/whole/test_shape.py -k "exporting or dvc_yaml"
+	$(BIN)/python -m crm_lib.tests.support.units
+	$(BIN)/python -m pytest crm_lib/tests/whole/test_shape.py -k "exporting or dvc_yaml"
 	@$(MAKE) --no-print-directory lint-actions
 
 lint-actions: .venv/.installed ## ask check-jsonschema and zizmor about the workflows, without the network
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml deploy/github/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/zizmor --offline --quiet .github deploy/github
 
 format: .venv/.installed ## mend what ruff can mend, and set the notebooks' lines
 	$(BIN)/ruff check --fix $(LINTED)

@@ -89,7 +89,6 @@ SERVED = (
     "test_server",
     "test_lab",
 )  # the whole product as its users have it: with test_browser_* what `make test-browser` runs
-UNMEASURED = "whole"  # the room of tests that is left out of coverage
 EXPORT = "#| hide\nimport nbdev\n\nnbdev.nbdev_export()"  # the last cell of a library notebook
 
 
@@ -119,23 +118,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="in a test it exports nothing, and importing nbdev takes time"))
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(_name(item.path), len(LONG)))
-
-
-_first: dict[str, str] = {}  # name of a test without its values -> the first test of this name
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item):
-    """Measure what the chapters' own tests reach, those of long files with the first of their values.
-
-    A tracer slows all Python: on five files of chapters it took 15.6 s of CPU beside the 35.7 s of the tests themselves.
-    What is left out here can make the share of lines too low, never too high.
-    """
-    coverage = getattr(item.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
-    is_first = _first.setdefault(item.nodeid.split("[")[0], item.nodeid) == item.nodeid
-    is_measured = item.path.parent.name != UNMEASURED and (is_first or _name(item.path) not in LONG)
-    if coverage is not None and coverage.started != is_measured:
-        coverage.resume() if is_measured else coverage.pause()
 
 
 nbval.kernel.KernelManager = manage_forked

@@ -106,6 +106,9 @@ workspace "crm_lib" "From any CRM export to honest win probabilities, reasons, f
                 deploymentNode "api" "crm serve" "the image of crm_lib" {
                     containerInstance scoring_service
                 }
+                deploymentNode "worker" "crm retrain --if-due, every day" "the image of crm_lib" {
+                    containerInstance stages
+                }
                 deploymentNode "crm" "The command line, for users and keys" "the image of crm_lib" {
                     containerInstance access_files
                 }

@@ -21,8 +21,7 @@ from crm_lib.base.horizons import win_column
 from crm_lib.base.sections import Monitor
 from crm_lib.features.snapshots import is_open, known_at
 from crm_lib.monitoring.findings import LEVELS
-from crm_lib.monitoring.import_difference import swap_day_month
-from crm_lib.monitoring.import_difference import find_import_faults
+from crm_lib.monitoring.import_difference import find_import_faults, swap_day_month
 from crm_lib.monitoring.judge import Watched, find_outcomes, gather_steps, judge_monitor
 from crm_lib.monitoring.new_deals import find_shifts
 

@@ -51,6 +51,7 @@ from crm_lib.evaluation.origins import Protocol, rolling_origins  # noqa: E402
 from crm_lib.features.features import build_features, feature_settings  # noqa: E402
 from crm_lib.features.snapshots import month_ends, spaced_dates  # noqa: E402
 from crm_lib.ingestion.deals import observed_until, records_start  # noqa: E402
+from crm_lib.ingestion.folders import propose_folder  # noqa: E402
 from crm_lib.ingestion.histories import build_histories, leave_out_gone  # noqa: E402
 from crm_lib.ingestion.history_tables import make_deals  # noqa: E402
 from crm_lib.ingestion.imports import import_tables  # noqa: E402
@@ -127,7 +128,9 @@ def look_at(company: Company, name: str) -> World:
     "Take a company through import, ingestion and features."
     ingest = {**PARAMS["ingest"], "stages": company.stages}
     with tempfile.TemporaryDirectory() as folder:
-        raw = read_raw(import_tables(company.tables, Path(folder) / "data"))
+        raw = read_raw(import_tables(company.tables, Path(folder) / "data"), company.tables)
+        if "stage_history" in company.tables:  # what `crm map` proposes: stages, fields and activities are all read
+            ingest["histories"] = {key: value for _, key, value in propose_folder(raw).more}["histories"]
         received, named, (built, *_) = make_deals(raw, ingest, None)
         past = build_histories(received, named, built, ingest, None)
     deals = leave_out_gone(built, past.gone)

@@ -90,6 +90,9 @@ class _Tracking(_Services):
     mlflow_backend_store_uri: DatabaseUrl = Field(
         None, alias="MLFLOW_BACKEND_STORE_URI", description="the tracking server's database, which crm backup copies"
     )
+    mlflow_artifacts_destination: OptionalText = Field(
+        None, alias="MLFLOW_ARTIFACTS_DESTINATION", description="its bucket, copied likewise; s3://mlflow beside our S3"
+    )
     tuning_url: DatabaseUrl = Field(
         None, alias="TUNING_URL", description="a database for the trials of tuning: tuning.storage: ${TUNING_URL}"
     )
@@ -121,6 +124,11 @@ class Environment(_Containers):
     )
     crm_users: OptionalText = Field(
         None, alias="CRM_USERS", description="the file of users, instead of the one of this machine"
+    )
+    crm_addresses: OptionalText = Field(
+        None,
+        alias="CRM_ADDRESSES",
+        description="the file of addresses for digests, instead of the one beside the users",
     )
     crm_keys: OptionalText = Field(
         None, alias="CRM_KEYS", description="the file of API keys, instead of the one of this machine"

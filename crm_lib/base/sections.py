@@ -6,7 +6,8 @@
 __all__ = ['OptionalDay', 'HorizonKey', 'Origins', 'SourceName', 'TimeZone', 'Positive', 'Count', 'Share', 'Above', 'Name',
            'check_source', 'check_timezone', 'Section', 'Source', 'Calendar', 'Ingest', 'Validate', 'Explore',
            'Features', 'LeakStory', 'Tuning', 'Backtest', 'Train', 'Models', 'Explain', 'Forecast', 'ModelCard',
-           'Publish', 'Bundles', 'Dashboards', 'Monitor', 'Service', 'PublishedSettings', 'Settings']
+           'Publish', 'Bundles', 'Retrain', 'Dashboards', 'Monitor', 'Service', 'Alerts', 'Digests',
+           'PublishedSettings', 'Settings']
 
 # %% ../../nbs/lib/10_base/55_sections.ipynb #6a3c9c08
 import re
@@ -281,6 +282,15 @@ class Bundles(Section):
     keep: Annotated[int, Field(ge=2)]  # the one in use, and the one before it
 
 
+class Retrain(Section):
+    """When a model is fitted anew."""
+
+    new_data: bool
+    after_days: Positive | None
+    after_closed: Positive | None
+    from_level: Literal["low", "medium", "high"] | None
+
+
 class Dashboards(Section):
     """The server in front of the pages."""
 
@@ -324,6 +334,24 @@ class Service(Section):
     lockout_minutes: Above
     cached_scores: Count  # of what was sent; 0 = none is kept
 
+# %% ../../nbs/lib/10_base/55_sections.ipynb #7bfd4db6
+class Alerts(Section):
+    """Who is told what the monitor found."""
+
+    sinks: dict[Name, dict[str, Any]]  # read by monitoring.sinks, which says what is wrong without repeating it
+    least_level: Literal["low", "medium", "high"]
+    again_days: Positive
+    wait_seconds: Above
+    most_tries: Annotated[int, Field(ge=1, le=10)]
+
+
+class Digests(Section):
+    """What people are told of their own deals every week."""
+
+    since_days: Positive
+    most_rows: Positive
+    sent_by: str | None
+
 # %% ../../nbs/lib/10_base/55_sections.ipynb #01bc7f52
 class PublishedSettings(Section):
     """The sections that a bundle holds: what its scores, reasons and forecast were made with."""
@@ -350,5 +378,8 @@ class Settings(PublishedSettings):
     models: Models
     monitor: Monitor
     bundles: Bundles
+    retrain: Retrain
     dashboards: Dashboards
     service: Service
+    alerts: Alerts
+    digest: Digests

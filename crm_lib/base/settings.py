@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RENAMED', 'ADDED', 'NEW', 'known_keys', 'check_settings', 'read_settings', 'read_published', 'read_dashboards',
-           'read_service', 'plain_values']
+           'read_service', 'read_messaging', 'plain_values']
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #66677c73
 import difflib
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from .config import CrmError, read_params
-from .sections import Dashboards, PublishedSettings, Section, Service, Settings
+from .sections import Alerts, Dashboards, Digests, PublishedSettings, Section, Service, Settings
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #54c586f4
 def known_keys() -> list[str]:  # section.key, and the sections themselves
@@ -90,6 +90,9 @@ NEW: dict[str, dict[str, Any]] = {  # sections that earlier versions lack, whole
     | {"body_seconds": 10, **ADDED["service"]},
     "monitor": {"window_days": 28, "past_windows": 12, "past_weeks": 52, "medium_years": 1.0, "high_years": 10.0}
     | {"least_deals": 50, "bootstrap": 200, "seed": 0},
+    "retrain": {"new_data": True, "after_days": 7, "after_closed": 100, "from_level": "high"},
+    "alerts": {"sinks": {}, "least_level": "medium", "again_days": 7, "wait_seconds": 10, "most_tries": 3},
+    "digest": {"since_days": 7, "most_rows": 10, "sent_by": None},
 }
 
 
@@ -103,6 +106,9 @@ def _say_missing(key: str) -> str:
     return f"is missing; earlier versions had none, so write `{line}` in the section {section} to go on as before"
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #609b59fa
+_HIDDEN = "alerts.sinks"  # somebody may have written a secret there in plain
+
+
 def _say(error: dict[str, Any]) -> str:
     if error["type"] == "missing":
         return _say_missing(_place(error))
@@ -113,7 +119,8 @@ def _say(error: dict[str, Any]) -> str:
         return f"is unknown; {f'did you mean {near}?' if near else 'take it out'}"
     if error["type"] == "too_short":
         return f"must hold at least {error['ctx']['min_length']} item"
-    return f"is {error['input']!r}; {_advise(error)}"
+    told = "not as it should be" if _place(error).startswith(_HIDDEN) else repr(error["input"])
+    return f"is {told}; {_advise(error)}"
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #5f11df70
 def _place(error: dict[str, Any]) -> str:
@@ -199,6 +206,22 @@ def read_service(
     "Read the settings of the scoring service."
     params = read_params(path)
     return _check({name: params[name] for name in _Asked.model_fields if name in params}, path, _Asked).service
+
+# %% ../../nbs/lib/10_base/60_settings.ipynb #24fba60c
+class _Sent(Section):
+    """What messages are sent by."""
+
+    alerts: Alerts
+    digest: Digests
+
+
+def read_messaging(
+    path: str | Path = "params.yaml",  # file of parameters
+) -> tuple[Alerts, Digests]:  # frozen, every value checked
+    "Read the settings of alerts and digests."
+    params = read_params(path)
+    found = _check({name: params[name] for name in _Sent.model_fields if name in params}, path, _Sent)
+    return found.alerts, found.digest
 
 # %% ../../nbs/lib/10_base/60_settings.ipynb #b7cb4850
 def plain_values(

@@ -15,8 +15,7 @@ from traitlets import Dict, List, Unicode
 from ..base.calendar import horizon_end
 from ..base.horizons import label_horizon, say_horizon
 from .parts import Part, Tile, read_vue
-from ..reporting.formatting import format_number
-from ..reporting.style import chance_text, money_text, percent_text
+from ..reporting.formatting import chance_text, format_number, money_text, percent_text
 from ..scoring.what_if import Answer
 
 # %% ../../nbs/lib/85_dashboards/52_answers.ipynb #c31554d7

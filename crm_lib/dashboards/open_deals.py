@@ -18,8 +18,7 @@ from ..base.sections import PublishedSettings
 from .parts import Bar
 from .tables import holds_words, search_texts
 from ..features.movement import TRENDS, count_words, is_slipped
-from ..reporting.formatting import format_number
-from ..reporting.style import money_text
+from ..reporting.formatting import format_number, money_text
 from ..scoring.scores import defuse_formulas
 
 # %% ../../nbs/lib/85_dashboards/30_open_deals.ipynb #00d4d83d

@@ -53,6 +53,7 @@ from ..scoring.grades import say_bounds
 
 # %% ../../nbs/lib/85_dashboards/38_pipeline_board.ipynb #0adba79d
 from .parts import Part, bars, note, sentences, tiles
+from .past_pipeline import add_time_machine
 from .pictures import picture
 from .revenue import coming_periods, forecast_sentences, forecast_tiles, say_new_deals, won_before
 from .tables import Column, Table, filled_columns, holds_words, search_texts, table
@@ -236,6 +237,7 @@ def pipeline_page(
         deals = read_viewed_deals(bundle, viewer)
         forecast = build_or_say(_forecast_part, bundle, viewer, deals, settings, Path(folder))
         listed = build_or_say(_pipeline_part, bundle, viewer, deals, settings)
-        return stack([note(say_bundle(read_facts(bundle))), forecast, listed])
+        present = stack([note(say_bundle(read_facts(bundle))), forecast, listed])
+        return add_time_machine(Path(folder), bundle, viewer, settings, present)
 
     return page("Pipeline", "What will we win, and what needs me this week?", [build_or_say(build)], viewer.name)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..base.calendar import as_days
-from .cure import count_open_days, fit_cured, gather_known, hold_days
-from .cure_steps import Known
+from .cure import EM_STEPS, Tail, count_open_days, fit_cured, gather_known, hold_days, measure_tail
+from .cure_steps import Known, take_steps
 from .exposure import Grid
 
 # %% ../../nbs/lib/25_features/45_alive_day.ipynb #67ddf8a9
@@ -22,6 +22,9 @@ def _number(values: np.ndarray) -> dict[int, int]:
     return {value: place for place, value in enumerate(np.unique(values).tolist())}
 
 # %% ../../nbs/lib/25_features/45_alive_day.ipynb #15ebd84d
+_KEPT_STARTS = 10_000  # days of engagement
+
+
 class _Counted:
     """The open deals of a day, by group."""
 
@@ -49,6 +52,15 @@ class _Counted:
         self.days = _number(engaged[held][close[held] > self.today])
         keys = zip(*(values.tolist() for values in (self.known.agent, self.known.cohort, self.known.day)))
         self.groups = {key: group for group, key in enumerate(keys)}
+        self.starts: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def days_of(self, engaged: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the days at risk of an open deal by cell, (1, cells) each: those watched, and those of its life."""
+        if engaged not in self.starts:
+            if len(self.starts) >= _KEPT_STARTS:
+                self.starts.clear()
+            self.starts[engaged] = count_open_days(np.array([engaged]).tobytes(), self.before, self.today, self.grid)
+        return self.starts[engaged]
 
 # %% ../../nbs/lib/25_features/45_alive_day.ipynb #8e8ea121
 def _add(counts: np.ndarray, place: int, more: float) -> np.ndarray:
@@ -73,7 +85,7 @@ class _WithMore(_Counted):
         is_counted = int(engaged >= self.before)
         rows = known.watched, known.lived
         if row == len(known.watched):
-            fresh = count_open_days(np.array([engaged]).tobytes(), self.before, self.today, self.grid)
+            fresh = self.days_of(engaged)
             rows = np.concatenate([rows[0], fresh[0]]), np.concatenate([rows[1], fresh[1]])
         return Known(
             *(known.closes, known.days, *rows),
@@ -92,6 +104,11 @@ class AliveDay(_WithMore):
         """Return the probability of being cured of each group."""
         return fit_cured(self.known, self.prior, self.grid.phases)
 
+    @cached_property
+    def tail(self) -> Tail:
+        """Return what is known of deals that are older than usual."""
+        return measure_tail(self.known, self.grid.phases)
+
     def of_open(self, engaged: int, agent: int, cohort: int) -> float:
         """Return P(alive) of an open deal of the table; days since 1970."""
         key: Any = (self.agents[agent], self.cohorts[cohort], self.days[engaged])
@@ -100,4 +117,8 @@ class AliveDay(_WithMore):
     def of_one_more(self, engaged: int, agent: int, cohort: int) -> float:
         """Return P(alive) of a deal that is open beside those of the table."""
         known, group = self._with(engaged, agent, cohort)
-        return float(np.round(1 - fit_cured(known, self.prior, self.grid.phases)[group], 6))
+        if known.closes.sum() and self.tail.has_plateau(self.days_of(engaged)[0][0]):
+            cured = take_steps(known, self.prior, EM_STEPS).cured
+        else:
+            cured = fit_cured(known, self.prior, self.grid.phases)
+        return float(np.round(1 - cured[group], 6))

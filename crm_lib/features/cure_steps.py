@@ -108,20 +108,21 @@ def _loop(known: Known, begin: _Arrays, prior: float, steps: int) -> tuple[np.nd
     "Take the two steps in turn."
     cured, agents, cohorts = begin
     day, agent, cohort = known.day, known.agent, known.cohort
+    left = np.zeros(len(known.watched))
+    for row in range(len(cured)):
+        left[day[row]] += known.deals[row] * (1 - cured[row])
     for step in range(steps + 1):
         if step < steps:
-            left = np.zeros(len(known.watched))
-            for row in range(len(cured)):
-                left[day[row]] += known.deals[row] * (1 - cured[row])
             at_risk = known.days + np.dot(left, known.watched)
             hazard = np.minimum(known.closes / np.maximum(at_risk, 1.0), _MOST)
             stays = np.exp(np.dot(known.lived, np.log1p(-hazard)))
-        owned, alike = 0 * agents, 0 * cohorts
+        owned, alike, left = 0 * agents, 0 * cohorts, 0 * left
         for row in range(len(cured)):
             own, like = agents[agent[row]], cohorts[cohort[row]]
             share = 1 - (1 - own) * (1 - like)
             per = 1 / (share + (1 - share) * stays[day[row]])
             cured[row] = share * per
+            left[day[row]] += known.deals[row] * (1 - cured[row])
             per *= known.counted[row]
             owned[agent[row]] += per * own
             alike[cohort[row]] += per * like

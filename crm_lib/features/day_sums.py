@@ -249,19 +249,41 @@ class _Standing(_Owners):
         return row is not None and (engaged, agent, place) == (day.engaged[row], day.agent[row], day.place[row])
 
 # %% ../../nbs/lib/25_features/59_day_sums.ipynb #456e6269
+_KEPT_COHORTS = 20_000  # figures of a day of engagement
+
+
 class ReadyDay(_Standing):
     """What a day's deals give to one that is open beside them, or among them."""
 
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """Return what was computed of days of engagement, which many deals share."""
+        return {}
+
+    def _keep(self, key: Any, compute: Callable[[], Any]) -> Any:
+        if key not in self.kept:
+            if len(self.kept) >= _KEPT_COHORTS:
+                self.kept.clear()
+            self.kept[key] = compute()
+        return self.kept[key]
+
+    def _closing(self, place: int | None, engaged: int, more: int) -> float:
+        "Give the closings of a cohort over those expected, once for all deals of a day of engagement."
+        day = self.day
+        start = np.array([engaged])
+        count = lambda: count_days(start, np.array([day.as_of]), day.first, day.settings.grid)
+        days = self._keep(engaged, count) if more else 0
+        week = engaged // day.settings.cohort_days
+        found: float = self._keep((place, engaged, more), lambda: self.closing(place, week, days))
+        return found
+
     def features(self, engaged: int, agent: int, place: int, wanted: Collection[str], more: int) -> dict[str, float]:
         """Return the wanted features of a deal that stands among the others (more 0), or of one more (1)."""
-        day = self.day
-        grid = day.settings.grid
-        week = engaged // day.settings.cohort_days
-        days = count_days(np.array([engaged]), np.array([day.as_of]), day.first, grid) if more else 0
+        week = engaged // self.day.settings.cohort_days
         found: dict[str, Callable[[], float]] = {
-            "age_days": lambda: day.as_of - engaged,
-            "cohort_closing": lambda: self.closing(place, week, days),
-            "week_closing": lambda: self.closing(None, week, days),
+            "age_days": lambda: self.day.as_of - engaged,
+            "cohort_closing": lambda: self._closing(place, engaged, more),
+            "week_closing": lambda: self._closing(None, engaged, more),
             "cohort_volume": lambda: self.size(place, week, more),
             "week_volume": lambda: self.size(None, week, more),
             "agent_stale_share": lambda: self.old.share(agent, engaged, more),

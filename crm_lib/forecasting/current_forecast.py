@@ -115,11 +115,23 @@ def forecast_today(
     return CurrentForecast(table, whole, texts, reasons, _list_coming(whole, reasons), figures, say_break(broken))
 
 # %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #996273a4
+_PARTS = {"month": "rest of this month", "quarter": "rest of this quarter", "next_quarter": "next quarter from today"}
+
+
+def _name_periods(table: pd.DataFrame) -> pd.Series:
+    "Name windows; a part of a month, and the past windows that speak for it, are no whole month."
+    period = table["period"].str.removeprefix("like_")
+    whole, part = period.str.replace("_", " "), period.map(_PARTS)
+    if "kind" in table:
+        return whole.where(table["kind"] == table["period"], part)
+    return whole.where(~table["period"].str.startswith("like_"), "as long as " + part)
+
+# %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #59fc4c08
 def say_periods(
-    table: pd.DataFrame,  # with columns period and scope; if there: origins, first_day and last_day
+    table: pd.DataFrame,  # with columns period and scope; if there: kind, origins, first_day and last_day
 ) -> pd.DataFrame:  # the same; the number of origins stands behind the period, the days are one column
     "Write periods, days and scopes in words that leave room for the other columns."
-    period = table["period"].str.replace("like_", "as long as ").str.replace("_", " ")
+    period = _name_periods(table)
     if "origins" in table:
         period = period + " (" + table["origins"].astype(str) + ")"
     if "first_day" in table:
@@ -134,7 +146,7 @@ def list_numbers(
 ) -> pd.DataFrame:  # period, days, scope, mean, p10, p90 (money), method, error (WAPE of that method, a fraction)
     "List the published numbers, each with its own record."
     money = ahead.whole[["mean", "p10", "p90"]].reset_index()
-    rows = ahead.reasons[["period", "first_day", "last_day", "scope", "method", "wape", "origins"]].merge(
+    rows = ahead.reasons[["period", "kind", "first_day", "last_day", "scope", "method", "wape", "origins"]].merge(
         money, on=["period", "scope"], validate="one_to_one"
     )
     columns = ["period", "days", "scope", "mean", "p10", "p90", "method", "error"]

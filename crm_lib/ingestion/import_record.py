@@ -31,12 +31,12 @@ from .tables import count_of
 def count_changes(
     compared: pd.DataFrame,  # from `compare_imports`, two imports or more
     changes: pd.DataFrame,  # changes of `find_differences`
-) -> pd.DataFrame:  # what, deals: new, gone, and a row per column that changed, the most changed first
+) -> pd.DataFrame:  # what, deals: new, vanished, and a row per column that changed, the most changed first
     "Count what the last import brought against the one before."
     last = compared.iloc[-1]
     is_first = ~changes.duplicated(["opportunity_id", "column"])
     differ = changes.loc[~is_first & (changes["changed_at"] == last["day"]), "column"].value_counts()
-    rows = [("new", last["new"]), ("gone", last["vanished"])]
+    rows = [("new", last["new"]), ("vanished", last["vanished"])]
     rows += [(f"{column} changed", count) for column, count in differ.items()]
     return pd.DataFrame(rows, columns=["what", "deals"]).astype({"deals": "int64"})
 

@@ -128,9 +128,11 @@ def _measure(values: pd.Series, is_positive: pd.Series, strata: pd.Series) -> tu
     return areas[0], areas[1], is_loud
 
 # %% ../../nbs/lib/30_leakage/10_separation.ipynb #2dd32359
-def _judge(column: str, closed: tuple, won: tuple) -> tuple[str, str]:
+def _judge(column: str, closed: tuple, won: tuple, is_empty: bool) -> tuple[str, str]:
     if column in outcome_columns():
         return "outcome", "the schema knows it as an outcome"
+    if is_empty:
+        return "empty", "holds nothing: there is nothing to judge"
     best = max(closed[:2] + won[:2])
     if not (closed[2] or won[2]):
         return "fine", "tells no more than chance or a real habit"
@@ -156,7 +158,7 @@ def column_audit(
     for column in deals.columns.drop("opportunity_id"):
         closed = _measure(engaged[column], is_closed, month)
         won = _measure(over[column], over["stage"] == "won", all_months)
-        rows.append((column, *closed[:2], *won[:2], *_judge(column, closed, won)))
+        rows.append((column, *closed[:2], *won[:2], *_judge(column, closed, won, bool(engaged[column].isna().all()))))
     audit = pd.DataFrame(rows, columns=AUDIT_COLUMNS)
-    order = audit["verdict"].map({"outcome": 0, "suspect": 1, "fine": 2})
+    order = audit["verdict"].map({"outcome": 0, "suspect": 1, "fine": 2, "empty": 3})
     return audit.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)

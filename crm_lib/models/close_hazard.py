@@ -16,11 +16,13 @@ from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar
+from ..base.compiled import is_compiled
 from ..base.config import CrmError
 from ..base.metrics import log_odds
-from ..features.exposure import AGE_EDGES, Grid, cells_ahead, count_exposure
+from ..features.exposure import AGE_EDGES, Grid, age_cells, cells_ahead, count_exposure, phases_ahead
 from ..features.time_grid import late_odds, learn_grid
 from .baselines import AgeCurve, AlwaysNo
+from .chains import mix_cells
 from .cycle import closing_ages, stretch_follow_up
 from .incidence import IncidenceModel, mix_hazards
 from .learners import make_learner
@@ -57,6 +59,8 @@ MODEL_FEATURES = ("cohort_closing", "week_closing", "cohort_volume", "week_volum
 def _number_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "List the distinct rows of whole numbers >= 0, in order, and each row's place; its codes stay below the row count."
     place = np.zeros(len(table), "int64")
+    if len(table) == 1:
+        return table, place
     for column in table.T:
         place = np.unique(place * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1]
     first = np.unique(place, return_index=True)[1]
@@ -240,18 +244,28 @@ class _HazardPaths(_FittedHazard):
         found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
         return [name for name in found if name not in AGE_COLUMNS]
 
+    def _close(self, rows: Rows, days: int) -> np.ndarray:
+        "Give P(closes | open) for the days to come, (deals, days)."
+        bins, place = self._groups(rows)
+        rates, age = self._rates(bins), rows.numbers("age_days")
+        alive = self._alive(rows) if self.alive else np.ones(len(rows))
+        whole = age.astype("int64")
+        if is_compiled() and (whole == age).all() and whole.min(initial=0) >= 0:
+            cells = age_cells(int(whole.max(initial=0)) + days, self._grid)
+            return mix_cells(rates, place, whole, cells, phases_ahead(rows.as_of, days, self._grid), alive)
+        closing = rates[place.reshape(-1, 1), cells_ahead(rows.as_of, age, days, self._grid)]
+        return mix_hazards(closing, alive) if self.alive else closing
+
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
         check_is_fitted(self, "learner_")
         rows = read_rows(X)
-        cells = cells_ahead(rows.as_of, rows.numbers("age_days"), days, self._grid)
-        bins, place = self._groups(rows)
-        closing = self._rates(bins)[place.reshape(-1, 1), cells]
         ahead = rows.as_of + np.arange(1, days + 1).astype("timedelta64[D]")
         winning = self.win_table_.predict_deals(rows, ahead)
         if self.grid_.late:
-            winning = expit(log_odds(winning) + self.late_odds_[self.grid_.phase(ahead)])
-        return mix_hazards(closing, self._alive(rows)) if self.alive else closing, winning
+            phase = phases_ahead(rows.as_of, days, self.grid_)
+            winning = expit(log_odds(winning) + self.late_odds_[phase])
+        return self._close(rows, days), winning
 
 # %% ../../nbs/lib/35_models/50_close_hazard.ipynb #7e49eae4
 class CloseHazardModel(_HazardPaths):

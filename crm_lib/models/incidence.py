@@ -15,7 +15,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.calendar import FiscalCalendar, as_days, horizon_end
+from ..base.compiled import is_compiled
 from ..base.config import CrmError
+from .chains import chain_days
 from .rows import Rows, single_as_of
 
 # %% ../../nbs/lib/35_models/10_incidence.ipynb #82667de4
@@ -24,6 +26,8 @@ def chain_hazards(
     winning: np.ndarray,  # P(won | closes on day j), broadcast to the same shape
 ) -> tuple[np.ndarray, np.ndarray]:  # P(won by day j) and P(open after day j), both (deals, days)
     "Chain daily hazards into the cumulative incidence of winning and the survival."
+    if is_compiled():
+        return chain_days(closing, winning)
     still_open = np.cumprod(1 - closing, axis=1)
     open_before = np.concatenate([np.ones((len(closing), 1)), still_open[:, :-1]], axis=1)
     return np.cumsum(open_before * closing * winning, axis=1), still_open

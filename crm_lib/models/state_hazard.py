@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base.compiled import is_compiled
 from ..base.config import CrmError
+from .chains import Cause, split_causes
 from .close_hazard import CloseHazardModel
 from .incidence import IncidenceModel
 from .rows import Rows, read_rows
@@ -51,18 +52,18 @@ class _SummedTrees(StateFit):
 class _StatePaths(_SummedTrees):
     """Multiply the base's hazards by what the state says."""
 
-    def _effects(self, X: Rows, ahead: np.ndarray) -> dict[str, np.ndarray | None]:
+    def _effects(self, X: Rows, intervals: int) -> dict[str, np.ndarray | None]:
         "Give the factors of each cause's hazard by interval, (deals, intervals); None = nothing."
-        starts = np.append(0, self.ends_[:-1])[: int(ahead.max()) + 1]
+        starts = np.append(0, self.ends_[:-1])[:intervals]
         coded = None
         found: dict[str, np.ndarray | None] = dict.fromkeys(self.boosters_)
         for cause, booster in self.boosters_.items():
             if booster is not None:
                 coded = code_columns(X, self.columns_, self.codes_[cause], coded)
-                found[cause] = np.exp(self._margins(cause, booster, coded, starts).astype(float, order="C"))[:, ahead]
+                found[cause] = np.exp(self._margins(cause, booster, coded, starts).astype(float, order="C"))
         for cause, ratio in self.ratios_.items():
             if ratio is not None:
-                told, grown = ratio[:, ahead][self._stages(X)], found[cause]
+                told, grown = ratio[:, :intervals][self._stages(X)], found[cause]
                 found[cause] = told if grown is None else grown * told
         return found
 
@@ -81,6 +82,10 @@ class _StateHazards(_StatePaths):
 
     takes_rows = True
 
+    def _cause(self, cause: str, effect: np.ndarray | None, deals: int) -> Cause:
+        factors = np.ones((deals, len(self.ends_))) if effect is None else effect
+        return Cause(self.shares_[cause], self.rates_[cause], factors)
+
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
         check_is_fitted(self, "base_")
@@ -92,10 +97,14 @@ class _StateHazards(_StatePaths):
                 "with histories where there were some."
             )
         closing, winning, place = distinct_hazards(self.base_, rows, days)
-        interval = np.searchsorted(self.ends_, np.arange(1, days + 1))
-        effects = self._effects(rows, np.minimum(interval, len(self.ends_) - 1))
-        won = self._multiply("won", closing * winning, place, effects["won"])
-        both = won + self._multiply("lost", closing * (1 - winning), place, effects["lost"])
+        interval = np.minimum(np.searchsorted(self.ends_, np.arange(1, days + 1)), len(self.ends_) - 1)
+        effects = self._effects(rows, int(interval.max()) + 1)
+        if is_compiled():
+            causes = (self._cause(cause, effects[cause], len(rows)) for cause in ("won", "lost"))
+            return split_causes((closing, winning), place, interval, *causes, _MOST)
+        told = {name: None if effect is None else effect[:, interval] for name, effect in effects.items()}
+        won = self._multiply("won", closing * winning, place, told["won"])
+        both = won + self._multiply("lost", closing * (1 - winning), place, told["lost"])
         return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)
 
 # %% ../../nbs/lib/35_models/56_state_hazard.ipynb #42cdbf90

@@ -269,8 +269,10 @@ class _DealOdds(_AgeOdds):
             for name, how in fixed.items()
         ]
         effect = sum(effects, np.zeros(len(X)))
-        odds = (self.phase_odds_ + effect[:, None])[:, self.calendar.month_of_quarter(days)]
-        return expit(odds + self._age_effects(X, days))
+        odds, month = self.phase_odds_ + effect[:, None], self.calendar.month_of_quarter(days)
+        if len(fixed) == len(self.columns_):
+            return expit(odds)[:, month]
+        return expit(odds[:, month] + self._age_effects(X, days))
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #0710f4e6
 class WinOdds(_DealOdds):

@@ -20,6 +20,7 @@ from ..access.private_files import write_private
 from ..base.config import CrmError
 from ..base.files import sha256
 from .archives import check_ending, read_archive, write_archive
+from .model_files import STORE_FILES, find_store, put_files
 from crm_lib.pipeline.state import (
     DUMP,
     FILES,
@@ -74,12 +75,13 @@ def write_backup(
         return Kept(len(state.files), write_archive(out, state.files, said), tuple(state.left_out))
 
 # %% ../../nbs/lib/90_pipeline/66_backups.ipynb #d14d5e89
-_TOPS = {f"project/{name}" for name in (*FOLDERS, *FILES, *SQLITE_FILES)} | {DUMP}
+_TOPS = {f"project/{name}" for name in (*FOLDERS, *FILES, *SQLITE_FILES)} | {DUMP, STORE_FILES}
 
 
 def _find_tops(names: list[str], file: Path) -> list[str]:
     "Give what is put back as one: folders, single files, the dump."
-    tops = sorted({"/".join(name.split("/")[:2]) for name in names})
+    depth = {STORE_FILES: 1}  # of what is put back as one; two names elsewhere
+    tops = sorted({"/".join((parts := name.split("/"))[: depth.get(parts[0], 2)]) for name in names})
     strange = [top for top in tops if top not in _TOPS | set(private_files())]
     if strange:
         raise CrmError(f"{file} is refused: {strange[0]} in it belongs to no project. Do not use it.")
@@ -95,7 +97,7 @@ def _is_taken(new: Path, target: Path) -> bool:
 # %% ../../nbs/lib/90_pipeline/66_backups.ipynb #dc56a820
 def _targets(tops: list[str], project: Path) -> dict[str, Path]:
     own = private_files()
-    return {top: own.get(top, project / top.removeprefix("project/")) for top in tops if top != DUMP}
+    return {top: own.get(top, project / top.removeprefix("project/")) for top in tops if top not in (DUMP, STORE_FILES)}
 
 # %% ../../nbs/lib/90_pipeline/66_backups.ipynb #7eb966b4
 _BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a database belongs to the old one
@@ -134,17 +136,21 @@ def _restore_database(dump: Path, address: str, force: bool) -> None:
     run_postgres("pg_restore", address, *words, str(dump))
 
 # %% ../../nbs/lib/90_pipeline/66_backups.ipynb #6f5cc504
-def _put_back(staged: Path, targets: Mapping[str, Path], aside: Path, dump: tuple[str, bool] | None) -> None:
+def _put_back(
+    staged: Path, targets: Mapping[str, Path], aside: Path, environment: Mapping[str, str], force: bool
+) -> None:
     "Put everything in its place; whatever fails, all is as it was."
-    own = set(private_files())
+    own, store, address = set(private_files()), find_store(environment), find_database(environment)
     with ExitStack() as undo:
         for number, (top, target) in enumerate(targets.items()):
             if top in own:
                 _write_own(staged / top, target, undo)
             else:
                 _move(staged / top, target, aside / str(number), undo)
-        if dump is not None:
-            _restore_database(staged / DUMP, *dump)
+        if store and (staged / STORE_FILES).is_dir():
+            put_files(staged / STORE_FILES, store, environment, aside, force, undo)
+        if address and (staged / DUMP).is_file():
+            _restore_database(staged / DUMP, address, force)
         undo.pop_all()
 
 # %% ../../nbs/lib/90_pipeline/66_backups.ipynb #c9c2b9f2
@@ -183,19 +189,29 @@ def restore_backup(
         targets = _check_targets(tops, staged, project, force)
         if (staged / "project").is_dir():
             _open_modes(staged / "project")
-        address = find_database(environment) if DUMP in tops else ""
-        _put_back(staged, targets, aside, (address, force) if address else None)
-    return _say_restored(file, told, DUMP in tops and not address)
+        _put_back(staged, targets, aside, environment, force)
+    return _say_restored(file, told, _say_left(tops, environment))
 
 # %% ../../nbs/lib/90_pipeline/66_backups.ipynb #da0aa7c0
-def _say_restored(file: Path, told: Mapping[str, object], is_dump_left: bool) -> list[str]:
-    held = told["files"]
-    count = len(held) if isinstance(held, dict) else 0
-    said = [f"Restored are {count:,} files of {told['made']}, each as it was written."]
-    if is_dump_left:
+def _say_left(tops: list[str], environment: Mapping[str, str]) -> list[str]:
+    "Say what was not put back because no variable says where."
+    said = []
+    if DUMP in tops and not find_database(environment):
         said.append(
             f"The registry's tables ({DUMP}) are not restored, for no variable names a PostgreSQL: "
             "set MLFLOW_BACKEND_STORE_URI and restore again with --force."
         )
+    if STORE_FILES in tops and not find_store(environment):
+        said.append(
+            f"The files of registered models ({STORE_FILES}) are not restored, for no variable names their bucket: "
+            "set MLFLOW_TRACKING_URI and MLFLOW_ARTIFACTS_DESTINATION and restore again with --force."
+        )
+    return said
+
+
+def _say_restored(file: Path, told: Mapping[str, object], left_here: list[str]) -> list[str]:
+    held = told["files"]
+    count = len(held) if isinstance(held, dict) else 0
+    said = [f"Restored are {count:,} files of {told['made']}, each as it was written.", *left_here]
     left = told.get("left_out")
     return said + [f"Not in {file.name}: {sentence}" for sentence in (left if isinstance(left, list) else [])]

@@ -19,8 +19,8 @@ from ..base.environment import use_env_file
 from ..dashboards import commands as dashboards
 from ..ingestion import commands as ingestion
 from ..ingestion import remote
-from ..monitoring import monitor_command
-from . import backup_commands, service_commands
+from ..monitoring import alert_commands, monitor_command
+from . import backup_commands, digest_commands, retrain_commands, service_commands
 from . import commands as pipeline
 from . import starting_commands as starting
 from ..registry import commands as registry
@@ -40,6 +40,10 @@ Examples:
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
   crm monitor                       what the monitor found: is it still so?
+  crm retrain --if-due              renew the model when there is something to learn
+  crm monitor                       what the monitor found: is it still so?
+  crm alert                         tell people what the monitor found
+  crm digest --all                  what changed for each team
   crm backup crm.tar.zst            what must not be lost, in one file
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm start                         dashboards and service on this machine
@@ -78,9 +82,12 @@ COMMANDS = {
     "promote": registry.promote_version,
     "rollback": registry.restore_champion,
     "switch": pipeline.switch_bundle,
+    "retrain": retrain_commands.retrain_model,
     "bundles": registry.show_bundles,
     "score": registry.score_pipeline,
     "forget": registry.forget,
+    "alert": alert_commands.send_alerts,
+    "digest": digest_commands.write_digests,
     "reports": pipeline.list_reports,
     "config": pipeline.show_configuration,
     "status": pipeline.show_status,
@@ -104,6 +111,7 @@ ACCOUNTS = {
     "list": access.users_list,
     "remove": access.users_remove,
     "password": access.users_password,
+    "email": access.users_email,
 }
 users_app = typer.Typer(no_args_is_help=True, help="Keep the users who may open the dashboards.")
 for name, command in ACCOUNTS.items():

@@ -73,13 +73,14 @@ def derive_plan(check: Annotated[bool, typer.Option("--check", help="Compare onl
 # %% ../../nbs/lib/90_pipeline/85_commands.ipynb #ed96c43d
 def switch_bundle() -> None:
     """Put the published bundle into use: dashboards and commands read it from then on."""
-    from crm_lib.registry.bundles import say_bundle, switch
+    from crm_lib.registry.bundles import say_bundle
+    from crm_lib.registry.history import publish_bundle
     from crm_lib.registry.in_use import experiment_name
 
     if experiment_name():
         typer.echo(f"This is the experiment {experiment_name()}: nothing is switched.")
         return
-    facts = switch(keep=read_settings().bundles.keep)
+    facts = publish_bundle(keep=read_settings().bundles.keep)
     if Path("pipeline.yaml").is_file():
         from crm_lib.pipeline.overview import write_index
 

@@ -33,7 +33,8 @@ from ..ingestion.tables import RawTable
 from ..models.close_hazard import make_model
 from ..models.incidence import IncidenceModel
 from ..models.storage import model_hash, save_model
-from ..registry.bundles import switch, write_bundle
+from ..registry.bundles import write_bundle
+from ..registry.history import publish_bundle
 from ..registry.in_use import InUse
 from ..scoring.grades import keep_bounds
 from ..scoring.scores import grade_bounds, score_latest, score_rules
@@ -154,5 +155,5 @@ def write_sample(
         bounds = grade_bounds(pd.read_parquet("artifacts/scores.parquet"), score_rules(params))
         settings = keep_bounds(check_settings(params), bounds)
         write_bundle("artifacts/bundle", paths, used, fitted.last, settings)
-        switch(keep=params["bundles"]["keep"])
+        publish_bundle(keep=params["bundles"]["keep"])
     return folder

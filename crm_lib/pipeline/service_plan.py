@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from ..base.config import LOOPBACK
+from .model_files import USUAL_STORE
 
 # %% ../../nbs/lib/90_pipeline/78_service_plan.ipynb #cc24eb8d
 PORTS = {
@@ -171,7 +172,7 @@ def mlflow_command(
     listen = ["--host", place.listen, "--port", str(place.ports["MLFLOW_PORT"]), "--workers", "1"]
     host = place.hosts.get("mlflow", place.listen)
     asked = [f"{name}:{place.ports['MLFLOW_PORT']}" for name in dict.fromkeys((host, LOOPBACK, "localhost"))]
-    kept = ["--app-name", "basic-auth", "--artifacts-destination", "s3://mlflow"]
+    kept = ["--app-name", "basic-auth", "--artifacts-destination", USUAL_STORE]
     return ["mlflow", "server", *listen, *kept, "--allowed-hosts", ",".join(asked)]
 
 # %% ../../nbs/lib/90_pipeline/78_service_plan.ipynb #3a080c56

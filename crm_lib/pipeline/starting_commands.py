@@ -55,6 +55,7 @@ def start_servers(
         int | None, typer.Option(min=1, max=65535, help="Port of the service; params.yaml says it otherwise.")
     ] = None,
     lab_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of JupyterLab.")] = 8888,
+    allow_root: Annotated[bool, typer.Option("--allow-root", help="JupyterLab although you are root.")] = False,
 ) -> None:
     """Start dashboards and service for this machine, say where they are, and end them on Ctrl-C."""
     import signal
@@ -64,7 +65,7 @@ def start_servers(
     ends = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(sign, signal.default_int_handler) for sign in ends]
     try:
-        start_project(".", (dashboards_port, service_port), lab_port if lab else None, typer.echo)
+        start_project(".", (dashboards_port, service_port), lab_port if lab else None, typer.echo, allow_root)
     finally:
         for sign, handler in zip(ends, before):
             signal.signal(sign, handler)

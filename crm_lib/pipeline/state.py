@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ..access.addresses import addresses_file
 from ..access.api_keys import keys_file
 from ..access.users import users_file
 from ..base.config import CrmError
+from .model_files import STORE_FILES, find_store, keep_files
 from .processes import find_program
 
 FOLDERS = ("data", "bundles", "mlruns")
@@ -95,8 +97,12 @@ class ProjectState:
 
 
 def private_files() -> dict[str, Path]:  # name in the backup -> place on this machine
-    "Name the files of users and keys."
-    return {"private/users.json": users_file(), "private/keys.json": keys_file()}
+    "Name the files of users, keys and addresses."
+    return {
+        "private/users.json": users_file(),
+        "private/keys.json": keys_file(),
+        "private/addresses.json": addresses_file(),
+    }
 
 # %% ../../nbs/lib/90_pipeline/64_state.ipynb #a1db244d
 def _add_registry(state: ProjectState, place: Path, environment: Mapping[str, str]) -> None:
@@ -109,8 +115,15 @@ def _add_registry(state: ProjectState, place: Path, environment: Mapping[str, st
         state.left_out.append(
             "The tables of the MLflow server: set MLFLOW_BACKEND_STORE_URI to its database, or dump it where it stands."
         )
-    if environment.get("MLFLOW_TRACKING_URI", "").startswith("http"):
-        state.left_out.append("The files of registered models behind the MLflow server: copy its bucket or folder too.")
+    if store := find_store(environment):
+        (place / STORE_FILES).mkdir()
+        copies = keep_files(store, environment, place / STORE_FILES)
+        state.files |= {f"{STORE_FILES}/{key}": path for key, path in copies.items()}
+    elif environment.get("MLFLOW_TRACKING_URI", "").startswith("http"):
+        state.left_out.append(
+            "The files of registered models behind the MLflow server: name their bucket in "
+            "MLFLOW_ARTIFACTS_DESTINATION (s3://...), or copy them where they lie."
+        )
 
 # %% ../../nbs/lib/90_pipeline/64_state.ipynb #b1af5b4f
 def gather_state(

@@ -161,13 +161,15 @@ def forget(
     from crm_lib.ingestion.kept_imports import share_files
     from crm_lib.ingestion.row_removal import key_headers
     from crm_lib.registry.forgetting import forget_in_bundles
+    from crm_lib.registry.history import forget_in_history
 
     ingest = read_settings().ingest.model_dump()
     if Path("data").is_dir():
         require_dvc("data")
     if not yes:
         typer.confirm(f"Remove {', '.join(ids)} from everything that is kept here, for good?", abort=True)
-    removed = forget_records(ids, ingest) + forget_in_bundles(ids, key_headers(ingest["columns"]))
+    headers = key_headers(ingest["columns"])
+    removed = forget_records(ids, ingest) + forget_in_bundles(ids, headers) + forget_in_history(ids, headers)
     write_log(Path(), ids, removed)
     if Path("data").is_dir():
         version_data("data")

@@ -35,6 +35,9 @@ class Run:
     name: str = "version 1 of sample"  # the model in use, from name_version
     leak_story: Mapping[str, Any] = field(default_factory=dict)  # content of leak_story.json
     won_or_lost: Mapping[str, Any] | None = None  # from judge_won_or_lost
+    changed: Sequence[str] = ()  # what changed since the last version, in sentences
+    said: str = ""  # what came of what was published, in a sentence
+    past: pd.DataFrame | None = None  # the same in a table, from tabulate_said
 
 # %% ../../nbs/lib/55_reporting/76_card_run.ipynb #f6418062
 def read_run_metrics(

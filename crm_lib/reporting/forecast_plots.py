@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.config import CrmError
+from .formatting import money_text, percent_text
 from crm_lib.reporting.style import (
     BLUE,
     GREEN,
@@ -26,9 +27,7 @@ from crm_lib.reporting.style import (
     canvas,
     date_axis,
     money_axis,
-    money_text,
     need_columns,
-    percent_text,
     sentence_figure,
     short_text,
     themed,

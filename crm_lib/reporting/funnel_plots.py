@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from .formatting import format_number
+from .formatting import format_number, money_text, percent_text
 from crm_lib.reporting.style import (
     BLUE,
     GREY,
@@ -22,9 +22,7 @@ from crm_lib.reporting.style import (
     count_axis,
     date_axis,
     draw_bars,
-    money_text,
     need_columns,
-    percent_text,
     sentence_figure,
     themed,
 )

@@ -222,6 +222,19 @@ def _describe_rerun(run: Run) -> CardSection:
     )
 
 # %% ../../nbs/lib/55_reporting/80_model_card.ipynb #452f8cef
+_SAID = {"digits": {"said": 1, "came": 0, "brier": 4}}
+
+
+def _describe_past(run: Run) -> dict[str, CardSection]:
+    "Say what came of what was truly published; nothing where that was not asked."
+    if not run.said:
+        return {}
+    held = run.past is not None and len(run.past)
+    caption = "Published bundles: wins said and wins that came, Brier score of the chances"
+    parts = (CardTable(run.past, caption, _SAID),) if run.past is not None and held else ()
+    return {"said": CardSection("What was truly said, and what came", (run.said, *parts))}
+
+
 def compose_card(
     run: Run,  # what the stages left
 ) -> dict[str, CardSection]:  # key -> section, in the order of the card
@@ -229,10 +242,12 @@ def compose_card(
     results = describe_results(run)
     return {
         "model": _describe_model(run),
+        **({"changed": CardSection("What changed since the last version", tuple(run.changed))} if run.changed else {}),
         "use": _describe_use(run),
         "data": _describe_data(run),
         "test": results.pop("test"),
         "results": results.pop("results"),
+        **_describe_past(run),
         "won_or_lost": _describe_won_or_lost(run),
         **results,
         "limits": CardSection("Limits", (_list_limits(run),)),

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from .formatting import format_number
+from .formatting import format_number, percent_text
 from crm_lib.reporting.style import (
     BLUE,
     GREY,
@@ -34,7 +34,6 @@ from crm_lib.reporting.style import (
     money_axis,
     need_columns,
     percent_axis,
-    percent_text,
     sentence_figure,
     themed,
 )

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .formatting import money_text
 from crm_lib.reporting.style import (
     BLUE,
     GREY,
@@ -21,7 +22,6 @@ from crm_lib.reporting.style import (
     canvas,
     label_rows,
     money_axis,
-    money_text,
     need_columns,
     sentence_figure,
     themed,

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.config import CrmError
 from ..base.horizons import say_horizon
-from .formatting import format_number
+from .formatting import chance_text, format_number, money_text, percent_text
 from crm_lib.reporting.style import (
     BLUE,
     GREEN,
@@ -27,15 +27,12 @@ from crm_lib.reporting.style import (
     SOFT,
     VERMILION,
     canvas,
-    chance_text,
     count_axis,
     draw_bars,
     label_rows,
     money_axis,
-    money_text,
     need_columns,
     percent_axis,
-    percent_text,
     sentence_figure,
     themed,
     wrap_text,

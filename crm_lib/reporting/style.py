@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'VERMILION', 'PURPLE', 'SKY', 'GREY', 'PALETTE', 'INK', 'SOFT', 'THEME', 'use_theme',
-           'themed', 'canvas', 'sentence_figure', 'need_columns', 'money_text', 'percent_text', 'chance_text',
-           'money_axis', 'percent_axis', 'count_axis', 'date_axis', 'short_text', 'wrap_text', 'label_ends',
-           'label_rows', 'label_counts', 'draw_bars']
+           'themed', 'canvas', 'sentence_figure', 'need_columns', 'money_axis', 'percent_axis', 'count_axis',
+           'date_axis', 'short_text', 'wrap_text', 'label_ends', 'label_rows', 'label_counts', 'draw_bars']
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #7e56eb64
 import functools
@@ -22,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..base.config import CrmError
-from .formatting import format_number
+from .formatting import format_number, money_text, percent_text
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #8ca32415
 BLUE = "#0072b2"
@@ -129,32 +128,6 @@ def need_columns(
             f"{what} needs the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
             f"the table has {', '.join(map(str, frame.columns)) or 'none'}."
         )
-
-# %% ../../nbs/lib/55_reporting/30_style.ipynb #f6c0460c
-def money_text(
-    value: float,  # an amount of money
-) -> str:  # the amount in k, M or bn, with three significant digits at most
-    "Write an amount of money in few characters."
-    for size, unit in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size * 0.9995:
-            scaled = value / size
-            return format_number(scaled, 0 if abs(scaled) >= 99.95 or round(scaled, 1) == round(scaled) else 1, unit)
-    return format_number(value, 0)
-
-# %% ../../nbs/lib/55_reporting/30_style.ipynb #13cb1032
-def percent_text(
-    value: float,  # a fraction
-    digits: int = 0,  # decimals of the per cent
-) -> str:  # per cent
-    "Write a fraction as per cent."
-    return format_number(value * 100, digits, "%")
-
-
-def chance_text(
-    value: float,  # a probability
-) -> str:  # whole per cents between 1 and 99 %, of which grades are made; one decimal beyond
-    "Write the chance of a deal."
-    return percent_text(value, 0 if 0.01 <= value <= 0.99 else 1)
 
 # %% ../../nbs/lib/55_reporting/30_style.ipynb #eec3f82e
 def money_axis(

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..base.model_names import label_model
-from .formatting import format_number
+from .formatting import format_number, percent_text
 from crm_lib.reporting.style import (
     BLUE,
     GREEN,
@@ -30,7 +30,6 @@ from crm_lib.reporting.style import (
     label_rows,
     need_columns,
     percent_axis,
-    percent_text,
     sentence_figure,
     themed,
 )

@@ -8,15 +8,12 @@ __all__ = ['win_columns', 'used_features', 'reason_groups', 'reason_features', '
 
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #dd29fea9
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import shap
 
 from ..base.config import CrmError
 from ..base.metrics import log_odds
@@ -161,6 +158,15 @@ def _lay_out(
     found = pd.concat(rows, ignore_index=True)
     return found.sort_values(["as_of", "opportunity_id"], kind="stable", ignore_index=True)
 
+# %% ../../nbs/lib/45_scoring/30_explanation.ipynb #192c20ad
+def _explain_exactly(score: Callable[[np.ndarray], np.ndarray], reference: np.ndarray, asked: np.ndarray) -> Any:
+    "Give the base and the Shapley values of rows of numbers by the package shap."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import shap
+    masker = shap.maskers.Independent(reference, max_samples=len(reference))
+    return shap.ExactExplainer(score, masker)(asked, silent=True)
+
 # %% ../../nbs/lib/45_scoring/30_explanation.ipynb #84e6a86f
 def _split_columns(
     model: IncidenceModel, snapshots: pd.DataFrame, horizon: int | str, background: int, usual: pd.DataFrame
@@ -172,8 +178,7 @@ def _split_columns(
     score = ScoreFunction(model, pd.Timestamp(single_as_of(snapshots)), horizon, columns, texts)
     others = _encode(usual, columns, texts)
     reference = reference_deals(others, score(others), background)
-    masker = shap.maskers.Independent(reference, max_samples=len(reference))
-    found = shap.ExactExplainer(score, masker)(values, silent=True)
+    found = _explain_exactly(score, reference, values)
     place = place.reshape(-1)
     return found.base_values[place], found.values[place]
 
@@ -203,8 +208,7 @@ def _split_by_shap(score: CoalitionScore, usual: int, deals: np.ndarray) -> np.n
     "Give the Shapley values of deals, (deals, groups), by the general explainer, told of a deal by its places."
     players = len(score.sources.players)
     places = np.repeat(np.arange(len(score.sources.spare), dtype=float)[:, None], players, axis=1)
-    masker = shap.maskers.Independent(places[:usual], max_samples=usual)
-    return shap.ExactExplainer(score, masker)(places[deals], silent=True).values
+    return cast(np.ndarray, _explain_exactly(score, places[:usual], places[deals]).values)
 
 
 _COMPARED = 12  # deals of each table that both ways are asked about

@@ -10,7 +10,7 @@ __all__ = ['grade_scores', 'PastChances', 'past_chances', 'read_past_chances', '
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from ..base.horizons import say_horizon
 from ..base.sections import PublishedSettings
 
 # %% ../../nbs/lib/45_scoring/17_grades.ipynb #4eeb637b
+_GRADES = np.array(["A", "B", "C", "D"])
+
+
 def grade_scores(
     probability: np.ndarray,  # P(won within the main horizon); whole per cents count, as every list shows them
     thresholds: Sequence[float],  # from which a deal is A, B, C
@@ -34,7 +37,8 @@ def grade_scores(
     if np.isnan(np.asarray(probability, float)).any():
         raise CrmError("A missing probability cannot be graded: score the deal first.")
     shown = np.round(100 * np.asarray(probability, float)) / 100
-    return np.select([shown >= level for level in thresholds], ["A", "B", "C"], "D")
+    below = sum((shown < level).astype("int64") for level in levels)
+    return cast(np.ndarray, _GRADES[below])
 
 # %% ../../nbs/lib/45_scoring/17_grades.ipynb #94a22c20
 class PastChances(NamedTuple):

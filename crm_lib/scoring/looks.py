@@ -8,6 +8,7 @@ __all__ = ['Asked', 'find_past', 'Looks', 'value_look']
 # %% ../../nbs/lib/45_scoring/46_looks.ipynb #17b527d6
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -18,8 +19,9 @@ from ..base.calendar import as_days
 from ..base.schema import fixed_columns
 from ..features.features import FEATURES
 from ..features.one_deal import deal_record
-from ..features.state_features import STATE_FEATURES, states_of
+from ..features.state_features import STATE_FEATURES, Learned, states_of
 from ..features.told_deals import ToldDeal
+from ..features.told_states import ToldStates
 from ..models.rows import read_records
 from .context import Context, extra_columns, know_day
 from .explanation import used_features
@@ -69,16 +71,7 @@ _Group = tuple[list[int], Past, list[Mapping[str, Any]]]  # places, where the re
 
 def _group_pasts(asked: Sequence[Asked], records: Sequence[Mapping[str, Any]], past: Past) -> list[_Group]:
     "Put together what can be looked up together."
-    told = [place for place, one in enumerate(asked) if one.told is not None]
-    deals = [one.told for one in asked if one.told is not None]
     groups: dict[int, _Group] = {}
-    if deals:
-        keys = frozenset(place for place, deal in enumerate(deals) if deal.contacts is not None)
-        held = past._replace(records=index_told_past(past, deals), keys=cast(frozenset[Any], keys))
-        rows: list[Mapping[str, Any]] = [
-            {**records[place], "opportunity_id": number} for number, place in enumerate(told)
-        ]
-        groups[0] = told, held, rows
     for place, one in enumerate(asked):
         if one.told is None:
             held = one.past or past
@@ -105,12 +98,21 @@ class _KnownLooks(_PreparedLooks):
 class _StateLooks(_KnownLooks):
     """Look deals' pasts up."""
 
+    @cached_property
+    def told(self) -> ToldStates:
+        """Return what gives states to deals of which the CRM keeps no record."""
+        past = cast(Past, self.context.past)
+        return ToldStates(past.records, cast(Learned, past.tracked.learned))
+
     def _with_states(self, asked: Sequence[Asked], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         "Add what was known of each deal's past by the day of its record."
-        found = list(records)
         past = self.context.past
         if past is None or past.tracked.learned is None:
-            return found
+            return list(records)
+        found = [
+            record if one.told is None else record | self.told.state(one.told, record)
+            for one, record in zip(asked, records)
+        ]
         for places, held, rows in _group_pasts(asked, records, past):
             states = states_of(held.records, past.tracked.learned, rows)
             for place, row, state in zip(places, rows, states):

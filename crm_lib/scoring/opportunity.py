@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['AHEAD_DAYS', 'BROUGHT', 'Opportunity', 'pick', 'check_opportunity', 'table_row', 'written_edits',
-           'snapshot_opportunity', 'move_ahead', 'amount_key', 'entered_amount', 'look_at']
+           'snapshot_opportunity', 'move_ahead', 'keeps_amount', 'look_at']
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #8fe7e009
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -22,7 +22,6 @@ from .edit_checks import check_edits, keep_changes
 from .edits import Edits, tabulate_edits, with_edits
 from .explanation import used_features
 from .lookups import find_lookups, find_seen
-from .open_value import BANDED
 from .past import find_start
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #9bfcbc51
@@ -36,6 +35,7 @@ class Opportunity:
     value: float | None = None  # money if won; none = estimated from won deals of its like
     opportunity_id: str = "(new)"
     edits: Edits = Edits()  # what is said of its records in place of what the CRM says
+    columns: Mapping[str, Any] = field(default_factory=dict, hash=False)  # of the deals table, as a file says them
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #e83209d4
 def _known(name: Any) -> str | None:
@@ -158,10 +158,10 @@ def table_row(
     row = _stored(context, opportunity.opportunity_id) or dict.fromkeys(map(str, context.deals))
     for key, brought in BROUGHT.items():
         name = _known(getattr(opportunity, key))
-        if name != _known(row[key]):
+        if key not in opportunity.columns and name != _known(row[key]):
             found = _latest(context, key, name) if name else dict.fromkeys(brought)
             row |= {key: name, **{other: found[other] for other in brought}}
-    row |= dict.fromkeys(name for name in outcome_columns() if name in row)
+    row |= opportunity.columns | dict.fromkeys(name for name in outcome_columns() if name in row)
     engaged = pd.Timestamp(opportunity.engage_date)
     return row | {"opportunity_id": opportunity.opportunity_id, "stage": "engaging", "engage_date": engaged}
 
@@ -204,24 +204,13 @@ def move_ahead(
     return later.assign(**{name: alive / (alive + 1 - snapshot[name].fillna(1.0))})
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #73590ad3
-def amount_key(context: Context, opportunity: Opportunity) -> str | None:
-    "Give the key of a deal that stands in the table with this product: its amount is that of the deal; none otherwise."
+def keeps_amount(
+    context: Context,  # from prepare_context
+    opportunity: Opportunity,  # as entered
+) -> bool:  # False of a new deal, and of one with another product than the CRM names
+    "Tell whether the amount that stands in the CRM is that of the opportunity."
     stored = _stored(context, opportunity.opportunity_id)
-    is_same = stored is not None and (stored["product"] == opportunity.product or pd.isna(stored["product"]))
-    return opportunity.opportunity_id if is_same else None
-
-
-def entered_amount(
-    context: Context, opportunity: Opportunity, as_of: pd.Timestamp, key: str | None
-) -> dict[str, float] | None:
-    "Give the amount and the columns of its bands after what is entered; None where nothing is, or no amount counts."
-    edits = opportunity.edits
-    if context.past is None or edits.is_empty or (key is None and edits.amount is None):
-        return None
-    day = min(as_of, context.as_of)
-    entered = replace(opportunity, engage_date=min(pd.Timestamp(opportunity.engage_date), day))
-    found = snapshot_opportunity(context, entered, day, ("age_days",)).iloc[0]
-    return cast(dict[str, float], found[[*BANDED, "amount_changes"]].astype(float).dropna().to_dict())
+    return stored is not None and (opportunity.product in (None, stored["product"]) or pd.isna(stored["product"]))
 
 # %% ../../nbs/lib/45_scoring/45_opportunity.ipynb #64438e70
 def look_at(

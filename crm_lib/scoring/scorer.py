@@ -52,8 +52,8 @@ class _Prepared:
             )
         self._ahead: dict[np.datetime64, dict[str, int]] = {}
 
-    def _horizons(self, as_of: np.datetime64) -> dict[str, int]:
-        "Say how far each column of chances looks from a day; kept for the next deal."
+    def horizons_of(self, as_of: np.datetime64) -> dict[str, int]:
+        """Say how far each column of chances looks from a day; kept for the next deal."""
         if as_of not in self._ahead:
             if len(self._ahead) >= _KEPT_DAYS:
                 self._ahead.clear()
@@ -96,7 +96,7 @@ class _ManyScorer(_Prepared):
         day = cast(np.datetime64, as_days(as_of))
         rows = read_records(records, self.columns, day)
         asked = rows if self.model.takes_rows else rows.frame()
-        return _lay_out(self.rules, find_chances(self.model, asked, self._horizons(day)), day, values)
+        return _lay_out(self.rules, find_chances(self.model, asked, self.horizons_of(day)), day, values)
 
 # %% ../../nbs/lib/45_scoring/42_scorer.ipynb #72773d89
 class Scorer(_ManyScorer):

@@ -130,7 +130,8 @@ def find_chances(
 ) -> Chances:
     "Give the chance of each deal at each horizon, and when it may close."
     won, still_open = win_paths(model, snapshots, max(ahead.values()))
-    found = {name: np.clip(won[:, days - 1], FLOOR, 1 - FLOOR) for name, days in ahead.items()}
+    chances = np.clip(won.T[[days - 1 for days in ahead.values()]], FLOOR, 1 - FLOOR)
+    found = dict(zip(ahead, chances))
     return Chances(found, median_close_days(still_open), (won, still_open))
 
 # %% ../../nbs/lib/45_scoring/20_scores.ipynb #afd3a3de

@@ -19,13 +19,14 @@ from .past import Past
 
 # %% ../../nbs/lib/45_scoring/53_upload_edits.ipynb #00f1aa8a
 LAST_ACTIVITY = "last_activity"
+_CALLED = ("last activity", "last activity date", "lastactivitydate")  # as plain_name writes what CRMs call it
 
 
 def name_last_activity(
     rows: pd.DataFrame,  # from read_upload
 ) -> pd.DataFrame:  # the column of the last contact, where there is one, under our name
     "Find the column that says when somebody was last in touch."
-    theirs = [name for name in rows if plain_name(str(name)) in (plain_name(LAST_ACTIVITY), "lastactivitydate")]
+    theirs = [name for name in rows if plain_name(str(name)) in _CALLED]
     return rows.rename(columns={theirs[0]: LAST_ACTIVITY}) if theirs and LAST_ACTIVITY not in rows else rows
 
 

@@ -22,6 +22,7 @@ from ..access.api_keys import ApiKey
 from ..access.counters import SharedCounters
 from ..base.sections import Service
 from . import schemas
+from .batches import answer_batch
 from .bodies import read_asked
 from .docs_page import problem_schema, render_docs
 from .door import Door, Limits
@@ -161,12 +162,21 @@ async def published_reasons(request: Request, opportunity_id: str, key: MayRead)
     return await _look_up(request, look_up_reasons, key.viewer, opportunity_id)
 
 # %% ../../nbs/lib/80_service/80_api.ipynb #711e9919
+_FEW = 4  # opportunities that are scored sooner than a thread is woken
+
+
 async def _score(
     request: Request, key: ApiKey, asked: Sequence[schemas.Opportunity], reasons: int
 ) -> tuple[list[schemas.Score | None], dict[int, Problem]]:
-    days = request.app.state.settings.stalest_days
+    "Score beside the other requests; a deal without reasons at once, unless somebody has the turn."
     kept: Predictions = request.app.state.predictions
-    found = await run_in_threadpool(score_once, _published(request), key.viewer, asked, reasons, days, kept)
+    published = _published(request)
+    question = published, key.viewer, asked, reasons, request.app.state.settings.stalest_days, kept
+    is_short = not reasons and len(asked) <= _FEW and kept.shared is None
+    if is_short and published.together.turns.is_free():
+        found = score_once(*question)
+    else:
+        found = await run_in_threadpool(score_once, *question)
     request.app.state.measures.scored.inc(len(asked) - len(found[1]))
     return found
 
@@ -179,6 +189,16 @@ async def score(request: Request, key: MayScore) -> Response:
         raise refused[0]
     return Response(cast(schemas.Score, scores[0]).model_dump_json(), media_type="application/json")
 
+# %% ../../nbs/lib/80_service/80_api.ipynb #c894a7d9
+async def _answer_batch(request: Request, key: ApiKey, asked: Sequence[schemas.Opportunity]) -> Response:
+    "Answer a batch without reasons, beside the other requests."
+    published, days = _published(request), request.app.state.settings.stalest_days
+    kept: Predictions = request.app.state.predictions
+    ask = lambda others: score_once(published, key.viewer, others, 0, days, kept)
+    body, scored = await run_in_threadpool(answer_batch, published, key.viewer, asked, days, ask)
+    request.app.state.measures.scored.inc(scored)
+    return Response(body, media_type="application/json")
+
 # %% ../../nbs/lib/80_service/80_api.ipynb #d3b0edcb
 async def score_batch(request: Request, key: MayScore) -> Response:
     "Score many opportunities; one that cannot be scored does not keep the others back."
@@ -188,6 +208,8 @@ async def score_batch(request: Request, key: MayScore) -> Response:
     if len(asked.opportunities) > most:
         raise Problem(413, f"{most:,} opportunities are taken at once: send them in several batches.")
     await limits.take(limits.rows, key, len(asked.opportunities))
+    if not asked.reasons:
+        return await _answer_batch(request, key, asked.opportunities)
     scores, refused = await _score(request, key, asked.opportunities, asked.reasons)
     told = [schemas.Refused(place=place, detail=problem.detail) for place, problem in sorted(refused.items())]
     return _answer(schemas.BatchAnswer(scores=scores, refused=told))

@@ -21,7 +21,7 @@ from ..features.state_features import Records
 from ..features.told_deals import ToldDeal
 from ..scoring.context import Context
 from ..scoring.looks import Asked
-from ..scoring.lookups import find_seen
+from ..scoring.lookups import find_lookups, find_seen
 from ..scoring.opportunity import Opportunity, pick
 from ..scoring.past import Past
 from . import schemas
@@ -52,10 +52,10 @@ def find_unknown(
 # %% ../../nbs/lib/80_service/30_entries.ipynb #e1ce7769
 def _moment(stamp: Any, timezone: str | None) -> datetime:
     "Give a moment as the CRM's clock shows it."
-    if stamp.tzinfo is None:
-        return cast(datetime, stamp)
-    own: datetime = stamp.astimezone(ZoneInfo(timezone)) if timezone else stamp
-    return own.replace(tzinfo=None)
+    if stamp.tzinfo is not None:
+        stamp = (stamp.astimezone(ZoneInfo(timezone)) if timezone else stamp).replace(tzinfo=None)
+    own: datetime = stamp
+    return own
 
 
 _Told = tuple[datetime, str, Any, datetime]  # moment, column, value, when it was recorded
@@ -63,8 +63,10 @@ _Told = tuple[datetime, str, Any, datetime]  # moment, column, value, when it wa
 
 def _both(one: schemas.Change | schemas.Activity, timezone: str | None) -> tuple[datetime, datetime]:
     "Give when a thing happened, and when it was recorded."
-    at = _moment(one.at, timezone)
-    return at, at if one.recorded_at is None else _moment(one.recorded_at, timezone)
+    at, recorded = one.at, one.recorded_at
+    if at.tzinfo is None and (recorded is None or recorded.tzinfo is None):
+        return at, recorded or at
+    return _moment(at, timezone), _moment(recorded or at, timezone)
 
 # %% ../../nbs/lib/80_service/30_entries.ipynb #783b8e40
 def _list_changes(asked: schemas.Opportunity, began: pd.Timestamp, timezone: str | None) -> list[_Told]:
@@ -224,8 +226,8 @@ def _stored(context: Context, asked: schemas.Opportunity) -> Opportunity | None:
     "Find the deal of a key among those that may be seen; a closed one is refused."
     if asked.opportunity_id is None or asked.opportunity_id not in find_seen(context).keys:
         return None
-    row = _of(context.mine, asked.opportunity_id)
-    if (row["close_date"] <= context.as_of).any():
+    lookups = find_lookups(context)
+    if lookups.columns["close_date"][lookups.place[asked.opportunity_id]] <= context.as_of:
         raise Problem(422, "The CRM says that this deal is closed: only open deals have a chance to be scored.")
     try:
         return pick(context, asked.opportunity_id)

@@ -29,6 +29,11 @@ class Turns:
             self._now += 1
             self._changed.notify_all()
 
+    def is_free(self) -> bool:
+        """Tell whether nobody has the turn, or waits for it."""
+        with self._changed:
+            return self._now == self._last
+
 # %% ../../nbs/lib/80_service/36_turns.ipynb #3bbce2eb
 class _Waiting:
     """Questions of one caller."""

@@ -311,7 +311,7 @@ def make_project(folder):
     return folder
 
 # %% ../../../nbs/tests/dashboards/test_artifacts.ipynb #425cc255
-def publish(folder, version=2, params=PARAMS):
+def publish(folder, version=2, params=PARAMS, day=DAY):
     "Put what stands in a small project into use as a bundle."
     with chdir(folder):
         paths = [
@@ -323,8 +323,8 @@ def publish(folder, version=2, params=PARAMS):
         write_bundle(
             "artifacts/bundle",
             paths,
-            InUse("acme", version, "cure_table", "ab" * 32, "2024-03-31"),
-            DAY,
+            InUse("acme", version, "cure_table", "ab" * 32, f"{day:%Y-%m-%d}"),
+            day,
             check_settings(params),
         )
     return switch(folder, keep=20)

@@ -115,7 +115,7 @@ def test_the_record_counts_what_the_last_import_brought(tmp_path):
     shown = [table["sales_pipeline"].set_index("opportunity_id") for table in export_imports(company(), DAYS).values()]
     brought = record.brought.set_index("what")["deals"]
     assert brought["new"] == (~shown[2].index.isin(shown[1].index)).sum()
-    assert brought["gone"] == (~shown[1].index.isin(shown[2].index)).sum() > 0
+    assert brought["vanished"] == (~shown[1].index.isin(shown[2].index)).sum() > 0
     both = shown[1].index.intersection(shown[2].index)
     assert brought["stage changed"] == (shown[1].loc[both, "deal_stage"] != shown[2].loc[both, "deal_stage"]).sum()
     assert "3 imports are kept, from 2023-06-15 to 2023-10-15" in record.texts[0] and "vanished" in record.texts[1]

@@ -180,4 +180,4 @@ def test_six_deals_are_too_few_to_accuse_a_column(many):
 
 def test_an_empty_column_and_deals_of_one_kind_pass_the_audit(many):
     won = many[many["stage"] == "won"].assign(x_blank=None)
-    assert verdicts(won)["x_blank"] == "fine"
+    assert verdicts(won)["x_blank"] == "empty"

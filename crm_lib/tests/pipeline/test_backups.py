@@ -11,7 +11,8 @@ __all__ = ['people', 'project', 'empty', 'test_what_must_not_be_lost_comes_back_
            'test_a_backup_that_reaches_outside_or_was_made_by_hand_is_refused',
            'test_what_belongs_to_no_project_is_refused', 'test_a_backup_that_was_cut_or_changed_is_refused',
            'test_names_that_cannot_be_used_are_sentences', 'test_what_a_server_keeps_is_named',
-           'test_a_pickle_in_the_place_of_numbers_is_not_loaded', 'test_the_tables_of_a_registry_in_postgres_are_kept']
+           'test_a_pickle_in_the_place_of_numbers_is_not_loaded', 'test_the_tables_of_a_registry_in_postgres_are_kept',
+           'test_models_behind_a_server_come_back_with_their_files']
 
 # %% ../../../nbs/tests/pipeline/test_backups.ipynb #6f22af6e
 import gzip
@@ -25,6 +26,7 @@ import tarfile
 from contextlib import chdir, closing
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pandas as pd
 import psycopg
@@ -325,3 +327,36 @@ def test_the_tables_of_a_registry_in_postgres_are_kept(project, empty, tmp_path,
     with pytest.raises(CrmError, match="pg_dump failed on the registry's database .*password authentication") as caught:
         write_backup(project, tmp_path / "other.tar.gz", wrong)
     assert "geheim" not in str(caught.value) and not (tmp_path / "other.tar.gz").exists()
+
+# %% ../../../nbs/tests/pipeline/test_backups.ipynb #6376b9a7
+def _drop_tables(address):
+    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
+        line.execute("drop schema public cascade")
+        line.execute("create schema public")
+
+
+@pytest.mark.service
+def test_models_behind_a_server_come_back_with_their_files(model, project, empty, tmp_path, servers, monkeypatch):
+    told = servers.start("postgres", "s3", "mlflow")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, told[name])
+    connect("tests")
+    folder = save_model(model, tmp_path / "model", {"horizons": HORIZONS})
+    version = log_model(folder, made()[0], RunFacts({}, {}, {}), "kept").version
+    assert write_backup(project, tmp_path / "crm.tar.zst", told).left_out == ()
+    keys = {name: told[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
+    bucket = boto3.resource("s3", endpoint_url=told["AWS_ENDPOINT_URL"], region_name="us-east-1", **keys).Bucket(
+        "mlflow"
+    )
+    bucket.objects.delete()
+    _drop_tables(told["MLFLOW_BACKEND_STORE_URI"])
+    with pytest.raises(CrmError, match="cannot be loaded"):
+        load_registered("kept", version)
+    wrong = {**told, "AWS_SECRET_ACCESS_KEY": "falsch"}
+    with pytest.raises(CrmError, match="The bucket s3://mlflow .* refuses or does not answer"):
+        restore_backup(tmp_path / "crm.tar.zst", empty, wrong)
+    assert list(empty.iterdir()) == []
+    (said,) = restore_backup(tmp_path / "crm.tar.zst", empty, told)
+    rows = made(9, seed=5)[0]
+    answer = load_registered("kept", version).predict(model_input(model, rows))
+    assert np.array_equal(answer.to_numpy(), model.predict_win(rows, HORIZONS).to_numpy())

@@ -12,7 +12,7 @@ __all__ = ['own', 'call', 'test_the_stages_the_dashboards_and_the_settings_are_t
            'test_what_fails_on_the_way_leaves_nothing_behind',
            'test_an_empty_folder_is_filled_and_its_sample_is_brought_at_once_if_asked',
            'test_a_program_that_is_missing_or_fails_is_a_sentence', 'test_a_wheels_own_files_are_taken_first',
-           'test_the_repository_holds_no_second_copy', 'test_make_repro_in_a_new_project_leaves_every_report']
+           'test_the_repository_holds_no_second_copy', 'test_make_repro_beside_an_installed_wheel_leaves_every_report']
 
 # %% ../../../nbs/tests/pipeline/test_new_project.ipynb #7ea4d63a
 import os
@@ -33,6 +33,7 @@ from ...pipeline.dag import read_pipeline
 from ...pipeline.new_project import PROJECT_TEMPLATES, find_source, list_project_files, write_project
 from ...pipeline.plan import write_dvc_yaml
 from ..support.short_runs import shorten
+from ..support.wheels import bare_environment, install_wheel
 
 # %% ../../../nbs/tests/pipeline/test_new_project.ipynb #5d14b1c5
 @pytest.fixture(scope="module")
@@ -144,14 +145,24 @@ def test_the_repository_holds_no_second_copy():
 # %% ../../../nbs/tests/pipeline/test_new_project.ipynb #27ccacaf
 @pytest.mark.slow
 @pytest.mark.nightly  # every stage once: two minutes
-def test_make_repro_in_a_new_project_leaves_every_report(tmp_path):
-    place = write_project(tmp_path / "acme")
+def test_make_repro_beside_an_installed_wheel_leaves_every_report(tmp_path):
+    bin = install_wheel(tmp_path / "installed")
+    env = bare_environment(bin)
+
+    def ask(*words, cwd=tmp_path):
+        done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
+
+    where = ask("python", "-c", "import crm_lib; print(crm_lib.__file__)").strip()
+    assert Path(where).is_relative_to(bin.parent)
+    place = tmp_path / "acme"
+    assert "make repro" in ask("crm", "new", "acme")
     shorten(place / "params.yaml")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT_TEMPLATES.parents[1])}
-    done = subprocess.run(["make", "repro"], cwd=place, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    ask("make", "repro", cwd=place)
     stages = read_pipeline(place / "pipeline.yaml")
     assert [name for name, stage in stages.items() if not (place / stage.products["nb"]).is_file()] == []
     index = (place / "reports" / "index.html").read_text(encoding="utf-8")
     assert "Out of date" not in index and all(f'{name}.html"' in index for name in stages)
+    said = ask("dvc", "status", cwd=place)
+    assert set(re.findall(r"^(\w+):", said, re.MULTILINE)) == {"models", "switch"} and "changed deps" not in said

@@ -4,11 +4,14 @@
 
 # %% auto #0
 __all__ = ['SLEEPS', 'STUBBORN', 'test_dashboards_and_service_are_started_and_the_lab_if_asked',
-           'test_a_port_at_which_something_listens_is_refused_with_the_option_for_another', 'program', 'pids', 'lives',
+           'test_a_port_at_which_something_listens_is_refused_with_the_option_for_another',
+           'test_the_lab_is_not_started_as_root_unless_root_is_meant', 'program', 'pids', 'lives',
            'test_one_that_ends_ends_the_others_and_its_lines_say_why',
            'test_ctrl_c_ends_all_of_them_even_one_that_will_not',
            'test_a_program_that_is_not_there_ends_those_that_were_started',
-           'test_it_is_said_where_each_answers_once_it_does', 'test_a_project_that_published_nothing_starts_nothing',
+           'test_it_is_said_where_each_answers_once_it_does',
+           'test_the_address_with_its_token_is_said_once_more_at_the_end',
+           'test_a_project_that_published_nothing_starts_nothing',
            'test_who_has_no_account_and_no_key_gets_some_that_end_with_the_servers']
 
 # %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #f0443504
@@ -25,7 +28,14 @@ import pytest
 
 from ...base.config import LOOPBACK, CrmError
 from ...pipeline import side_by_side
-from ...pipeline.side_by_side import Program, check_port, plan_programs, run_programs, start_project
+from crm_lib.pipeline.side_by_side import (
+    Program,
+    check_lab_user,
+    check_port,
+    plan_programs,
+    run_programs,
+    start_project,
+)
 from ..support.commands import project, run_crm
 
 # %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #9c675151
@@ -34,6 +44,8 @@ def test_dashboards_and_service_are_started_and_the_lab_if_asked():
     desk, service, lab = plan_programs(8866, 8000, 8888, True, "keys.json")
     assert desk.command[-3:] == ["--port", "8866", "--token"] and "--port=8888" in lab.command
     assert service.environment == {"CRM_KEYS": "keys.json"} and service.address.endswith(":8000/health/live")
+    assert "--allow-root" not in lab.command
+    assert "--allow-root" in plan_programs(8866, 8000, 8888, True, None, True)[2].command
 
 
 def test_a_port_at_which_something_listens_is_refused_with_the_option_for_another():
@@ -42,6 +54,17 @@ def test_a_port_at_which_something_listens_is_refused_with_the_option_for_anothe
         with pytest.raises(CrmError, match=f"port {port} already: end it, or give another with --lab-port"):
             check_port(port, "--lab-port")
     check_port(port, "--lab-port")
+
+# %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #d37073da
+def test_the_lab_is_not_started_as_root_unless_root_is_meant(project, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    check_lab_user()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    check_lab_user(as_root=True)
+    with pytest.raises(CrmError, match="not started as root.*as an ordinary user.*leave JupyterLab out.*--allow-root"):
+        run_crm("start", "--lab")
+    with pytest.raises(CrmError, match="Nothing is published yet"):
+        run_crm("start", "--lab", "--allow-root")
 
 # %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #099513a0
 SLEEPS = "import os, time; print(os.getpid(), flush=True); time.sleep(120)"
@@ -101,6 +124,19 @@ def test_it_is_said_where_each_answers_once_it_does(monkeypatch):
     with pytest.raises(CrmError, match="ended by itself"):
         run_programs([program("dashboards", short), program("service", short)], say=said.append)
     assert said[2] == "Everything answers. Ctrl-C ends it." and "answers at http" in said[0] + said[1]
+    assert said[3:5] == [f"Open {name:<10} http://{LOOPBACK}:1" for name in ("dashboards", "service")]
+
+
+def test_the_address_with_its_token_is_said_once_more_at_the_end(monkeypatch):
+    said = []
+    entrance = f"http://{LOOPBACK}:8888/lab?token=abc"
+    monkeypatch.setattr(
+        side_by_side, "ask_http", lambda address: "" if any(entrance in line for line in said) else "no"
+    )
+    code = f"import time; print('open {entrance}', flush=True); print('{entrance}2', flush=True); time.sleep(3)"
+    with pytest.raises(CrmError, match="ended by itself"):
+        run_programs([program("lab", code)], say=said.append)
+    assert said[-1] == f"Open lab        {entrance}"
 
 # %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #655c40a4
 def test_a_project_that_published_nothing_starts_nothing(project):

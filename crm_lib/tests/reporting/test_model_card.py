@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['NASTY', 'WON', 'STORY', 'figures', 'record', 'make_run', 'run', 'displayed', 'read_page', 'read_file',
            'test_the_card_has_its_sections_in_their_order', 'test_every_number_comes_from_the_run',
+           'test_what_was_truly_said_and_what_changed_stand_on_the_card_where_they_are_known',
            'test_page_and_file_say_the_same',
            'test_the_card_says_how_often_won_is_told_from_lost_and_what_a_leak_would_give',
            'test_what_was_drawn_and_how_chances_move_stand_on_the_card',
@@ -220,6 +221,14 @@ def test_the_card_has_its_sections_in_their_order(run, tmp_path):
 )
 def test_every_number_comes_from_the_run(run, tmp_path, told):
     assert html.unescape(told) in html.unescape(read_file(run, tmp_path))
+
+# %% ../../../nbs/tests/reporting/test_model_card.ipynb #cc39f7c1
+def test_what_was_truly_said_and_what_changed_stand_on_the_card_where_they_are_known(run):
+    past = pd.DataFrame({"as_of": ["2024-01-31"], "version": ["1"], "deals": [3], "said": [1.25], "came": [1.0]})
+    card = compose_card(replace(run, changed=["It took the place of version 2."], said="One came.", past=past))
+    assert list(card)[:2] == ["model", "changed"] and card["changed"].parts == ("It took the place of version 2.",)
+    assert card["said"].parts[0] == "One came." and card["said"].parts[1].frame is past
+    assert len(compose_card(replace(run, said="None came yet.", past=past.iloc[:0]))["said"].parts) == 1
 
 # %% ../../../nbs/tests/reporting/test_model_card.ipynb #7162f1e1
 def test_page_and_file_say_the_same(run, tmp_path, displayed):

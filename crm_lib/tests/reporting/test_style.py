@@ -18,6 +18,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ...base.config import CrmError
+from ...reporting.formatting import money_text, percent_text
 from crm_lib.reporting.style import (
     BLUE,
     THEME,
@@ -27,10 +28,8 @@ from crm_lib.reporting.style import (
     draw_bars,
     label_ends,
     money_axis,
-    money_text,
     need_columns,
     percent_axis,
-    percent_text,
     sentence_figure,
     short_text,
     themed,

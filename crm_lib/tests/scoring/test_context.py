@@ -28,7 +28,6 @@ from ...base.metrics import log_odds
 from ...features.features import FEATURES
 from ...registry.bundles import open_bundle
 from crm_lib.scoring.context import (
-    estimate_value,
     explain_snapshots,
     prepare_context,
     score_snapshots,
@@ -79,7 +78,7 @@ def test_a_column_that_is_not_used_is_asked_of_no_deal_and_the_viewer_still_sees
     for name in FEATURES:
         assert one[name].iloc[0] == pytest.approx(whole[name], abs=1e-9)
     won = deals.loc[(deals["stage"] == "won") & (deals["close_value"] > 0), "close_value"].mean()
-    assert estimate_value(context, "anything", 5.0, context.as_of) == pytest.approx(won)
+    assert score_one(context, deal).value == pytest.approx(won)
 
 # %% ../../../nbs/tests/scoring/test_context.ipynb #ceae9531
 def test_a_text_column_that_speaks_is_explained_and_a_missing_text_is_the_last():
@@ -141,8 +140,11 @@ def test_deals_are_graded_by_the_bounds_of_the_bundle_never_by_their_own_chances
     assert answer.grade == grade_scores(np.array([answer.probabilities[answer.horizon]]), [0.9, 0.001, 0.0]).item()
     params["publish"] = {**params["publish"], "grades": None}
     context = prepare_context(deals, snapshots, fitted("cure_table"), params)
+    deal = pick(context, open_keys(context)[-1])
+    with pytest.raises(CrmError, match="publish.grades: the bundle does not keep .* run `dvc repro publish`"):
+        score_one(context, deal)
     with pytest.raises(CrmError, match="publish.grades: a few deals alone .* Run `dvc repro publish`"):
-        score_one(context, pick(context, open_keys(context)[-1]))
+        score_snapshots(context, look_at(context, deal, context.as_of), pd.Series({deal.opportunity_id: 1.0}))
 
 # %% ../../../nbs/tests/scoring/test_context.ipynb #f6643c7d
 def test_the_deal_desk_scores_with_the_published_model_and_says_which(tmp_path):

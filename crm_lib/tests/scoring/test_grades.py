@@ -27,8 +27,7 @@ import pytest
 from ...base.config import CrmError
 from ...base.files import write_json, write_parquet
 from ...base.settings import check_settings, plain_values
-from ...reporting.formatting import table_html
-from ...reporting.style import chance_text, percent_text
+from ...reporting.formatting import chance_text, percent_text, table_html
 from crm_lib.scoring.grades import (
     PastChances,
     company_bounds,

@@ -34,8 +34,7 @@ from ...base.calendar import FiscalCalendar
 from ...base.config import CrmError
 from ...models.baselines import AlwaysNo
 from ...models.incidence import IncidenceModel
-from ...reporting.formatting import table_html
-from ...reporting.style import chance_text, percent_text
+from ...reporting.formatting import chance_text, percent_text, table_html
 from ...scoring.grades import PastChances, company_bounds, grade_scores
 from crm_lib.scoring.scores import (
     FLOOR,

@@ -5,6 +5,8 @@
 # %% auto #0
 __all__ = ['WORDS', 'SAME', 'context', 'own_export', 'test_the_crms_own_export_gets_the_published_scores',
            'test_a_row_gets_the_score_that_its_words_get_alone',
+           'test_an_amount_that_is_entered_goes_before_the_one_that_stands_and_both_before_the_price',
+           'test_a_published_deal_is_worth_the_same_when_it_is_asked_alone',
            'test_what_cannot_be_is_refused_in_the_rows_own_sentence',
            'test_without_histories_these_columns_are_carried_along_as_before']
 
@@ -14,7 +16,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from ...scoring.context import know_day
 from ...scoring.edits import Edits, find_standing
+from ...scoring.open_value import AmountRule
 from ...scoring.opportunity import Opportunity, pick
 from ...scoring.upload_edits import name_last_activity, read_upload_edits
 from ...scoring.uploads import score_upload
@@ -85,9 +89,7 @@ def test_a_row_gets_the_score_that_its_words_get_alone():
     for one in told:
         answer = score_one(context(), one)
         chances = [answer.probabilities[30], answer.probabilities[60], answer.p_ever]
-        assert rows.loc[one.opportunity_id, SAME[:3]].tolist() == pytest.approx(
-            chances, abs=1e-3
-        )  # sums of cohorts round elsewhere
+        assert rows.loc[one.opportunity_id, SAME[:3]].tolist() == pytest.approx(chances, abs=1e-12)
     edits = read_upload_edits(context(), frame.iloc[3:])
     assert edits.loc["Z", "stage"] == "Demo" and edits.loc["Z", "amount"] == float(frame.loc[3, "amount"])
     said = edits.loc["Z"]
@@ -97,7 +99,27 @@ def test_a_row_gets_the_score_that_its_words_get_alone():
     frame.loc[3, "expected_close_date"] = f"{close:%Y-%m-%d}"
     found = score_upload(context(), frame.iloc[3:]).rows.iloc[0]
     answer = score_one(context(), replace(new, edits=Edits("Demo", None, said["amount"], close, contact)))
-    assert found["p_won_60"] == pytest.approx(answer.probabilities[60], abs=1e-3)
+    assert found["p_won_60"] == pytest.approx(answer.probabilities[60], abs=1e-12)
+
+# %% ../../../nbs/tests/scoring/test_upload_edits.ipynb #f0140340
+def test_an_amount_that_is_entered_goes_before_the_one_that_stands_and_both_before_the_price():
+    day = know_day(context(), LAST)._replace(rule=AmountRule(60, "", (), (0.3, 0.3)), values={})
+    known = replace(context(), days={LAST: day}, kept={})
+    frame = own_export(3)
+    stands = find_standing(known.past, frame.loc[1, "opportunity_id"], LAST).amount
+    frame["amount"] = ["900", None, "900"]
+    frame.loc[2, ["opportunity_id", "expected_close_date"]] = ["new", None]
+    rows = score_upload(known, frame).rows.sort_values("row")
+    assert rows["value_if_won"].tolist() == pytest.approx([900 * 0.3, stands * 0.3, 900 * 0.3])
+    bare = score_upload(known, frame.drop(columns="amount")).rows.sort_values("row")
+    assert bare["value_if_won"].iloc[1] == rows["value_if_won"].iloc[1] != 100.0 == bare["value_if_won"].iloc[2]
+
+
+def test_a_published_deal_is_worth_the_same_when_it_is_asked_alone():
+    for key in published().index[:3]:
+        answer = score_one(asked(), pick(asked(), key))
+        assert answer.value == published().loc[key, "value_if_won"]
+        assert score_one(asked(), replace(pick(asked(), key), value=50.0)).value == 50.0
 
 # %% ../../../nbs/tests/scoring/test_upload_edits.ipynb #b2b914d1
 def test_what_cannot_be_is_refused_in_the_rows_own_sentence():

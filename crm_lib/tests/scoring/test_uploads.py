@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['their_export', 'refused', 'test_the_crms_own_export_gets_the_published_scores_and_reasons',
-           'test_rows_are_named_by_their_place_in_the_file', 'with_amounts',
-           'test_an_amount_that_is_entered_goes_before_the_one_that_stands_and_both_before_the_price',
-           'test_a_published_deal_is_worth_the_same_when_it_is_asked_alone',
+           'test_rows_are_named_by_their_place_in_the_file', 'test_a_row_gets_the_same_score_whoever_stands_beside_it',
+           'test_a_key_of_a_deal_that_may_not_be_seen_is_another_deals',
            'test_products_may_be_missing_in_an_export_and_further_columns_come_along',
            'test_a_file_without_a_row_to_score_gives_refused_rows_alone', 'test_any_bytes_give_rows_or_a_sentence',
            'test_what_is_handed_out_is_safe_to_open_in_a_spreadsheet',
@@ -33,11 +32,11 @@ from ...ingestion.deals import observed_until, records_start
 from ...models.segments import segment_names
 from ...models.win_columns import candidate_columns
 from ...scoring import uploads
-from ...scoring.context import know_day, name_reasons, prepare_context
+from ...scoring.context import name_reasons, prepare_context
 from ...scoring.opportunity import pick, snapshot_opportunity, table_row
 from ...scoring.scores import score_latest
-from ...scoring.upload_rows import read_upload
-from ...scoring.uploads import score_upload, write_upload
+from ...scoring.upload_rows import judge_upload, read_upload
+from ...scoring.uploads import lay_out_rows, score_upload, write_upload
 from ...scoring.what_if import score_one
 from .test_what_if import PARAMS, asked, fitted, lacking, open_keys, small_crm
 from ..support.usual import usual_rules
@@ -92,42 +91,24 @@ def test_rows_are_named_by_their_place_in_the_file():
     theirs = their_export(4).set_index("opportunity_id").index
     assert [theirs[row - 2] for row in found.rows["row"]] == found.rows["opportunity_id"].tolist()
 
-# %% ../../../nbs/tests/scoring/test_uploads.ipynb #3b545414
-def with_amounts():
-    "The small CRM, with the amounts that stood in it on every day: three times the price, and what is paid is a third."
-    _, deals, snapshots = small_crm()
-    amount = 3.0 * snapshots["list_price"]
-    return snapshots.assign(amount=amount, amount_changes=0.0, stage_place=0.5, amount_log=np.log1p(amount))
+# %% ../../../nbs/tests/scoring/test_uploads.ipynb #797d4333
+def test_a_row_gets_the_same_score_whoever_stands_beside_it():
+    context = asked("cure_table")
+    frame = their_export(6).assign(opportunity_id=[f"new {place}" for place in range(6)])
+    together = score_upload(context, frame).rows.set_index("opportunity_id")
+    for place in range(6):
+        alone = score_upload(context, frame.iloc[[place]].reset_index(drop=True)).rows.iloc[0]
+        assert alone["p_won_ever"] == together.loc[alone["opportunity_id"], "p_won_ever"]
 
 
-def test_an_amount_that_is_entered_goes_before_the_one_that_stands_and_both_before_the_price():
-    _, deals, _ = small_crm()
-    context = prepare_context(deals, with_amounts(), fitted("age_curve"), PARAMS)
-    theirs = their_export(3).assign(amount=["900", None, "900"])
-    theirs.loc[2, "opportunity_id"] = "new"
-    found = score_upload(context, theirs).rows.sort_values("row", ignore_index=True)
-    rule = know_day(context, context.as_of).rule
-    factor = rule.factors[0]
-    assert rule.by == "" and 0.2 < factor < 0.5
-    own = deals.set_index("opportunity_id").loc[theirs.loc[1, "opportunity_id"], "list_price"]
-    assert found["value_if_won"].tolist() == pytest.approx([900 * factor, 3 * own * factor, 900 * factor])
-    bare = score_upload(context, theirs.drop(columns="amount")).rows.sort_values("row", ignore_index=True)
-    assert bare["value_if_won"].iloc[1] == found["value_if_won"].iloc[1]
-
-
-def test_a_published_deal_is_worth_the_same_when_it_is_asked_alone():
-    _, deals, _ = small_crm()
-    snapshots = with_amounts()
-    context = prepare_context(deals, snapshots, fitted("age_curve"), PARAMS)
-    published = score_latest(context.model, deals, snapshots, usual_rules([30, 60, 90, "quarter_end"]))
-    value = published.set_index("opportunity_id")["value_if_won"]
-    for key in open_keys(context)[:3]:
-        answer = score_one(context, pick(context, key))
-        assert answer.value == value[key]
-    deal = pick(context, open_keys(context)[0])
-    other = next(name for name in sorted(deals["product"].dropna().unique()) if name != deal.product)
-    assert score_one(context, replace(deal, product=other)).value != value[open_keys(context)[0]]
-    assert score_one(context, replace(deal, value=50.0)).value == 50.0
+def test_a_key_of_a_deal_that_may_not_be_seen_is_another_deals():
+    context = asked("cure_table")
+    theirs = their_export(1)
+    hidden = replace(context, mine=context.mine[context.mine["opportunity_id"] != theirs.loc[0, "opportunity_id"]])
+    found = score_upload(hidden, theirs).rows.iloc[0]
+    fresh = score_upload(context, theirs.assign(opportunity_id="new")).rows.iloc[0]
+    assert found["opportunity_id"] == theirs.loc[0, "opportunity_id"]
+    assert found.drop(["opportunity_id"]).equals(fresh.drop(["opportunity_id"]))
 
 # %% ../../../nbs/tests/scoring/test_uploads.ipynb #2306342b
 def test_products_may_be_missing_in_an_export_and_further_columns_come_along():
@@ -227,8 +208,9 @@ def test_a_column_that_the_schema_calls_late_vanishes_everywhere(monkeypatch, fl
     found = score_upload(context, their_export(5)).rows
     plain = score_upload(asked("cure_table"), their_export(5)).rows
     pd.testing.assert_frame_equal(found, plain)
-    joined = uploads._join_in(context, deals[deals["stage"] == "engaging"].head(5))
+    judged = judge_upload(context, read_upload(their_export(5), "a.csv", PARAMS["ingest"]))
+    laid = lay_out_rows(context, judged.good)
     assert (
-        "reason_won" not in take_snapshots(joined, [context.as_of])
-        and known_at(joined, context.as_of)["discount"].tail(5).isna().all()
+        "reason_won" not in take_snapshots(laid, [context.as_of])
+        and known_at(laid, context.as_of)["discount"].isna().all()
     )

@@ -50,7 +50,7 @@ from ...models.storage import save_model
 from ...registry.bundles import open_bundle, read_facts, say_bundle, switch, write_bundle
 from ...registry.in_use import InUse
 from ...scoring import what_if
-from ...scoring.context import name_reasons, prepare_context, read_context
+from ...scoring.context import explain_snapshots, name_reasons, prepare_context, read_context
 from ...scoring.explanation import explain_scores
 from ...scoring.opportunity import Opportunity, check_opportunity, look_at, pick
 from ...scoring.scores import score_latest, win_paths
@@ -176,7 +176,7 @@ def test_reasons_that_do_not_add_up_are_refused():
     context = asked()
     snapshot = look_at(context, pick(context, open_keys(context)[0]), context.as_of)
     with pytest.raises(CrmError, match="The reasons add up to .* but the score is 0.9999"):
-        what_if._explain(context, snapshot, 0.9999)
+        what_if._rank(explain_snapshots(context, snapshot), 0.9999)
 
 
 def test_the_curve_is_whole_on_every_day_and_holds_the_chances():

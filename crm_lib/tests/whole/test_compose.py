@@ -11,7 +11,11 @@ __all__ = ['ROOT', 'pytestmark', 'COMPOSE', 'SERVICES', 'INSIDE', 'CONTAINERS',
            'test_the_drawing_shows_the_services_that_there_are',
            'test_redis_s3_and_mlflow_start_with_the_containers_command_lines',
            'test_service_and_dashboards_start_with_the_containers_command_lines',
-           'test_what_looks_over_containers_and_workflows_finds_nothing']
+           'test_every_clock_runs_the_same_command_and_it_exists',
+           'test_the_worker_asks_again_and_is_unhealthy_where_the_last_time_failed',
+           'test_the_worker_gets_its_own_passwords_and_not_the_file_of_all',
+           'test_what_looks_over_containers_and_workflows_finds_nothing',
+           'test_systemd_finds_nothing_in_the_units_and_what_is_wrong']
 
 # %% ../../../nbs/tests/whole/test_compose.ipynb #11f467cc
 import json
@@ -34,6 +38,7 @@ from ...access.users import Viewer, add_user
 from ...base.config import LOOPBACK
 from ...pipeline.probes import ask_http, ask_redis
 from ...pipeline.processes import await_answer, end_process, find_program, spawn
+from ...pipeline.retrain_commands import BUSY
 from crm_lib.pipeline.service_plan import (
     DATABASES,
     PORTS,
@@ -42,6 +47,7 @@ from crm_lib.pipeline.service_plan import (
     mlflow_command,
     mlflow_settings,
     mlflow_variables,
+    project_variables,
     redis_command,
     redis_settings,
     s3_command,
@@ -50,7 +56,9 @@ from crm_lib.pipeline.service_plan import (
 from ...pipeline.services import settle_services
 from ..support.native_servers import ANY, make_home, require_programs, servers
 from ..support.served import copy_project
+from ..support.units import UNITS, verify_units
 
+# %% ../../../nbs/tests/whole/test_compose.ipynb #8fe98e95
 ROOT = Path(crm_lib.__file__).parents[1]
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docker-compose.yml").is_file(), reason="containers are described in the repository, not in the package"
@@ -228,6 +236,65 @@ def test_service_and_dashboards_start_with_the_containers_command_lines(name, pa
         process.terminate()
         process.wait(timeout=30)
 
+# %% ../../../nbs/tests/whole/test_compose.ipynb #1cbe8d1c
+def _retraining():
+    "Find what each clock runs: compose, systemd, workflow."
+    unit = (ROOT / "deploy" / "systemd" / "crm-retrain.service").read_text()
+    flow = yaml.safe_load((ROOT / "deploy" / "github" / "retrain.yml").read_text())
+    return [
+        re.search(r"do (crm .+?);", SERVICES["worker"]["command"][-1]).group(1),
+        re.search(r"^ExecStart=/srv/crm/.venv/bin/(.+)$", unit, re.MULTILINE).group(1),
+        flow["jobs"]["retrain"]["steps"][0]["run"].removeprefix(".venv/bin/").partition(" ||")[0],
+    ]
+
+
+def test_every_clock_runs_the_same_command_and_it_exists():
+    from typer.main import get_command
+
+    from crm_lib.pipeline.cli import app
+
+    (line,) = set(_retraining())
+    name, *words = line.split()[1:]
+    assert get_command(app).commands[name].make_context(name, words).params["if_due"] is True
+
+# %% ../../../nbs/tests/whole/test_compose.ipynb #936db086
+def test_the_worker_asks_again_and_is_unhealthy_where_the_last_time_failed(tmp_path):
+    ended, log = tmp_path / "ended", tmp_path / "log"
+    stubs = {
+        "crm": f'echo crm "$@" >> {log}\n[ $(grep -c crm {log}) -lt 2 ]',
+        "sleep": f'echo sleep "$@" >> {log}\n[ $(grep -c sleep {log}) -lt 2 ] || kill $PPID',
+    }
+    for name, text in stubs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    command = [word.replace("$$", "$").replace("/tmp/ended", str(ended)) for word in SERVICES["worker"]["command"]]
+    subprocess.run(command, env={"PATH": f"{tmp_path}:{os.defpath}"}, check=False, timeout=20)
+    assert log.read_text().splitlines() == ["crm retrain --if-due", "sleep 86400"] * 2
+    asked = SERVICES["worker"]["healthcheck"]["test"][1].replace("/tmp/ended", str(ended))
+    is_well = [subprocess.run(["sh", "-c", asked], check=False).returncode == 0]
+    for status in ("0", BUSY, None):
+        ended.write_text(f"{status}\n") if status is not None else ended.unlink()
+        is_well.append(subprocess.run(["sh", "-c", asked], check=False).returncode == 0)
+    assert is_well == [False, True, True, True]
+    assert f"SuccessExitStatus={BUSY}\n" in (ROOT / "deploy" / "systemd" / "crm-retrain.service").read_text()
+    assert f"|| test $? -eq {BUSY} " in (ROOT / "deploy" / "github" / "retrain.yml").read_text()
+
+
+def test_the_worker_gets_its_own_passwords_and_not_the_file_of_all():
+    given = {name: _filled(value) for name, value in SERVICES["worker"]["environment"].items()}
+    known = project_variables(CONTAINERS, dict.fromkeys(SECRETS, "x")) | dict.fromkeys(SECRETS, "x")
+    asked = {
+        "DATABASE_URL",
+        "TUNING_URL",
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+    }
+    assert {name: given[name] for name in asked} == {name: known[name] for name in asked}
+    assert set(given) - asked == {"DVC_SITE_CACHE_DIR", "OMP_NUM_THREADS"}
+    assert "/dev/null:/srv/project/.env:ro" in SERVICES["worker"]["volumes"]
+    assert "/srv/project/.services" in SERVICES["worker"]["tmpfs"]
+
 # %% ../../../nbs/tests/whole/test_compose.ipynb #914f2896
 @pytest.mark.parametrize(
     "command",
@@ -238,9 +305,10 @@ def test_service_and_dashboards_start_with_the_containers_command_lines(name, pa
             "--builtin-schema",
             "vendor.github-workflows",
             *(f".github/workflows/{name}.yml" for name in ("ci", "nightly")),
+            "deploy/github/retrain.yml",
         ],
         ["hadolint", "deploy/Dockerfile"],
-        ["zizmor", "--offline", "--quiet", ".github/workflows"],
+        ["zizmor", "--offline", "--quiet", ".github/workflows", "deploy/github"],
     ],
     ids=lambda command: command[0] if command[0] != "check-jsonschema" else command[2],
 )
@@ -253,3 +321,13 @@ def test_what_looks_over_containers_and_workflows_finds_nothing(command):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert command[0] in (ROOT / "Makefile").read_text()
+
+# %% ../../../nbs/tests/whole/test_compose.ipynb #0b529f77
+def test_systemd_finds_nothing_in_the_units_and_what_is_wrong(tmp_path):
+    if not find_program("systemd-analyze"):
+        pytest.skip("systemd-analyze is not here")
+    assert verify_units() == []
+    for unit in UNITS.iterdir():
+        (tmp_path / unit.name).write_text(unit.read_text().replace("ProtectClock", "ProtectClok"))
+    assert any("Unknown key" in line for line in verify_units(tmp_path))
+    assert "tests.support.units" in (ROOT / "Makefile").read_text()

@@ -125,6 +125,7 @@ CANNOT = {
     "15 3 * * *": "likewise",
     "apt-get install postgresql": "changes the reader's machine; pipeline/test_services starts what it starts",
     "crm services env && cp": "asks Docker, which is not here; whole/test_compose starts the same commands without it",
+    "docker compose config": "asks Docker and a registry of images, which are not here",
 }  # first words of a block -> why it is neither run nor understood here
 TOOLS = {
     "source": "the shell of the reader",

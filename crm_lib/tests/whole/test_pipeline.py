@@ -71,6 +71,7 @@ TABLES = (
     "in_use/model.json",
     "in_use/record.parquet",
     "previous_scores.parquet",
+    "past_record.parquet",
     "bundle/bundle.json",
 )
 HOSTILE = "<img src=x onerror=alert(1)>"

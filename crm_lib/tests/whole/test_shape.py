@@ -211,7 +211,16 @@ PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) if P
 
 
 def test_params_has_one_section_per_stage_beside_those_that_belong_to_none():
-    assert set(PARAMS) == set(PIPELINE) | {"source", "calendar", "bundles", "dashboards", "service"}
+    assert set(PARAMS) == set(PIPELINE) | {
+        "source",
+        "calendar",
+        "bundles",
+        "retrain",
+        "dashboards",
+        "service",
+        "alerts",
+        "digest",
+    }
 
 
 def test_every_notebook_of_the_pipeline_is_a_stage_of_its_name():

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['closing_steps']
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #1c3de79e
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #c8758fdc
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days
 from .cusum import STEP_COLUMNS
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #a7641770
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #93b575cd
 _EDGES = np.array([1, 2, 3, 4, 6, 8, 11, 15, 20, 26, 35, 46, 61, 81, 105])
 _DAYS = 7
 
@@ -38,10 +38,11 @@ def _count_cohorts(deals: pd.DataFrame, first: Any, last: Any) -> tuple[np.ndarr
     risk = total - np.cumsum(closed, axis=1) + closed
     return risk, closed, wins, np.array(lowest)
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #26e6e9c7
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #dd1ed0ef
 def _by_week(counts: np.ndarray, lowest: int, weeks: int, bins: np.ndarray) -> np.ndarray:
     "Sum cohorts into weeks and bins of age."
-    cohort, age = np.indices(counts.shape)
+    places: np.ndarray = np.indices(counts.shape)
+    cohort, age = places[0], places[1]
     week = cohort + lowest + age
     kept = (week >= 0) & (week < weeks)
     place = week[kept] * (len(_EDGES) + 1) + bins[age[kept]]
@@ -56,7 +57,7 @@ def _count_weeks(deals: pd.DataFrame, first: Any, last: Any, weeks: int) -> tupl
     bins = np.searchsorted(_EDGES, np.arange(risk.shape[1]), side="right")
     return tuple(_by_week(part, int(lowest), weeks, bins) for part in (risk, closed, wins))
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #8ad27715
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #e8aa7271
 def _expect(counts: np.ndarray, base: np.ndarray, phase: np.ndarray) -> np.ndarray:
     "Give counts expected each week from earlier weeks of the same month of the quarter, or all while there are few."
     found = np.zeros(len(counts))
@@ -68,12 +69,12 @@ def _expect(counts: np.ndarray, base: np.ndarray, phase: np.ndarray) -> np.ndarr
         found[week] = (base[week] * (came + 20 * usual) / np.maximum(seen + 20, 1)).sum()
     return found
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #58d5e6b5
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #f21dfd94
 def _lay_out(earlier: np.ndarray, expected: np.ndarray, observed: np.ndarray, variance: np.ndarray) -> pd.DataFrame:
     days = {"earlier": earlier.astype("datetime64[ns]"), "later": (earlier + _DAYS).astype("datetime64[ns]")}
     return pd.DataFrame({**days, "expected": expected, "observed": observed, "variance": variance})
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #1f5277c9
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #56847ea6
 def closing_steps(
     deals: pd.DataFrame,  # one row per opportunity: engage_date, close_date, stage
     records_start: object,  # first day on which a closing was recorded

@@ -115,7 +115,7 @@ def price_ratio(
     ratio = (parts[0] / parts[1]).replace([np.inf, -np.inf], np.nan).dropna()
     return float(ratio.median()) if len(ratio) else 1.0
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #0fc08965
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #7adc3a7e
 def _say_shift(name: str, level: str, deals: pd.DataFrame, window: np.ndarray, shift: Drift) -> Finding:
     "Say how a column moved: its shares, its prices, or its numbers."
     what = name.removeprefix(EXTRA_PREFIX).replace("_", " ")
@@ -185,7 +185,7 @@ def _volume(window: np.ndarray, rules: Monitor) -> Drift:
     counts = np.bincount(window[window >= 0], minlength=int(window.max(initial=-1)) + 1)
     return compare_volume(counts)
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #74d440b0
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #8cf1f56d
 def find_shifts(
     deals: pd.DataFrame,  # one row per opportunity
     first: object,  # first day on which a closing was recorded

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['thin_days', 'last_said', 'win_steps', 'window_steps']
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #5e70d99e
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #22ce6b74
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..evaluation.martingale import pair_chances
 from ..features.snapshots import label_wins
 from .cusum import STEP_COLUMNS
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #59db37de
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #e66d7255
 _WEEK = 7
 
 
@@ -43,7 +43,7 @@ def last_said(
     ordered = past.sort_values("published_at", kind="stable") if "published_at" in past else past
     return ordered.drop_duplicates(by, keep="last").sort_values(by, kind="stable", ignore_index=True)
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #57805db2
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #3b7f5f69
 _STEP = ["opportunity_id", "earlier", "later", "before", "after"]
 
 
@@ -63,7 +63,7 @@ def _last_steps(said: pd.DataFrame, deals: pd.DataFrame, last: object, calendar:
     found = rows.assign(earlier=rows["as_of"], later=rows["end"], before=rows["probability"], after=won)
     return found.dropna(subset="after")[_STEP]
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #f5e2b791
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #6f0c36bc
 def _sum_steps(rows: pd.DataFrame) -> pd.DataFrame:
     "Sum what left the chances, what was won, and the fall of p(1 - p), by week."
     before, after = rows["before"], rows["after"]
@@ -73,7 +73,7 @@ def _sum_steps(rows: pd.DataFrame) -> pd.DataFrame:
     told["variance"] = before * (1 - before) - left * (1 - left)
     return told.groupby(["earlier", "later"], as_index=False)[["expected", "observed", "variance"]].sum()
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #b1d14855
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #6b51f70d
 def win_steps(
     past: pd.DataFrame,  # as_of, opportunity_id, the chance for the end of the quarter; of past bundles
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
@@ -90,7 +90,7 @@ def win_steps(
     found = _sum_steps(pd.concat([known, _last_steps(said, deals, last, calendar)]))
     return found.sort_values("later", ignore_index=True)[STEP_COLUMNS]
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #95e73170
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #4e39c5ae
 def window_steps(
     judged: pd.DataFrame,  # as_of, opportunity_id, probability, is_won: one model at one horizon of days
     days: int,  # the horizon

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['closing_steps']
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #6db2dc74
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #c8758fdc
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from ..base.calendar import FiscalCalendar, as_days
 from .cusum import STEP_COLUMNS
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #87f87686
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #93b575cd
 _EDGES = np.array([1, 2, 3, 4, 6, 8, 11, 15, 20, 26, 35, 46, 61, 81, 105])
 _DAYS = 7
 
@@ -34,14 +34,15 @@ def _count_cohorts(deals: pd.DataFrame, first: Any, last: Any) -> tuple[np.ndarr
     place = (begin - lowest) * size[1] + age
     won = is_closed & (deals["stage"].to_numpy()[is_known] == "won")
     closed, wins = (np.bincount(place[rows], minlength=size[0] * size[1]).reshape(size) for rows in (is_closed, won))
-    total: np.ndarray = np.bincount(begin - lowest, minlength=size[0])
-    risk = total[:, None] - np.cumsum(closed, axis=1) + closed
+    total = np.bincount(begin - lowest, minlength=size[0]).reshape(-1, 1)
+    risk = total - np.cumsum(closed, axis=1) + closed
     return risk, closed, wins, np.array(lowest)
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #52abe4bb
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #dd1ed0ef
 def _by_week(counts: np.ndarray, lowest: int, weeks: int, bins: np.ndarray) -> np.ndarray:
     "Sum cohorts into weeks and bins of age."
-    cohort, age = np.indices(counts.shape)
+    places: np.ndarray = np.indices(counts.shape)
+    cohort, age = places[0], places[1]
     week = cohort + lowest + age
     kept = (week >= 0) & (week < weeks)
     place = week[kept] * (len(_EDGES) + 1) + bins[age[kept]]
@@ -50,6 +51,13 @@ def _by_week(counts: np.ndarray, lowest: int, weeks: int, bins: np.ndarray) -> n
     return found
 
 
+def _count_weeks(deals: pd.DataFrame, first: Any, last: Any, weeks: int) -> tuple[np.ndarray, ...]:
+    "Count by week and bin of age: at risk, closed, won."
+    risk, closed, wins, lowest = _count_cohorts(deals, first, last)
+    bins = np.searchsorted(_EDGES, np.arange(risk.shape[1]), side="right")
+    return tuple(_by_week(part, int(lowest), weeks, bins) for part in (risk, closed, wins))
+
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #e8aa7271
 def _expect(counts: np.ndarray, base: np.ndarray, phase: np.ndarray) -> np.ndarray:
     "Give counts expected each week from earlier weeks of the same month of the quarter, or all while there are few."
     found = np.zeros(len(counts))
@@ -61,7 +69,12 @@ def _expect(counts: np.ndarray, base: np.ndarray, phase: np.ndarray) -> np.ndarr
         found[week] = (base[week] * (came + 20 * usual) / np.maximum(seen + 20, 1)).sum()
     return found
 
-# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #b43dfe22
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #f21dfd94
+def _lay_out(earlier: np.ndarray, expected: np.ndarray, observed: np.ndarray, variance: np.ndarray) -> pd.DataFrame:
+    days = {"earlier": earlier.astype("datetime64[ns]"), "later": (earlier + _DAYS).astype("datetime64[ns]")}
+    return pd.DataFrame({**days, "expected": expected, "observed": observed, "variance": variance})
+
+# %% ../../nbs/lib/65_monitoring/22_closing_weeks.ipynb #56847ea6
 def closing_steps(
     deals: pd.DataFrame,  # one row per opportunity: engage_date, close_date, stage
     records_start: object,  # first day on which a closing was recorded
@@ -75,18 +88,10 @@ def closing_steps(
     if weeks < 2:
         empty = pd.DataFrame({name: pd.Series(dtype=float) for name in STEP_COLUMNS})
         return empty, empty
-    risk, closed, wins, lowest = _count_cohorts(deals, first, end)
-    bins = np.searchsorted(_EDGES, np.arange(risk.shape[1]), side="right")
-    at_risk, came, won = (_by_week(part, int(lowest), weeks, bins) for part in (risk, closed, wins))
+    at_risk, came, won = _count_weeks(deals, first, end, weeks)
     earlier = first + np.arange(weeks) * np.timedelta64(_DAYS, "D") - np.timedelta64(1, "D")
     phase = calendar.month_of_quarter(earlier + np.timedelta64(4, "D"))
-    days = {"earlier": earlier.astype("datetime64[ns]"), "later": (earlier + _DAYS).astype("datetime64[ns]")}
-    expected = _expect(came, at_risk, phase)
-    total, wins_of = came.sum(axis=1, keepdims=True), won.sum(axis=1, keepdims=True)
-    winning = _expect(wins_of, total, phase)
-    share = np.clip(winning / np.maximum(total[:, 0], 1), 0, 1)
-    closing = pd.DataFrame({**days, "expected": expected, "observed": total[:, 0], "variance": expected})
-    spread = winning * (1 - share)
-    return closing[STEP_COLUMNS], pd.DataFrame(
-        {**days, "expected": winning, "observed": wins_of[:, 0], "variance": spread}
-    )[STEP_COLUMNS]
+    expected, total = _expect(came, at_risk, phase), came.sum(axis=1, keepdims=True)
+    winning = _expect(won.sum(axis=1, keepdims=True), total, phase)
+    spread = winning * (1 - np.clip(winning / np.maximum(total[:, 0], 1), 0, 1))
+    return _lay_out(earlier, expected, total[:, 0], expected), _lay_out(earlier, winning, won.sum(axis=1), spread)

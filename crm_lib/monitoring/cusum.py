@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['USUAL_SHOCK', 'STEP_COLUMNS', 'learn_shock', 'chart_cusum', 'Excursion', 'judge_chart']
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #e0aeee9b
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #3aa81a27
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #1a63b11e
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #c626443e
 USUAL_SHOCK = 0.08  # relative size of what all deals of a week share
 _PRIOR_STEPS = 13  # its weight, in steps
 STEP_COLUMNS = ["earlier", "later", "expected", "observed", "variance"]
@@ -21,7 +21,8 @@ STEP_COLUMNS = ["earlier", "later", "expected", "observed", "variance"]
 
 def _floor(steps: pd.DataFrame) -> np.ndarray:
     "Give what was expected, kept above zero."
-    return np.maximum(steps["expected"].to_numpy(float), 1e-3)
+    found: np.ndarray = np.maximum(steps["expected"].to_numpy(float), 1e-3)
+    return found
 
 
 def _dispersion(steps: pd.DataFrame) -> float:
@@ -41,7 +42,7 @@ def learn_shock(
     seen = max((error**2 - _dispersion(steps) * expected).sum(), 0.0) / (expected**2).sum()
     return float(np.sqrt((len(steps) * seen + usual) / (len(steps) + _PRIOR_STEPS)))
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #ae1e540f
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #14b25b64
 def _add_up(scores: np.ndarray) -> np.ndarray:
     "Add up along the first axis, never below zero."
     path = np.zeros_like(scores)
@@ -60,7 +61,7 @@ def _scores(expected: np.ndarray, came: np.ndarray, spread: tuple[float, float],
     found: np.ndarray = ratios.T
     return found
 
-
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #915eccfc
 def chart_cusum(
     steps: pd.DataFrame,  # expected, observed, variance; in order
     ratio: float,  # of what came to what was expected, that the chart looks for
@@ -73,7 +74,7 @@ def chart_cusum(
     came = expected + (steps["observed"] - steps["expected"]).to_numpy(float)
     return _add_up(_scores(expected, came, (_dispersion(steps), shock), ratio))
 
-# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #27bb9df9
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #ba03dc7d
 _YEAR = 52
 _DRAWS = 2000
 _QUIET = 2.0  # likelihood ratio of e^2: a value that charts reach within a year as a rule, which needs no simulation
@@ -98,7 +99,7 @@ def _highest(expected: np.ndarray, spread: tuple[float, float], ratio: float, se
     found: np.ndarray = _add_up(_scores(year, year[:, None] + np.sqrt(dispersion) * noise, spread, ratio)).max(axis=0)
     return found
 
-
+# %% ../../nbs/lib/65_monitoring/15_cusum.ipynb #779cd950
 def judge_chart(
     steps: pd.DataFrame,  # expected, observed, variance; in order, a step a week
     ratio: float,  # that the chart looks for

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEAST_WINDOWS', 'cut_windows', 'population_stability', 'Drift', 'compare_counts', 'compare_numbers', 'compare_volume']
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #5c99e639
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #ace1d983
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import stats
 
 from ..base.calendar import as_days
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #9bec9b5a
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #d02e27c3
 def cut_windows(
     days: pd.Series,  # of each deal: the day it began, or closed
     last: object,  # last day that the tables know of
@@ -28,7 +28,7 @@ def cut_windows(
     whole = int((as_days(last) - when[known].min()).astype("int64") + 1) // length if known.any() else 0
     return np.where(known & (place <= count) & (place < whole), place, -1)
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #0c74fc07
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #3eca9da1
 def population_stability(
     now: np.ndarray,  # counts by category, (categories,) or (draws, categories)
     before: np.ndarray,  # counts by category, of another time
@@ -50,7 +50,7 @@ def _put_together(table: np.ndarray) -> np.ndarray:
     rest = table[:, is_rare].sum(axis=1, keepdims=True)
     return np.hstack([table[:, ~is_rare], rest]) if rest.sum() else table[:, ~is_rare]
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #12473e4e
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #604a910a
 class Drift(NamedTuple):
     """How far the last window lies from the earlier ones."""
 
@@ -72,7 +72,7 @@ def _distances(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n, m = table.sum(axis=1), rest.sum(axis=1)
     return found, found * n * m / np.maximum(n + m, 1)
 
-
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #7aa37a11
 def compare_counts(
     table: np.ndarray,  # counts: a row per window, the last one first; a column per category
     seed: int,  # of the windows drawn without change
@@ -93,7 +93,7 @@ def compare_counts(
     chance = stats.f.sf(chi[0] / freedom / dispersion, freedom, earlier * freedom)
     return Drift(float(psi[0]), float(chance), float(np.median(psi[1:])), n)
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #84623900
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #d97953d5
 _MEAN_SQUARE = np.pi**2 / 12  # of Kolmogorov's distribution, which the distance follows without change
 
 
@@ -102,7 +102,7 @@ def _scaled_distance(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     distance = stats.ks_2samp(one, other, method="asymp").statistic
     return distance, distance * np.sqrt(len(one) * len(other) / (len(one) + len(other)))
 
-
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #76d979f2
 def compare_numbers(
     values: np.ndarray,  # of each deal
     window: np.ndarray,  # from cut_windows, aligned
@@ -120,7 +120,7 @@ def compare_numbers(
     chance = stats.kstwobign.sf(scaled / np.sqrt(dispersion))
     return Drift(float(distance), float(chance), float(np.median([gap for gap, _ in pairs])), n)
 
-# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #95b63d4f
+# %% ../../nbs/lib/65_monitoring/30_drift.ipynb #22b402d8
 def compare_volume(
     counts: np.ndarray,  # deals by window, the last one first
 ) -> Drift:  # distance: ratio of the last count to the mean of the earlier ones

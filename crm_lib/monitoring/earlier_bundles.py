@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Earlier', 'read_earlier', 'said_then']
 
-# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #c33fa615
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #d224776a
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +16,10 @@ from ..base.schema import require_columns
 from ..evaluation.judging import REFERENCE
 from ..ingestion.deals import read_deals
 from .said_record import PUBLISHED_THEN
-from ..registry.bundles import FOLDER, check_kept, list_bundles
+from ..registry.bundles import FOLDER, Bundle, check_kept, list_bundles
+from ..registry.history import read_past_forecasts, read_past_scores
 
-# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #36ddf29d
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #a2c0b160
 class Earlier(NamedTuple):
     """What bundles of earlier days hold."""
 
@@ -28,38 +29,31 @@ class Earlier(NamedTuple):
     as_of: pd.Timestamp | None  # last day that this import knew of
 
 
-def _read_all(folders: list[tuple[Path, pd.Timestamp]], name: str) -> pd.DataFrame:
-    "Read a table of every bundle that has it."
-    paths = [(folder / "artifacts" / name, at) for folder, at in folders]
-    parts = [pd.read_parquet(path).assign(published_at=at) for path, at in paths if path.is_file()]
-    kept = [part for part in parts if len(part)]
-    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
+def _find_last_import(project: Path, source: str, day: str) -> Bundle | None:
+    "Find the latest bundle of an earlier day that is whole."
+    kept = [
+        one for one in list_bundles(project) if one.source == source and one.as_of < day and one.version is not None
+    ]
+    kept.sort(key=lambda one: one.as_of, reverse=True)
+    return next((one for one in kept if check_kept(project / FOLDER / one.name)), None)
 
-
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #a47dc3be
 def read_earlier(
     project: str | Path,  # the project's folder
     source: str,  # name of the source of data
     last: object,  # last day that the tables know of
-) -> Earlier:  # empty tables where no earlier bundle is kept
-    "Read what bundles of earlier days said and held."
-    day = f"{as_days(last)}"
-    kept = [
-        one for one in list_bundles(project) if one.source == source and one.as_of < day and one.version is not None
-    ]
-    placed = sorted((one.as_of, Path(project) / FOLDER / one.name) for one in kept)
-    whole = [
-        (folder, pd.Timestamp((folder / "bundle.json").stat().st_mtime_ns))
-        for _, folder in placed
-        if check_kept(folder)
-    ]
-    scores, forecasts = (_read_all(whole, name) for name in ("scores.parquet", "forecast.parquet"))
-    if not whole:
-        return Earlier(scores, forecasts, None, None)
-    latest = max(one.as_of for one in kept if any(folder.name == one.name for folder, _ in whole))
-    folder = next(folder for folder, _ in reversed(whole) if f"-{latest}-" in folder.name)
-    return Earlier(scores, forecasts, read_deals(folder / "artifacts" / "deals.parquet"), pd.Timestamp(latest))
+) -> Earlier:  # empty tables where nothing was published on an earlier day
+    "Read what bundles of earlier days said, and what the latest of them holds of deals."
+    day = pd.Timestamp(str(as_days(last)))
+    scores, forecasts = read_past_scores(project, source), read_past_forecasts(project, source)
+    said, told = (rows[rows["as_of"] < day] if len(rows) else rows for rows in (scores, forecasts))
+    before = _find_last_import(Path(project), source, f"{day:%Y-%m-%d}")
+    if before is None:
+        return Earlier(said, told, None, None)
+    path = Path(project) / FOLDER / before.name / "artifacts" / "deals.parquet"
+    return Earlier(said, told, read_deals(path) if path.is_file() else None, pd.Timestamp(before.as_of))
 
-# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #0e0ce2c8
+# %% ../../nbs/lib/65_monitoring/53_earlier_bundles.ipynb #d9c4bd64
 def said_then(
     forecasts: pd.DataFrame,  # backtest.parquet
     model: str,  # the model in use, as the backtest names it

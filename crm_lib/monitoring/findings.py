@@ -6,7 +6,7 @@
 __all__ = ['LEVELS', 'EXIT_CODES', 'RUNS_A_YEAR', 'Finding', 'worst_level', 'sort_findings', 'yearly_limits', 'check_limits',
            'name_level', 'describe_findings', 'without_names']
 
-# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #8aeb12e7
+# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #09dafec9
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ import pandas as pd
 from ..base.config import CrmError
 from ..base.sections import Monitor
 
-# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #2d8c34d7
+# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #0b7eed9d
 LEVELS = ("none", "low", "medium", "high")
 EXIT_CODES = {"none": 0, "low": 0, "medium": 3, "high": 4}
 
@@ -36,7 +36,7 @@ class Finding:
         if self.level not in LEVELS:
             raise CrmError(f"The finding {self.kind} has the level {self.level!r}; choose from {', '.join(LEVELS)}.")
 
-# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #7b040378
+# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #6f495300
 def worst_level(
     findings: Iterable[Finding],  # any number
 ) -> str:  # one of LEVELS; none where there are none
@@ -50,7 +50,7 @@ def sort_findings(
     "Put the gravest first."
     return sorted(findings, key=lambda one: -LEVELS.index(one.level))
 
-# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #16a27e7e
+# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #fa945b6e
 RUNS_A_YEAR = 52  # the monitor is asked once a week
 _HALF = 0.5  # of the false alarms goes to outcomes, the rest to inputs
 _LOW = 3.0  # a low finding may be so many times as frequent as a medium one
@@ -76,7 +76,7 @@ def check_limits(
         name: often / RUNS_A_YEAR / max(checks, 1) for name, often in {**whole, "low": _LOW * whole["medium"]}.items()
     }
 
-
+# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #268865d0
 def name_level(
     chance: float,  # that it comes about without change; missing where nothing could be asked
     limits: Mapping[str, float],  # from yearly_limits or check_limits
@@ -84,7 +84,7 @@ def name_level(
     "Name the level of a check."
     return next((name for name in ("high", "medium", "low") if chance <= limits[name]), "none")
 
-# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #55245bea
+# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #0c5fd6ad
 def describe_findings(
     findings: Iterable[Finding],  # in any order
     as_of: object,  # the last day that the tables know of
@@ -95,7 +95,7 @@ def describe_findings(
     rows = [{**asdict(one), "numbers": dict(one.numbers)} for one in told]
     return {"as_of": f"{pd.Timestamp(str(as_of)):%Y-%m-%d}", "level": worst_level(told), "findings": rows, **more}
 
-# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #2171e431
+# %% ../../nbs/lib/65_monitoring/10_findings.ipynb #23c06b9c
 def without_names(
     told: Mapping[str, Any],  # from describe_findings
 ) -> dict[str, Any]:  # the same without the names concerned

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['label_past', 'tabulate_past_grades', 'find_acted_on', 'judge_groups']
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #ad6d9339
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #dfd1054d
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +22,7 @@ from .findings import Finding, check_limits, name_level
 from .said_record import few_days
 from .win_weeks import last_said
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #89520fe5
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #8a96da6c
 def label_past(
     past: pd.DataFrame,  # as_of, opportunity_id, a chance per horizon; with grade
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
@@ -39,7 +39,7 @@ def label_past(
     told = rows.assign(is_won=label_wins(rows, deals, horizon, last, calendar), origin=rows["as_of"])
     return told.dropna(subset="is_won").reset_index(drop=True)
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #4395c92b
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #70464e6d
 def tabulate_past_grades(
     judged: pd.DataFrame,  # from label_past
 ) -> pd.DataFrame:  # quarter, grade, n, said, came, error (standard errors apart, signed)
@@ -54,7 +54,16 @@ def tabulate_past_grades(
     found["error"] = (found["came"] - found["said"]) * found["n"] / np.sqrt(found.pop("spread").clip(lower=0.25))
     return found.reset_index()
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #aab26124
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #11e54daa
+def _moved(rows: pd.DataFrame, quarter: object) -> float:
+    "Give by how much the last quarter lies above the earlier ones, in standard errors."
+    is_last = rows["quarter"] == quarter
+    now, before = (
+        part.sum() / np.sqrt(max(len(part), 1)) for part in (rows["error"][is_last], rows["error"][~is_last])
+    )
+    return float((now - before) / np.sqrt(2))
+
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #786359ba
 def find_acted_on(
     table: pd.DataFrame,  # from tabulate_past_grades
     rules: Monitor,  # section monitor of params.yaml
@@ -64,18 +73,7 @@ def find_acted_on(
     if len(quarters) < 2:
         return []
     good, poor = (table[table["grade"].isin(part)] for part in (["A", "B"], ["C", "D"]))
-    parts = []
-    for rows, sign in ((good, 1.0), (poor, -1.0)):
-        gap = (
-            rows["error"].where(rows["quarter"] == quarters[-1]).dropna().sum(),
-            (rows["quarter"] == quarters[-1]).sum(),
-        )
-        before = (
-            rows["error"].where(rows["quarter"] < quarters[-1]).dropna().sum(),
-            (rows["quarter"] < quarters[-1]).sum(),
-        )
-        parts.append(sign * (gap[0] / np.sqrt(max(gap[1], 1)) - before[0] / np.sqrt(max(before[1], 1))) / np.sqrt(2))
-    score = float(sum(parts) / np.sqrt(2))
+    score = (_moved(good, quarters[-1]) - _moved(poor, quarters[-1])) / float(np.sqrt(2))
     chance = float(2 * stats.norm.sf(abs(score)))
     level = name_level(chance, check_limits(rules, 2))
     if level == "none":
@@ -85,7 +83,7 @@ def find_acted_on(
     todo = "See who works on which grades: a score that is acted on changes what it foretells. Leave some deals of each grade unscored if you must know."
     return [Finding("grades_acted_on", level, told, todo, {"score": score, "chance": chance})]
 
-# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #f7e24ded
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #fa287122
 def _say_group(row: Mapping[Any, Any]) -> Finding:
     "Say of a group what was said and what came."
     by, said, came, deals = str(row["by"]), float(row["mean_forecast"]), float(row["base_rate"]), int(row["deals"])
@@ -97,7 +95,7 @@ def _say_group(row: Mapping[Any, Any]) -> Finding:
         "subgroup", "low", told, todo, {"by": by, "said": said, "came": came, "deals": deals}, str(row["subgroup"])
     )
 
-
+# %% ../../nbs/lib/65_monitoring/50_groups.ipynb #1fe93ecf
 def judge_groups(
     judged: pd.DataFrame,  # from label_past
     deals: pd.DataFrame,  # one row per opportunity

@@ -5,14 +5,16 @@
 # %% auto #0
 __all__ = ['find_untended']
 
-# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #991b9c6c
+# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #46691d12
+from typing import Any
+
 import pandas as pd
 
 from ..base.calendar import as_days
 from ..features.snapshots import is_open
 from .findings import Finding
 
-# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #6383d196
+# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #b99840e4
 _WORTH = 0.05
 _SILENT_DAYS = 90
 _EXPECTED = ("expected_close_date", "x_expected_close_date")
@@ -28,6 +30,31 @@ def _tell(kind: str, n: int, whole: int, said: str, todo: str) -> list[Finding]:
     ]
 
 
+def _find_old(deals: pd.DataFrame, age: pd.Series, day: Any) -> list[Finding]:
+    closed = (deals["close_date"] - deals["engage_date"]).dt.days
+    oldest = closed[as_days(deals["close_date"]) <= day].max()
+    said = f"are older than any deal that ever closed ({oldest:.0f} days)"
+    return _tell(
+        "too_old", int((age > oldest).sum()), len(age), said, "Close them as lost, or say what keeps them open."
+    )
+
+
+def _find_overdue(opened: pd.DataFrame, day: Any) -> list[Finding]:
+    column = next((name for name in _EXPECTED if name in opened), None)
+    late = 0 if column is None else int((as_days(opened[column]) < day).sum())
+    said = "were to be closed by a day that has passed"
+    return _tell("overdue", late, len(opened), said, "Give each a new expected day, or close it.")
+
+# %% ../../nbs/lib/65_monitoring/45_hygiene.ipynb #b5a18b90
+def _find_silent(opened: pd.DataFrame, age: pd.Series, day: Any, activities: pd.DataFrame | None) -> list[Finding]:
+    if activities is None or activities.empty:
+        return []
+    recent = activities.loc[(day - as_days(activities["at"])).astype("int64") <= _SILENT_DAYS, "opportunity_id"]
+    silent = int((~opened["opportunity_id"].isin(recent) & (age > _SILENT_DAYS)).sum())
+    said = f"have seen no activity for {_SILENT_DAYS} days"
+    return _tell("no_activity", silent, len(opened), said, "Ask their agents, or close them.")
+
+
 def find_untended(
     deals: pd.DataFrame,  # one row per opportunity
     last: object,  # last day that the tables know of
@@ -37,36 +64,4 @@ def find_untended(
     day = as_days(last)
     opened = deals[is_open(deals, day)]
     age = pd.Series((day - as_days(opened["engage_date"])).astype("int64"), opened.index)
-    closed = (deals["close_date"] - deals["engage_date"]).dt.days
-    oldest = closed[as_days(deals["close_date"]) <= day].max()
-    found = []
-    if oldest == oldest:
-        old = int((age > oldest).sum())
-        found += _tell(
-            "too_old",
-            old,
-            len(opened),
-            f"are older than any deal that ever closed ({oldest:.0f} days)",
-            "Close them as lost, or say what keeps them open.",
-        )
-    column = next((name for name in _EXPECTED if name in deals), None)
-    if column is not None:
-        late = int((as_days(opened[column]) < day).sum())
-        found += _tell(
-            "overdue",
-            late,
-            len(opened),
-            "were to be closed by a day that has passed",
-            "Give each a new expected day, or close it.",
-        )
-    if activities is not None and len(activities):
-        recent = activities.loc[(day - as_days(activities["at"])).astype("int64") <= _SILENT_DAYS, "opportunity_id"]
-        silent = int((~opened["opportunity_id"].isin(recent) & (age > _SILENT_DAYS)).sum())
-        found += _tell(
-            "no_activity",
-            silent,
-            len(opened),
-            f"have seen no activity for {_SILENT_DAYS} days",
-            "Ask their agents, or close them.",
-        )
-    return found
+    return [*_find_old(deals, age, day), *_find_overdue(opened, day), *_find_silent(opened, age, day, activities)]

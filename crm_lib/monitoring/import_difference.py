@@ -6,7 +6,7 @@
 __all__ = ['find_lost_rows', 'match_names', 'find_renamed', 'swap_day_month', 'find_swapped_dates', 'find_new_prices',
            'find_import_faults']
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #34a886e1
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #3696d198
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..base.calendar import as_days
 from ..base.schema import require_columns
 from .findings import Finding
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #8fb7b746
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #e729aebf
 _GONE = (0.01, 0.05, 0.15)  # share of the deals known before, from which a loss is low, medium, high
 _FEWEST = 5  # deals, below which a loss is nobody's business
 
@@ -40,7 +40,7 @@ def find_lost_rows(
     numbers = {"lost": lost, "before": len(before), "now": len(now), "share": share}
     return [Finding("rows_lost", level, told, todo, numbers)]
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #5deb318d
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #be4cc3ba
 _SAME = 0.8  # share of a name's deals that must have gone to one new name
 
 
@@ -65,7 +65,7 @@ def match_names(
             found[str(name)] = str(counts.index[0])
     return found
 
-
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #c2c0fb5a
 _RENAMED = {
     "crm_stage": (
         "stage_renamed",
@@ -81,7 +81,7 @@ _RENAMED = {
     "product": ("products_renamed", "the product", "Keep one name for a product, in deals and in the catalogue."),
 }
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #65a0d108
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #01068c28
 def find_renamed(
     before: pd.DataFrame,  # deals as they were imported the last time
     now: pd.DataFrame,  # deals as they are
@@ -100,14 +100,15 @@ def find_renamed(
         found.append(Finding(kind, level, told, todo, {"names": len(pairs), "deals": deals}, named))
     return found
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #68a5042f
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #68f6273c
 def swap_day_month(
     dates: pd.Series,  # datetime64[ns]
 ) -> pd.Series:  # day and month exchanged; missing where the day is above 12
     "Exchange day and month."
     can = dates.dt.day <= 12
     parts = pd.DataFrame({"year": dates.dt.year, "month": dates.dt.day, "day": dates.dt.month})[can]
-    return pd.to_datetime(parts.astype("int64")).reindex(dates.index)
+    found: pd.Series = pd.to_datetime(parts.astype("int64")).reindex(dates.index)
+    return found
 
 
 def _count_swapped_old(before: pd.DataFrame, now: pd.DataFrame) -> tuple[int, int, int]:
@@ -120,16 +121,19 @@ def _count_swapped_old(before: pd.DataFrame, now: pd.DataFrame) -> tuple[int, in
     swapped = (swap_day_month(moved["engage_date"]) == moved["engage_date_now"]) | moved["engage_date_now"].isna()
     return len(moved), int(swapped.sum()), len(pair)
 
-
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #a7e4c512
 def _count_swapped_new(before: pd.DataFrame, now: pd.DataFrame, then: object, last: object) -> tuple[int, int, int]:
     "Count new deals: that begin outside the time since the last import, of these inside it after an exchange, and all."
     fresh = now.loc[~now["opportunity_id"].isin(before["opportunity_id"]), "engage_date"].dropna()
-    low, high = pd.Timestamp(as_days(then)) - pd.Timedelta(days=3), pd.Timestamp(as_days(last))
+    low, high = pd.Timestamp(str(as_days(then))) - pd.Timedelta(days=3), pd.Timestamp(str(as_days(last)))
     outside = fresh[(fresh < low) | (fresh > high)]
     inside = swap_day_month(outside).between(low, high)
     return len(outside), int(inside.sum()), len(fresh)
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #deb307d9
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #3e0a2079
+_NOTATION = "Write ingest.notation for the columns of dates (day-first or month-first, as the export now writes them), or export dates as year-month-day."
+
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #9e953e64
 def find_swapped_dates(
     before: pd.DataFrame,  # deals as they were imported the last time
     now: pd.DataFrame,  # deals as they are
@@ -143,14 +147,13 @@ def find_swapped_dates(
     is_new = inside >= _FEWEST and inside > 0.05 * fresh
     if not is_old and not is_new:
         return []
-    old = f"{moved:,} of {known:,} deals begin on another day than before, {swapped:,} of them with day and month exchanged or lost"
-    new = f"{outside:,} of {fresh:,} new deals would begin before the last import or in the future, and {inside:,} of them lie within these weeks once day and month are exchanged"
-    todo = "Write ingest.notation for the columns of dates (day-first or month-first, as the export now writes them), or export dates as year-month-day."
+    old = f"{moved:,} of {known:,} deals begin on another day, {swapped:,} of them with day and month exchanged or lost"
+    new = f"{outside:,} of {fresh:,} new deals begin outside these weeks, {inside:,} of them inside once day and month are exchanged"
     told = " and ".join([old] * is_old + [new] * is_new)
     numbers = {"moved": moved, "swapped": swapped, "outside": outside, "inside": inside}
-    return [Finding("date_format", "high", f"The dates are written in another way: {told}.", todo, numbers)]
+    return [Finding("date_format", "high", f"The dates are written in another way: {told}.", _NOTATION, numbers)]
 
-# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #65ad18ab
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #53fedda0
 def find_new_prices(
     before: pd.DataFrame,  # deals as they were imported the last time
     now: pd.DataFrame,  # deals as they are
@@ -172,7 +175,7 @@ def find_new_prices(
     level = "medium" if len(moved) > len(ratio) / 3 else "low"
     return [Finding("prices_changed", level, told, todo, {"products": len(moved), "ratio": float(moved.median())})]
 
-
+# %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #f6cf1011
 _CHECKS: tuple[Callable[[pd.DataFrame, pd.DataFrame], list[Finding]], ...] = (
     find_lost_rows,
     find_renamed,

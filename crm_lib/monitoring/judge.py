@@ -43,7 +43,7 @@ class Watched:
     before: pd.DataFrame | None = None  # deals as they were imported the last time
     then: object = None  # last day that the last import knew of
 
-# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #3619230f
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #8ffa958d
 _FEWER, _MORE = 0.5, 1.6
 _HELD = 26  # weeks at the end from which no shock is learned, where there are as many before
 
@@ -68,12 +68,14 @@ _CLOSING_CHARTS = (
     _Chart("slower_closings", _FEWER, 0.15, _CLOSED, f"Deals take longer, or closings are not entered. {_REFIT}"),
     _Chart("faster_closings", _MORE, 0.1, _CLOSED, f"Deals close faster, or old ones were cleared out. {_REFIT}"),
 )
+
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #6a3ba090
 _SHARE_CHARTS = (
     _Chart("lower_win_rate", _FEWER, 0.15, _SHARE, f"Fewer of the deals that close are won. {_REFIT}"),
     _Chart("higher_win_rate", _MORE, 0.1, _SHARE, f"More of the deals that close are won. {_REFIT}"),
 )
 
-# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #b9f585fd
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #9841d8d3
 def _ask_chart(chart: _Chart, steps: pd.DataFrame, shock: float, rules: Monitor) -> tuple[list[Finding], Excursion]:
     "Ask one chart, and say what it shows."
     found = judge_chart(steps, chart.ratio, shock, rules.seed)
@@ -92,7 +94,7 @@ def _ask_chart(chart: _Chart, steps: pd.DataFrame, shock: float, rules: Monitor)
     }
     return [Finding(chart.kind, level, chart.said.format(**numbers, day=day), chart.todo, numbers)], found
 
-
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #df172e51
 def ask_charts(
     steps: pd.DataFrame,  # earlier, later, expected, observed, variance; a row per week
     charts: Sequence[Any],  # what to look for
@@ -104,7 +106,7 @@ def ask_charts(
     recent = steps.tail(rules.past_weeks).reset_index(drop=True)
     return [one for chart in charts for one in _ask_chart(chart, recent, shock, rules)[0]]
 
-# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #5ff5c39f
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #5ceb0ff1
 _LEAST_WEEKS = 26  # of closings, before a table of them expects anything
 
 
@@ -124,7 +126,7 @@ def gather_steps(
 
 _CHARTS = {"wins": _WIN_CHARTS, "closings": _CLOSING_CHARTS, "win_rate": _SHARE_CHARTS}
 
-
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #f191f54e
 def find_outcomes(
     steps: Mapping[str, pd.DataFrame],  # from gather_steps
     rules: Monitor,  # section monitor of params.yaml
@@ -159,14 +161,14 @@ def find_inputs(
         shifts = []
     return imported + [one for one in shifts if one.numbers.get("column") not in explained], table
 
-# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #0388eecf
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #cf928ef3
 def pick_window(
     horizons: Sequence[int | str],  # backtest.horizons
 ) -> int | None:  # the shortest one of days; None where there is none
     "Choose the horizon whose whole windows are followed where nothing was published."
     return min((day for day in horizons if isinstance(day, int)), default=None)
 
-
+# %% ../../nbs/lib/65_monitoring/55_judge.ipynb #c82490c4
 def find_missed_forecasts(
     judged: pd.DataFrame,  # from past_record.judge_forecasts
     rules: Monitor,  # section monitor of params.yaml

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['say_kind', 'say_levels', 'tabulate_findings', 'sum_weeks', 'plot_weeks']
 
-# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #630d7c14
+# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #67a7ee7e
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from .findings import Finding, sort_findings, worst_level
 from ..reporting.style import BLUE, GREY, VERMILION, canvas, count_axis, date_axis, sentence_figure, themed
 
-# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #b20bf04d
+# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #f49f67a2
 def say_kind(
     past: pd.DataFrame,  # scores of earlier bundles
     days: int,  # origins of the backtest
@@ -41,7 +41,7 @@ def say_levels(
     first = sort_findings(findings)[0].sentence
     return f"The level is {level} ({', '.join(told)}). {first}"
 
-# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #23be48a5
+# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #62e8b02c
 def tabulate_findings(
     findings: Sequence[Finding],  # of the monitor
 ) -> pd.DataFrame:  # level, what was seen, what to do; the gravest first
@@ -61,7 +61,7 @@ def sum_weeks(
     last = steps.tail(weeks)
     return {"weeks": len(last), "expected": float(last["expected"].sum()), "observed": float(last["observed"].sum())}
 
-# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #52b62c0c
+# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #05c1a3e8
 _SHOCK = 0.08
 
 
@@ -79,7 +79,7 @@ def _draw_weeks(ax: Axes, steps: pd.DataFrame, title: str) -> None:
     date_axis(ax.xaxis)
     ax.set_title(title)
 
-
+# %% ../../nbs/lib/65_monitoring/58_monitor_page.ipynb #ec512a54
 @themed
 def plot_weeks(
     tables: Mapping[str, pd.DataFrame],  # title -> earlier, later, expected, observed, variance

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['list_watched', 'price_ratio', 'find_shifts', 'leave_out_explained']
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #0fee8135
-from collections.abc import Sequence
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #2226a06e
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from ..base.sections import Monitor
 from .drift import LEAST_WINDOWS, Drift, compare_counts, compare_numbers, compare_volume, cut_windows
 from .findings import Finding, check_limits, name_level
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #cbdac39a
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #2b106d47
 _CATEGORIES = ("sales_agent", "regional_office", "product", "sector", "office_location")
 _NUMBERS = ("list_price", "amount", "account_revenue", "employees")
 _MOST_NAMES = 200  # a column of more words is a text, and no category
@@ -38,7 +39,7 @@ def list_watched(
             found[name] = "number" if is_number else "category"
     return found
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #14cf173a
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #dcd25d97
 def _windows(deals: pd.DataFrame, by: str, first: object, last: object, rules: Monitor) -> np.ndarray:
     days = deals[by].where(as_days(deals[by]) >= as_days(first))
     return cut_windows(days, last, rules.window_days, rules.past_windows)
@@ -61,7 +62,7 @@ def _new_labels(labels: pd.Series, days: np.ndarray, window: np.ndarray) -> pd.S
     found: pd.Series = now[~now.isin(earlier)].value_counts()
     return found
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #de5e2c87
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #3e68d652
 _NEW = {"sales_agent": 0.3, "regional_office": 0.02, "product": 0.02, "sector": 0.02}  # share from which it is medium
 _OTHER_NEW = 0.1
 _FEW = 3
@@ -89,7 +90,7 @@ def _find_new(name: str, labels: pd.Series, days: np.ndarray, window: np.ndarray
         )
     ]
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #0a6bb6a8
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #7feb0984
 def _largest_move(labels: pd.Series, window: np.ndarray) -> str:
     now, before = (labels[part].value_counts(normalize=True) for part in (window == 0, window > 0))
     gap = now.sub(before, fill_value=0.0)
@@ -114,7 +115,7 @@ def price_ratio(
     ratio = (parts[0] / parts[1]).replace([np.inf, -np.inf], np.nan).dropna()
     return float(ratio.median()) if len(ratio) else 1.0
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #46a7908f
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #7adc3a7e
 def _say_shift(name: str, level: str, deals: pd.DataFrame, window: np.ndarray, shift: Drift) -> Finding:
     "Say how a column moved: its shares, its prices, or its numbers."
     what = name.removeprefix(EXTRA_PREFIX).replace("_", " ")
@@ -137,7 +138,7 @@ def _say_shift(name: str, level: str, deals: pd.DataFrame, window: np.ndarray, s
     said = f"New deals differ in {what}: {_median_move(deals[name], window)} (distance {shift.distance:.2f}, usually {shift.usual:.2f})."
     return Finding("values", level, said, refit, numbers)
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #27955ae8
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #c338db74
 def _ask(deals: pd.DataFrame, name: str, kind: str, window: np.ndarray, seed: int) -> tuple[Drift, Drift]:
     "Ask a column for a shift of what it says, and of how often it says nothing."
     empty = pd.Series(np.where(deals[name].isna(), "missing", "given"), deals.index)
@@ -162,16 +163,29 @@ def _say_missing(name: str, level: str, deals: pd.DataFrame, window: np.ndarray,
         )
     ]
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #c9b894a3
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #15f56c9d
 def _day_of(name: str, late: Sequence[str]) -> str:
     return "close_date" if name in late or name in late_columns() else "engage_date"
+
+
+def _find_in(
+    deals: pd.DataFrame, asked: tuple[str, str, str], window: np.ndarray, limits: Mapping[str, float], seed: int
+) -> tuple[list[Finding], dict[str, Any]]:
+    "Find what is different about one column: its name, its kind, and the day it is known from."
+    name, kind, by = asked
+    shift, missing = _ask(deals, name, kind, window, seed)
+    levels = name_level(shift.chance, limits), name_level(missing.chance, limits)
+    found = [_say_shift(name, levels[0], deals, window, shift)] if levels[0] != "none" else []
+    found += _say_missing(name, levels[1], deals, window, missing) if levels[1] != "none" else []
+    found += _find_new(name, deals[name], as_days(deals[by]), window) if kind == "category" else []
+    return found, {"column": name, "kind": kind, **shift._asdict(), "level": levels[0]}
 
 
 def _volume(window: np.ndarray, rules: Monitor) -> Drift:
     counts = np.bincount(window[window >= 0], minlength=int(window.max(initial=-1)) + 1)
     return compare_volume(counts)
 
-
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #8cf1f56d
 def find_shifts(
     deals: pd.DataFrame,  # one row per opportunity
     first: object,  # first day on which a closing was recorded
@@ -183,24 +197,19 @@ def find_shifts(
     watched = list_watched(deals)
     windows = {by: _windows(deals, by, first, last, rules) for by in ("engage_date", "close_date")}
     limits = check_limits(rules, 2 * len(watched) + 1)
-    found, rows = [], []
+    found: list[Finding] = []
+    rows: list[dict[str, Any]] = []
     for name, kind in watched.items():
         by = _day_of(name, late)
-        window = windows[by]
-        if (window == 0).sum() < rules.least_deals:
-            continue
-        shift, missing = _ask(deals, name, kind, window, rules.seed)
-        levels = name_level(shift.chance, limits), name_level(missing.chance, limits)
-        found += [_say_shift(name, levels[0], deals, window, shift)] if levels[0] != "none" else []
-        found += _say_missing(name, levels[1], deals, window, missing) if levels[1] != "none" else []
-        found += _find_new(name, deals[name], as_days(deals[by]), window) if kind == "category" else []
-        rows.append({"column": name, "kind": kind, **shift._asdict(), "level": levels[0]})
+        if (windows[by] == 0).sum() >= rules.least_deals:
+            told, row = _find_in(deals, (name, kind, by), windows[by], limits, rules.seed)
+            found, rows = found + told, [*rows, row]
     volume = _volume(windows["engage_date"], rules)
     found += _say_volume(volume, name_level(volume.chance, limits), rules)
     table = pd.DataFrame(rows, columns=["column", "kind", "distance", "chance", "usual", "n", "level"])
     return leave_out_explained(found), table
 
-# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #92dd1f61
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #5073c660
 def _say_volume(shift: Drift, level: str, rules: Monitor) -> list[Finding]:
     if level == "none":
         return []
@@ -217,7 +226,7 @@ _FOLLOWS = {
     "employees": ("sector",),
 }
 
-
+# %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #492ab738
 def leave_out_explained(
     findings: Sequence[Finding],  # from the columns of new deals
 ) -> list[Finding]:  # without those that follow from another

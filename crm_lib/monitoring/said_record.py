@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['PUBLISHED_THEN', 'melt_past', 'few_days', 'say_table', 'judge_record', 'judge_forecasts']
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #223e2f39
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #4d5d4cf5
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from ..forecasting.periods import won_revenue
 from ..models.phase_table import PhaseTable
 from .win_weeks import last_said, thin_days
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #2b13a78e
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #118c328b
 PUBLISHED_THEN = "published"
 
 
@@ -42,7 +43,7 @@ def melt_past(
     )
     return found.assign(model=PUBLISHED_THEN, origin=found["as_of"])
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #ed1d7558
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #9a1725e8
 _TABLES = 6  # days on which the table is fitted, at most
 
 
@@ -54,7 +55,7 @@ def few_days(
     found = thin_days(days)
     return found if len(found) <= most else found[np.unique(np.linspace(0, len(found) - 1, most).round().astype(int))]
 
-
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #7edd4486
 def say_table(
     said: pd.DataFrame,  # from melt_past, of few days
     deals: pd.DataFrame,  # one row per opportunity
@@ -76,7 +77,22 @@ def say_table(
             parts.append(told.assign(model=REFERENCE, origin=day))
     return pd.concat(parts, ignore_index=True)
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #4f564de1
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #2e62ef19
+def _score_horizon(name: str, judged: pd.DataFrame) -> dict[str, Any]:
+    "Score one horizon; beside the table both are scored on what both said."
+    own, table = judged[judged["model"] != REFERENCE], judged[judged["model"] == REFERENCE]
+    keys = ["as_of", "opportunity_id"]
+    pairs = own.merge(table[[*keys, "probability"]], on=keys, suffixes=("", "_table"))
+    came, chance = own["is_won"].to_numpy(), own["probability"].to_numpy()
+    beside = ((pairs["probability_table"] - pairs["is_won"]) ** 2).mean()
+    brier = (
+        ((pairs["probability"] - pairs["is_won"]) ** 2).mean() if len(pairs) else score_forecast(came, chance)["brier"]
+    )
+    figures = {"n": len(own), "said": chance.mean(), "came": came.mean(), "brier": brier, "table_brier": beside}
+    error = expected_calibration_error(came, chance)
+    return {"horizon": name, "days": own["as_of"].nunique(), **figures, "ece": error}
+
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #0c70f9b8
 def judge_record(
     said: pd.DataFrame,  # origin, as_of, opportunity_id, horizon, model, probability: one model, and the table
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
@@ -86,26 +102,11 @@ def judge_record(
     "Score what was said on deals whose horizon has ended, beside the table."
     known = said[said["opportunity_id"].isin(deals["opportunity_id"])]
     judged = attach_labels(known, deals, last, calendar) if len(known) else known.assign(is_won=np.nan)
-    rows = []
-    for horizon in sort_horizons(judged["horizon"].unique()) if len(judged) else []:
-        of = judged[judged["horizon"] == str(horizon)]
-        own, table = of[of["model"] != REFERENCE], of[of["model"] == REFERENCE]
-        pairs = own.merge(
-            table[["as_of", "opportunity_id", "probability"]], on=["as_of", "opportunity_id"], suffixes=("", "_table")
-        )
-        came, chance = own["is_won"].to_numpy(), own["probability"].to_numpy()
-        beside = ((pairs["probability_table"] - pairs["is_won"]) ** 2).mean() if len(pairs) else np.nan
-        brier = (
-            ((pairs["probability"] - pairs["is_won"]) ** 2).mean()
-            if len(pairs)
-            else score_forecast(came, chance)["brier"]
-        )
-        figures = {"n": len(own), "said": chance.mean(), "came": came.mean(), "brier": brier, "table_brier": beside}
-        error = expected_calibration_error(came, chance)
-        rows.append({"horizon": str(horizon), "days": own["as_of"].nunique(), **figures, "ece": error})
+    names = sort_horizons(judged["horizon"].unique()) if len(judged) else []
+    rows = [_score_horizon(str(name), judged[judged["horizon"] == str(name)]) for name in names]
     return pd.DataFrame(rows, columns=["horizon", "days", "n", "said", "came", "brier", "table_brier", "ece"])
 
-# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #34570a9b
+# %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #7abced3e
 def judge_forecasts(
     forecasts: pd.DataFrame,  # rows of forecast.parquet of past bundles: as_of, first_day, last_day, scope, p10, p90, mean, segment
     deals: pd.DataFrame,  # one row per opportunity, as known today

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['thin_days', 'last_said', 'win_steps', 'window_steps']
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #ac0da819
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #22ce6b74
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..evaluation.martingale import pair_chances
 from ..features.snapshots import label_wins
 from .cusum import STEP_COLUMNS
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #f8db2234
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #e66d7255
 _WEEK = 7
 
 
@@ -43,7 +43,10 @@ def last_said(
     ordered = past.sort_values("published_at", kind="stable") if "published_at" in past else past
     return ordered.drop_duplicates(by, keep="last").sort_values(by, kind="stable", ignore_index=True)
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #4881553b
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #3b7f5f69
+_STEP = ["opportunity_id", "earlier", "later", "before", "after"]
+
+
 def _said_for_quarter(past: pd.DataFrame, calendar: FiscalCalendar) -> pd.DataFrame:
     "Give opportunity_id, as_of, end and probability, of days a week apart."
     told = last_said(past).rename(columns={win_column("quarter_end"): "probability"})
@@ -58,9 +61,19 @@ def _last_steps(said: pd.DataFrame, deals: pd.DataFrame, last: object, calendar:
     rows = said[is_last & (as_days(said["end"]) <= as_days(last))]
     won = label_wins(rows, deals, "quarter_end", last, calendar)
     found = rows.assign(earlier=rows["as_of"], later=rows["end"], before=rows["probability"], after=won)
-    return found.dropna(subset="after")[["opportunity_id", "earlier", "later", "before", "after"]]
+    return found.dropna(subset="after")[_STEP]
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #97be4f2a
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #6f0c36bc
+def _sum_steps(rows: pd.DataFrame) -> pd.DataFrame:
+    "Sum what left the chances, what was won, and the fall of p(1 - p), by week."
+    before, after = rows["before"], rows["after"]
+    is_closed = after.isin([0.0, 1.0])
+    left = after.mask(is_closed, 0.0)
+    told = rows.assign(expected=before - left, observed=after.where(is_closed, 0.0))
+    told["variance"] = before * (1 - before) - left * (1 - left)
+    return told.groupby(["earlier", "later"], as_index=False)[["expected", "observed", "variance"]].sum()
+
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #6b51f70d
 def win_steps(
     past: pd.DataFrame,  # as_of, opportunity_id, the chance for the end of the quarter; of past bundles
     deals: pd.DataFrame,  # one row per opportunity, or per spell with undone_at
@@ -73,19 +86,11 @@ def win_steps(
         return pd.DataFrame({name: pd.Series(dtype=float) for name in STEP_COLUMNS})
     said = _said_for_quarter(past[past["opportunity_id"].isin(deals["opportunity_id"])], calendar)
     steps = pair_chances(said, deals)
-    steps = steps[as_days(steps["later"]) <= as_days(last)]
-    rows = pd.concat(
-        [steps[["opportunity_id", "earlier", "later", "before", "after"]], _last_steps(said, deals, last, calendar)]
-    )
-    before, after = rows["before"], rows["after"]
-    is_closed = after.isin([0.0, 1.0])
-    left = after.mask(is_closed, 0.0)
-    told = rows.assign(expected=before - left, observed=after.where(is_closed, 0.0))
-    told["variance"] = before * (1 - before) - left * (1 - left)
-    found = told.groupby(["earlier", "later"], as_index=False)[["expected", "observed", "variance"]].sum()
+    known = steps.loc[as_days(steps["later"]) <= as_days(last), _STEP]
+    found = _sum_steps(pd.concat([known, _last_steps(said, deals, last, calendar)]))
     return found.sort_values("later", ignore_index=True)[STEP_COLUMNS]
 
-# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #278c7a67
+# %% ../../nbs/lib/65_monitoring/20_win_weeks.ipynb #4e39c5ae
 def window_steps(
     judged: pd.DataFrame,  # as_of, opportunity_id, probability, is_won: one model at one horizon of days
     days: int,  # the horizon

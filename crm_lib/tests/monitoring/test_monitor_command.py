@@ -27,7 +27,7 @@ from ...monitoring.monitor_page import plot_weeks, say_kind, say_levels, tabulat
 from ..support.commands import RUNNER, app, project
 from ..support.served import copy_project
 
-# %% ../../../nbs/tests/monitoring/test_monitor_command.ipynb #20c5cd0a
+# %% ../../../nbs/tests/monitoring/test_monitor_command.ipynb #8667f47f
 def _leave(folder, *findings):
     write_json(describe_findings(findings, "2017-09-30", judged="bundles"), Path(folder) / MONITOR_FOUND)
 
@@ -65,7 +65,7 @@ def test_the_clock_has_levels(state, level):
     found = find_stale([Standing("data", state, "so")])
     assert (found[0].level if found else None) == level
 
-
+# %% ../../../nbs/tests/monitoring/test_monitor_command.ipynb #e523847c
 def test_the_findings_of_the_stage_stay_as_they_were(project):
     _leave(".", Finding("rows_lost", "high", "Gone.", "Again.", {"lost": 3}))
     told = ask_monitor(today=date(2017, 10, 1))

@@ -33,7 +33,7 @@ from crm_lib.monitoring.judge import (
 )
 from ...monitoring.said_record import few_days, judge_forecasts, judge_record, melt_past
 
-# %% ../../../nbs/tests/monitoring/test_outcomes.ipynb #7581a0ed
+# %% ../../../nbs/tests/monitoring/test_outcomes.ipynb #47f0309b
 RULES = Monitor(
     window_days=28,
     past_windows=12,
@@ -70,7 +70,7 @@ def make_deals(seed, win=0.5, mean=30.0, late_win=None, late_mean=None):
         }
     )
 
-
+# %% ../../../nbs/tests/monitoring/test_outcomes.ipynb #6bcf4c49
 def say(deals, win=0.5, mean=30.0):
     "What an honest model would have said every week of the last year."
     rows = take_snapshots(deals, pd.date_range(LAST - pd.Timedelta(days=364), LAST, freq="7D"))[
@@ -85,7 +85,7 @@ def _kinds(deals, past):
     found = find_outcomes(gather_steps(Watched(deals, deals["close_date"].min(), LAST, CALENDAR, past)), RULES)
     return {one.kind for one in found if one.level in ("medium", "high")}
 
-# %% ../../../nbs/tests/monitoring/test_outcomes.ipynb #ced56c29
+# %% ../../../nbs/tests/monitoring/test_outcomes.ipynb #d53069a1
 def test_an_honest_model_is_left_alone():
     deals = make_deals(1)
     assert _kinds(deals, say(deals)) == set()
@@ -128,7 +128,7 @@ def test_the_backtest_stands_in_only_where_nothing_was_published():
     assert len(gather_steps(none)["wins"]) == 2 and len(gather_steps(both)["wins"]) > 40
     assert pick_window(["quarter_end", 90, 30]) == 30 and pick_window(["quarter_end"]) is None
 
-
+# %% ../../../nbs/tests/monitoring/test_outcomes.ipynb #e5d8ebd7
 def test_closings_of_a_week_are_counted_whole_and_a_short_history_gives_none():
     deals = make_deals(1)
     closing, winning = closing_steps(deals, deals["close_date"].min(), LAST, CALENDAR)

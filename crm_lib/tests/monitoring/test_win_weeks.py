@@ -31,7 +31,7 @@ DEALS = pd.DataFrame(
     }
 )
 
-# %% ../../../nbs/tests/monitoring/test_win_weeks.ipynb #0e0b6341
+# %% ../../../nbs/tests/monitoring/test_win_weeks.ipynb #26de020d
 def _past(*rows):
     return pd.DataFrame(
         [(pd.Timestamp(day), deal, chance) for day, deal, chance in rows], columns=["as_of", "opportunity_id", CHANCE]
@@ -78,7 +78,7 @@ def test_a_record_without_keys_is_refused():
     with pytest.raises(CrmError, match="lacks the column opportunity_id"):
         last_said(pd.DataFrame({"as_of": [1]}))
 
-
+# %% ../../../nbs/tests/monitoring/test_win_weeks.ipynb #6d6fca6c
 def test_windows_do_not_overlap():
     judged = pd.DataFrame(
         {

@@ -10,7 +10,7 @@ LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help venv lock repro test test-fast test-slow test-browser test-services lint format secrets lab dashboards serve services services-stop status architecture dag prepare readme \
-	dev-setup dev-start quick-start data-pipeline train lint-actions docs-build docs-open
+	dev-setup dev-start quick-start data-pipeline train monitor-reports lint-actions docs-build docs-open
 
 help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ data-pipeline: .venv/.installed ## restore the data and rerun what leads from th
 train: .venv/.installed ## rerun what leads from the features to the model in use: leak story, tuning, backtest, training, registry
 	@$(BIN)/crm data restore
 	@$(BIN)/dvc repro leak_story models
+
+monitor-reports: .venv/.installed ## restore the data, rerun what leads to the monitor, and say what it found (ends with 3 for medium, 4 for high)
+	@$(BIN)/crm data restore
+	@$(BIN)/dvc repro monitor
+	@$(BIN)/crm monitor
 
 quick-start: repro ## from a fresh clone to reports, dashboards and service in one go, and say where they are; Ctrl-C ends it
 	@echo "The reports: $(CURDIR)/reports/index.html"

@@ -27,7 +27,7 @@ from crm_lib.evaluation.gate import choose_model, list_choosable, question_choic
 from crm_lib.evaluation.judging import attach_labels, compare_losses, judge_origins, summarise
 from crm_lib.evaluation.origins import Protocol, rolling_origins, training_sets
 from crm_lib.features.features import FeatureSettings, build_features, feature_settings
-from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
+from crm_lib.features.snapshots import cycle_spacing, known_at, month_ends, spaced_dates
 from crm_lib.ingestion.deals import build_deals, observed_until, records_start
 from crm_lib.ingestion.imports import import_tables
 from crm_lib.ingestion.mapping import map_tables
@@ -67,7 +67,7 @@ def snapshots_of(deals: pd.DataFrame, settings: FeatureSettings, more: Iterable[
     "Build the snapshots of the stage `features`, and those of further days."
     first, last = records_start(deals), observed_until(deals, None)
     dates = [
-        spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"]),
+        spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"] or cycle_spacing(deals)),
         month_ends(first, last),
         np.array(list(more), "datetime64[D]"),
     ]

@@ -19,7 +19,7 @@ from measure_models import HERE, HORIZONS, PARAMS, settings_of
 
 from crm_lib.base.files import write_json
 from crm_lib.evaluation.variants import VARIANTS
-from crm_lib.features.snapshots import known_at, month_ends, spaced_dates
+from crm_lib.features.snapshots import cycle_spacing, known_at, month_ends, spaced_dates
 from crm_lib.features.tracked import Tracked, learn_tracked
 from crm_lib.forecasting.intervals import interval_coverage
 from crm_lib.forecasting.outlook import ForecastLimits, Outlook, make_weekly
@@ -56,7 +56,7 @@ def outlook_of(deals: pd.DataFrame, tracked: Tracked | None) -> Outlook:
     how = (first, last, {"chosen": MODEL if tracked is None else MODEL_OF_STATES}, settings_of(1), limits)
     how = (*how, own["arrivals_days"], own["draws"], own["seed"])
     bare = Outlook(deals, deals[:0], *how, tracked=learn_tracked(tracked, deals, last))
-    days = [spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"]), month_ends(first, last)]
+    days = [spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"] or cycle_spacing(deals)), month_ends(first, last)]
     return replace(bare, snapshots=make_weekly(bare, [], {})(deals, np.unique(np.concatenate(days))))
 
 

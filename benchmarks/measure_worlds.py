@@ -49,7 +49,7 @@ from crm_lib.evaluation.backtest import fit_chosen, run_backtest  # noqa: E402
 from crm_lib.evaluation.judging import attach_labels  # noqa: E402
 from crm_lib.evaluation.origins import Protocol, rolling_origins  # noqa: E402
 from crm_lib.features.features import build_features, feature_settings  # noqa: E402
-from crm_lib.features.snapshots import month_ends, spaced_dates  # noqa: E402
+from crm_lib.features.snapshots import cycle_spacing, month_ends, spaced_dates  # noqa: E402
 from crm_lib.ingestion.deals import observed_until, records_start  # noqa: E402
 from crm_lib.ingestion.folders import propose_folder  # noqa: E402
 from crm_lib.ingestion.histories import build_histories, leave_out_gone  # noqa: E402
@@ -137,7 +137,7 @@ def look_at(company: Company, name: str) -> World:
     first, last = records_start(deals), observed_until(deals, None)
     settings = feature_settings({**PARAMS, "calendar": {**PARAMS["calendar"], "fiscal_year_start": 1}})
     origins = origins_of(name, first, last)
-    spaced = spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"] or 14)
+    spaced = spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"] or cycle_spacing(deals))
     dates = np.unique(np.concatenate([spaced, month_ends(first, last), origins]))
     snapshots = build_features(deals, dates, first, settings)
     protocol = Protocol(deals, snapshots, first, last, settings.grid, PARAMS["backtest"]["seed"])

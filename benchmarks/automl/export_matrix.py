@@ -15,7 +15,7 @@ from crm_lib.base.files import write_json, write_parquet
 from crm_lib.base.settings import plain_values, read_settings
 from crm_lib.evaluation.backtest import rolling_origins
 from crm_lib.features.features import FEATURES, build_features, feature_settings
-from crm_lib.features.snapshots import as_of_dates, known_at, label_wins
+from crm_lib.features.snapshots import as_of_dates, cycle_spacing, known_at, label_wins
 from crm_lib.ingestion.deals import build_deals, observed_until, records_start
 from crm_lib.ingestion.mapping import map_tables
 from crm_lib.ingestion.sources import read_raw
@@ -46,7 +46,7 @@ def make_snapshots(deals: pd.DataFrame, params: dict) -> pd.DataFrame:
         records_start(deals),
         observed_until(deals, params["ingest"]["observed_until"]),
     )
-    dates = as_of_dates(first, last, how["snapshot_every_days"], params["backtest"]["origins"])
+    dates = as_of_dates(first, last, how["snapshot_every_days"] or cycle_spacing(deals), params["backtest"]["origins"])
     return build_features(deals, dates, first, feature_settings(params))
 
 

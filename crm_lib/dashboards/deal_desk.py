@@ -8,6 +8,8 @@ __all__ = ['NewButton', 'build_desk', 'deal_desk', 'warm_up']
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #ad931918
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,15 @@ from traitlets import Unicode
 from ..access.users import LOCAL, Viewer
 from .artifacts import open_published, project_folder, read_viewed_deals
 from .desk import DealDesk
+from .entry_form import list_answerable
 from .file_desk import UploadBoard
 from .layout import build_or_say, card, page, side_by_side, stack
 from .parts import Part, note, read_vue
 from ..registry.bundles import read_facts, say_bundle
 from ..scoring.context import Context, read_context
 from ..scoring.grades import say_bounds
+from ..scoring.opportunity import pick
+from ..scoring.what_if import score_one
 
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #5d91d5f3
 _QUESTION = "What are this deal's chances, and what would change them?"
@@ -85,10 +90,16 @@ def build_desk(
     return parts, desk, board
 
 # %% ../../nbs/lib/85_dashboards/56_deal_desk.ipynb #7c9444a4
+@lru_cache(maxsize=1)
+def _read_whole(bundle: Path, folder: Path) -> Context:
+    "Read a bundle, whose name holds a hash of what is in it; kept for whoever comes."
+    return read_context(bundle, folder, None, say_bundle(read_facts(bundle)))
+
+
 def _open_context(viewer: Viewer, folder: str | Path | None) -> Context:
-    folder = folder or project_folder()
+    folder = Path(folder or project_folder())
     bundle, _ = open_published(folder)  # a bundle whose settings will not do is refused in a sentence
-    return read_context(bundle, folder, read_viewed_deals(bundle, viewer), say_bundle(read_facts(bundle)))
+    return replace(_read_whole(bundle, folder), mine=read_viewed_deals(bundle, viewer))
 
 
 def _fill(place: Widget, context: Callable[[], Context]) -> None:
@@ -116,5 +127,12 @@ def deal_desk(
 def warm_up(
     folder: str | Path | None = None,  # project folder; none = looked for
 ) -> None:
-    "Read once what the first answer needs, before anybody is known, and keep nothing of it."
-    build_or_say(lambda: note(_open_context(LOCAL, folder).note))
+    "Read what the first answer needs, and give one, before anybody is known; no answer is kept."
+
+    def try_out() -> Widget:
+        context = _open_context(LOCAL, folder)
+        for key in list_answerable(context)["opportunity_id"].head(1):
+            score_one(context, pick(context, key))
+        return note(context.note)
+
+    build_or_say(try_out)

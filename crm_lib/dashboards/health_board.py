@@ -28,6 +28,7 @@ from crm_lib.dashboards.artifacts import (
 )
 from .layout import build_or_say, card, later, page, side_by_side, stack
 from .parts import note, sentences, tiles
+from .past_pipeline import said_record
 from .pictures import picture
 from .revenue import say_new_deals
 from .tables import table
@@ -188,6 +189,9 @@ DRIFT = (
 )
 
 # %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #cb356446
+_SAID_HINT = "What every published bundle told people, whichever version was in use then, held against what came since."
+
+
 def health_page(
     folder: Path,  # the project
     viewer: Viewer,  # who looks
@@ -200,6 +204,7 @@ def health_page(
         record, reliability, versions = (
             later(make, bundle, viewer, settings) for make in (_record_part, _reliability_part, _version_part)
         )
+        said = later(said_record, Path(folder), bundle, viewer, settings)
         return stack(
             [
                 note(say_bundle(read_facts(bundle))),
@@ -207,6 +212,7 @@ def health_page(
                 record,
                 now[1],
                 side_by_side([reliability, now[2]], 420),
+                card("What came of what was truly said?", [said], _own(viewer, _SAID_HINT)),
                 versions,
                 card("Have the deals changed?", [note(DRIFT, "empty")]),
             ]

@@ -126,7 +126,7 @@ def _name_periods(table: pd.DataFrame) -> pd.Series:
         return whole.where(table["kind"] == table["period"], part)
     return whole.where(~table["period"].str.startswith("like_"), "as long as " + part)
 
-
+# %% ../../nbs/lib/50_forecasting/70_current_forecast.ipynb #59fc4c08
 def say_periods(
     table: pd.DataFrame,  # with columns period and scope; if there: kind, origins, first_day and last_day
 ) -> pd.DataFrame:  # the same; the number of origins stands behind the period, the days are one column

@@ -150,13 +150,15 @@ def code_columns(
     like: np.ndarray | None = None,  # the same rows by other codes of the same columns; spares their numbers
 ) -> np.ndarray:  # (rows, columns + 1) of float32
     "Turn columns into numbers; the age comes last."
-    rows = read_columns(X)
-    coded = np.empty((len(rows), len(columns) + 1), "float32") if like is None else like.copy()
-    for place, name in enumerate((*columns, "age_days")):
+    rows, names = read_columns(X), (*columns, "age_days")
+    if like is None:
+        nothing = np.zeros(len(rows))  # in place of words
+        coded = np.array([nothing if name in codes else as_numbers(rows[name]) for name in names], "float32").T.copy()
+    else:
+        coded = like.copy()
+    for place, name in enumerate(names):
         if name in codes:
             coded[:, place] = as_words(rows[name]).look_up(codes[name], 0.0)
-        elif like is None:
-            coded[:, place] = as_numbers(rows[name])
     return coded
 
 # %% ../../nbs/lib/35_models/52_stacked_landmarks.ipynb #0b5f8b66

@@ -41,6 +41,7 @@ Examples:
   crm status                        what is up, how old it is, what to do
   crm monitor                       what the monitor found: is it still so?
   crm retrain --if-due              renew the model when there is something to learn
+  crm monitor                       what the monitor found: is it still so?
   crm alert                         tell people what the monitor found
   crm digest --all                  what changed for each team
   crm backup crm.tar.zst            what must not be lost, in one file

@@ -21,7 +21,7 @@ from ..base.files import write_json
 from .fresh_tables import bring_newest
 from .retrain_lock import RETRAININGS, utc_now
 from ..registry.bundles import current_name
-from ..registry.in_use import read_in_use
+from ..registry.in_use import InUse, read_in_use
 
 # %% ../../nbs/lib/90_pipeline/40_retraining.ipynb #12df1da3
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Retraining:
 
     began: str  # UTC
     why: tuple[str, ...]  # sentences
+    source_before: str  # whose model was in use before; empty where none was
     version_before: int | None  # in use before; None where nothing was
     bundle_before: str  # name of the bundle in use before; empty where there was none
     newest_before: int | None  # newest version that was registered before
@@ -96,9 +97,9 @@ def _newest(project: Path) -> int | None:
     return max((int(row["version"]) for row in _read_versions(project)), default=None)
 
 
-def _version(project: Path) -> int | None:
-    used = read_in_use(project / "in_use.json")
-    return used.version if used else None
+def _used(project: Path) -> InUse:
+    "Say which model is in use; a source without a name stands for none."
+    return read_in_use(project / "in_use.json") or InUse("", None, "", "", "")
 
 # %% ../../nbs/lib/90_pipeline/40_retraining.ipynb #044c69a4
 def read_decision(
@@ -107,7 +108,10 @@ def read_decision(
 ) -> Retraining:  # with its outcome
     "Say what a finished run of the pipeline decided."
     project = Path(project)
-    after, newest = _version(project), _newest(project)
+    used, newest = _used(project), _newest(project)
+    after = used.version
+    if used.source != run.source_before:  # another company, whose versions begin anew
+        run = replace(run, source_before="", version_before=None, newest_before=None)
     why = {int(row["version"]): str(row["decision"]) for row in _read_versions(project)}
     if newest is not None and newest != run.newest_before:
         outcome, said = ("promoted" if after == newest else "kept"), why[newest]
@@ -161,7 +165,9 @@ def begin(
     "Begin a record, or go on with one that was cut off."
     project = Path(project)
     cut = find_open(project)
-    run = cut or Retraining(utc_now(), why, _version(project), current_name(project), _newest(project))
+    used = _used(project)
+    now = (used.source, used.version, current_name(project), _newest(project))
+    run = cut or Retraining(utc_now(), why, *now)
     _write(run, project)
     return run
 
@@ -182,7 +188,7 @@ def retrain(
         run = read_decision(run, project)
     except CrmError as error:
         failed = replace(run, outcome="failed", said=str(error), bundle_after=current_name(project))
-        _file(replace(failed, version_after=_version(project), ended=utc_now()), project)
+        _file(replace(failed, version_after=_used(project).version, ended=utc_now()), project)
         raise
     run = replace(run, ended=utc_now())
     _file(run, project)

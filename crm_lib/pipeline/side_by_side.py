@@ -7,6 +7,7 @@ __all__ = ['END_SECONDS', 'Program', 'plan_programs', 'check_port', 'check_lab_u
 
 # %% ../../nbs/lib/90_pipeline/86_side_by_side.ipynb #c6027753
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,13 +86,19 @@ def check_lab_user(
 END_SECONDS = 15.0  # seconds that a program may take to end
 
 
+_ENTRANCES: dict[str, str] = {}  # program -> the first address that it named, with its token
+
+
 def _relay(name: str, lines: IO[str], say: Callable[[str], None]) -> None:
     with lines:
         for line in lines:
+            if found := re.search(rf"http://{re.escape(LOOPBACK)}:\d+/\S+", line):
+                _ENTRANCES.setdefault(name, found.group())
             say(f"{name:<10} | {line.rstrip()}")
 
 
 def _start(program: Program, folder: Path, say: Callable[[str], None]) -> subprocess.Popen[str]:
+    _ENTRANCES.pop(program.name, None)
     environment = {**os.environ, **program.environment, "PYTHONUNBUFFERED": "1"}
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     started = subprocess.Popen(
@@ -127,6 +134,8 @@ def _watch(programs: dict[str, tuple[Program, subprocess.Popen[str]]], say: Call
                 say(f"{name:<10} | answers at {program.address}")
                 if not waiting:
                     say("Everything answers. Ctrl-C ends it.")
+                    for told, (asked, _) in programs.items():
+                        say(f"Open {told:<10} {_ENTRANCES.get(told, asked.address)}")
         time.sleep(0.5)
 
 # %% ../../nbs/lib/90_pipeline/86_side_by_side.ipynb #e86b83ea

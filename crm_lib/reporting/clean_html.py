@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 # %% ../../nbs/lib/55_reporting/15_clean_html.ipynb #8dce1df1
 _TAGS = frozenset(
     "a abbr b blockquote br caption code dd del div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol "
-    "p pre s small span strong sub sup table tbody td tfoot th thead tr ul".split()
+    "p pre s small span strong sub sup table tbody td tfoot th thead tr ul wbr".split()
 )
 _CLASSES = frozenset({"num", "long", "words", "dense", "note", "dataframe", "scroll", "figure", "chart"})
 _DATA_IMAGE = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=\s]+")

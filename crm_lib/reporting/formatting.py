@@ -143,6 +143,14 @@ def _kind(texts: list[str], numeric: bool) -> str:
     return "long" if is_long else "words"
 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #a7e356ef
+_LONG_NAME = re.compile(rf"\w{{{_TOKEN + 1},}}")
+
+
+def _breakable(text: str) -> str:
+    "Let a long name of a column break at its underscores, and not in the middle of a word."
+    return _LONG_NAME.sub(lambda found: found.group().replace("_", "_<wbr>"), text)
+
+
 def _markup(cells: list[tuple[str, list[str], bool]], rows: int, caption: str | None) -> str:
     kinds = [_kind(texts, numeric) for _, texts, numeric in cells]
     mark = [f' class="{kind}"' if kind else "" for kind in kinds]
@@ -155,7 +163,8 @@ def _markup(cells: list[tuple[str, list[str], bool]], rows: int, caption: str | 
         "<tbody>",
     ]
     for row in range(rows):
-        lines.append("<tr>" + "".join(f"<td{m}>{texts[row]}</td>" for m, (_, texts, _) in zip(mark, cells)) + "</tr>")
+        shown = [_breakable(texts[row]) for _, texts, _ in cells]
+        lines.append("<tr>" + "".join(f"<td{m}>{text}</td>" for m, text in zip(mark, shown)) + "</tr>")
     return "\n".join(line for line in [*lines, "</tbody>", "</table>"] if line)
 
 # %% ../../nbs/lib/55_reporting/10_formatting.ipynb #569505ea

@@ -86,8 +86,8 @@ class _Asking:
         self.scorer = Scorer(context)
 
 # %% ../../nbs/lib/45_scoring/51_deal_scorer.ipynb #11911ef2
-class DealScorer(_Asking):
-    """Scores opportunities as entered, one or many of one day."""
+class _Scoring(_Asking):
+    """Score opportunities as entered."""
 
     def ask(
         self,
@@ -98,6 +98,10 @@ class DealScorer(_Asking):
         records = self.looks.look_all([one.look for one in questions], as_of)
         values = [_value(self.context, one, record, as_of) for one, record in zip(questions, records)]
         return DealScores(records, self.scorer.score_all(records, values, as_of))
+
+# %% ../../nbs/lib/45_scoring/51_deal_scorer.ipynb #74b37126
+class DealScorer(_Scoring):
+    """Scores opportunities as entered, one or many of one day, and says why."""
 
     def explain(
         self,

@@ -158,7 +158,7 @@ def table_row(
     row = _stored(context, opportunity.opportunity_id) or dict.fromkeys(map(str, context.deals))
     for key, brought in BROUGHT.items():
         name = _known(getattr(opportunity, key))
-        if name != _known(row[key]):
+        if key not in opportunity.columns and name != _known(row[key]):
             found = _latest(context, key, name) if name else dict.fromkeys(brought)
             row |= {key: name, **{other: found[other] for other in brought}}
     row |= opportunity.columns | dict.fromkeys(name for name in outcome_columns() if name in row)

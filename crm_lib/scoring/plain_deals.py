@@ -14,6 +14,8 @@ import pandas as pd
 
 from ..base.calendar import as_days
 from ..features.one_deal import deal_record
+from ..features.state_features import STATE_FEATURES
+from ..features.told_deals import ToldDeal
 from ..models.rows import ColumnValues, Rows, read_words, take_rows
 from .context import Context, know_day
 from .grades import grade_scores
@@ -50,10 +52,9 @@ class _Kinds:
 
     @property
     def can_score(self) -> bool:
-        """Tell whether deals of this company can be columns: no histories, no feature of its own."""
+        """Tell whether deals of this company can be columns: no feature of its own, a model that takes columns."""
         by = {"sales_agent", self.context.settings.cohort_by}
-        is_told = self.context.past is None and self.looks.is_plain and self.context.model.takes_rows
-        return is_told and by <= set(self.looks.fixed)
+        return self.looks.is_plain and self.context.model.takes_rows and by <= set(self.looks.fixed)
 
     def kind(self, sales_agent: str | None, product: str | None) -> DealKind:
         """Look a kind up: names that the table knows, or None."""
@@ -108,7 +109,17 @@ class _Columns(_Features):
         table = np.array([self.features(kinds[kind], day) for kind, day in zip(of.tolist(), begun)], float)
         found: dict[str, ColumnValues] = dict(zip(self.looks.wanted, table.T))
         others = [name for name in self.looks.used if name not in found and name in kinds[0].record]
-        return found | {name: _read_kinds(kinds, name, of) for name in others}
+        fixed = {name: _read_kinds(kinds, name, of) for name in others if name not in STATE_FEATURES}
+        return found | fixed | self.states(kinds, of, self.context.as_of)
+
+    def states(self, kinds: Sequence[DealKind], of: np.ndarray, as_of: pd.Timestamp) -> dict[str, ColumnValues]:
+        """Give what is known on a day of deals of which nothing is told: the records of their owners."""
+        names = [name for name in self.looks.used if name in STATE_FEATURES]
+        if not names or self.context.past is None:
+            return {}
+        nothing = ToldDeal({}, {}, as_of)
+        found = [self.looks.told.state(nothing, kind.record | {"as_of": as_of}) for kind in kinds]
+        return {name: np.array([state[name] for state in found])[of] for name in names}
 
     def _survive(self, columns: dict[str, ColumnValues], name: str, rows: np.ndarray, days: int) -> np.ndarray:
         "Give P(alive) of deals that are still open some days later."
@@ -142,7 +153,7 @@ class PlainScores(NamedTuple):
 
 # %% ../../nbs/lib/45_scoring/48_plain_deals.ipynb #576324d5
 class PlainDeals(_Columns):
-    """Scores new deals of a company without histories, many at a time."""
+    """Scores new deals of which no history is sent, many at a time."""
 
     def score(
         self,
@@ -158,7 +169,7 @@ class PlainDeals(_Columns):
         known = int(as_days(self.context.as_of).astype("int64"))
         columns = self.columns(kinds, of, engaged)
         if today > known:
-            columns = self.later(columns, today - np.maximum(engaged, known))
+            columns = self.later(columns, today - np.maximum(engaged, known)) | self.states(kinds, of, as_of)
         found: Chances = find_chances(self.context.model, Rows(columns, day, len(of)), self.scorer.horizons_of(day))
         values = np.where(np.isnan(sent), np.array([kind.value for kind in kinds])[of], sent)
         grades = grade_scores(found.won[f"p_won_{self.context.horizon}"], cast(Any, self.scorer.rules.grades))

@@ -24,7 +24,7 @@ from .open_value import latest_amounts, open_values
 from .opportunity import BROUGHT, Opportunity, keeps_amount, pick
 from .scores import defuse_formulas
 from .upload_edits import read_upload_edits
-from .upload_rows import judge_upload, read_upload
+from .upload_rows import Judged, judge_upload, read_upload
 
 # %% ../../nbs/lib/45_scoring/60_uploads.ipynb #ec4d8a92
 def _lookups(context: Context) -> dict[str, pd.DataFrame]:
@@ -161,10 +161,22 @@ class Scored(NamedTuple):
     )  # row, opportunity_id, sales_agent, product, engage_date, scores and reasons; the likeliest first
     refused: pd.DataFrame  # row (of the file, its header being row 1), opportunity_id, column, why
 
-# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #a12031ba
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #c8044ad0
 _DETAILS = ["row", "opportunity_id", "sales_agent", "product", "engage_date"]
 
 
+def _score_rows(context: Context, judged: Judged, progress: Progress) -> pd.DataFrame:
+    "Score the good rows of an upload, in their order."
+    good = _name_apart(context, judged.good)
+    rows = lay_out_rows(context, good)
+    edits = read_upload_edits(context, good)
+    stages = {} if edits is None else cast(dict[str, str], edits["stage"].dropna().to_dict())
+    scores = _score(context, _ask(context, rows, edits), stages, progress)
+    details = rows.assign(row=judged.place)[_DETAILS]
+    whole = details.merge(scores, on="opportunity_id", validate="one_to_one")
+    return whole.assign(opportunity_id=_keys(judged.good).to_numpy())
+
+# %% ../../nbs/lib/45_scoring/60_uploads.ipynb #a12031ba
 def score_upload(
     context: Context,  # from prepare_context
     content: bytes | pd.DataFrame,  # of a CSV as the CRM exports it, or such a table
@@ -178,14 +190,7 @@ def score_upload(
     if judged.good.empty:
         progress(1.0, "Done")
         return Scored(pd.DataFrame(), judged.refused)
-    good = _name_apart(context, judged.good)
-    rows = lay_out_rows(context, good)
-    edits = read_upload_edits(context, good)
-    stages = {} if edits is None else cast(dict[str, str], edits["stage"].dropna().to_dict())
-    scores = _score(context, _ask(context, rows, edits), stages, progress)
-    details = rows.assign(row=judged.place)[_DETAILS]
-    whole = details.merge(scores, on="opportunity_id", validate="one_to_one")
-    whole = whole.assign(opportunity_id=_keys(judged.good).to_numpy())
+    whole = _score_rows(context, judged, progress)
     best = [win_column(context.horizon), "expected_value", "row"]
     return Scored(whole.sort_values(best, ascending=[False, False, True], ignore_index=True), judged.refused)
 

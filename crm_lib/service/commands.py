@@ -29,13 +29,13 @@ def make_worker() -> Any:  # an ASGI application
     from crm_lib.service.api import make_app
     from crm_lib.service.online import Shelf
     from crm_lib.service.published import read_ready
-    from crm_lib.service.store import Store
+    from crm_lib.service.store import Store, set_apart
 
     project = Path(os.environ.get(_PROJECT, "."))
     named = os.environ.get(_SHARED)
     shared = Path(named) if named else None
     link = open_link()
-    store = Store(project, partial(read_ready, shelf=Shelf(shared, link)))
+    store = Store(project, partial(read_ready, shelf=Shelf(shared, link)), settle=set_apart)
     counters = SharedCounters(link, shared / "counts.db" if shared else None)
     return make_app(read_service(project / "params.yaml"), store, counters)
 

@@ -52,10 +52,10 @@ def find_unknown(
 # %% ../../nbs/lib/80_service/30_entries.ipynb #e1ce7769
 def _moment(stamp: Any, timezone: str | None) -> datetime:
     "Give a moment as the CRM's clock shows it."
-    if stamp.tzinfo is None:
-        return cast(datetime, stamp)
-    own: datetime = stamp.astimezone(ZoneInfo(timezone)) if timezone else stamp
-    return own.replace(tzinfo=None)
+    if stamp.tzinfo is not None:
+        stamp = (stamp.astimezone(ZoneInfo(timezone)) if timezone else stamp).replace(tzinfo=None)
+    own: datetime = stamp
+    return own
 
 
 _Told = tuple[datetime, str, Any, datetime]  # moment, column, value, when it was recorded
@@ -63,8 +63,10 @@ _Told = tuple[datetime, str, Any, datetime]  # moment, column, value, when it wa
 
 def _both(one: schemas.Change | schemas.Activity, timezone: str | None) -> tuple[datetime, datetime]:
     "Give when a thing happened, and when it was recorded."
-    at = _moment(one.at, timezone)
-    return at, at if one.recorded_at is None else _moment(one.recorded_at, timezone)
+    at, recorded = one.at, one.recorded_at
+    if at.tzinfo is None and (recorded is None or recorded.tzinfo is None):
+        return at, recorded or at
+    return _moment(at, timezone), _moment(recorded or at, timezone)
 
 # %% ../../nbs/lib/80_service/30_entries.ipynb #783b8e40
 def _list_changes(asked: schemas.Opportunity, began: pd.Timestamp, timezone: str | None) -> list[_Told]:

@@ -34,13 +34,13 @@ def test_a_limited_viewer_is_offered_own_names_only(tmp_path, monkeypatch):
     )
     assert "scored by version 7 of acme" in parts[-1].text
 
-
+# %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #d5c54192
 def test_without_an_open_deal_a_new_one_is_asked_for():
     context = asked("cure_table")
     _, desk, _ = build_desk(replace(context, mine=context.mine[context.mine["stage"] == "won"]))
     assert desk.key == "(new)" and desk.answer is None
 
-
+# %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #cf369ba5
 def test_in_a_kernel_the_page_stands_before_the_deals_are_read(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place = make_project(tmp_path)
@@ -54,15 +54,24 @@ def test_in_a_kernel_the_page_stands_before_the_deals_are_read(tmp_path, monkeyp
 
     assert asyncio.run(look()) == ("The deals are being read.", 4)
 
-
+# %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #406ecd18
 def test_warming_up_reads_everything_once_and_a_missing_project_stops_nobody(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     read = []
     real = deal_desk_module.read_context
     monkeypatch.setattr(deal_desk_module, "read_context", lambda *given: read.append(real(*given)) or read[-1])
-    warm_up(make_project(tmp_path))
+    place = make_project(tmp_path)
+    warm_up(place)
     assert len(read) == 1 and len(read[0].deals) and warm_up(tmp_path / "nowhere") is None and len(read) == 1
+    office = asked().deals["regional_office"].iloc[0]
+    deal_desk(Viewer("Ann", "viewer", "regional_office", office), place)
+    assert len(read) == 1 and set(read[0].mine["regional_office"]) > {
+        office
+    }  # the rows of one are not kept for another
+    make_project(place, "age_curve")
+    deal_desk(folder=place)
+    assert len(read) == 2
 
-
+# %% ../../../nbs/tests/dashboards/test_deal_desk.ipynb #2262c94b
 def test_a_missing_project_is_a_sentence(tmp_path):
     assert "Nothing is published yet" in deal_desk(folder=tmp_path).children[0].children[0].text

@@ -61,7 +61,7 @@ def test_the_page_shows_verdict_record_and_versions(project, monkeypatch, viewer
     assert len(hints) == (0 if viewer is LOCAL else 4) and ("Skill of the chances, whole company" in said) == (
         viewer is NORTH
     )
-    assert said.count("Regional office North only.") == (0 if viewer is LOCAL else 2)
+    assert said.count("Regional office North only.") == (0 if viewer is LOCAL else 3)
     assert viewer is LOCAL or not [word for word in ("S1", "Sara", "South", "7090", "7,090") if word in said]
 
 # %% ../../../nbs/tests/dashboards/test_health_board.ipynb #aea578b2

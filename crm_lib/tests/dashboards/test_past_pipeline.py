@@ -9,7 +9,8 @@ __all__ = ['PAST', 'SAID', 'publish_before', 'project', 'open_past', 'deals_tabl
            'rows_as_csv', 'test_the_list_is_narrowed_down_and_downloaded',
            'test_a_deal_that_has_gone_to_another_team_is_seen_by_that_team',
            'test_two_bundles_of_one_day_are_told_apart_and_a_damaged_history_leaves_the_page',
-           'test_without_a_past_there_is_nothing_to_choose']
+           'test_without_a_past_there_is_nothing_to_choose',
+           'test_health_shows_what_was_truly_said_of_the_viewers_deals']
 
 # %% ../../../nbs/tests/dashboards/test_past_pipeline.ipynb #549a81c9
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 
 from ...access.users import LOCAL
 from ...base.files import write_parquet
+from ...dashboards.health_board import health_page
 from ...dashboards.pipeline_board import pipeline_page
 from ...registry.history import keep_history, list_past_bundles
 from .test_artifacts import DAY, DEALS, MAX, NORTH, PARAMS, make_project, publish
@@ -151,3 +153,12 @@ def test_two_bundles_of_one_day_are_told_apart_and_a_damaged_history_leaves_the_
 def test_without_a_past_there_is_nothing_to_choose(tmp_path):
     page = pipeline_page(make_project(tmp_path), LOCAL)
     assert [field["key"] for field in find(page, "Filters")[0].fields][0] == "order"
+
+# %% ../../../nbs/tests/dashboards/test_past_pipeline.ipynb #fe46a62d
+@pytest.mark.parametrize("viewer, deals, won", [(LOCAL, "5", "2"), (NORTH, "3", "1"), (MAX, "2", "1")])
+def test_health_shows_what_was_truly_said_of_the_viewers_deals(project, viewer, deals, won):
+    page = health_page(project, viewer)
+    rows = next(part for part in find(page, "Table") if part.caption == "What was said, and what came")
+    assert [row["cells"][:3] for row in rows.rows] == [["2024-01-31", "1", deals]] and rows.rows[0]["cells"][4] == won
+    said = [part.text for part in find(page, "_Note") if "1 published bundle has come due" in part.text]
+    assert len(said) == 1 and "not a backtest" in said[0] and "Brier" not in said[0]

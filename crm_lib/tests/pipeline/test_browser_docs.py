@@ -25,7 +25,9 @@ pytestmark = [
 ]
 TAKEN = ("docs", "nbs/guides", "nbs/lib/10_base", "README_files", "crm_lib/base")
 SHOWN = {
-    "text/html": '<div><table border="1" class="dataframe"><tr><th></th><th>a_very_long_name_of_a_column_' + "x" * 400,
+    "text/html": '<div><table border="1" class="dataframe"><tr><th></th><th>a_very_long_name_of_a_column_'
+    + "x" * 400
+    + "</th></tr></table></div>",
     "text/plain": "said " + "x" * 400,
     "text/markdown": "# said\n\nin *words*",
 }

@@ -6,6 +6,7 @@
 __all__ = ['MOMENTS', 'SETTINGS', 'publish_version', 'served', 'renew', 'die_at',
            'test_killed_at_any_moment_it_leaves_something_whole_and_the_next_run_completes_it',
            'test_a_retraining_with_nothing_new_changes_nothing_and_says_so',
+           'test_the_first_version_of_another_company_is_new_though_the_number_is_the_same',
            'test_a_challenger_that_stays_one_is_told_with_its_reason',
            'test_a_failure_is_written_down_and_what_is_in_use_stays',
            'test_a_second_retraining_is_refused_with_the_number_of_the_first',
@@ -126,6 +127,12 @@ def test_a_retraining_with_nothing_new_changes_nothing_and_says_so(served):
         done = retrain(begin(("Asked.",)), {"pipeline": lambda: "Nothing ran."})
     assert (done.outcome, done.version_after, done.bundle_after) == ("unchanged", 1, served)
     assert done.said.startswith("No new version was made") and done.ended >= done.began
+
+
+def test_the_first_version_of_another_company_is_new_though_the_number_is_the_same(served):
+    write_in_use(InUse("sample", 1, "table", "1" * 64, "2024-03-31"))
+    done = retrain(begin(("Asked.",)), {"pipeline": lambda: publish_version(1, "2024-04-30")})
+    assert (done.outcome, done.version_before, done.version_after) == ("promoted", None, 1)
 
 
 def test_a_challenger_that_stays_one_is_told_with_its_reason(served):

@@ -9,7 +9,9 @@ __all__ = ['SLEEPS', 'STUBBORN', 'test_dashboards_and_service_are_started_and_th
            'test_one_that_ends_ends_the_others_and_its_lines_say_why',
            'test_ctrl_c_ends_all_of_them_even_one_that_will_not',
            'test_a_program_that_is_not_there_ends_those_that_were_started',
-           'test_it_is_said_where_each_answers_once_it_does', 'test_a_project_that_published_nothing_starts_nothing',
+           'test_it_is_said_where_each_answers_once_it_does',
+           'test_the_address_with_its_token_is_said_once_more_at_the_end',
+           'test_a_project_that_published_nothing_starts_nothing',
            'test_who_has_no_account_and_no_key_gets_some_that_end_with_the_servers']
 
 # %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #f0443504
@@ -122,6 +124,19 @@ def test_it_is_said_where_each_answers_once_it_does(monkeypatch):
     with pytest.raises(CrmError, match="ended by itself"):
         run_programs([program("dashboards", short), program("service", short)], say=said.append)
     assert said[2] == "Everything answers. Ctrl-C ends it." and "answers at http" in said[0] + said[1]
+    assert said[3:5] == [f"Open {name:<10} http://{LOOPBACK}:1" for name in ("dashboards", "service")]
+
+
+def test_the_address_with_its_token_is_said_once_more_at_the_end(monkeypatch):
+    said = []
+    entrance = f"http://{LOOPBACK}:8888/lab?token=abc"
+    monkeypatch.setattr(
+        side_by_side, "ask_http", lambda address: "" if any(entrance in line for line in said) else "no"
+    )
+    code = f"import time; print('open {entrance}', flush=True); print('{entrance}2', flush=True); time.sleep(3)"
+    with pytest.raises(CrmError, match="ended by itself"):
+        run_programs([program("lab", code)], say=said.append)
+    assert said[-1] == f"Open lab        {entrance}"
 
 # %% ../../../nbs/tests/pipeline/test_side_by_side.ipynb #655c40a4
 def test_a_project_that_published_nothing_starts_nothing(project):

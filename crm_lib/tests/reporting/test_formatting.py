@@ -6,6 +6,7 @@
 __all__ = ['NASTY', 'test_line_ends_in_text_become_blanks', 'test_numbers_are_written_for_people',
            'test_digits_of_a_column_follow_its_largest_value', 'test_values_of_every_kind_become_text',
            'test_everything_in_a_table_is_escaped', 'test_percent_money_units_and_digits_shape_their_columns',
+           'test_a_long_name_breaks_at_its_underscores_and_is_still_itself',
            'test_a_long_table_says_how_much_is_left_out', 'test_an_empty_table_says_so',
            'test_a_table_in_markdown_holds_every_cell_as_text_and_numbers_as_people_write_them',
            'test_the_caller_keeps_his_frame', 'test_an_unknown_column_is_named_with_those_that_stand']
@@ -16,8 +17,10 @@ import html
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from ...base.config import CrmError
+from ...reporting.clean_html import clean_html
 from ...reporting.formatting import escape_markdown, format_number, table_html, table_markdown
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #fa1e4694
@@ -98,6 +101,13 @@ def test_percent_money_units_and_digits_shape_their_columns():
         frame, percent=["rate"], money=["value"], units={"brier": "0 to 1"}, digits={"brier": 4, "rate": 2}
     )
     assert "12.34\u00a0%" in table and ">1,234<" in table and ">0.0826<" in table and "brier (0 to 1)" in table
+
+# %% ../../../nbs/tests/reporting/test_formatting.ipynb #0c767bc6
+def test_a_long_name_breaks_at_its_underscores_and_is_still_itself():
+    name = "x_opportunity_probability_at_creation"
+    table = table_html(pd.DataFrame({"column": [name, "list_price"]}))
+    assert "x_<wbr>opportunity_<wbr>probability_<wbr>at_<wbr>creation" in clean_html(table) and "list_price<" in table
+    assert name in BeautifulSoup(table, "html.parser").get_text()
 
 # %% ../../../nbs/tests/reporting/test_formatting.ipynb #2363cb7a
 def test_a_long_table_says_how_much_is_left_out():

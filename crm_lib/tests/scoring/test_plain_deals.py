@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['plain_deals', 'test_deals_together_have_the_scores_that_each_has_alone',
-           'test_histories_features_of_ones_own_and_models_of_tables_know_no_plain_deals',
+           'test_features_of_ones_own_and_models_of_tables_know_no_plain_deals',
            'test_what_was_looked_up_is_kept_and_let_go']
 
 # %% ../../../nbs/tests/scoring/test_plain_deals.ipynb #e87a2567
@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from ...base.calendar import as_days
-from ...scoring.looks import Looks
+from ...scoring.looks import Looks, value_look
 from ...scoring.opportunity import Opportunity
 from ...scoring.plain_deals import PlainDeals
 from ...scoring.scorer import Scorer
@@ -28,8 +28,9 @@ def plain_deals(context):
 
 
 @pytest.mark.parametrize("days", [0, 9])
-def test_deals_together_have_the_scores_that_each_has_alone(days):
-    context = asked("cure_table")
+@pytest.mark.parametrize("has_histories", [False, True])
+def test_deals_together_have_the_scores_that_each_has_alone(days, has_histories):
+    context = company() if has_histories else asked("cure_table")
     plain, as_of = plain_deals(context), context.as_of + pd.Timedelta(days=days)
     rng = np.random.default_rng(2)
     agents, products = ([*context.deals[column].dropna().unique()[:3], None] for column in ("sales_agent", "product"))
@@ -42,6 +43,9 @@ def test_deals_together_have_the_scores_that_each_has_alone(days):
         record = kinds[of[place]].record
         began = pd.Timestamp(np.datetime64(int(engaged[place]), "D"))
         one = Opportunity(record["sales_agent"], record["product"], began, None, "(new)")
+        if np.isnan(sent[place]):
+            known = plain.looks.look(one, as_of)
+            assert found.values[place] == pytest.approx(value_look(context, known, as_of), nan_ok=True)
         alone = plain.scorer.score(plain.looks.look(one, as_of), found.values[place], as_of)
         told = {f"p_won_{horizon}": chance for horizon, chance in alone.p_won.items()} | {
             "p_won_ever": alone.p_won_ever
@@ -53,12 +57,12 @@ def test_deals_together_have_the_scores_that_each_has_alone(days):
     assert len(set(found.chances["p_won_ever"])) > 3
 
 # %% ../../../nbs/tests/scoring/test_plain_deals.ipynb #6aa7a39c
-def test_histories_features_of_ones_own_and_models_of_tables_know_no_plain_deals():
+def test_features_of_ones_own_and_models_of_tables_know_no_plain_deals():
     context = asked("cure_table")
     own = lambda deals, snapshots: snapshots["age_days"] * 2.0
     twice = replace(context, functions={"twice": own}, candidates=(*context.candidates, "twice"), days={}, kept={})
     assert plain_deals(context).can_score and not plain_deals(asked("age_curve")).can_score
-    assert not plain_deals(twice).can_score and not plain_deals(company()).can_score
+    assert not plain_deals(twice).can_score
 
 
 def test_what_was_looked_up_is_kept_and_let_go(monkeypatch):

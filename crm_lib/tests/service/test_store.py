@@ -7,9 +7,12 @@ __all__ = ['key', 'test_a_sentence_names_files_and_not_where_they_stand',
            'test_a_new_bundle_that_fails_in_any_way_leaves_the_old_one',
            'test_a_model_that_is_broken_in_a_bundle_that_is_whole_is_refused',
            'test_a_project_that_went_away_is_answered_from_what_is_loaded',
-           'test_redis_that_is_away_is_said_and_nothing_else_changes', 'test_a_disk_that_fails_is_said']
+           'test_redis_that_is_away_is_said_and_nothing_else_changes', 'test_a_disk_that_fails_is_said',
+           'test_what_was_read_settles_once_for_each_bundle_that_is_taken_in',
+           'test_the_collector_passes_by_what_is_set_apart']
 
 # %% ../../../nbs/tests/service/test_store.ipynb #3a2845c3
+import gc
 import json
 import re
 import shutil
@@ -19,9 +22,9 @@ import pytest
 
 from ...access.api_keys import create_key
 from ...access.counters import SharedCounters
-from ...registry.bundles import read_facts
+from ...registry.bundles import CURRENT, FOLDER, read_facts
 from ...service.api import make_app
-from ...service.store import Store, hide_folders
+from ...service.store import Store, hide_folders, set_apart
 from ..support.redis_servers import fake_link
 from ..support.served import Asker, copy_project, publish, served_project, service_settings
 
@@ -122,3 +125,25 @@ def test_a_disk_that_fails_is_said(key, tmp_path):
     service.store.held.online.problem = "The tables are answered from memory."
     assert _ready(service) == ("degraded", "The tables are answered from memory.")
     assert json.loads(service.get("/v1/forecast").text)["periods"]
+
+# %% ../../../nbs/tests/service/test_store.ipynb #d048bc92
+def test_what_was_read_settles_once_for_each_bundle_that_is_taken_in(tmp_path):
+    settled = []
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / CURRENT).write_text("one")
+    store = Store(
+        tmp_path, lambda _: (tmp_path / FOLDER / CURRENT).read_text(), settle=lambda: settled.append(store.held)
+    )
+    store.refresh()
+    store.refresh()
+    (tmp_path / FOLDER / CURRENT).write_text("second")
+    store.refresh()
+    assert settled == ["one", "second"]
+
+
+def test_the_collector_passes_by_what_is_set_apart():
+    try:
+        set_apart()
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()

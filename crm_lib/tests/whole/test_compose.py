@@ -58,6 +58,7 @@ from ..support.native_servers import ANY, make_home, require_programs, servers
 from ..support.served import copy_project
 from ..support.units import UNITS, verify_units
 
+# %% ../../../nbs/tests/whole/test_compose.ipynb #8fe98e95
 ROOT = Path(crm_lib.__file__).parents[1]
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docker-compose.yml").is_file(), reason="containers are described in the repository, not in the package"
@@ -256,7 +257,7 @@ def test_every_clock_runs_the_same_command_and_it_exists():
     name, *words = line.split()[1:]
     assert get_command(app).commands[name].make_context(name, words).params["if_due"] is True
 
-
+# %% ../../../nbs/tests/whole/test_compose.ipynb #936db086
 def test_the_worker_asks_again_and_is_unhealthy_where_the_last_time_failed(tmp_path):
     ended, log = tmp_path / "ended", tmp_path / "log"
     stubs = {

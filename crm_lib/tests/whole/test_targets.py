@@ -186,7 +186,7 @@ def _wait(process, log, words, seconds):
         time.sleep(1)
     return log.read_text(encoding="utf-8")
 
-
+# %% ../../../nbs/tests/whole/test_targets.ipynb #e8c49808
 @pytest.mark.slow
 @pytest.mark.nightly  # every stage once: two minutes
 def test_quick_start_leads_a_clone_to_reports_dashboards_and_service_and_ends_on_ctrl_c(tmp_path):

@@ -24,7 +24,7 @@ from ...evaluation.gate import choose_model, list_choosable
 from ...evaluation.judging import attach_labels
 from ...evaluation.origins import rolling_origins, training_sets
 from ...features.features import FeatureSettings, build_features, feature_settings
-from ...features.snapshots import month_ends, spaced_dates
+from ...features.snapshots import cycle_spacing, month_ends, spaced_dates
 from ...ingestion.deals import build_deals, observed_until, records_start
 from ...ingestion.imports import import_tables
 from ...ingestion.mapping import map_tables
@@ -71,7 +71,7 @@ def settings(params) -> FeatureSettings:
 def snapshots(deals, params, settings) -> pd.DataFrame:
     first = records_start(deals)
     last = observed_until(deals, None)
-    dates = np.union1d(spaced_dates(first, last, params["features"]["snapshot_every_days"]), month_ends(first, last))
+    dates = np.union1d(spaced_dates(first, last, cycle_spacing(deals)), month_ends(first, last))
     return build_features(deals, dates, first, settings)
 
 # %% ../../../nbs/tests/whole/test_truth.ipynb #263bc368

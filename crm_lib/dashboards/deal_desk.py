@@ -22,6 +22,7 @@ from .desk import DealDesk
 from .entry_form import list_answerable
 from .file_desk import UploadBoard
 from .layout import build_or_say, card, page, side_by_side, stack
+from .memory import release_memory
 from .parts import Part, note, read_vue
 from ..registry.bundles import read_facts, say_bundle
 from ..scoring.context import Context, read_context
@@ -93,7 +94,9 @@ def build_desk(
 @lru_cache(maxsize=1)
 def _read_whole(bundle: Path, folder: Path) -> Context:
     "Read a bundle, whose name holds a hash of what is in it; kept for whoever comes."
-    return read_context(bundle, folder, None, say_bundle(read_facts(bundle)))
+    context = read_context(bundle, folder, None, say_bundle(read_facts(bundle)))
+    release_memory()
+    return context
 
 
 def _open_context(viewer: Viewer, folder: str | Path | None) -> Context:
@@ -133,6 +136,7 @@ def warm_up(
         context = _open_context(LOCAL, folder)
         for key in list_answerable(context)["opportunity_id"].head(1):
             score_one(context, pick(context, key))
+        release_memory()
         return note(context.note)
 
     build_or_say(try_out)

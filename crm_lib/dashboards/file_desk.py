@@ -11,6 +11,7 @@ import pandas as pd
 from ..base.horizons import label_horizon, win_column
 from .fields import download, upload
 from .layout import stack
+from .memory import release_memory
 from .parts import note
 from .tables import Column, filled_columns, table
 from ..scoring.context import Context
@@ -70,6 +71,7 @@ class UploadDesk:
             self.result = score_upload(self.context, content, name, self.tell)
         finally:
             self.field.progress = -1.0
+            release_memory()
         self.name = name
         self.show()
 

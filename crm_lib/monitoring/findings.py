@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from ..base.config import CrmError
 from ..base.sections import Monitor
 
@@ -93,7 +91,7 @@ def describe_findings(
     "Put findings into the form that is stored."
     told = sort_findings(findings)
     rows = [{**asdict(one), "numbers": dict(one.numbers)} for one in told]
-    return {"as_of": f"{pd.Timestamp(str(as_of)):%Y-%m-%d}", "level": worst_level(told), "findings": rows, **more}
+    return {"as_of": str(as_of)[:10], "level": worst_level(told), "findings": rows, **more}
 
 # %% ../../nbs/lib/65_monitoring/10_findings.ipynb #23c06b9c
 def without_names(

@@ -26,8 +26,9 @@ def _keep_days(text: str) -> Markup:
 
 @cache
 def _template(name: str, is_html: bool) -> jinja2.Template:
-    rules = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
-    shelf = jinja2.Environment(autoescape=is_html, **rules)
+    shelf = jinja2.Environment(
+        autoescape=is_html, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     shelf.filters["days"] = _keep_days
     return shelf.from_string((ASSETS / name).read_text(encoding="utf-8"))
 

@@ -123,6 +123,8 @@ CANNOT = {
     "    # in the server block of nginx": "nginx's settings: likewise",
     "30 2 * * *": "a line of cron, whose command is asked for beside it",
     "15 3 * * *": "likewise",
+    "40 5 * * *": "likewise",
+    "[Service]": "units of systemd, whose command is asked for beside it",
     "apt-get install postgresql": "changes the reader's machine; pipeline/test_services starts what it starts",
     "crm services env && cp": "asks Docker, which is not here; whole/test_compose starts the same commands without it",
     "docker compose config": "asks Docker and a registry of images, which are not here",

@@ -38,7 +38,7 @@ def _moment(value: Any) -> int | None:
     if isinstance(value, str) and len(value) == 10:
         return _number(date.fromisoformat(value)) * _DAY
     found = pd.Timestamp(value)
-    return None if found is pd.NaT else int(found.as_unit("ns").value)
+    return None if pd.isna(found) else int(found.as_unit("ns").value)
 
 # %% ../../nbs/lib/25_features/67_told_states.ipynb #145671fd
 def _read_values(values: Sequence[Any], kind: str) -> list[Any]:
@@ -95,7 +95,7 @@ class _Held(NamedTuple):
         """Return the value now; None where it is empty or unknown."""
         return self.values[-1] if self.values else None
 
-    def count(self, steps: int) -> float:
+    def counted(self, steps: int) -> float:
         """Return what was counted along the way; NaN where the beginning of the way is unknown."""
         return float(steps) if self.is_known and self.is_whole else _NAN
 
@@ -182,7 +182,7 @@ def _amount_states(held: _Held) -> dict[str, float]:
         "amount": now,
         "amount_log": float(np.log1p(max(now, 0.0))),
         "amount_growth": now / first - 1 if first > 0 else _NAN,
-        "amount_changes": held.count(max(len(held.values) - 1, 0)),
+        "amount_changes": held.counted(max(len(held.values) - 1, 0)),
         "amount_days": held.days,
     }
 
@@ -195,9 +195,9 @@ def _close_states(held: _Held, day: int) -> dict[str, float]:
     return {
         "close_in_days": ahead,
         "close_overdue_days": max(-ahead, 0.0),
-        "close_pushes": held.count(sum(shift > 0 for shift in shifts)),
-        "close_slip_days": held.count(sum(max(shift, 0) for shift in shifts)),
-        "close_pulls": held.count(sum(shift < 0 for shift in shifts)),
+        "close_pushes": held.counted(sum(shift > 0 for shift in shifts)),
+        "close_slip_days": held.counted(sum(max(shift, 0) for shift in shifts)),
+        "close_pulls": held.counted(sum(shift < 0 for shift in shifts)),
         "close_days": held.days,
     }
 
@@ -206,7 +206,7 @@ def _other_states(owner: _Held, category: _Held, order: _Order) -> dict[str, flo
     "Give the features of the owner and of the forecast category."
     place = order.categories.get(category.now, -1)
     return {
-        "owner_changes": owner.count(max(len(owner.values) - 1, 0)),
+        "owner_changes": owner.counted(max(len(owner.values) - 1, 0)),
         "owner_days": owner.days,
         "forecast_place": place / order.last_category if place >= 0 else _NAN,
     }
@@ -258,8 +258,9 @@ class _Records:
         if key not in self._found:
             if len(self._found) >= _KEPT_NAMES:
                 self._found.clear()
-            names = (np.array([name], object) for name in (owner, account))
-            found = find_record_features(self.records.owners, self.records.accounts, *names, np.array([day]))
+            owners, accounts = (np.array([name], object) for name in (owner, account))
+            tables = self.records.owners, self.records.accounts
+            found = find_record_features(*tables, owners, accounts, np.array([day]))
             self._found[key] = {name: float(value[0]) for name, value in found.items()}
         return self._found[key]
 

@@ -138,7 +138,7 @@ def _prepare_order(learned: Learned) -> _Order:
 
 # %% ../../nbs/lib/25_features/67_told_states.ipynb #b9622a06
 def _follow_stages(held: _Held, order: _Order) -> tuple[list[int], int]:
-    "Count moves forward and back, stages entered, places skipped, reopenings; and say which entry was the last new one."
+    "Count moves forward and back, stages, places skipped, reopenings; and say which entry was the last new one."
     forward = back = skipped = reopened = 0
     before = newest = -1
     seen: set[int] = set()
@@ -264,11 +264,19 @@ class _Records:
             self._found[key] = {name: float(value[0]) for name, value in found.items()}
         return self._found[key]
 
-# %% ../../nbs/lib/25_features/67_told_states.ipynb #37dd0cfc
+# %% ../../nbs/lib/25_features/67_told_states.ipynb #a5bb799c
 def _none_if_missing(value: Any) -> Any:
     return None if value is None or value != value or value is pd.NA else value
 
 
+def _hold_all(deal: ToldDeal, since: Mapping[str, Any], begun: int, day: int) -> dict[str, _Held]:
+    "Follow every column to the end of a day."
+    return {
+        name: _hold(deal.changes[name], kind, since[name], begun, day) if name in since else _UNKNOWN
+        for name, kind in TRACKED_KINDS.items()
+    }
+
+# %% ../../nbs/lib/25_features/67_told_states.ipynb #37dd0cfc
 class ToldStates(_Records):
     """The states of deals that were sent, one by one."""
 
@@ -281,10 +289,7 @@ class ToldStates(_Records):
         day = _number(row["as_of"])
         since = {name: deal.since.get(name) or min(one[0] for one in told) for name, told in deal.changes.items()}
         begun = min(_number(moment) for moment in (deal.began, *since.values()))
-        held = {
-            name: _hold(deal.changes[name], kind, since[name], begun, day) if name in since else _UNKNOWN
-            for name, kind in TRACKED_KINDS.items()
-        }
+        held = _hold_all(deal, since, begun, day)
         owner = held["sales_agent"]
         contacts = None if self.records.activities is None else deal.contacts
         found = {

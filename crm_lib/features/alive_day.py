@@ -22,9 +22,6 @@ def _number(values: np.ndarray) -> dict[int, int]:
     return {value: place for place, value in enumerate(np.unique(values).tolist())}
 
 # %% ../../nbs/lib/25_features/45_alive_day.ipynb #15ebd84d
-_KEPT_STARTS = 10_000  # days of engagement
-
-
 class _Counted:
     """The open deals of a day, by group."""
 
@@ -52,7 +49,18 @@ class _Counted:
         self.days = _number(engaged[held][close[held] > self.today])
         keys = zip(*(values.tolist() for values in (self.known.agent, self.known.cohort, self.known.day)))
         self.groups = {key: group for group, key in enumerate(keys)}
-        self.starts: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+# %% ../../nbs/lib/25_features/45_alive_day.ipynb #45d995dd
+_KEPT_STARTS = 10_000  # days of engagement
+
+
+class _Starts(_Counted):
+    """Days at risk by day of engagement, kept for the next deal."""
+
+    @cached_property
+    def starts(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Return what was counted."""
+        return {}
 
     def days_of(self, engaged: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the days at risk of an open deal by cell, (1, cells) each: those watched, and those of its life."""
@@ -74,7 +82,7 @@ def _append(values: np.ndarray, place: int, value: int) -> np.ndarray:
     return np.append(values, value) if place == len(values) else values
 
 # %% ../../nbs/lib/25_features/45_alive_day.ipynb #8dd757cc
-class _WithMore(_Counted):
+class _WithMore(_Starts):
     """The counts with one open deal more."""
 
     def _with(self, engaged: int, agent: int, cohort: int) -> tuple[Known, int]:

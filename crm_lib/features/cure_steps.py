@@ -104,32 +104,31 @@ def take_plain_steps(
 
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #06cfc612
 @compile_later
-def _loop(known: Known, begin: _Arrays, prior: float, steps: int) -> tuple[np.ndarray, ...]:
+def _loop(held: Known, begin: _Arrays, prior: float, steps: int) -> tuple[np.ndarray, ...]:
     "Take the two steps in turn."
     cured, agents, cohorts = begin
-    day, agent, cohort = known.day, known.agent, known.cohort
-    left = np.zeros(len(known.watched))
+    day, agent, cohort = held.day, held.agent, held.cohort
+    left = np.zeros(len(held.watched))
     for row in range(len(cured)):
-        left[day[row]] += known.deals[row] * (1 - cured[row])
+        left[day[row]] += held.deals[row] * (1 - cured[row])
     for step in range(steps + 1):
         if step < steps:
-            at_risk = known.days + np.dot(left, known.watched)
-            hazard = np.minimum(known.closes / np.maximum(at_risk, 1.0), _MOST)
-            stays = np.exp(np.dot(known.lived, np.log1p(-hazard)))
-        owned, alike, left = 0 * agents, 0 * cohorts, 0 * left
+            hazard = np.minimum(held.closes / np.maximum(held.days + np.dot(left, held.watched), 1.0), _MOST)
+            stay = np.exp(np.dot(held.lived, np.log1p(-hazard)))
+        mine, alike, left = 0 * agents, 0 * cohorts, 0 * left
         for row in range(len(cured)):
             own, like = agents[agent[row]], cohorts[cohort[row]]
             share = 1 - (1 - own) * (1 - like)
-            per = 1 / (share + (1 - share) * stays[day[row]])
+            per = 1 / (share + (1 - share) * stay[day[row]])
             cured[row] = share * per
-            left[day[row]] += known.deals[row] * (1 - cured[row])
-            per *= known.counted[row]
-            owned[agent[row]] += per * own
+            left[day[row]] += held.deals[row] * (1 - cured[row])
+            per *= held.counted[row]
+            mine[agent[row]] += per * own
             alike[cohort[row]] += per * like
         if step < steps:
-            usual = owned.sum() / max(known.agent_deals.sum(), 1.0)
-            agents = (owned + prior * usual) / (known.agent_deals + prior)
-            cohorts = (alike + _PULL) / (known.cohort_deals + _COHORT_PRIOR)
+            usual = mine.sum() / max(held.agent_deals.sum(), 1.0)
+            agents = (mine + prior * usual) / (held.agent_deals + prior)
+            cohorts = (alike + _PULL) / (held.cohort_deals + _COHORT_PRIOR)
     return hazard, agents, cohorts, cured
 
 # %% ../../nbs/lib/25_features/38_cure_steps.ipynb #ab010911

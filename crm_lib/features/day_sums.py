@@ -252,8 +252,8 @@ class _Standing(_Owners):
 _KEPT_COHORTS = 20_000  # figures of a day of engagement
 
 
-class ReadyDay(_Standing):
-    """What a day's deals give to one that is open beside them, or among them."""
+class _KeptCohorts(_Standing):
+    """What all deals of a day of engagement have in common, computed once."""
 
     @cached_property
     def kept(self) -> dict[Any, Any]:
@@ -276,6 +276,10 @@ class ReadyDay(_Standing):
         week = engaged // day.settings.cohort_days
         found: float = self._keep((place, engaged, more), lambda: self.closing(place, week, days))
         return found
+
+# %% ../../nbs/lib/25_features/59_day_sums.ipynb #b935a483
+class ReadyDay(_KeptCohorts):
+    """What a day's deals give to one that is open beside them, or among them."""
 
     def features(self, engaged: int, agent: int, place: int, wanted: Collection[str], more: int) -> dict[str, float]:
         """Return the wanted features of a deal that stands among the others (more 0), or of one more (1)."""

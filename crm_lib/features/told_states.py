@@ -38,7 +38,7 @@ def _moment(value: Any) -> int | None:
     if isinstance(value, str) and len(value) == 10:
         return _number(date.fromisoformat(value)) * _DAY
     found = pd.Timestamp(value)
-    return None if found is pd.NaT else int(found.as_unit("ns").value)
+    return None if pd.isna(found) else int(found.as_unit("ns").value)
 
 # %% ../../nbs/lib/25_features/67_told_states.ipynb #145671fd
 def _read_values(values: Sequence[Any], kind: str) -> list[Any]:
@@ -95,7 +95,7 @@ class _Held(NamedTuple):
         """Return the value now; None where it is empty or unknown."""
         return self.values[-1] if self.values else None
 
-    def count(self, steps: int) -> float:
+    def counted(self, steps: int) -> float:
         """Return what was counted along the way; NaN where the beginning of the way is unknown."""
         return float(steps) if self.is_known and self.is_whole else _NAN
 
@@ -138,7 +138,7 @@ def _prepare_order(learned: Learned) -> _Order:
 
 # %% ../../nbs/lib/25_features/67_told_states.ipynb #b9622a06
 def _follow_stages(held: _Held, order: _Order) -> tuple[list[int], int]:
-    "Count moves forward and back, stages entered, places skipped, reopenings; and say which entry was the last new one."
+    "Count moves forward and back, stages, places skipped, reopenings; and say which entry was the last new one."
     forward = back = skipped = reopened = 0
     before = newest = -1
     seen: set[int] = set()
@@ -182,7 +182,7 @@ def _amount_states(held: _Held) -> dict[str, float]:
         "amount": now,
         "amount_log": float(np.log1p(max(now, 0.0))),
         "amount_growth": now / first - 1 if first > 0 else _NAN,
-        "amount_changes": held.count(max(len(held.values) - 1, 0)),
+        "amount_changes": held.counted(max(len(held.values) - 1, 0)),
         "amount_days": held.days,
     }
 
@@ -195,9 +195,9 @@ def _close_states(held: _Held, day: int) -> dict[str, float]:
     return {
         "close_in_days": ahead,
         "close_overdue_days": max(-ahead, 0.0),
-        "close_pushes": held.count(sum(shift > 0 for shift in shifts)),
-        "close_slip_days": held.count(sum(max(shift, 0) for shift in shifts)),
-        "close_pulls": held.count(sum(shift < 0 for shift in shifts)),
+        "close_pushes": held.counted(sum(shift > 0 for shift in shifts)),
+        "close_slip_days": held.counted(sum(max(shift, 0) for shift in shifts)),
+        "close_pulls": held.counted(sum(shift < 0 for shift in shifts)),
         "close_days": held.days,
     }
 
@@ -206,7 +206,7 @@ def _other_states(owner: _Held, category: _Held, order: _Order) -> dict[str, flo
     "Give the features of the owner and of the forecast category."
     place = order.categories.get(category.now, -1)
     return {
-        "owner_changes": owner.count(max(len(owner.values) - 1, 0)),
+        "owner_changes": owner.counted(max(len(owner.values) - 1, 0)),
         "owner_days": owner.days,
         "forecast_place": place / order.last_category if place >= 0 else _NAN,
     }
@@ -258,16 +258,25 @@ class _Records:
         if key not in self._found:
             if len(self._found) >= _KEPT_NAMES:
                 self._found.clear()
-            names = (np.array([name], object) for name in (owner, account))
-            found = find_record_features(self.records.owners, self.records.accounts, *names, np.array([day]))
+            owners, accounts = (np.array([name], object) for name in (owner, account))
+            tables = self.records.owners, self.records.accounts
+            found = find_record_features(*tables, owners, accounts, np.array([day]))
             self._found[key] = {name: float(value[0]) for name, value in found.items()}
         return self._found[key]
 
-# %% ../../nbs/lib/25_features/67_told_states.ipynb #37dd0cfc
+# %% ../../nbs/lib/25_features/67_told_states.ipynb #a5bb799c
 def _none_if_missing(value: Any) -> Any:
     return None if value is None or value != value or value is pd.NA else value
 
 
+def _hold_all(deal: ToldDeal, since: Mapping[str, Any], begun: int, day: int) -> dict[str, _Held]:
+    "Follow every column to the end of a day."
+    return {
+        name: _hold(deal.changes[name], kind, since[name], begun, day) if name in since else _UNKNOWN
+        for name, kind in TRACKED_KINDS.items()
+    }
+
+# %% ../../nbs/lib/25_features/67_told_states.ipynb #37dd0cfc
 class ToldStates(_Records):
     """The states of deals that were sent, one by one."""
 
@@ -280,10 +289,7 @@ class ToldStates(_Records):
         day = _number(row["as_of"])
         since = {name: deal.since.get(name) or min(one[0] for one in told) for name, told in deal.changes.items()}
         begun = min(_number(moment) for moment in (deal.began, *since.values()))
-        held = {
-            name: _hold(deal.changes[name], kind, since[name], begun, day) if name in since else _UNKNOWN
-            for name, kind in TRACKED_KINDS.items()
-        }
+        held = _hold_all(deal, since, begun, day)
         owner = held["sales_agent"]
         contacts = None if self.records.activities is None else deal.contacts
         found = {

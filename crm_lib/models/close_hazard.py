@@ -232,17 +232,9 @@ class _FittedHazard(_HazardCells):
         self.late_odds_ = late_odds(closed["close_day"], won.to_numpy(), self.grid_, self.win_prior)
         return self
 
-# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #b774b4ff
-class _HazardPaths(_FittedHazard):
-    """Look the hazards of the days to come up."""
-
-    takes_rows = True
-
-    @property
-    def chosen_win_columns(self) -> list[str]:
-        """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
-        found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
-        return [name for name in found if name not in AGE_COLUMNS]
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #ef768970
+class _ClosingHazards(_FittedHazard):
+    """Look the hazards of closing up."""
 
     def _close(self, rows: Rows, days: int) -> np.ndarray:
         "Give P(closes | open) for the days to come, (deals, days)."
@@ -255,6 +247,18 @@ class _HazardPaths(_FittedHazard):
             return mix_cells(rates, place, whole, cells, phases_ahead(rows.as_of, days, self._grid), alive)
         closing = rates[place.reshape(-1, 1), cells_ahead(rows.as_of, age, days, self._grid)]
         return mix_hazards(closing, alive) if self.alive else closing
+
+# %% ../../nbs/lib/35_models/50_close_hazard.ipynb #b774b4ff
+class _HazardPaths(_ClosingHazards):
+    """Look the hazards of the days to come up."""
+
+    takes_rows = True
+
+    @property
+    def chosen_win_columns(self) -> list[str]:
+        """Return the columns, beside the age, on which the odds of winning depend; none before fitting."""
+        found = self.win_table_.columns_ if hasattr(self, "win_table_") else {}
+        return [name for name in found if name not in AGE_COLUMNS]
 
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""

@@ -73,18 +73,37 @@ class _StatePaths(_SummedTrees):
         hazard = ((1 - share) * hazard + share * self.rates_[cause])[place]
         return hazard if effect is None else hazard * effect
 
-# %% ../../nbs/lib/35_models/56_state_hazard.ipynb #e6fb1cd8
+# %% ../../nbs/lib/35_models/56_state_hazard.ipynb #a3f1ebe8
 _MOST = 0.95  # P(closes on a day), at most
 
 
-class _StateHazards(_StatePaths):
+class _SplitCauses(_StatePaths):
     """Put the hazards of the causes together."""
-
-    takes_rows = True
 
     def _cause(self, cause: str, effect: np.ndarray | None, deals: int) -> Cause:
         factors = np.ones((deals, len(self.ends_))) if effect is None else effect
         return Cause(self.shares_[cause], self.rates_[cause], factors)
+
+    def _split(
+        self, rows: Rows, hazards: tuple[np.ndarray, np.ndarray], place: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        "Multiply the hazards of each distinct deal by what the states say."
+        closing, winning = hazards
+        interval = np.minimum(np.searchsorted(self.ends_, np.arange(1, closing.shape[1] + 1)), len(self.ends_) - 1)
+        effects = self._effects(rows, int(interval.max()) + 1)
+        if is_compiled():
+            causes = (self._cause(cause, effects[cause], len(rows)) for cause in ("won", "lost"))
+            return split_causes((closing, winning), place, interval, *causes, _MOST)
+        told = {name: None if effect is None else effect[:, interval] for name, effect in effects.items()}
+        won = self._multiply("won", closing * winning, place, told["won"])
+        both = won + self._multiply("lost", closing * (1 - winning), place, told["lost"])
+        return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)
+
+# %% ../../nbs/lib/35_models/56_state_hazard.ipynb #e6fb1cd8
+class _StateHazards(_SplitCauses):
+    """Put the hazards of the causes together."""
+
+    takes_rows = True
 
     def predict_hazards(self, X: pd.DataFrame | Rows, days: int) -> tuple[np.ndarray, np.ndarray]:
         """Return P(closes | open) and P(won | closes) for the days to come, (deals, days)."""
@@ -97,15 +116,7 @@ class _StateHazards(_StatePaths):
                 "with histories where there were some."
             )
         closing, winning, place = distinct_hazards(self.base_, rows, days)
-        interval = np.minimum(np.searchsorted(self.ends_, np.arange(1, days + 1)), len(self.ends_) - 1)
-        effects = self._effects(rows, int(interval.max()) + 1)
-        if is_compiled():
-            causes = (self._cause(cause, effects[cause], len(rows)) for cause in ("won", "lost"))
-            return split_causes((closing, winning), place, interval, *causes, _MOST)
-        told = {name: None if effect is None else effect[:, interval] for name, effect in effects.items()}
-        won = self._multiply("won", closing * winning, place, told["won"])
-        both = won + self._multiply("lost", closing * (1 - winning), place, told["lost"])
-        return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)
+        return self._split(rows, (closing, winning), place)
 
 # %% ../../nbs/lib/35_models/56_state_hazard.ipynb #42cdbf90
 class _KeptStates(_StateHazards):

@@ -252,7 +252,7 @@ class _DealOdds(_AgeOdds):
     """Look the effects of a deal's values up."""
 
     def predict_deals(self, X: pd.DataFrame | Rows, days: np.ndarray) -> np.ndarray:
-        """Return P(won | closes on the day), (deals, days), for snapshots X and calendar days (datetime64[D])."""
+        """Return P(won | closes on the day), (deals, days), for X on days (datetime64[D])."""
         check_is_fitted(self, "share_")
         if not self.columns_:
             return np.broadcast_to(self.predict_proba(days), (len(X), len(days)))

@@ -50,12 +50,6 @@ class _Kinds:
         self._kinds: dict[tuple[str | None, str | None], DealKind] = {}
         self._found: dict[tuple[Any, Any, int], tuple[float, ...]] = {}
 
-    @property
-    def can_score(self) -> bool:
-        """Tell whether deals of this company can be columns: no feature of its own, a model that takes columns."""
-        by = {"sales_agent", self.context.settings.cohort_by}
-        return self.looks.is_plain and self.context.model.takes_rows and by <= set(self.looks.fixed)
-
     def kind(self, sales_agent: str | None, product: str | None) -> DealKind:
         """Look a kind up: names that the table knows, or None."""
         names = sales_agent, product
@@ -74,7 +68,7 @@ class _Features(_Kinds):
     "Features of deals by kind and day."
 
     def features(self, kind: DealKind, engaged: int) -> tuple[float, ...]:
-        """Give the features of a deal on the last day known, in the order of the model's; engaged in days since 1970."""
+        """Give the features on the last day known of a deal engaged on a day since 1970, in the model's order."""
         key = kind.owner["sales_agent"], kind.owner[self.context.settings.cohort_by], engaged
         found = self._found.get(key)
         if found is None:
@@ -99,7 +93,20 @@ def _read_kinds(kinds: Sequence[DealKind], name: str, of: np.ndarray) -> ColumnV
     return np.array([np.nan if pd.isna(value) else value for value in values], float)[of]
 
 # %% ../../nbs/lib/45_scoring/48_plain_deals.ipynb #ea08a948
-class _Columns(_Features):
+class _States(_Features):
+    "What is known of deals of which nothing is told."
+
+    def states(self, kinds: Sequence[DealKind], of: np.ndarray, as_of: pd.Timestamp) -> dict[str, ColumnValues]:
+        """Give what is known on a day of deals of which nothing is told: the records of their owners."""
+        names = [name for name in self.looks.used if name in STATE_FEATURES]
+        if not names or self.context.past is None:
+            return {}
+        nothing = ToldDeal({}, {}, as_of)
+        found = [self.looks.told.state(nothing, kind.record | {"as_of": as_of}) for kind in kinds]
+        return {name: np.array([state[name] for state in found])[of] for name in names}
+
+# %% ../../nbs/lib/45_scoring/48_plain_deals.ipynb #7c23e2a6
+class _Columns(_States):
     "Columns of deals as the model asks for them."
 
     def columns(self, kinds: Sequence[DealKind], of: np.ndarray, engaged: np.ndarray) -> dict[str, ColumnValues]:
@@ -112,14 +119,9 @@ class _Columns(_Features):
         fixed = {name: _read_kinds(kinds, name, of) for name in others if name not in STATE_FEATURES}
         return found | fixed | self.states(kinds, of, self.context.as_of)
 
-    def states(self, kinds: Sequence[DealKind], of: np.ndarray, as_of: pd.Timestamp) -> dict[str, ColumnValues]:
-        """Give what is known on a day of deals of which nothing is told: the records of their owners."""
-        names = [name for name in self.looks.used if name in STATE_FEATURES]
-        if not names or self.context.past is None:
-            return {}
-        nothing = ToldDeal({}, {}, as_of)
-        found = [self.looks.told.state(nothing, kind.record | {"as_of": as_of}) for kind in kinds]
-        return {name: np.array([state[name] for state in found])[of] for name in names}
+# %% ../../nbs/lib/45_scoring/48_plain_deals.ipynb #5ead108f
+class _Survivors(_Columns):
+    "Deals that are still open some days later."
 
     def _survive(self, columns: dict[str, ColumnValues], name: str, rows: np.ndarray, days: int) -> np.ndarray:
         "Give P(alive) of deals that are still open some days later."
@@ -151,8 +153,18 @@ class PlainScores(NamedTuple):
     values: list[float]  # money if won; NaN = unknown
     grades: list[str]
 
+# %% ../../nbs/lib/45_scoring/48_plain_deals.ipynb #917cab4e
+class _CanScore(_Survivors):
+    "Whether deals can be columns."
+
+    @property
+    def can_score(self) -> bool:
+        """Tell whether deals of this company can be columns: no feature of its own, a model that takes columns."""
+        by = {"sales_agent", self.context.settings.cohort_by}
+        return self.looks.is_plain and self.context.model.takes_rows and by <= set(self.looks.fixed)
+
 # %% ../../nbs/lib/45_scoring/48_plain_deals.ipynb #576324d5
-class PlainDeals(_Columns):
+class PlainDeals(_CanScore):
     """Scores new deals of which no history is sent, many at a time."""
 
     def score(

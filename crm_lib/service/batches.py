@@ -75,7 +75,9 @@ class _Named(NamedTuple):
 def _name_kinds(context: Context, plain: PlainDeals, deals: Sequence[_Deal]) -> _Named:
     "Find the kind of each deal."
     places: dict[tuple[str | None, str | None], int] = {}
-    kinds, unknown, of = [], [], []
+    kinds: list[DealKind] = []
+    unknown: list[list[dict[str, str]]] = []
+    of: list[int] = []
     for deal in deals:
         names = deal.asked.sales_agent, deal.asked.product
         if names not in places:

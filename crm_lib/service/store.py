@@ -51,7 +51,7 @@ class _Held:
         read: Callable[[Path], Published] = read_bundle,  # opens the bundle in use
         clock: Callable[[], float] = time.monotonic,  # seconds
         every: float = 1.0,  # seconds between two looks at the pointer
-        settle: Callable[[], None] | None = None,  # called when a bundle has been taken in
+        settle: Callable[[], None] = lambda: None,  # called when a bundle has been taken in
     ) -> None:
         self.project = Path(project)
         self.read = read
@@ -104,9 +104,8 @@ class Store(_Watched):
                 return
             self._tried = self.clock()
             self.held, self.problem, self._seen = self.read(self.project), "", stamp
-            if self.settle:
-                self.settle()
-        except Exception as error:  # the old bundle answers, whatever it is
+            self.settle()
+        except Exception as error:  # the old bundle answers
             self._seen = stamp
             self._refuse(error)
         finally:

@@ -65,7 +65,7 @@ def draw(rng):
     ]
     return ToldDeal(changes, since, BEGAN.normalize(), contacts if rng.random() < 0.8 else None)
 
-
+# %% ../../../nbs/tests/features/test_told_states.ipynb #431c2ef6
 @pytest.mark.parametrize("has_activities", [True, False])
 def test_a_state_alone_is_that_of_the_arrays(has_activities):
     crm, learned = company(has_activities)

@@ -95,7 +95,7 @@ NEW: dict[str, dict[str, Any]] = {  # sections that earlier versions lack, whole
     "digest": {"since_days": 7, "most_rows": 10, "sent_by": None},
 }
 
-
+# %% ../../nbs/lib/10_base/60_settings.ipynb #61b078ca
 def _say_missing(key: str) -> str:
     section, _, name = key.partition(".")
     if key in NEW:

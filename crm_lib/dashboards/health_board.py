@@ -44,6 +44,8 @@ from crm_lib.dashboards.track_record import (
     tabulate_record,
     verdict_tiles,
 )
+
+# %% ../../nbs/lib/85_dashboards/44_health_board.ipynb #f30686e1
 from ..evaluation.judging import attach_labels, judge_origins
 from ..evaluation.subgroups import say_subgroups, subgroup_table
 from ..ingestion.deals import observed_until

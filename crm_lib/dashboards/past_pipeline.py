@@ -151,7 +151,7 @@ def past_csv(
     text = defuse_formulas(frame).to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
     return text.encode("utf-8-sig")
 
-
+# %% ../../nbs/lib/85_dashboards/37_past_pipeline.ipynb #d0d4b7c0
 def _list_past(rows: pd.DataFrame, horizon: Horizon, day: str) -> Widget:
     wanted = [column for column in _past_columns(horizon) if column.key in rows]
     shown = table(rows, filled_columns(rows, wanted), f"Deals as said on {day}", "opportunity_id")
@@ -191,7 +191,7 @@ def past_part(
     grades = [card("By grade", [bars(count_past_grades(rows, horizon))])] if "grade" in rows else []
     return stack([head, tiles(figures), side_by_side(grades, 320), _list_past(rows, horizon, day)])
 
-
+# %% ../../nbs/lib/85_dashboards/37_past_pipeline.ipynb #1c94b300
 def _own_forecast(forecast: pd.DataFrame, viewer: Viewer) -> pd.DataFrame:
     return limit_forecast(forecast, viewer) if viewer.column else forecast[forecast["segment"] == "all"]
 

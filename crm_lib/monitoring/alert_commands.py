@@ -35,7 +35,7 @@ def _names_of_project() -> list[str]:
     deals = pd.read_parquet(open_bundle() / "artifacts" / "deals.parquet")
     return list_hidden(deals[[name for name in NAMED if name in deals]])
 
-
+# %% ../../nbs/lib/65_monitoring/94_alert_commands.ipynb #f535c594
 def _try_out(sinks: Any, source: str, how: Any) -> list[Any]:
     "Greet every sink, whatever it was told before."
     from crm_lib.monitoring.alerts import Alert, AlertItem
@@ -71,7 +71,7 @@ def _show(alert: Any, least_level: str) -> list[Any]:
     typer.echo(say_alert(grave).rstrip() if grave.items else f"Nothing was found of level {least_level} or above.")
     return []
 
-
+# %% ../../nbs/lib/65_monitoring/94_alert_commands.ipynb #b901c0b2
 def send_alerts(found: _FROM = None, dry_run: _DRY = False, test: _TEST = False) -> None:
     """Send what the monitor found to the sinks of params.yaml, each finding once."""
     from crm_lib.monitoring.alerts import hide_names

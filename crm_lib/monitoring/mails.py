@@ -100,7 +100,7 @@ def _in_sentences(sink: MailSink, seconds: float) -> Iterator[None]:
     except (smtplib.SMTPException, OSError, UnicodeError):
         raise Unanswered(f"{name} cannot be reached, or breaks off: check host and port, or try again later.") from None
 
-
+# %% ../../nbs/lib/65_monitoring/88_mails.ipynb #dfa95eca
 def _raise(name: str, code: int, what: str) -> None:
     passes = 400 <= code < 500
     todo = "try again later" if passes else "correct sender and addresses"

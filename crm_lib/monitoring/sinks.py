@@ -84,7 +84,7 @@ def _wrong_addresses(key: str, value: Any) -> str:
     bad = [place for place, one in enumerate(given, 1) if not (_ADDRESS.fullmatch(one) or _VARIABLE.fullmatch(one))]
     return f"holds no address of e-mail at place {bad[0]}" if bad else ""
 
-
+# %% ../../nbs/lib/65_monitoring/84_sinks.ipynb #7a7ed734
 def _wrong_keys(name: str, given: Any) -> list[str]:
     "List what is wrong with a sink, a sentence each."
     place = f"alerts.sinks.{name}"

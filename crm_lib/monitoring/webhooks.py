@@ -81,7 +81,7 @@ def _post(url: str, body: Any, host: str, seconds: float) -> requests.Response:
     except (requests.RequestException, UnicodeError):
         raise CrmError(f"{host} cannot be asked: check the address in its variable.") from None
 
-
+# %% ../../nbs/lib/65_monitoring/86_webhooks.ipynb #903bc480
 def _judge(answer: requests.Response, host: str) -> None:
     "Refuse an answer that does not say that the message was taken."
     status = answer.status_code

@@ -91,7 +91,7 @@ def _outlook(day: PublishedDay, period: str) -> tuple[Any, float, float] | None:
     won = won_revenue(day.deals, begun, as_days(day.as_of)) if begun < first else 0.0
     return last, float(won), float(rows["mean"].iloc[0])
 
-
+# %% ../../nbs/lib/90_pipeline/50_digests.ipynb #c77354d1
 def say_outlook(
     now: PublishedDay,  # as a viewer sees it
     was: PublishedDay | None,  # the earlier day; None where none is kept
@@ -174,7 +174,7 @@ def _move_rows(moves: Moves, names: _Names, is_closed: bool) -> tuple[list[Diges
     ]
     return rows, float(shown["stake"].sum())
 
-
+# %% ../../nbs/lib/90_pipeline/50_digests.ipynb #ccf9530f
 def moves_parts(
     now: PublishedDay,  # as a viewer sees it
     was: PublishedDay | None,  # the earlier day; None where none is kept

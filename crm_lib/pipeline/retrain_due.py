@@ -115,7 +115,7 @@ def _ask_closings(ground: Ground, fitted: pd.Timestamp, after: int | None) -> tu
     said = f"{_count(count, 'deal')} {'was' if count == 1 else 'were'} closed since {fitted:%Y-%m-%d}"
     return count >= after, f"{said}; due from {after:,} (retrain.after_closed)."
 
-
+# %% ../../nbs/lib/90_pipeline/38_retrain_due.ipynb #9baaf3c1
 def _ask_monitor(ground: Ground, fitted: pd.Timestamp, least: str | None) -> tuple[bool, str] | None:
     if least is None:
         return None

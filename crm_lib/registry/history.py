@@ -181,7 +181,7 @@ def read_said_forecast(
     "Read the revenue forecast of one bundle."
     return _read_part(past, _FORECAST)
 
-
+# %% ../../nbs/lib/60_registry/46_history.ipynb #cbd95f9e
 def read_past_scores(
     project: str | Path = ".",  # the project's folder
     source: str | None = None,  # name of the source of data; None = that of the bundle in use

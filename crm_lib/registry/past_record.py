@@ -53,7 +53,7 @@ _RECORD: dict[str, Any] = {
     "brier": float,
 }
 
-
+# %% ../../nbs/lib/60_registry/48_past_record.ipynb #9ed0c3eb
 def judge_said(
     said: pd.DataFrame,  # from read_past_scores
     deals: pd.DataFrame,  # one row per opportunity, or per spell, as known today
@@ -102,7 +102,7 @@ def tabulate_said(
     rows = rows.assign(version=rows["model_version"].astype(str), horizon=rows["horizon"].map(label_horizon))
     return rows[["as_of", "version", "horizon", "deals", "said", "came", "brier"]]
 
-
+# %% ../../nbs/lib/60_registry/48_past_record.ipynb #6af5de8d
 def say_past_record(
     record: pd.DataFrame,  # from judge_said
     horizon: object,  # the one that is spoken of

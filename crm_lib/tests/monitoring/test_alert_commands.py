@@ -56,7 +56,7 @@ def test_a_dry_run_shows_and_sends_nothing(project):
     assert run_crm("alert", "--dry-run") == "Nothing was found of level medium or above.\n"
     assert not Path("artifacts/alerts.json").exists()
 
-
+# %% ../../../nbs/tests/monitoring/test_alert_commands.ipynb #c41e87dd
 def test_a_sink_that_fails_is_an_exit_code_and_a_sentence_without_its_secret(project, monkeypatch):
     with chat((404, {}, 0)) as server:
         monkeypatch.setenv("CRM_CHAT", server.url)
@@ -80,7 +80,7 @@ def test_what_another_command_says_is_sent(project):
     done = RUNNER.invoke(app, ["alert", "--from", "-"], input=json.dumps(FOUND))
     assert done.exit_code == 0 and done.output == "log: 1 finding sent.\n"
 
-
+# %% ../../../nbs/tests/monitoring/test_alert_commands.ipynb #9a9f265e
 def test_the_names_of_the_published_deals_are_not_sent(project):
     _set_up({"findings": [{"kind": "names", "level": "high", "sentence": "Ann Lee stands for Anne Lee."}]}, log=LOG)
     write_parquet(pd.DataFrame({"sales_agent": ["Ann Lee"]}), "bundles/one/artifacts/deals.parquet")
@@ -99,7 +99,7 @@ def test_nobody_to_tell_and_nothing_found_are_sentences(project):
     with pytest.raises(CrmError, match="monitor.json is missing: run `dvc repro monitor` first"):
         run_crm("alert")
 
-
+# %% ../../../nbs/tests/monitoring/test_alert_commands.ipynb #2e2506f8
 def test_a_secret_that_was_written_in_plain_is_not_repeated(project):
     for sinks in ({"team": "https://chat.example.org/T0SECRET"}, "https://chat.example.org/T0SECRET"):
         params = whole_params()

@@ -50,7 +50,7 @@ def _refuse(**sinks):
         read_sinks(sinks)
     return str(caught.value)
 
-
+# %% ../../../nbs/tests/monitoring/test_sinks.ipynb #daf96883
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
@@ -75,7 +75,7 @@ def test_a_wrong_sink_is_a_sentence_with_its_key_and_without_its_value(keys, sai
     told = _refuse(a=keys)
     assert said in told and told.startswith("params.yaml, key ") and "swordfish" not in told
 
-
+# %% ../../../nbs/tests/monitoring/test_sinks.ipynb #6a3cfa2b
 def test_everything_wrong_is_told_at_once_and_right_sinks_keep_their_order():
     told = _refuse(one={"kind": "file"}, two=MAIL | {"port": 0}, three={"kind": "file", "path": "x"})
     assert "sinks.one.path" in told and "sinks.two.port" in told and "three" not in told
@@ -110,7 +110,7 @@ def test_an_error_that_passes_is_tried_again(status):
         assert post_json(server.url, {}, SOON, "A") == LOOPBACK
     assert len(server.bodies) == 3
 
-
+# %% ../../../nbs/tests/monitoring/test_sinks.ipynb #ab2ec02c
 @pytest.mark.parametrize(
     ("answer", "said", "asked"),
     [
@@ -138,7 +138,7 @@ def test_a_redirect_is_not_followed():
             post_json(server.url, {}, SOON, "A")
     assert other.bodies == []
 
-
+# %% ../../../nbs/tests/monitoring/test_sinks.ipynb #df8ab0a0
 def test_a_closed_door_is_a_sentence():
     with chat() as server:
         url = server.url

@@ -57,7 +57,7 @@ def _through(port, **digest):
 def _files():
     return {path.name: path.read_text() for path in Path("artifacts/digests").iterdir()}
 
-
+# %% ../../../nbs/tests/pipeline/test_digest_commands.ipynb #99ae23ed
 def test_everybody_has_a_digest_and_so_has_a_team_that_nobody_is_limited_to(company):
     said = run_crm("digest", "--all").splitlines()
     assert [line.partition(": ")[2] for line in said] == [
@@ -80,7 +80,7 @@ def test_a_user_a_team_or_the_whole_company_is_asked_for(company):
     assert run_crm("digest", "--team", "Max", "-o", "here").startswith("here/2024-03-31-ann-")
     assert run_crm("digest", "-o", "here").endswith(": The whole company\n")
 
-
+# %% ../../../nbs/tests/pipeline/test_digest_commands.ipynb #d4d83a9a
 @pytest.mark.parametrize(
     ("words", "said"),
     [

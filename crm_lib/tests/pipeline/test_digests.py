@@ -95,7 +95,7 @@ def test_the_latest_bundle_that_is_old_enough_is_compared_with(tmp_path):
         found.append(find_bundle_before(folder, 7).name[-5:])
     assert found == ["03-10", "03-22", "03-22"]
 
-
+# %% ../../../nbs/tests/pipeline/test_digests.ipynb #2fe78aaa
 def test_what_became_of_each_deal_is_told(project):
     then, now = (read_published_day(bundle, LOCAL) for bundle in (find_bundle_before(project, 7), open_bundle(project)))
     moves = find_moves(then, now)
@@ -110,7 +110,7 @@ def test_what_became_of_each_deal_is_told(project):
     ]
     assert moves.left == 0 and moves.rows["stake"].iloc[0] == 7000.0
 
-
+# %% ../../../nbs/tests/pipeline/test_digests.ipynb #f36778c8
 @pytest.mark.parametrize(
     ("then", "now", "kind"),
     [
@@ -151,7 +151,7 @@ def test_page_and_text_say_the_same_numbers_and_what_the_crm_says_is_escaped(pro
     assert (HOSTILE in text) == (HOSTILE in body) == (viewer is not MAX)
     assert "<script" not in page and "http" not in page and "src=" not in page and "url(" not in page
 
-
+# %% ../../../nbs/tests/pipeline/test_digests.ipynb #916fe51f
 @pytest.mark.parametrize("viewer", [NORTH, MAX, Viewer("no", "viewer", "manager", "Nobody")], ids=lambda one: one.name)
 def test_a_digest_holds_no_row_of_others(project, viewer):
     digest = make_digest(project, viewer, HOW)
@@ -177,7 +177,7 @@ def test_a_digest_holds_no_row_of_others(project, viewer):
         assert "N4" not in shown and "Mia" not in shown
     assert ("Acme" in shown) == (viewer.value != "Nobody")
 
-
+# %% ../../../nbs/tests/pipeline/test_digests.ipynb #3375858a
 def test_the_figures_are_those_of_the_dashboards(project):
     for viewer in (LOCAL, NORTH):
         now = read_published_day(open_bundle(project), viewer)

@@ -254,7 +254,7 @@ def kill_when(reached):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
-
+# %% ../../../nbs/tests/pipeline/test_retraining.ipynb #e76aa197
 @pytest.fixture
 def planned(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -272,7 +272,7 @@ def planned(tmp_path, monkeypatch):
     Path("version.txt").write_text("2 2024-04-30")
     return read_facts(open_bundle()).name
 
-
+# %% ../../../nbs/tests/pipeline/test_retraining.ipynb #c732fbf2
 @pytest.mark.nightly
 @pytest.mark.slow
 def test_the_command_killed_at_each_stage_in_turn_loses_nothing(planned, tmp_path):

@@ -129,7 +129,7 @@ class _Taken(socketserver.StreamRequestHandler):
         else:
             self.say("235 welcome" if word == "AUTH" else "250 fine")
 
-
+# %% ../../../nbs/tests/support/stand_ins.ipynb #d6af3840
 class _Mails(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True

@@ -20,7 +20,8 @@ __all__ = ['FOLDER', 'pytestmark', 'SCRIPTS', 'test_a_script_compiles_and_says_h
            'test_a_word_that_no_training_row_has_is_missing_ahead', 'test_a_folder_without_a_matrix_is_named',
            'test_a_difference_is_called_by_its_interval_and_its_size', 'wanted',
            'test_a_tool_without_forecasts_for_every_row_is_refused',
-           'test_a_champion_that_is_renewed_every_week_recovers_from_a_change_and_its_history_is_complete']
+           'test_a_champion_that_is_renewed_every_week_recovers_from_a_change_and_its_history_is_complete',
+           'test_the_monitor_names_what_is_planted_and_calls_seldom_where_nothing_is']
 
 # %% ../../../nbs/tests/whole/test_benchmarks.ipynb #ff03cced
 import ast
@@ -278,3 +279,11 @@ def test_a_champion_that_is_renewed_every_week_recovers_from_a_change_and_its_hi
     found = json.loads((FOLDER / "retraining.json").read_text(encoding="utf-8"))
     assert all(company["history_complete"] and company["weeks"] == 26 for company in found["companies"])
     assert max(company["behind"] for company in found["companies"]) < 0.005 and found["deals"] == 2000
+
+# %% ../../../nbs/tests/whole/test_benchmarks.ipynb #b42aff6e
+def test_the_monitor_names_what_is_planted_and_calls_seldom_where_nothing_is():
+    figures = json.loads((FOLDER / "monitor.json").read_text(encoding="utf-8"))
+    assert figures["worlds"] == 50 and len(figures["outcomes"]) == 3 and len(figures["inputs"]) == 9
+    assert all(found["found_within_60"] >= 0.8 for found in figures["outcomes"].values())
+    assert all(found["named"] >= 0.95 and found["alone"] >= 0.95 for found in figures["inputs"].values())
+    assert figures["control"]["years"] >= 20 and figures["control"]["weeks_per_year"]["medium"] <= 1

@@ -257,7 +257,8 @@ class _DealOdds(_AgeOdds):
         if not self.columns_:
             return np.broadcast_to(self.predict_proba(days), (len(X), len(days)))
         fixed = {name: how for name, how in self.columns_.items() if name not in AGE_COLUMNS}
-        needed = [*fixed, *(["as_of", "age_days"] if len(fixed) < len(self.columns_) else [])]
+        has_age = len(fixed) < len(self.columns_)
+        needed = [*fixed, *(["as_of", "age_days"] if has_age else [])]
         missing = [name for name in needed if not (name == "as_of" and isinstance(X, Rows)) and name not in X]
         if missing:
             raise CrmError(
@@ -270,9 +271,7 @@ class _DealOdds(_AgeOdds):
         ]
         effect = sum(effects, np.zeros(len(X)))
         odds, month = self.phase_odds_ + effect[:, None], self.calendar.month_of_quarter(days)
-        if len(fixed) == len(self.columns_):
-            return expit(odds)[:, month]
-        return expit(odds[:, month] + self._age_effects(X, days))
+        return expit(odds[:, month] + self._age_effects(X, days)) if has_age else expit(odds)[:, month]
 
 # %% ../../nbs/lib/35_models/30_win_model.ipynb #0710f4e6
 class WinOdds(_DealOdds):

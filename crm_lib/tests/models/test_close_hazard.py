@@ -49,14 +49,13 @@ from ...features.features import build_features
 from ...features.snapshots import spaced_dates
 from ...ingestion.deals import build_deals, records_start
 from ...models.baselines import AgeCurve, AlwaysNo
+from ...models.bins import bin_values, quantile_edges
 from crm_lib.models.close_hazard import (
     BASELINES,
     MODEL_FEATURES,
     CloseHazardModel,
     alive_weights,
-    bin_values,
     make_model,
-    quantile_edges,
 )
 from ...models.incidence import chain_hazards
 from ...models.phase_table import PhaseTable

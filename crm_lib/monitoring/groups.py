@@ -80,7 +80,10 @@ def find_acted_on(
         return []
     way = "further apart" if score > 0 else "closer together"
     told = f"In the last quarter good and poor grades came {way} than was said of them, compared with before."
-    todo = "See who works on which grades: a score that is acted on changes what it foretells. Leave some deals of each grade unscored if you must know."
+    todo = (
+        "See who works on which grades: a score that is acted on changes what it foretells. "
+        "Leave some deals of each grade unscored if you must know."
+    )
     return [Finding("grades_acted_on", level, told, todo, {"score": score, "chance": chance})]
 
 # %% ../../nbs/lib/65_monitoring/50_groups.ipynb #fa287122

@@ -131,7 +131,10 @@ def _count_swapped_new(before: pd.DataFrame, now: pd.DataFrame, then: object, la
     return len(outside), int(inside.sum()), len(fresh)
 
 # %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #3e0a2079
-_NOTATION = "Write ingest.notation for the columns of dates (day-first or month-first, as the export now writes them), or export dates as year-month-day."
+_NOTATION = (
+    "Write ingest.notation for the columns of dates (day-first or month-first, as the export now writes them), "
+    "or export dates as year-month-day."
+)
 
 # %% ../../nbs/lib/65_monitoring/35_import_difference.ipynb #9e953e64
 def find_swapped_dates(
@@ -148,7 +151,10 @@ def find_swapped_dates(
     if not is_old and not is_new:
         return []
     old = f"{moved:,} of {known:,} deals begin on another day, {swapped:,} of them with day and month exchanged or lost"
-    new = f"{outside:,} of {fresh:,} new deals begin outside these weeks, {inside:,} of them inside once day and month are exchanged"
+    new = (
+        f"{outside:,} of {fresh:,} new deals begin outside these weeks, "
+        f"{inside:,} of them inside once day and month are exchanged"
+    )
     told = " and ".join([old] * is_old + [new] * is_new)
     numbers = {"moved": moved, "swapped": swapped, "outside": outside, "inside": inside}
     return [Finding("date_format", "high", f"The dates are written in another way: {told}.", _NOTATION, numbers)]
@@ -168,7 +174,10 @@ def find_new_prices(
     moved = ratio[(ratio - 1).abs() > 0.001]
     if moved.empty or pair["product"].isin(moved.index).mean() < 0.02:
         return []
-    told = f"The price of {len(moved)} of {len(ratio)} products changed since the last import, in the middle to {moved.median():.0%} of what it was."
+    told = (
+        f"The price of {len(moved)} of {len(ratio)} products changed since the last import, "
+        f"in the middle to {moved.median():.0%} of what it was."
+    )
     todo = (
         "Nothing is broken: values of open deals follow the new prices; refit (`dvc repro`) so that chances learn them."
     )

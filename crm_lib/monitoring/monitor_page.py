@@ -25,8 +25,12 @@ def say_kind(
     if len(past):
         said = past["as_of"]
         n = said.nunique()
-        return f"Judged is what was published on {n} earlier day{'s' * (n > 1)}, {said.min():%Y-%m-%d} to {said.max():%Y-%m-%d}."
-    return f"No earlier bundle is kept. In its place stand {days} month ends of the backtest: not published then, but what the model would have said."
+        days_said = f"{n} earlier day{'s' * (n > 1)}, {said.min():%Y-%m-%d} to {said.max():%Y-%m-%d}"
+        return f"Judged is what was published on {days_said}."
+    return (
+        f"No earlier bundle is kept. In its place stand {days} month ends of the backtest: "
+        "not published then, but what the model would have said."
+    )
 
 
 def say_levels(

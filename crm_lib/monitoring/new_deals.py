@@ -82,7 +82,10 @@ def _find_new(name: str, labels: pd.Series, days: np.ndarray, window: np.ndarray
         else f"{', '.join(map(str, fresh.index[:3]))}{' and more' if len(fresh) > 3 else ''}"
     )
     told = f"{len(fresh)} new {what}{'s' * (len(fresh) > 1)}: {n:,} of {whole:,} new deals ({share:.0%})."
-    todo = "The model knows nothing of it yet: its chances there are those of the rest until `dvc repro` has seen some closings; if it is an old one under a new name, rename it."
+    todo = (
+        "The model knows nothing of it yet: its chances there are those of the rest until `dvc repro` has seen "
+        "some closings; if it is an old one under a new name, rename it."
+    )
     level = "medium" if share >= _NEW.get(name, _OTHER_NEW) else "low"
     return [
         Finding(
@@ -135,7 +138,8 @@ def _say_shift(name: str, level: str, deals: pd.DataFrame, window: np.ndarray, s
     if abs(np.log(max(ratio, 1e-9))) > 0.02:
         said = f"New deals have other prices for the same products, in the middle {ratio:.0%} of what they were."
         return Finding("prices_changed", level, said, refit, {**numbers, "ratio": ratio})
-    said = f"New deals differ in {what}: {_median_move(deals[name], window)} (distance {shift.distance:.2f}, usually {shift.usual:.2f})."
+    apart = f"(distance {shift.distance:.2f}, usually {shift.usual:.2f})"
+    said = f"New deals differ in {what}: {_median_move(deals[name], window)} {apart}."
     return Finding("values", level, said, refit, numbers)
 
 # %% ../../nbs/lib/65_monitoring/40_new_deals.ipynb #c338db74
@@ -214,7 +218,10 @@ def _say_volume(shift: Drift, level: str, rules: Monitor) -> list[Finding]:
     if level == "none":
         return []
     told = f"{shift.n:,} deals were opened within {rules.window_days} days, {shift.distance:.0%} of the usual number."
-    todo = "See whether the export is whole (a filter, a limit of rows, an import of old deals); else the forecast follows by itself."
+    todo = (
+        "See whether the export is whole (a filter, a limit of rows, an import of old deals); "
+        "else the forecast follows by itself."
+    )
     return [Finding("volume", level, told, todo, {"deals": shift.n, "ratio": shift.distance, "chance": shift.chance})]
 
 
@@ -230,7 +237,7 @@ _FOLLOWS = {
 def leave_out_explained(
     findings: Sequence[Finding],  # from the columns of new deals
 ) -> list[Finding]:  # without those that follow from another
-    "Leave out a shift that follows from the shift of another column: new agents of a new office, prices of other products."
+    "Leave out what follows from the shift of another column: new agents of a new office, prices of other products."
     moved = {
         one.numbers.get("column") for one in findings if one.kind in ("new_category", "mix") and one.level != "low"
     }

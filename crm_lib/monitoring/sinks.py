@@ -62,7 +62,7 @@ def _wrong_value(key: str, value: Any) -> str:
     "Say what is wrong with a value, without repeating it; nothing where it will do."
     if key in _SECRETS and value is not None and not (isinstance(value, str) and _VARIABLE.fullmatch(value)):
         return (
-            "is written in plain, or is no text, and params.yaml is committed: write the name of an environment variable "
+            "is written in plain, or is no text, and params.yaml is committed: write an environment variable's name "
             "in its place, such as ${CRM_ALERTS}, set that variable, and change the secret if it was committed before"
         )
     if key in _CHOICES and value not in _CHOICES[key]:

@@ -39,12 +39,14 @@ Examples:
   crm run forecast                  run one stage; crm run lists them
   crm config                        every setting in effect, and where it comes from
   crm status                        what is up, how old it is, what to do
-  crm monitor                       what the monitor found: is it still so?
   crm retrain --if-due              renew the model when there is something to learn
   crm monitor                       what the monitor found: is it still so?
   crm alert                         tell people what the monitor found
   crm digest --all                  what changed for each team
-  crm backup crm.tar.zst            what must not be lost, in one file
+"""
+
+# %% ../../nbs/lib/90_pipeline/90_cli.ipynb #52d60076
+_SERVING = """  crm backup crm.tar.zst            what must not be lost, in one file
   crm services start                PostgreSQL, Redis, S3 and MLflow on this machine
   crm start                         dashboards and service on this machine
   crm users add ann --role manager  let somebody sign in; then:
@@ -53,7 +55,7 @@ Examples:
   crm serve                         answer it over HTTP
   crm --install-completion          let the shell complete these commands
 """
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP + _SERVING)
 
 # %% ../../nbs/lib/90_pipeline/90_cli.ipynb #b1bd0543
 def _show_version(wanted: bool) -> None:

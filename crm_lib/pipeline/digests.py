@@ -182,12 +182,14 @@ def moves_parts(
 ) -> list[DigestPart]:  # what closed, and what moved
     "Tell what became of deals."
     if was is None:
-        said = f"No bundle of {how.since_days} to {3 * how.since_days} days before is kept, so what moved cannot be said yet."
+        days = f"{how.since_days} to {3 * how.since_days} days"
+        said = f"No bundle of {days} before is kept, so what moved cannot be said yet."
         return [DigestPart("Deals that moved", (said,))]
     moves, names = find_moves(was, now), _Names([now])
     closed, cut = _cut(*_move_rows(moves, names, True), how.most_rows)
     moved, more = _cut(*_move_rows(moves, names, False), how.most_rows)
-    other = f"Version {was.version} of the model scored then, version {now.version} scores now: chances may move by that too."
+    scored = f"Version {was.version} of the model scored then, version {now.version} scores now"
+    other = f"{scored}: chances may move by that too."
     return [
         DigestPart("Won and lost", (count_moves(moves, was.as_of), *cut), closed),
         DigestPart(

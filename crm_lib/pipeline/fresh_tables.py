@@ -72,8 +72,8 @@ def bring_newest(
         return "No newer tables were asked for: data/ is taken as it lies."
     if source.name == SAMPLE:
         raise CrmError(
-            f"params.yaml, key source.name, still says {SAMPLE}: bring your deals in once with `crm data {source.kind}`, "
-            "which gives them a name, and retrain then."
+            f"params.yaml, key source.name, still says {SAMPLE}: bring your deals in once with "
+            f"`crm data {source.kind}`, which gives them a name, and retrain then."
         )
     filed = _bring(source, ingest, as_of)
     return _say_new(filed) + follow_import(filed, settings.ingest.observed_until).replace("\n", " ")

@@ -82,7 +82,7 @@ def retrain_model(
     as_of: Annotated[str | None, typer.Option("--as-of", help="Day up to which the new tables know.")] = None,
     past: Annotated[bool, typer.Option("--list", help="List the retrainings that were done, and do none.")] = False,
 ) -> None:
-    """Bring new data in, fit and judge a challenger, publish, and write the decision down. Ends with 3 where one runs."""
+    """Bring new data in, fit and judge a challenger, publish, and note the decision. Ends with 3 where one runs."""
     from crm_lib.pipeline.retrain_lock import BusyError, hold_lock
     from crm_lib.registry.in_use import refuse_in_experiment
 

@@ -53,6 +53,14 @@ _RECORD: dict[str, Any] = {
     "brier": float,
 }
 
+# %% ../../nbs/lib/60_registry/48_past_record.ipynb #31b1a00d
+def _add_sums(judged: pd.DataFrame) -> pd.DataFrame:
+    "Judge the forecasts of each day and horizon, and add what was said and what came."
+    sums = judged.groupby(["horizon", "origin"], as_index=False).agg(
+        said=("probability", "sum"), came=("is_won", "sum"), deals=("is_won", "size")
+    )
+    return judge_origins(judged)[["horizon", "origin", "brier"]].merge(sums, on=["horizon", "origin"])
+
 # %% ../../nbs/lib/60_registry/48_past_record.ipynb #9ed0c3eb
 def judge_said(
     said: pd.DataFrame,  # from read_past_scores
@@ -67,10 +75,7 @@ def judge_said(
     judged = attach_labels(forecasts, deals, known_until, calendar) if len(forecasts) else forecasts
     if judged.empty:
         return none
-    sums = judged.groupby(["horizon", "origin"], as_index=False).agg(
-        said=("probability", "sum"), came=("is_won", "sum"), deals=("is_won", "size")
-    )
-    found = judge_origins(judged)[["horizon", "origin", "brier"]].merge(sums, on=["horizon", "origin"])
+    found = _add_sums(judged)
     facts = last.drop_duplicates("as_of")[["as_of", "published_at", "bundle", "model_version"]]
     found = found.rename(columns={"origin": "as_of"}).merge(facts, on="as_of")
     order = {str(name): place for place, name in enumerate(said_horizons(said))}

@@ -98,6 +98,11 @@ def _split(
     return closing, winning
 
 # %% ../../nbs/lib/35_models/08_chains.ipynb #6e1a405c
+def _as_plain(cause: Cause) -> _Cause:
+    "Give a cause as machine code takes it."
+    return float(cause.share), float(cause.rate), np.ascontiguousarray(cause.effect, float)
+
+
 def split_causes(
     hazards: tuple[np.ndarray, np.ndarray],  # P(closes | open) and P(won | closes) by group of deals, (groups, days)
     group: np.ndarray,  # of each deal, int64
@@ -107,7 +112,6 @@ def split_causes(
     most: float,  # P(closes on a day), at most
 ) -> tuple[np.ndarray, np.ndarray]:  # P(closes | open) and P(won | closes) by deal, (deals, days)
     "Multiply the hazards of both causes by what each deal's state says."
-    plain = tuple(np.ascontiguousarray(one, float) for one in hazards)
-    causes = ((float(one.share), float(one.rate), np.ascontiguousarray(one.effect, float)) for one in (won, lost))
-    found: tuple[np.ndarray, np.ndarray] = _split(plain, group, interval, *causes, most)
+    plain = np.ascontiguousarray(hazards[0], float), np.ascontiguousarray(hazards[1], float)
+    found: tuple[np.ndarray, np.ndarray] = _split(plain, group, interval, _as_plain(won), _as_plain(lost), most)
     return found

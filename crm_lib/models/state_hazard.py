@@ -92,12 +92,12 @@ class _SplitCauses(_StatePaths):
         interval = np.minimum(np.searchsorted(self.ends_, np.arange(1, closing.shape[1] + 1)), len(self.ends_) - 1)
         effects = self._effects(rows, int(interval.max()) + 1)
         if is_compiled():
-            causes = (self._cause(cause, effects[cause], len(rows)) for cause in ("won", "lost"))
-            return split_causes((closing, winning), place, interval, *causes, _MOST)
+            won, lost = (self._cause(cause, effects[cause], len(rows)) for cause in CAUSES)
+            return split_causes(hazards, place, interval, won, lost, _MOST)
         told = {name: None if effect is None else effect[:, interval] for name, effect in effects.items()}
-        won = self._multiply("won", closing * winning, place, told["won"])
-        both = won + self._multiply("lost", closing * (1 - winning), place, told["lost"])
-        return np.minimum(both, _MOST), np.divide(won, both, out=np.zeros_like(both), where=both > 0)
+        wins = self._multiply("won", closing * winning, place, told["won"])
+        both = wins + self._multiply("lost", closing * (1 - winning), place, told["lost"])
+        return np.minimum(both, _MOST), np.divide(wins, both, out=np.zeros_like(both), where=both > 0)
 
 # %% ../../nbs/lib/35_models/56_state_hazard.ipynb #e6fb1cd8
 class _StateHazards(_SplitCauses):

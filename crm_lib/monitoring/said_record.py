@@ -108,7 +108,7 @@ def judge_record(
 
 # %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #7abced3e
 def judge_forecasts(
-    forecasts: pd.DataFrame,  # forecast.parquet of past bundles: as_of, first_day, last_day, scope, p10, p90, mean, segment
+    forecasts: pd.DataFrame,  # of past bundles: as_of, first_day, last_day, scope, p10, p90, mean, segment
     deals: pd.DataFrame,  # one row per opportunity, as known today
     last: object,  # last day that the tables know of
 ) -> (

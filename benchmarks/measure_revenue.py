@@ -56,7 +56,10 @@ def outlook_of(deals: pd.DataFrame, tracked: Tracked | None) -> Outlook:
     how = (first, last, {"chosen": MODEL if tracked is None else MODEL_OF_STATES}, settings_of(1), limits)
     how = (*how, own["arrivals_days"], own["draws"], own["seed"])
     bare = Outlook(deals, deals[:0], *how, tracked=learn_tracked(tracked, deals, last))
-    days = [spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"] or cycle_spacing(deals)), month_ends(first, last)]
+    days = [
+        spaced_dates(first, last, PARAMS["features"]["snapshot_every_days"] or cycle_spacing(deals)),
+        month_ends(first, last),
+    ]
     return replace(bare, snapshots=make_weekly(bare, [], {})(deals, np.unique(np.concatenate(days))))
 
 

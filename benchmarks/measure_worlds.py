@@ -6,6 +6,7 @@ Run it from the top of the project:
     python benchmarks/measure_worlds.py falling silence          only these companies
     python benchmarks/measure_worlds.py --seeds 11 12 --deals 500
     python benchmarks/measure_worlds.py --jobs 16 --as fresh --seeds 41 42 43     16 companies and seeds side by side
+Companies with histories are read as `crm map` proposes, in the column "histories read" of 2,000 deals and the seeds 91, 92, 93.
 For each company, model and horizon: the model's Brier score less that of the truth, and the mean squared distance of its
 probabilities from the true ones, means over origins and seeds. "chosen" is the model that `choose_model` takes among the
 tables and the candidates asked; "published" are the scores of the export's day by that model: sums of chances and of value against the

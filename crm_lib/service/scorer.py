@@ -18,6 +18,7 @@ from ..registry.bundles import Bundle
 from ..scoring.context import Context, list_stage_words
 from ..scoring.explanation import explain_deals
 from ..scoring.looks import Looks, value_look
+from ..scoring.opportunity import keeps_amount
 from ..scoring.plain_deals import PlainDeals
 from ..scoring.scorer import Score, Scorer
 from . import schemas
@@ -44,13 +45,26 @@ def find_tools(
     return found
 
 
-def _values(context: Context, entries: Sequence[Entry], records: Sequence[Mapping[str, Any]]) -> list[float]:
+def _is_of_another_product(context: Context, entry: Entry, asked: schemas.Opportunity) -> bool:
+    "Tell whether the amount that stands in the CRM is that of another product than the one sent."
+    is_sent = asked.amount is not None or any(change.column == "amount" for change in asked.changes)
+    return asked.product is not None and not is_sent and not keeps_amount(context, entry.opportunity)
+
+
+def _values(
+    context: Context,
+    entries: Sequence[Entry],
+    records: Sequence[Mapping[str, Any]],
+    asked: Sequence[schemas.Opportunity],
+) -> list[float]:
     "Give what each deal brings if it is won: as sent, by its amount, or by product and price."
-    sent = [entry.opportunity.value for entry in entries]
-    return [
-        value_look(context, record, entry.as_of) if value is None else float(value)
-        for value, entry, record in zip(sent, entries, records)
-    ]
+    values = []
+    for entry, record, one in zip(entries, records, asked):
+        value = entry.opportunity.value
+        if value is None and one.opportunity_id is not None and _is_of_another_product(context, entry, one):
+            record = {**record, "amount": np.nan}
+        values.append(value_look(context, record, entry.as_of) if value is None else float(value))
+    return values
 
 # %% ../../nbs/lib/80_service/35_scorer.ipynb #9abdf559
 def _stages(context: Context, entries: Sequence[Entry], asked: Sequence[schemas.Opportunity]) -> dict[int, str]:
@@ -166,7 +180,7 @@ def score_entries(
     "Score opportunities of one day."
     tools = find_tools(context)
     records = tools.looks.look_all([entry.look for entry in entries], entries[0].as_of)
-    scores = tools.scorer.score_all(records, _values(context, entries, records), entries[0].as_of)
+    scores = tools.scorer.score_all(records, _values(context, entries, records, asked), entries[0].as_of)
     told = _explain(context, records, _stages(context, entries, asked), reasons) if reasons else {}
     answers = []
     for place, entry in enumerate(entries):

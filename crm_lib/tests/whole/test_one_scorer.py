@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['WORDS', 'SAME', 'published', 'listed', 'ask_service', 'chances', 'served',
            'test_the_desk_and_the_service_say_what_was_published',
+           'test_the_amount_in_the_crm_is_not_that_of_another_product',
            'test_the_desk_and_the_service_agree_on_a_changed_and_on_a_new_deal', 'export', 'score_file',
            'test_a_file_gets_the_published_scores_and_its_changes_what_the_desk_says']
 
@@ -80,6 +81,18 @@ def test_the_desk_and_the_service_say_what_was_published():
         words = [reason.words for reason in score.reasons]
         assert answer.reasons["words"].tolist() == words and set(words) == set(reasons.loc[key, "words"])
         assert answer.base == pytest.approx(score.base, abs=1e-9)
+
+
+def test_the_amount_in_the_crm_is_not_that_of_another_product():
+    deals, key = published().context.deals, listed()[0].index[0]
+    other = deals["product"].where(deals["opportunity_id"] != key, "Suite")
+    context = replace(published().context, deals=deals.assign(product=other), kept={})
+    asked = [schemas.Opportunity(as_of=LAST.date(), opportunity_id=key, product=name) for name in (None, "Plan")]
+    found, _ = score_asked(replace(published(), context=context, seen={}), LOCAL, asked, 0, 0)
+    stands = pick(context, key)
+    answer = score_one(context, replace(stands, product="Plan"))
+    assert chances(answer) == pytest.approx(served(found[1]), abs=1e-12)
+    assert stands.product == "Suite" and found[0].value_if_won != found[1].value_if_won
 
 
 def test_the_desk_and_the_service_agree_on_a_changed_and_on_a_new_deal():

@@ -16,7 +16,7 @@ import typer
 import yaml
 
 from ..base.config import CrmError
-from ..base.sections import check_source
+from ..base.setting_values import check_source
 from ..base.settings import read_settings
 
 # %% ../../nbs/lib/20_ingestion/95_commands.ipynb #51fe5916

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..base.config import CrmError
 from ..base.schema import PIPELINE_KINDS
-from ..base.sections import check_timezone
+from ..base.setting_values import check_timezone
 from .changes import source_order
 from .deals import Built, build_deals
 from .history_readers import TimeNotation, resolve_spec, strip_cells

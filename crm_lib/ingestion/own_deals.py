@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from ..base.sections import check_source
+from ..base.setting_values import check_source
 from .imports import deal_keys, share_kept
 from ..simulation.sample_histories import simulate_crm_with_histories
 from ..simulation.world import SEED, make_world

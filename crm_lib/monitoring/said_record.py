@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..base.calendar import FiscalCalendar, as_days
 from ..base.horizons import parse_horizon, sort_horizons, win_column
-from ..base.metrics import expected_calibration_error, score_forecast
+from ..base.metrics import expected_calibration_error
 from ..evaluation.judging import REFERENCE, attach_labels
 from ..evaluation.origins import training_sets
 from ..features.snapshots import take_snapshots
@@ -78,16 +78,19 @@ def say_table(
     return pd.concat(parts, ignore_index=True)
 
 # %% ../../nbs/lib/65_monitoring/25_said_record.ipynb #2e62ef19
+def _daily_brier(judged: pd.DataFrame, column: str) -> float:
+    "Give the mean over days of the Brier score of each day, as the backtest does."
+    return float(((judged[column] - judged["is_won"]) ** 2).groupby(judged["as_of"]).mean().mean())
+
+
 def _score_horizon(name: str, judged: pd.DataFrame) -> dict[str, Any]:
     "Score one horizon; beside the table both are scored on what both said."
     own, table = judged[judged["model"] != REFERENCE], judged[judged["model"] == REFERENCE]
     keys = ["as_of", "opportunity_id"]
     pairs = own.merge(table[[*keys, "probability"]], on=keys, suffixes=("", "_table"))
     came, chance = own["is_won"].to_numpy(), own["probability"].to_numpy()
-    beside = ((pairs["probability_table"] - pairs["is_won"]) ** 2).mean()
-    brier = (
-        ((pairs["probability"] - pairs["is_won"]) ** 2).mean() if len(pairs) else score_forecast(came, chance)["brier"]
-    )
+    beside = _daily_brier(pairs, "probability_table")
+    brier = _daily_brier(pairs if len(pairs) else own, "probability")
     figures = {"n": len(own), "said": chance.mean(), "came": came.mean(), "brier": brier, "table_brier": beside}
     error = expected_calibration_error(came, chance)
     return {"horizon": name, "days": own["as_of"].nunique(), **figures, "ece": error}

@@ -16,7 +16,7 @@ from typing import Any
 from ..base.config import CrmError
 from ..base.files import write_json
 from ..base.model_names import label_model
-from ..base.sections import check_source
+from ..base.setting_values import check_source
 from ..models.close_hazard import BASELINES
 from ..models.incidence import IncidenceModel
 from ..models.storage import load_model, model_hash

@@ -44,7 +44,7 @@ def find_tools(
         context.kept["tools"] = found
     return found
 
-
+# %% ../../nbs/lib/80_service/35_scorer.ipynb #e85ee1e4
 def _is_of_another_product(context: Context, entry: Entry, asked: schemas.Opportunity) -> bool:
     "Tell whether the amount that stands in the CRM is that of another product than the one sent."
     is_sent = asked.amount is not None or any(change.column == "amount" for change in asked.changes)

@@ -31,7 +31,8 @@ from pydantic import ValidationError
 
 import crm_lib
 from ...base.config import PUBLISHED, SECTIONS, CrmError
-from ...base.sections import PublishedSettings, Settings, check_source
+from ...base.sections import PublishedSettings, Settings
+from ...base.setting_values import check_source
 from crm_lib.base.settings import (
     ADDED,
     check_settings,

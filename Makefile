@@ -5,7 +5,7 @@ JOBS ?= 2
 KERNELS ?= 4
 BIN := .venv/bin
 STARTED = $(if $(DASHBOARDS),--dashboards-port $(DASHBOARDS)) $(if $(SERVICE),--service-port $(SERVICE))
-MEASURED := --source crm_lib --omit "crm_lib/tests/*,crm_lib/_modidx.py" --skip-covered --fail-under 90
+MEASURED := --source crm_lib --omit "crm_lib/tests/*,crm_lib/_modidx.py" --json --out build/reached.json
 LINTED := nbs benchmarks conftest.py setup.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
@@ -60,7 +60,9 @@ dev-start: .venv/.installed ## start JupyterLab, dashboards and service and say 
 	@$(BIN)/crm start --lab $(if $(LAB),--lab-port $(LAB)) $(if $(ROOT),--allow-root) $(STARTED)
 
 test: .venv/.installed ## run the tests: coverage, library notebooks, guides, shape of the repository, wheel; not what is left to the night
+	@mkdir -p build
 	$(BIN)/python -m slipcover $(MEASURED) -m pytest --numprocesses $(JOBS) --dist loadfile -m "not browser and not nightly and not service"
+	$(BIN)/python -m crm_lib.tests.support.reached build/reached.json 90
 	IN_TEST=1 $(BIN)/python -m pytest --numprocesses $(KERNELS) --dist loadfile --nbval-lax nbs/lib
 
 test-fast: .venv/.installed ## run what answers in a minute and a half: to be asked after every change

@@ -361,13 +361,14 @@ def test_the_head_links_the_known_stages_and_marks_the_current_one():
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #114eb05f
 def test_a_stage_is_also_known_by_the_name_of_its_notebook(tmp_path):
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# What?")]), tmp_path / "80_publish.ipynb")
-    page, _ = ReportExporter().from_filename(str(tmp_path / "80_publish.ipynb"))
+    last = REPORTED_STAGES[-1]
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# What?")]), tmp_path / f"80_{last}.ipynb")
+    page, _ = ReportExporter().from_filename(str(tmp_path / f"80_{last}.ipynb"))
     models = page_of(papermill={"output_path": "reports/models.ipynb"})
     assert 'href="models.html" aria-current="page"' in models and ('rel="next"' in models) == (
         "models" in REPORTED_STAGES[:-1]
     )
-    assert 'href="publish.html" aria-current="page"' in page and 'rel="next"' not in page and str(tmp_path) not in page
+    assert f'href="{last}.html" aria-current="page"' in page and 'rel="next"' not in page and str(tmp_path) not in page
 
 # %% ../../../nbs/tests/reporting/test_pages.ipynb #8cf874a7
 def test_the_page_asks_nobody_for_anything():

@@ -18,6 +18,7 @@ __all__ = ['pytestmark', 'HERE', 'ROOT', 'TABLES', 'HOSTILE', 'hostile_tables', 
            'test_an_undisturbed_ploomber_build_writes_the_same_bytes_as_the_killed_and_repeated_dvc_run',
            'test_the_registered_model_answers_as_the_published_scores',
            'test_the_commands_give_the_published_scores_and_any_versions',
+           'test_a_changed_key_is_a_change_of_the_stage_that_reads_it_alone',
            'test_a_changed_key_reruns_only_the_stages_that_read_it']
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #2fb7a535
@@ -403,6 +404,18 @@ def test_the_commands_give_the_published_scores_and_any_versions(project):
 
 # %% ../../../nbs/tests/whole/test_pipeline.ipynb #6b63fe0d
 # the last test: what the project holds is another's afterwards
+def test_a_changed_key_is_a_change_of_the_stage_that_reads_it_alone(project):
+    kept = (project / "params.yaml").read_bytes()
+    changed = yaml.safe_load(kept)
+    changed["publish"]["grades"] = [0.6, 0.3, 0.1]
+    (project / "params.yaml").write_text(yaml.safe_dump(changed))
+    told = json.loads(call(project, "dvc", "status", "--json").stdout)
+    (project / "params.yaml").write_bytes(kept)
+    differ = {name: part for name, part in told.items() if part != ["always changed"]}
+    assert differ == {"publish": [{"changed deps": {"params.yaml": {"publish.grades": "modified"}}}]}
+
+
+@pytest.mark.nightly
 def test_a_changed_key_reruns_only_the_stages_that_read_it(project):
     changed = yaml.safe_load((project / "params.yaml").read_text())
     changed["publish"]["grades"] = [0.6, 0.3, 0.1]
@@ -410,4 +423,4 @@ def test_a_changed_key_reruns_only_the_stages_that_read_it(project):
     done = call(project, "dvc", "repro")
     assert done.returncode == 0
     ran = [stage for stage in REPORTED_STAGES if f"Running stage '{stage}'" in done.stdout]
-    assert ran == ["models", "publish"]
+    assert ran == ["models", "publish", "monitor"]
